@@ -1,0 +1,83 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "index/index_reader.h"
+#include "index/job_pool.h"
+#include "index/row_source.h"
+#include "storage/commit.h"
+#include "storage/filesystem.h"
+#include "storage/schema.h"
+
+namespace vouch {
+
+struct IndexOptions {
+  std::string directory;              // where the collection's segment files lie
+  Filesystem* filesystem = nullptr;   // not null
+  JobPool* job_pool = nullptr;        // not null; builds and merges run there
+  // Rows that are searched exactly before a segment is sealed and built in the background. More: fewer, larger
+  // builds, and slower searches of fresh rows.
+  uint64_t seal_rows = 20'000;
+  // Segments of at most this many rows are merged; larger ones stay as they are.
+  uint64_t max_segment_rows = 2'000'000;
+};
+
+struct SegmentInfo {
+  RowRange rows;
+  bool sealed = false;   // false: searched exactly, not on disk
+  uint64_t memory_bytes = 0;
+  uint64_t file_bytes = 0;
+  std::string build_id;  // content hash of the index file; names the index in an answer
+};
+
+struct IndexStatus {
+  std::vector<SegmentInfo> segments;
+  uint64_t files_damaged = 0;  // found missing or damaged since opening, answered exactly, rebuilt
+  std::string building;        // what the background builds now, empty if nothing
+  double build_fraction = 0;
+  std::string last_error;      // of the last failed build, empty after a good one
+};
+
+// All that can be searched in one collection.
+//
+// Rows come in by Prepare (any thread) and Apply (the commit log's writer thread, version order). Fresh rows lie in
+// small immutable segments that are searched exactly; the background seals them into segments with graphs and files.
+// Readers take an IndexReader, which holds one immutable snapshot.
+//
+// Invariants:
+// 1. An index file is a cache: missing or damaged files are noticed when opened (checksum), their rows are read from the
+//    RowSource and searched exactly, and they are rebuilt in the background.
+// 2. What exact search returns at a version depends on that version's rows only, never on how segments lie.
+// 3. Apply does no I/O and waits for no build.
+class CollectionIndex {
+ public:
+  // Loads the segment files that fit rows [0, rows), and the other rows from `source`. `retired` gives those known.
+  static absl::StatusOr<std::unique_ptr<CollectionIndex>> Open(
+      IndexOptions options, const CollectionSchema& schema, const RowSource* source, Version latest, uint64_t rows,
+      const std::function<absl::Status(const std::function<void(RowId, Version)>&)>& scan_retired);
+  virtual ~CollectionIndex() = default;
+
+  // Analyses texts and types payloads. INVALID_ARGUMENT names the row's id, the field and what is wrong.
+  virtual absl::StatusOr<std::shared_ptr<const PreparedRows>> Prepare(std::span<const RowInput> rows) const = 0;
+  // Makes a durable commit visible. `prepared` may be null (it is then made here).
+  virtual void Apply(const CommitRequest& request, const CommitHeader& header) = 0;
+
+  // The latest snapshot; `at` is the version to be read and `rows_at` its rows_end. Cheap.
+  virtual IndexReader Read(Version at, uint64_t rows_at) const = 0;
+  virtual Version latest() const = 0;
+
+  virtual IndexStatus Status() const = 0;
+  // Seals and merges everything into as few segments as max_segment_rows allows, and waits for it.
+  virtual absl::Status Optimize(const CancelToken& cancel, const std::function<void(double fraction)>& progress) = 0;
+  // Seals what is due and waits until the background has nothing to do.
+  virtual absl::Status WaitIdle(const CancelToken& cancel) = 0;
+};
+
+}  // namespace vouch

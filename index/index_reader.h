@@ -1,0 +1,100 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "index/bitmap.h"
+#include "index/cancel.h"
+#include "index/hit.h"
+#include "index/inverted/bm25.h"
+#include "index/payload/filter.h"
+#include "storage/ids.h"
+#include "storage/point_id.h"
+#include "storage/principal.h"
+
+namespace vouch {
+
+class SegmentSet;
+
+// Which rows may be hits of one request: visible at the version, seen by the principal, meeting the filter. Made once
+// per request and shared by its leaves.
+struct RowMask {
+  struct SegmentMask {
+    std::optional<Bitmap> visible;  // nullopt: all rows of the segment are visible at the version
+    std::optional<Bitmap> allowed;  // nullopt: as `visible`
+    uint64_t visible_count = 0;
+    uint64_t allowed_count = 0;
+
+    const Bitmap* visible_or_null() const { return visible ? &*visible : nullptr; }
+    const Bitmap* allowed_or_null() const { return allowed ? &*allowed : visible_or_null(); }
+  };
+  std::vector<SegmentMask> segments;  // in the snapshot's order
+  uint64_t visible_count = 0;
+  uint64_t allowed_count = 0;
+};
+
+struct DenseQuery {
+  int field = 0;                  // ordinal in the schema
+  std::span<const float> vector;  // `dim` finite floats; under cosine normalised here
+  size_t k = 10;
+  int ef_search = 0;   // 0: the schema's
+  bool exact = false;  // scan all allowed rows
+};
+
+// What one leaf did, for explain.
+struct SearchStats {
+  uint64_t segments = 0;
+  uint64_t segments_exact = 0;      // of these, scanned exactly
+  uint64_t distances = 0;           // distance computations
+  uint64_t rows_visited = 0;        // rows or postings looked at
+  std::string plan;                 // for people: "graph ef=100 on 1 segment, exact on 3 (fresh rows)"
+};
+
+// One immutable snapshot read at one version. Copyable, cheap, thread safe; keeps its segments alive.
+//
+// Scores: dense scores are computed in one defined order of float operations (index/dense/kernels.h), so that every
+// processor and any number of threads give the same bits; results are in the total order of Hit.
+class IndexReader {
+ public:
+  IndexReader(std::shared_ptr<const SegmentSet> segments, Version at, uint64_t rows_at);
+
+  Version at() const { return at_; }
+
+  // `filter` may be null and must be validated. Looks at cancel between segments.
+  absl::StatusOr<RowMask> MakeMask(const Filter* filter, const Principal& principal, const CancelToken& cancel) const;
+
+  // At most k hits. Rows without a vector in the field are no hits. A zero query vector under cosine is INVALID_ARGUMENT.
+  absl::StatusOr<std::vector<Hit>> SearchDense(const DenseQuery& query, const RowMask& mask, const CancelToken& cancel,
+                                               SearchStats* stats) const;
+  // The exact top k by BM25 of the field's text.
+  absl::StatusOr<std::vector<Hit>> SearchText(int field, std::string_view text, size_t k, const RowMask& mask,
+                                              const CancelToken& cancel, SearchStats* stats) const;
+
+  // Exact score of one row; nullopt where it has no such vector.
+  absl::StatusOr<std::optional<float>> ScoreDense(const DenseQuery& query, RowId row) const;
+  // Each matching term's share of the row's BM25 score.
+  absl::StatusOr<std::vector<TermContribution>> ExplainText(int field, std::string_view text, RowId row,
+                                                            const RowMask& mask) const;
+
+  // The point id of a row below rows_at; kept in memory.
+  PointId IdOf(RowId row) const;
+  bool IsVisible(RowId row, const RowMask& mask) const;
+  bool IsAllowed(RowId row, const RowMask& mask) const;
+  // Allowed rows after `after` (kNoRow: from the start) in row order, at most `limit`.
+  std::vector<RowId> ScrollRows(const RowMask& mask, RowId after, size_t limit) const;
+  // One id for the set of index files and fresh rows behind this reader, for the answer record.
+  std::vector<std::string> BuildIds() const;
+
+ private:
+  std::shared_ptr<const SegmentSet> segments_;
+  Version at_;
+  uint64_t rows_at_ = 0;
+};
+
+}  // namespace vouch

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "index/bitmap.h"
+#include "index/cancel.h"
+#include "index/hit.h"
+#include "index/inverted/text_index.h"
+
+namespace vouch {
+
+// One segment as a search sees it. `visible`: the rows of the collection at the version read; `allowed`: of these, the
+// rows that may be hits. Null stands for all.
+struct TextSegment {
+  const TextIndex* index = nullptr;
+  RowId first_row;
+  const Bitmap* visible = nullptr;
+  const Bitmap* allowed = nullptr;
+};
+
+struct Bm25Params {
+  double k1 = 1.2;
+  double b = 0.75;
+};
+
+// A query term's statistics over the visible rows of all segments, and its idf.
+struct TermStatistics {
+  std::string term;
+  uint32_t query_frequency = 0;
+  uint64_t document_frequency = 0;
+  double idf = 0;
+};
+
+struct TextStatistics {
+  uint64_t documents = 0;  // visible rows with text
+  double average_length = 0;
+  std::vector<TermStatistics> terms;  // ascending by term; those no visible row has included
+};
+
+// Statistics come from all visible rows of the snapshot, so that scores depend neither on how segments lie nor on the
+// filter.
+TextStatistics CollectTextStatistics(std::span<const TextSegment> segments, const AnalyzedText& query);
+
+// score = Σ over terms, ascending by term bytes, in double: query_frequency · idf · tf · (k1 + 1) /
+// (tf + k1 · (1 − b + b · length / average_length)), idf = ln(1 + (N − df + 0.5) / (df + 0.5)) (Robertson and Zaragoza
+// 2009, with Lucene's idf, which is never negative); then rounded once to float.
+// The exact `k` best of the allowed rows with score > 0, by (score descending, row ascending).
+absl::StatusOr<std::vector<Hit>> SearchBm25(std::span<const TextSegment> segments, const TextStatistics& statistics,
+                                            const Bm25Params& params, size_t k, const CancelToken& cancel);
+
+struct TermContribution {
+  std::string term;
+  uint32_t frequency = 0;
+  uint64_t document_frequency = 0;
+  double idf = 0;
+  double score = 0;  // the contributions add up to the hit's score
+};
+// Why `row` (counted from its segment's first row) has its score.
+std::vector<TermContribution> ExplainBm25(const TextIndex& index, uint32_t row, const TextStatistics& statistics,
+                                          const Bm25Params& params);
+
+}  // namespace vouch

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "index/inverted/analyzer.h"
+
+namespace vouch {
+
+struct Posting {
+  uint32_t row = 0;  // counted from the segment's first row
+  uint32_t frequency = 0;
+};
+
+// The inverted index of one text field in one segment: term → postings in row order, and every row's length.
+// Immutable; all methods are thread safe.
+class TextIndex {
+ public:
+  virtual ~TextIndex() = default;
+
+  virtual uint32_t rows() const = 0;
+  virtual uint64_t total_length() const = 0;  // tokens of all rows
+  virtual uint32_t rows_with_text() const = 0;  // rows of length > 0
+  virtual uint32_t length(uint32_t row) const = 0;
+  // Ascending by row; empty for an unknown term.
+  virtual std::span<const Posting> postings(std::string_view term) const = 0;
+  virtual size_t memory_bytes() const = 0;
+  // Terms in byte order, numbers little-endian; equal indexes give equal bytes.
+  virtual std::string Serialize() const = 0;
+
+  // Texts in row order, one for each row of the segment (empty ones included).
+  static std::shared_ptr<const TextIndex> Build(std::span<const AnalyzedText* const> texts);
+  // The parts' rows one after the other.
+  static std::shared_ptr<const TextIndex> Merge(std::span<const TextIndex* const> parts);
+  // Bounds everything; DATA_LOSS where the bytes are not what Serialize writes for `rows` rows.
+  static absl::StatusOr<std::shared_ptr<const TextIndex>> Parse(std::string_view bytes, uint32_t rows);
+};
+
+}  // namespace vouch

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "index/bitmap.h"
+#include "index/payload/filter.h"
+#include "storage/schema.h"
+
+namespace vouch {
+
+// One value of a payload field, typed by the schema: keyword → string, integer → int64, float → double, bool → bool,
+// datetime → int64 microseconds since the Unix epoch.
+using PayloadValue = std::variant<bool, int64_t, double, std::string>;
+
+// The typed values of one row: for each payload field of the schema, in its order, none, one or (array) several.
+struct TypedPayload {
+  std::vector<std::vector<PayloadValue>> fields;
+};
+
+// Reads the declared fields out of a payload. INVALID_ARGUMENT names path, value and wanted type; a float field takes
+// integers; null is no value.
+absl::StatusOr<TypedPayload> ParseTypedPayload(const CollectionSchema& schema, std::string_view payload_json);
+
+// RFC 3339 with offset or Z ("2026-11-23T10:00:00.5+01:00"), or a date alone (midnight UTC) → microseconds.
+absl::StatusOr<int64_t> ParseDatetime(std::string_view text);
+
+// Checks a filter against a schema: known paths, literal types that fit, depth ≤ 32, ≤ 10,000 values.
+// INVALID_ARGUMENT names the path and what there is ("unknown field 'yaer'; filterable fields: year, lang").
+absl::Status ValidateFilter(const Filter& filter, const CollectionSchema& schema);
+
+// The payload fields of one segment as columns. Immutable; all methods are thread safe.
+class PayloadColumns {
+ public:
+  virtual ~PayloadColumns() = default;
+
+  virtual uint32_t rows() const = 0;
+  // Rows that meet a validated filter; kHasId nodes are asked of `has_id(ids)` → Bitmap, since ids lie in the segment.
+  virtual Bitmap Evaluate(const Filter& filter,
+                          const std::function<Bitmap(std::span<const FilterValue>)>& has_id) const = 0;
+  virtual size_t memory_bytes() const = 0;
+  virtual std::string Serialize() const = 0;
+
+  static std::shared_ptr<const PayloadColumns> Build(const CollectionSchema& schema,
+                                                     std::span<const TypedPayload* const> rows);
+  static std::shared_ptr<const PayloadColumns> Merge(const CollectionSchema& schema,
+                                                     std::span<const PayloadColumns* const> parts);
+  static absl::StatusOr<std::shared_ptr<const PayloadColumns>> Parse(const CollectionSchema& schema,
+                                                                     std::string_view bytes, uint32_t rows);
+};
+
+}  // namespace vouch

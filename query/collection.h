@@ -1,0 +1,92 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "index/collection_index.h"
+#include "query/search.h"
+#include "storage/catalog.h"
+#include "storage/store.h"
+
+namespace vouch {
+
+// A point as a user sends it.
+struct PointInput {
+  PointId id;
+  std::vector<std::pair<std::string, std::vector<float>>> vectors;  // by field name
+  std::string payload = "{}";  // a JSON object
+  std::string provenance;      // for rag
+  std::vector<std::string> access;
+};
+
+struct WriteRequest {
+  std::vector<PointInput> upserts;
+  std::vector<PointId> deletes;
+  std::vector<DocumentChange> documents;
+  std::vector<Artifact> artifacts;
+  Principal principal;
+  std::string request_id;
+  std::optional<Version> expected_version;
+};
+
+struct WriteResult {
+  Version version;
+  uint64_t upserted = 0;   // rows added
+  uint64_t retired = 0;    // rows replaced or deleted
+  bool replayed = false;   // the request id was known; these are the first reply's figures
+};
+
+struct CollectionStats {
+  Version version;
+  uint64_t points = 0;  // live
+  uint64_t rows = 0;    // ever
+  IndexStatus index;
+};
+
+// One collection: what the layers above use. Thread safe.
+class Collection {
+ public:
+  virtual ~Collection() = default;
+
+  virtual const CollectionInfo& info() const = 0;
+  const CollectionSchema& schema() const { return info().schema; }
+
+  // Validates (dimension, finite, zero under cosine, known fields, payload types, UTF-8, sizes, duplicate ids),
+  // normalises and commits. All or nothing: the error names the point and what is wrong with it. Durable and visible
+  // on return. A write that changes nothing and has no request id commits nothing.
+  virtual absl::StatusOr<WriteResult> Write(WriteRequest request) = 0;
+  // One status a point: what Write would say of each alone; for callers that want to skip the bad ones.
+  virtual std::vector<absl::Status> Check(std::span<const PointInput> points) const = 0;
+
+  virtual absl::StatusOr<SearchResponse> Search(const SearchRequest& request) const = 0;
+  // In the order asked; nullopt where no such point is visible.
+  virtual absl::StatusOr<std::vector<std::optional<PointHit>>> Get(std::span<const PointId> ids, const ReadAt& at,
+                                                                   const Projection& projection,
+                                                                   const Principal& principal) const = 0;
+  virtual absl::StatusOr<uint64_t> Count(const std::optional<Filter>& filter, const ReadAt& at,
+                                         const Principal& principal) const = 0;
+
+  // OUT_OF_RANGE: a version not yet committed. NOT_FOUND: unknown tag, with those there are.
+  virtual absl::StatusOr<Version> Resolve(const ReadAt& at) const = 0;
+  virtual absl::StatusOr<std::vector<CommitHeader>> Versions(Version first, Version last, size_t limit) const = 0;
+  virtual absl::StatusOr<Tag> CreateTag(std::string_view name, const ReadAt& at) = 0;
+  virtual absl::StatusOr<std::vector<Tag>> ListTags() const = 0;
+  virtual absl::Status DeleteTag(std::string_view name) = 0;
+
+  virtual CollectionStats Stats() const = 0;
+  virtual absl::Status Optimize(const CancelToken& cancel, const std::function<void(double)>& progress) = 0;
+  virtual absl::Status WaitIdle(const CancelToken& cancel) = 0;
+
+  // For rag: documents, artifacts and settings of this collection, and rows in order.
+  virtual Store& store() = 0;
+  CollectionId id() const { return info().id; }
+};
+
+}  // namespace vouch

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "query/collection.h"
+#include "storage/clock.h"
+#include "storage/filesystem.h"
+#include "storage/principal.h"
+#include "storage/store.h"
+
+namespace vouch {
+
+struct DatabaseOptions {
+  std::string path;  // DIR/store is RocksDB's, DIR/index the index files'
+  bool create_if_missing = true;
+  size_t background_threads = 1;  // builds and merges; more: sooner built, slower searches meanwhile
+  size_t block_cache_bytes = size_t{64} << 20;
+  uint64_t seal_rows = 20'000;
+  const Clock* clock = &Clock::System();
+  Filesystem* filesystem = &Filesystem::System();
+  void* rocksdb_env = nullptr;  // test only
+};
+
+// One store and the indexes of its collections. Thread safe. The destructor stops background work.
+class Database {
+ public:
+  static absl::StatusOr<std::unique_ptr<Database>> Open(DatabaseOptions options);
+  virtual ~Database() = default;
+
+  virtual absl::StatusOr<std::shared_ptr<Collection>> CreateCollection(const Principal& principal,
+                                                                       std::string_view name,
+                                                                       const CollectionSchema& schema) = 0;
+  // Opens its index at first use.
+  virtual absl::StatusOr<std::shared_ptr<Collection>> GetCollection(const Principal& principal,
+                                                                    std::string_view name) = 0;
+  virtual absl::StatusOr<std::vector<CollectionInfo>> ListCollections(const Principal& principal) const = 0;
+  virtual absl::Status DropCollection(const Principal& principal, std::string_view name) = 0;
+
+  virtual Store& store() = 0;
+  virtual const Clock& clock() const = 0;
+};
+
+}  // namespace vouch

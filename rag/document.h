@@ -1,0 +1,93 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vouch {
+
+// Bytes [begin, end) of a document's source, exactly as it was read.
+struct ByteSpan {
+  uint64_t begin = 0;
+  uint64_t end = 0;
+  friend bool operator==(const ByteSpan&, const ByteSpan&) = default;
+};
+
+enum class MediaType : uint8_t { kText, kMarkdown, kHtml, kJsonLines };
+std::string_view MediaTypeName(MediaType type);  // "text/plain", "text/markdown", "text/html", "application/jsonl"
+
+// A source as it came: a file, or one record of a JSONL file.
+struct Document {
+  std::string id;      // unique in the collection: "docs/guide/intro.md", "corpus.jsonl#184"
+  std::string uri;     // where it came from, for people: "docs/guide/intro.md"
+  MediaType media_type = MediaType::kText;
+  std::string bytes;   // the source; spans count in it
+  std::string metadata = "{}";  // a JSON object, added to the payload of each chunk
+  std::string external_id;      // the record's `_id`, else the document's id; what judgements name
+};
+
+// Where text came from, piece by piece: text[text_begin, +length) is source[source_begin, +length) byte for byte, or,
+// where `exact` is false (an entity, collapsed white space), the whole piece stands for source[source_begin,
+// source_end).
+struct SpanPiece {
+  uint64_t text_begin = 0;
+  uint64_t text_end = 0;
+  uint64_t source_begin = 0;
+  uint64_t source_end = 0;
+  bool exact = true;
+  friend bool operator==(const SpanPiece&, const SpanPiece&) = default;
+};
+
+// Pieces ascending by text, without overlap. A byte of text that no piece covers was put in by the parser (a space or
+// line break between blocks).
+class SpanMap {
+ public:
+  SpanMap() = default;
+  explicit SpanMap(std::vector<SpanPiece> pieces) : pieces_(std::move(pieces)) {}
+  // The identity over `size` bytes, starting at `source_begin`.
+  static SpanMap Identity(uint64_t size, uint64_t source_begin = 0);
+
+  // The smallest source span that covers text [begin, end); empty (begin == end) where nothing there has a source.
+  ByteSpan ToSource(uint64_t begin, uint64_t end) const;
+  // The map of text [begin, end), counted from `begin`.
+  SpanMap Slice(uint64_t begin, uint64_t end) const;
+  const std::vector<SpanPiece>& pieces() const { return pieces_; }
+
+  // Compact text for provenance: "0,12,400,412;13,20,430,437~" (~ marks inexact pieces).
+  std::string Encode() const;
+  static bool Decode(std::string_view text, SpanMap* map);
+
+ private:
+  std::vector<SpanPiece> pieces_;
+};
+
+// A run of text of one kind in reading order.
+struct Block {
+  enum class Kind : uint8_t { kHeading, kParagraph, kListItem, kCode, kTable };
+  Kind kind = Kind::kParagraph;
+  int level = 0;        // headings: 1 … 6
+  uint64_t begin = 0;   // in ParsedDocument::text
+  uint64_t end = 0;
+};
+
+// A document as text with its structure.
+struct ParsedDocument {
+  std::string title;
+  std::string text;           // UTF-8
+  SpanMap spans;              // text → source
+  std::vector<Block> blocks;  // ascending, inside text
+  std::string parser;         // id with version: "markdown/1"
+};
+
+// A piece of a document; becomes a point.
+struct Chunk {
+  uint32_t ordinal = 0;  // from 0 in its document
+  std::string text;      // a slice of ParsedDocument::text
+  std::string heading;   // the headings above it, joined by " > "
+  ByteSpan source;       // what it covers of the source
+  SpanMap spans;         // text → source
+};
+
+}  // namespace vouch

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace vouch {
+
+// Judgements: query id → document id → relevance level (negative: in the pool, not judged).
+using Qrels = std::map<std::string, std::map<std::string, int>>;
+// A run: query id → document id → score.
+using Run = std::map<std::string, std::map<std::string, double>>;
+
+// TREC qrels ("qid 0 docno rel") or tab-separated with the header "query-id corpus-id score".
+// INVALID_ARGUMENT with the line number; a document twice for a query is an error.
+absl::StatusOr<Qrels> ParseQrels(std::string_view text);
+// TREC runs: "qid Q0 docno rank score tag"; the rank is ignored.
+absl::StatusOr<Run> ParseRun(std::string_view text);
+// In trec_eval's order: score descending, docno descending by bytes.
+std::string FormatRun(const Run& run, std::string_view tag);
+
+// name → value; names and semantics of trec_eval 10.0 (shared with its own test data): num_q, num_ret, num_rel,
+// num_rel_ret, map, gm_map, Rprec, bpref, recip_rank, P_{5,10,15,20,30,100,200,500,1000}, recall_{same}, ndcg,
+// ndcg_cut_{same}, map_cut_{same}, success_{1,5,10}, rbp.
+using MetricValues = std::map<std::string, double>;
+
+struct EvaluationResult {
+  std::map<std::string, MetricValues> queries;
+  MetricValues all;  // means over the judged queries (-c: those missing in the run count 0)
+};
+
+// `complete`: -c, every judged query counts; otherwise only those in the run.
+EvaluationResult Evaluate(const Qrels& qrels, const Run& run, bool complete);
+
+}  // namespace vouch

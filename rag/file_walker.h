@@ -1,0 +1,36 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "rag/document.h"
+
+namespace vouch {
+
+struct SourceFile {
+  std::string path;       // to open it
+  std::string id;         // "docs/guide/intro.md": the argument's last component and the path below it
+  MediaType media_type = MediaType::kText;
+};
+
+struct SkippedSource {
+  std::string id;
+  absl::Status reason;
+};
+
+// Files under a path (a file or a folder), ascending by id. Hidden files and folders are left out; symbolic links are
+// followed once (a loop, or a folder seen before, is skipped with a reason); files of unknown kind are skipped with a
+// reason that lists the kinds. NOT_FOUND: the path itself is not there.
+absl::Status WalkFiles(const std::string& path, std::vector<SourceFile>* files, std::vector<SkippedSource>* skipped);
+
+// The name under which a path's documents live: its last component ("docs"; for "." the working folder's name).
+std::string ScopeOf(const std::string& path);
+
+// Reads a file whole. ABORTED where size or modification time changed while it was read; PERMISSION_DENIED,
+// RESOURCE_EXHAUSTED (larger than ParseLimits::kMaxDocumentBytes), naming the path.
+absl::StatusOr<std::string> ReadSource(const std::string& path);
+
+}  // namespace vouch

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "rag/document.h"
+
+namespace vouch {
+
+struct ParseLimits {
+  static constexpr size_t kMaxDocumentBytes = size_t{64} << 20;
+  static constexpr size_t kMaxLineBytes = size_t{16} << 20;  // of a JSONL record
+  static constexpr int kMaxDepth = 256;                      // nested HTML or Markdown
+};
+
+// By file name: .txt .text, .md .markdown, .html .htm .xhtml, .jsonl .ndjson; nullopt for others.
+std::optional<MediaType> MediaTypeOf(std::string_view file_name);
+
+// Parses text, Markdown, HTML. INVALID_ARGUMENT: not UTF-8 (names the byte offset), too large, too deep. Never crashes
+// on any bytes. JSONL is split by SplitJsonLines first.
+absl::StatusOr<ParsedDocument> ParseDocument(const Document& document);
+
+// Each record {_id, title, text, metadata} of a JSONL file becomes one Document (media type kJsonLines, id
+// "FILE_ID#_id", bytes: the line). `on_error` hears of each bad line (truncated, not an object, no _id, bad UTF-8, a
+// repeated _id) as "line 17: …" and the rest goes on. Stops with what `on_document` returns if that is an error.
+absl::Status SplitJsonLines(std::string_view file_id, std::string_view bytes,
+                            const std::function<absl::Status(Document&&)>& on_document,
+                            const std::function<void(uint64_t line, const absl::Status&)>& on_error);
+
+}  // namespace vouch

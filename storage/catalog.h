@@ -1,0 +1,61 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "storage/ids.h"
+#include "storage/schema.h"
+
+namespace vouch {
+
+struct CollectionInfo {
+  CollectionId id;
+  std::string tenant;
+  std::string name;
+  CollectionSchema schema;
+  int64_t created_us = 0;
+};
+
+struct Tag {
+  std::string name;
+  Version version;
+  int64_t created_us = 0;
+};
+
+// Collections, tags and named settings. Thread safe; each change is durable on return.
+//
+// Names are 1 to Limits::kMaxNameBytes characters of [A-Za-z0-9._-], not starting with '.' or '-'.
+class Catalog {
+ public:
+  virtual ~Catalog() = default;
+
+  // ALREADY_EXISTS, INVALID_ARGUMENT (name or schema).
+  virtual absl::StatusOr<CollectionInfo> CreateCollection(std::string_view tenant, std::string_view name,
+                                                          const CollectionSchema& schema, int64_t now_us) = 0;
+  // NOT_FOUND names the collection and lists up to ten that exist.
+  virtual absl::StatusOr<CollectionInfo> GetCollection(std::string_view tenant, std::string_view name) const = 0;
+  virtual absl::StatusOr<std::vector<CollectionInfo>> ListCollections(std::string_view tenant) const = 0;
+  virtual absl::StatusOr<std::vector<CollectionInfo>> ListAllCollections() const = 0;
+  // Removes the collection with all rows, versions and tags. NOT_FOUND.
+  virtual absl::Status DropCollection(std::string_view tenant, std::string_view name) = 0;
+
+  // A tag never moves: ALREADY_EXISTS where it names another version. NOT_FOUND: version never committed.
+  virtual absl::StatusOr<Tag> CreateTag(CollectionId collection, std::string_view name, Version version,
+                                        int64_t now_us) = 0;
+  virtual absl::StatusOr<Tag> GetTag(CollectionId collection, std::string_view name) const = 0;
+  virtual absl::StatusOr<std::vector<Tag>> ListTags(CollectionId collection) const = 0;
+  virtual absl::Status DeleteTag(CollectionId collection, std::string_view name) = 0;
+
+  // Settings of a collection: small values by key, for the layers above (which embedder model is current).
+  virtual absl::Status PutSetting(CollectionId collection, std::string_view key, std::string_view value) = 0;
+  // nullopt where there is none.
+  virtual absl::StatusOr<std::optional<std::string>> GetSetting(CollectionId collection,
+                                                                std::string_view key) const = 0;
+};
+
+}  // namespace vouch

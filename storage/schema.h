@@ -1,0 +1,84 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace vouch {
+
+enum class Metric : uint8_t { kCosine = 1, kInnerProduct = 2, kL2 = 3 };
+enum class DenseIndexKind : uint8_t { kFlat = 1, kHnsw = 2 };
+enum class PayloadType : uint8_t { kKeyword = 1, kInteger = 2, kFloat = 3, kBool = 4, kDatetime = 5 };
+
+// Malkov and Yashunin, "Efficient and robust approximate nearest neighbor search using HNSW", 2018.
+struct HnswOptions {
+  int m = 16;                 // links a node and level (2m at level 0), 2 … 128; more: better recall, more memory
+  int ef_construction = 200;  // beam while building, 8 … 2000; more: better graph, slower build
+  int ef_search = 100;        // default beam while searching, 1 … 10000; more: better recall, slower
+};
+
+// Vectors are f32. Under cosine they are normalised once, at write.
+struct DenseField {
+  std::string name;
+  uint32_t dim = 0;  // 1 … Limits::kMaxDim
+  Metric metric = Metric::kCosine;
+  DenseIndexKind index = DenseIndexKind::kHnsw;
+  HnswOptions hnsw;
+  // Names the embedder that fills the field from text, as "builtin/lsa?dim=300"; empty where users send vectors.
+  std::string embedder;
+};
+
+// BM25 over the string values at `paths` of the payload, taken as one text in that order
+// (Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009).
+struct TextField {
+  std::string name;
+  std::vector<std::string> paths;   // payload keys; dots step into objects: "meta.title"
+  std::string language = "english"; // a Snowball stemmer's name, or "none": no stemming and no stop words
+  double k1 = 1.2;                  // 0 … 10; more: repeated terms count more
+  double b = 0.75;                  // 0 … 1; more: long texts are held back more
+};
+
+// A payload value that is typed at write and can be filtered by. An array value matches where any element does.
+// kDatetime takes RFC 3339 text and is compared in microseconds.
+struct PayloadField {
+  std::string path;
+  PayloadType type = PayloadType::kKeyword;
+};
+
+struct Limits {
+  static constexpr uint32_t kMaxDim = 4096;
+  static constexpr size_t kMaxFields = 64;             // of each kind
+  static constexpr size_t kMaxNameBytes = 128;
+  static constexpr size_t kMaxPayloadBytes = 1 << 20;  // of one row, JSON text
+  static constexpr size_t kMaxCommitRows = 100'000;
+  static constexpr size_t kMaxCommitBytes = size_t{256} << 20;
+  static constexpr size_t kMaxRequestIdBytes = 128;
+};
+
+// What a collection holds. Keys of a payload that are not declared are kept and returned, and cannot be filtered by.
+struct CollectionSchema {
+  std::vector<DenseField> dense;
+  std::vector<TextField> text;
+  std::vector<PayloadField> payload;
+
+  // INVALID_ARGUMENT naming the field, the value and the limit.
+  absl::Status Validate() const;
+  // The ordinal in `dense`, or -1.
+  int FindDense(std::string_view name) const;
+  int FindText(std::string_view name) const;
+  int FindPayload(std::string_view path) const;
+
+  // Canonical JSON with all defaults written out; FromJson refuses unknown keys by name.
+  std::string ToJson() const;
+  static absl::StatusOr<CollectionSchema> FromJson(std::string_view json);
+};
+
+std::string_view MetricName(Metric metric);              // "cosine", "ip", "l2"
+std::string_view DenseIndexKindName(DenseIndexKind kind);  // "flat", "hnsw"
+std::string_view PayloadTypeName(PayloadType type);      // "keyword", "integer", "float", "bool", "datetime"
+
+}  // namespace vouch
