@@ -1,0 +1,96 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "index/dense/dense_column.h"
+
+namespace vouch {
+
+// A node and its distance as one integer that sorts by (distance, node): 32 bits of order-preserving float, 31 bits of
+// node, and the walk's own mark in bit 0.
+struct BeamEntry {
+  uint64_t bits = 0;
+
+  static BeamEntry Make(float distance, uint32_t node);
+  uint32_t node() const { return static_cast<uint32_t>(bits) >> 1; }
+  float distance() const;
+};
+
+// The links of a hierarchical navigable small world (Malkov and Yashunin 2018) over the nodes of a DenseColumn. FAISS
+// builds it (graph_build.h); the walk is ours, since it decides speed.
+//
+// Bytes (little-endian; each array starts at a multiple of 64):
+//   u32 nodes, u32 m, u32 entry, u32 max_level, u64 upper_blocks
+//   u8  levels[nodes]                  highest level of each node
+//   u32 level0[nodes][2m]              neighbours at level 0, kNoNode from the first free place on
+//   u32 upper[upper_blocks][m]         for each node with levels above 0, one block a level from 1 on
+//
+// Immutable, thread safe.
+//
+// Invariants, checked by Parse so that a walk needs no checks:
+// 1. Every neighbour is a node, and one listed at level l has a level of at least l.
+// 2. The entry is a node of level max_level.
+class Graph {
+ public:
+  static constexpr uint32_t kNoNode = 0xFFFFFFFFu;
+  static constexpr uint32_t kMaxNodes = uint32_t{1} << 31;  // a beam entry has 31 bits for the node
+  static constexpr uint32_t kMaxLevel = 63;
+  static constexpr size_t kHeaderBytes = 64;
+
+  // `bytes` start at a multiple of 64 and lie in `owner`. DATA_LOSS where they break an invariant.
+  static absl::StatusOr<std::shared_ptr<const Graph>> Parse(std::string_view bytes, uint32_t nodes,
+                                                            std::shared_ptr<const void> owner);
+
+  uint32_t nodes() const { return nodes_; }
+  uint32_t m() const { return m_; }
+  std::string_view bytes() const { return bytes_; }
+  size_t memory_bytes() const { return bytes_.size() + upper_start_.size() * sizeof(uint32_t); }
+
+  // The `ef` nearest nodes that a best-first search with a beam of `ef` finds, ascending by (distance, node).
+  // `query`: dim floats; normalised by the caller under cosine. Adds to `distances` the distances computed.
+  // The result is valid until the thread's next walk.
+  std::span<const BeamEntry> Walk(const DenseColumn& column, const float* query, size_t ef, uint64_t& distances) const;
+
+ private:
+  Graph() = default;
+  absl::Status ParseArrays(std::string_view bytes, uint32_t nodes);
+  absl::Status CheckLinks() const;
+
+  std::span<const uint32_t> Level0(uint32_t node) const { return level0_.subspan(size_t{node} * 2 * m_, 2 * m_); }
+  std::span<const uint32_t> Upper(uint32_t node, uint32_t level) const {
+    return upper_.subspan((size_t{upper_start_[node]} + level - 1) * m_, m_);
+  }
+  BeamEntry Descend(const DenseColumn& column, const float* query, uint64_t& distances) const;
+
+  uint32_t nodes_ = 0;
+  uint32_t m_ = 0;
+  uint32_t entry_ = 0;
+  uint32_t max_level_ = 0;
+  std::span<const uint8_t> levels_;
+  std::span<const uint32_t> level0_;
+  std::span<const uint32_t> upper_;
+  std::vector<uint32_t> upper_start_;  // first block of each node; derived from levels_
+  std::string_view bytes_;
+  std::shared_ptr<const void> owner_;
+};
+
+// Where the arrays of a graph lie in its bytes; shared by builder and parser.
+struct GraphLayout {
+  size_t levels = 0;
+  size_t level0 = 0;
+  size_t upper = 0;
+  size_t size = 0;
+
+  GraphLayout(uint64_t nodes, uint64_t m, uint64_t upper_blocks)
+      : levels(Graph::kHeaderBytes),
+        level0(AlignUp(levels + nodes)),
+        upper(AlignUp(level0 + nodes * 2 * m * sizeof(uint32_t))),
+        size(AlignUp(upper + upper_blocks * m * sizeof(uint32_t))) {}
+};
+
+}  // namespace vouch
