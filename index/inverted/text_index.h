@@ -27,13 +27,15 @@ class TextIndex {
   virtual uint64_t total_length() const = 0;  // tokens of all rows
   virtual uint32_t rows_with_text() const = 0;  // rows of length > 0
   virtual uint32_t length(uint32_t row) const = 0;
+  virtual std::span<const uint32_t> lengths() const = 0;  // of all rows
   // Ascending by row; empty for an unknown term.
   virtual std::span<const Posting> postings(std::string_view term) const = 0;
   virtual size_t memory_bytes() const = 0;
   // Terms in byte order, numbers little-endian; equal indexes give equal bytes.
   virtual std::string Serialize() const = 0;
 
-  // Texts in row order, one for each row of the segment (empty ones included).
+  // Texts in row order, one for each row of the segment (empty ones included). A row's length is the sum of its
+  // frequencies.
   static std::shared_ptr<const TextIndex> Build(std::span<const AnalyzedText* const> texts);
   // The parts' rows one after the other.
   static std::shared_ptr<const TextIndex> Merge(std::span<const TextIndex* const> parts);

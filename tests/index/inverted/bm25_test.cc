@@ -1,0 +1,223 @@
+#include "index/inverted/bm25.h"
+
+#include <algorithm>
+#include <cmath>
+#include <iostream>
+#include <map>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+
+namespace vouch {
+namespace {
+
+AnalyzedText Text(std::map<std::string, uint32_t> counts) {
+  AnalyzedText text;
+  for (const auto& [term, count] : counts) {
+    text.terms.push_back({term, count});
+    text.length += count;
+  }
+  return text;
+}
+
+std::shared_ptr<const TextIndex> Build(std::span<const AnalyzedText> texts) {
+  std::vector<const AnalyzedText*> pointers;
+  for (const AnalyzedText& text : texts) pointers.push_back(&text);
+  return TextIndex::Build(pointers);
+}
+
+// The formula of bm25.h over all visible texts, one by one.
+std::vector<Hit> NaiveBm25(std::span<const AnalyzedText> texts, const std::vector<bool>& visible,
+                           const std::vector<bool>& allowed, const AnalyzedText& query,
+                           const Bm25Params& params, size_t k) {
+  const auto frequency = [](const AnalyzedText& text, const std::string& term) -> uint32_t {
+    for (const AnalyzedText::Term& t : text.terms) {
+      if (t.term == term) return t.frequency;
+    }
+    return 0;
+  };
+  double documents = 0;
+  double total = 0;
+  for (size_t row = 0; row < texts.size(); ++row) {
+    if (!visible[row] || texts[row].length == 0) continue;
+    documents += 1;
+    total += texts[row].length;
+  }
+  std::vector<Hit> hits;
+  for (size_t row = 0; row < texts.size(); ++row) {
+    double score = 0;
+    for (const AnalyzedText::Term& term : query.terms) {
+      double df = 0;
+      for (size_t r = 0; r < texts.size(); ++r)
+        df += visible[r] && frequency(texts[r], term.term) > 0;
+      const double tf = frequency(texts[row], term.term);
+      if (tf == 0) continue;
+      const double idf = std::log(1 + (documents - df + 0.5) / (df + 0.5));
+      const double norm =
+          params.k1 * (1 - params.b + params.b * texts[row].length / (total / documents));
+      score += term.frequency * idf * tf * (params.k1 + 1) / (tf + norm);
+    }
+    if (allowed[row] && score > 0) hits.push_back({RowId(row), static_cast<float>(score)});
+  }
+  std::sort(hits.begin(), hits.end());
+  if (hits.size() > k) hits.resize(k);
+  return hits;
+}
+
+Bitmap Slice(const std::vector<bool>& bits, size_t begin, size_t size) {
+  Bitmap bitmap(size);
+  for (size_t i = 0; i < size; ++i) {
+    if (bits[begin + i]) bitmap.Set(i);
+  }
+  return bitmap;
+}
+
+// Texts cut into segments at random, with the masks to match.
+struct Layout {
+  std::vector<std::shared_ptr<const TextIndex>> indexes;
+  std::vector<Bitmap> visible;
+  std::vector<Bitmap> allowed;
+  std::vector<TextSegment> segments;
+};
+
+Layout MakeLayout(std::mt19937_64& random, std::span<const AnalyzedText> texts,
+                  const std::vector<bool>& visible, const std::vector<bool>& allowed, bool masks) {
+  Layout layout;
+  std::vector<size_t> begins;
+  for (size_t begin = 0; begin < texts.size();) {
+    const size_t count = std::min<size_t>(texts.size() - begin, 1 + random() % texts.size());
+    begins.push_back(begin);
+    layout.indexes.push_back(Build(texts.subspan(begin, count)));
+    layout.visible.push_back(Slice(visible, begin, count));
+    layout.allowed.push_back(Slice(allowed, begin, count));
+    begin += count;
+  }
+  for (size_t i = 0; i < begins.size(); ++i) {
+    layout.segments.push_back({.index = layout.indexes[i].get(),
+                               .first_row = RowId(begins[i]),
+                               .visible = masks ? &layout.visible[i] : nullptr,
+                               .allowed = masks ? &layout.allowed[i] : nullptr});
+  }
+  return layout;
+}
+
+TEST(Bm25Test, EqualsTheNaiveFormulaBitForBitInAnyLayout) {
+  constexpr uint64_t kSeed = 11;
+  std::cout << "seed " << kSeed << "\n";
+  std::mt19937_64 random(kSeed);
+  for (int round = 0; round < 150; ++round) {
+    std::vector<AnalyzedText> texts;
+    const size_t rows = 1 + random() % 90;
+    for (size_t row = 0; row < rows; ++row) {
+      std::map<std::string, uint32_t> counts;
+      for (uint64_t i = random() % 9; i > 0; --i)
+        counts[absl::StrCat("t", random() % 12)] += 1 + random() % 3;
+      texts.push_back(Text(counts));
+    }
+    const bool masks = random() % 3 != 0;
+    const uint64_t keep = 1 + random() % 10;
+    std::vector<bool> visible(rows, true);
+    std::vector<bool> allowed(rows, true);
+    for (size_t row = 0; masks && row < rows; ++row) {
+      visible[row] = random() % 10 < keep;
+      allowed[row] = visible[row] && random() % 2 == 0;
+    }
+    const AnalyzedText query = Text({{"t1", 1}, {"t3", 2}, {"t5", 1}, {"t9", 1}, {"unknown", 1}});
+    const Bm25Params params{.k1 = static_cast<double>(random() % 30) / 10,
+                            .b = static_cast<double>(random() % 11) / 10};
+    const size_t k = 1 + random() % 20;
+    const std::vector<Hit> expected = NaiveBm25(texts, visible, allowed, query, params, k);
+    for (int i = 0; i < 3; ++i) {
+      const Layout layout = MakeLayout(random, texts, visible, allowed, masks);
+      const TextStatistics statistics = CollectTextStatistics(layout.segments, query);
+      const auto hits = SearchBm25(layout.segments, statistics, params, k, CancelToken());
+      ASSERT_TRUE(hits.ok()) << hits.status();
+      ASSERT_EQ(*hits, expected) << "round " << round;
+    }
+  }
+}
+
+TEST(Bm25Test, RowsFarApartAreFound) {
+  std::vector<AnalyzedText> texts(10'000);
+  texts[0] = Text({{"a", 1}});
+  texts[2048] = Text({{"b", 1}});
+  texts[9'999] = Text({{"a", 1}, {"b", 1}});
+  const auto index = Build(texts);
+  const TextSegment segment{.index = index.get(), .first_row = RowId(500)};
+  const AnalyzedText query = Text({{"a", 1}, {"b", 1}});
+  const TextStatistics statistics = CollectTextStatistics({&segment, 1}, query);
+  EXPECT_EQ(statistics.documents, 3);
+  EXPECT_DOUBLE_EQ(statistics.average_length, 4.0 / 3);
+  const std::vector<Hit> hits =
+      SearchBm25({&segment, 1}, statistics, {}, 10, CancelToken()).value();
+  ASSERT_EQ(hits.size(), 3);
+  EXPECT_EQ(hits[0].row, RowId(10'499));
+  EXPECT_EQ(hits[1].row, RowId(500));  // as good as the next: the smaller row first
+  EXPECT_EQ(hits[2].row, RowId(2548));
+  EXPECT_EQ(hits[1].score, hits[2].score);
+}
+
+TEST(Bm25Test, StatisticsCountVisibleRowsOnly) {
+  const std::vector<AnalyzedText> texts = {Text({{"a", 1}}), Text({{"a", 3}}), Text({}),
+                                           Text({{"b", 2}})};
+  const auto index = Build(texts);
+  Bitmap visible(4, true);
+  visible.Clear(1);
+  const TextSegment segment{.index = index.get(), .first_row = RowId(0), .visible = &visible};
+  const TextStatistics statistics =
+      CollectTextStatistics({&segment, 1}, Text({{"a", 1}, {"z", 1}}));
+  EXPECT_EQ(statistics.documents, 2);
+  EXPECT_DOUBLE_EQ(statistics.average_length, 1.5);
+  ASSERT_EQ(statistics.terms.size(), 2);
+  EXPECT_EQ(statistics.terms[0].document_frequency, 1);
+  EXPECT_EQ(statistics.terms[1].document_frequency, 0);
+  // Without `allowed`, hidden rows are no hits either.
+  const std::vector<Hit> hits =
+      SearchBm25({&segment, 1}, statistics, {}, 10, CancelToken()).value();
+  ASSERT_EQ(hits.size(), 1);
+  EXPECT_EQ(hits[0].row, RowId(0));
+}
+
+TEST(Bm25Test, ExplanationAddsUpToTheScore) {
+  const std::vector<AnalyzedText> texts = {Text({{"a", 1}, {"b", 2}, {"c", 1}}), Text({{"a", 1}})};
+  const auto index = Build(texts);
+  const TextSegment segment{.index = index.get(), .first_row = RowId(0)};
+  const TextStatistics statistics =
+      CollectTextStatistics({&segment, 1}, Text({{"a", 1}, {"b", 3}, {"x", 1}}));
+  const std::vector<Hit> hits = SearchBm25({&segment, 1}, statistics, {}, 1, CancelToken()).value();
+  ASSERT_EQ(hits.size(), 1);
+  double sum = 0;
+  const std::vector<TermContribution> terms = ExplainBm25(*index, 0, statistics, {});
+  ASSERT_EQ(terms.size(), 2);
+  for (const TermContribution& term : terms) sum += term.score;
+  EXPECT_EQ(static_cast<float>(sum), hits[0].score);
+  EXPECT_EQ(terms[1].term, "b");
+  EXPECT_EQ(terms[1].frequency, 2);
+  EXPECT_EQ(terms[1].document_frequency, 1);
+  EXPECT_TRUE(ExplainBm25(*index, 99, statistics, {}).empty());
+}
+
+TEST(Bm25Test, NothingToFind) {
+  EXPECT_TRUE(SearchBm25({}, CollectTextStatistics({}, Text({{"a", 1}})), {}, 5, CancelToken())
+                  .value()
+                  .empty());
+  const auto index = Build(std::vector<AnalyzedText>{Text({{"a", 1}})});
+  const TextSegment segment{.index = index.get(), .first_row = RowId(0)};
+  const TextStatistics statistics = CollectTextStatistics({&segment, 1}, Text({{"a", 1}}));
+  EXPECT_TRUE(SearchBm25({&segment, 1}, statistics, {}, 0, CancelToken()).value().empty());
+}
+
+TEST(Bm25Test, StopsWhenCancelled) {
+  const auto index = Build(std::vector<AnalyzedText>{Text({{"a", 1}})});
+  const TextSegment segment{.index = index.get(), .first_row = RowId(0)};
+  const TextStatistics statistics = CollectTextStatistics({&segment, 1}, Text({{"a", 1}}));
+  const CancelToken cancelled(absl::InfiniteFuture(), [] { return true; });
+  EXPECT_EQ(SearchBm25({&segment, 1}, statistics, {}, 5, cancelled).status().code(),
+            absl::StatusCode::kCancelled);
+}
+
+}  // namespace
+}  // namespace vouch
