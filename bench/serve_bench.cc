@@ -1,0 +1,129 @@
+// What a search costs over gRPC on loopback, above the same search in process: 100,000 x 128, HNSW, k = 10.
+//
+// Both are measured in turns in one process, which serves on a loopback port; the client has one connection and one request
+// at a time. Payloads are left out, so that the difference is the transport's.
+#include <grpcpp/grpcpp.h>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <vector>
+
+#include "api/server.h"
+#include "bench/mixture.h"
+#include "query/database.h"
+#include "rag/embed/embedder_registry.h"
+#include "vouch/v1/search.grpc.pb.h"
+
+namespace vouch {
+namespace {
+
+constexpr size_t kRows = 100'000, kDim = 128, kQueries = 2'000, kRounds = 5;
+constexpr uint64_t kSeed = 20261123;
+
+void Check(const absl::Status& status) {
+  if (status.ok()) return;
+  std::fprintf(stderr, "bench_serve: %s\n", std::string(status.message()).c_str());
+  std::exit(1);
+}
+
+std::shared_ptr<Collection> MakeCollection(Database& database) {
+  CollectionSchema schema;
+  schema.dense.push_back({.name = "v", .dim = kDim, .metric = Metric::kL2});
+  auto collection = database.CreateCollection(Principal(), "bench", schema);
+  Check(collection.status());
+  const std::vector<float> data = MakeMixture(kRows, kDim, kSeed, 1);
+  for (size_t row = 0; row < kRows;) {
+    WriteRequest request;
+    for (size_t end = row + 500; row < end; ++row) {
+      PointInput point;
+      point.id = PointId(row);
+      point.vectors.emplace_back("v", std::vector<float>(&data[row * kDim], &data[(row + 1) * kDim]));
+      request.upserts.push_back(std::move(point));
+    }
+    Check((*collection)->Write(std::move(request)).status());
+  }
+  Check((*collection)->Optimize(CancelToken(), [](double) {}));
+  return *collection;
+}
+
+template <typename Search>
+std::vector<double> Latencies(Search search) {
+  std::vector<double> micros(kQueries);
+  for (size_t q = 0; q < kQueries; ++q) {
+    const auto start = std::chrono::steady_clock::now();
+    search(q);
+    micros[q] = std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
+  }
+  std::sort(micros.begin(), micros.end());
+  return micros;
+}
+
+double Median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+int Main() {
+  const std::filesystem::path dir = std::filesystem::temp_directory_path() / ("vouch-serve-" + std::to_string(::getpid()));
+  DatabaseOptions options;
+  options.path = dir.string();
+  auto database = Database::Open(options);
+  Check(database.status());
+  EmbedderRegistry embedders{ModelServerOptions()};
+  std::shared_ptr<Collection> collection = MakeCollection(**database);
+  auto server = Server::Start({.listen = "127.0.0.1:0"}, **database, embedders);
+  Check(server.status());
+  auto channel = grpc::CreateChannel((*server)->address(), grpc::InsecureChannelCredentials());
+  auto stub = v1::Search::NewStub(channel);
+  const std::vector<float> queries = MakeMixture(kQueries, kDim, kSeed, 2);
+
+  const auto in_process = [&](size_t q) {
+    SearchRequest request;
+    request.query.node = DenseLeaf{.vector = {&queries[q * kDim], &queries[q * kDim] + kDim}};
+    request.projection.payload = false;
+    Check(collection->Search(request).status());
+  };
+  const auto over_grpc = [&](size_t q) {
+    v1::SearchRequest request;
+    request.set_collection("bench");
+    request.mutable_projection()->set_no_payload(true);
+    request.mutable_query()->mutable_dense()->mutable_vector()->Add(&queries[q * kDim], &queries[q * kDim] + kDim);
+    v1::SearchResponse response;
+    grpc::ClientContext context;
+    const grpc::Status status = stub->Search(&context, request, &response);
+    if (!status.ok()) Check(absl::InternalError(status.error_message()));
+  };
+  Latencies(in_process);
+  Latencies(over_grpc);
+  std::vector<double> p50_in, p99_in, p50_out, p99_out, above;
+  for (size_t round = 0; round < kRounds; ++round) {
+    const std::vector<double> in = Latencies(in_process), out = Latencies(over_grpc);
+    p50_in.push_back(in[kQueries / 2]);
+    p99_in.push_back(in[kQueries * 99 / 100]);
+    p50_out.push_back(out[kQueries / 2]);
+    p99_out.push_back(out[kQueries * 99 / 100]);
+    above.push_back(p50_out.back() - p50_in.back());
+  }
+  std::printf("%zu x %zu, HNSW M=16 efConstruction=200 ef=100, k=10, %zu queries, median of %zu rounds, seed %llu\n\n", kRows, kDim,
+              kQueries, kRounds, static_cast<unsigned long long>(kSeed));
+  std::printf("| search | p50 µs | p99 µs |\n|---|---|---|\n| in process | %.0f | %.0f |\n| over gRPC, loopback | %.0f | %.0f |\n",
+              Median(p50_in), Median(p99_in), Median(p50_out), Median(p99_out));
+  std::printf("\np50 above in process: %.0f µs [%.0f–%.0f]\n", Median(above), *std::min_element(above.begin(), above.end()),
+              *std::max_element(above.begin(), above.end()));
+  (*server)->Shutdown(absl::Seconds(1));
+  server->reset();
+  collection.reset();
+  database->reset();
+  std::filesystem::remove_all(dir);
+  return 0;
+}
+
+}  // namespace
+}  // namespace vouch
+
+int main() { return vouch::Main(); }
