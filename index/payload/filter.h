@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -16,7 +17,12 @@ enum class FilterOp : uint8_t {
   kEq, kNe, kLt, kLe, kGt, kGe,    // path and values[0]
   kIn,                             // path and any number of values
   kExists,                         // path: the row has a non-null value there
-  kHasId,                          // ids as text in values: the point's id is one of them
+  kHasId,                          // ids as text (PointId::ToString) in values: the point's id is one of them
+};
+
+struct FilterLimits {
+  static constexpr size_t kMaxDepth = 32;        // nested nodes, a lone condition being 1
+  static constexpr size_t kMaxValues = 10'000;   // conditions in all, and likewise literals
 };
 
 // A condition on payload. Semantics, the same at every planner choice:
