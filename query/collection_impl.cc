@@ -1,0 +1,377 @@
+#include "query/collection_impl.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "index/payload/payload_columns.h"
+#include "query/fetcher.h"
+#include "query/searcher.h"
+
+namespace vouch {
+namespace {
+
+constexpr size_t kMaxListedTags = 10;
+
+// Rows for the index, as the store keeps them.
+class StoreRows final : public RowSource {
+ public:
+  StoreRows(const Store& store, CollectionId collection) : store_(store), collection_(collection) {}
+
+  absl::Status ScanRows(RowRange range,
+                        const std::function<absl::Status(RowRecord&&)>& visit) const override {
+    return store_.ScanRows(collection_, range, /*with_vectors=*/true, visit);
+  }
+
+ private:
+  const Store& store_;
+  const CollectionId collection_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<CollectionImpl>> CollectionImpl::Open(CollectionInfo info,
+                                                                     CollectionDeps deps) {
+  std::shared_ptr<CollectionImpl> collection(new CollectionImpl(std::move(info), std::move(deps)));
+  if (absl::Status status = collection->OpenIndex(); !status.ok()) return status;
+  return collection;
+}
+
+absl::Status CollectionImpl::OpenIndex() {
+  const absl::StatusOr<CollectionState> state = deps_.store->GetState(info_.id);
+  if (!state.ok()) return state.status();
+  auto rows = std::make_shared<StoreRows>(*deps_.store, info_.id);
+  const RowRange all{RowId(0), RowId(state->rows)};
+  absl::StatusOr<std::unique_ptr<CollectionIndex>> index =
+      CollectionIndex::Open({.directory = deps_.index_directory,
+                             .filesystem = deps_.filesystem,
+                             .job_pool = deps_.job_pool,
+                             .seal_rows = deps_.seal_rows},
+                            info_.schema, rows.get(), state->latest, state->rows,
+                            [&](const std::function<void(RowId, Version)>& visit) {
+                              return deps_.store->ScanRetired(info_.id, all, visit);
+                            });
+  if (!index.ok()) return index.status();
+  const absl::MutexLock lock(&mu_);
+  latest_.index = std::shared_ptr<CollectionIndex>(
+      index->release(), [rows, remove = remove_files_, filesystem = deps_.filesystem,
+                         directory = deps_.index_directory](CollectionIndex* last) {
+        delete last;
+        // What cannot be removed now goes when the database is next opened.
+        if (remove->load()) filesystem->RemoveAll(directory).IgnoreError();
+      });
+  latest_.version = state->latest;
+  latest_.rows = state->rows;
+  latest_.live_rows = state->live_rows;
+  return absl::OkStatus();
+}
+
+void CollectionImpl::Apply(const CommitRequest& request, const CommitHeader& header) {
+  const absl::StatusOr<Latest> latest = Take();
+  if (!latest.ok()) return;
+  latest->index->Apply(request, header);
+  const absl::MutexLock lock(&mu_);
+  latest_.version = header.version;
+  latest_.rows = header.rows_end().value;
+  latest_.live_rows = header.live_rows;
+}
+
+absl::Status CollectionImpl::Drop(const std::function<absl::Status()>& drop) {
+  {
+    const absl::MutexLock lock(&mu_);
+    if (state_ != State::kOpen) return NotOpen(state_);
+    state_ = State::kDropped;
+  }
+  if (absl::Status status = drop(); !status.ok()) {
+    const absl::MutexLock lock(&mu_);
+    if (state_ == State::kDropped) state_ = State::kOpen;
+    return status;
+  }
+  remove_files_->store(true);
+  std::shared_ptr<CollectionIndex>
+      index;  // goes outside the lock: its end waits for a running build
+  const absl::MutexLock lock(&mu_);
+  index.swap(latest_.index);
+  return absl::OkStatus();
+}
+
+void CollectionImpl::Close() {
+  std::shared_ptr<CollectionIndex> index;
+  const absl::MutexLock lock(&mu_);
+  if (state_ == State::kOpen) state_ = State::kClosed;
+  index.swap(latest_.index);
+}
+
+absl::Status CollectionImpl::NotOpen(State state) const {
+  if (state == State::kDropped) {
+    return absl::NotFoundError(absl::StrCat("collection '", info_.name, "' was dropped"));
+  }
+  return absl::FailedPreconditionError(
+      absl::StrCat("collection '", info_.name, "': its database was closed"));
+}
+
+absl::Status CollectionImpl::CheckPrincipal(const Principal& principal) const {
+  if (principal.tenant == info_.tenant) return absl::OkStatus();
+  return absl::NotFoundError(
+      absl::StrCat("no collection '", info_.name, "' in tenant '", principal.tenant, "'"));
+}
+
+absl::StatusOr<CollectionImpl::Latest> CollectionImpl::Take() const {
+  const absl::MutexLock lock(&mu_);
+  if (state_ != State::kOpen) return NotOpen(state_);
+  return latest_;
+}
+
+absl::Status CollectionImpl::Explained(absl::Status status) const {
+  const absl::MutexLock lock(&mu_);
+  return state_ == State::kOpen ? status : NotOpen(state_);
+}
+
+absl::StatusOr<Version> CollectionImpl::ResolveFrom(const Latest& latest, const ReadAt& at) const {
+  if (std::holds_alternative<ReadAt::Latest>(at.at)) return latest.version;
+  if (const auto* version = std::get_if<Version>(&at.at)) {
+    if (*version <= latest.version) return *version;
+    return absl::OutOfRangeError(absl::StrCat("version ", version->value, " of collection '",
+                                              info_.name, "' is not committed yet; the latest is ",
+                                              latest.version.value));
+  }
+  if (const auto* time = std::get_if<ReadAt::AtTime>(&at.at)) {
+    absl::StatusOr<Version> version = deps_.store->FindVersionAt(info_.id, time->time_us);
+    // A commit that is durable and not yet applied is not yet there for readers.
+    return version.ok() ? std::min(*version, latest.version) : version;
+  }
+  const std::string& name = std::get<std::string>(at.at);
+  const absl::StatusOr<Tag> tag = deps_.store->catalog().GetTag(info_.id, name);
+  if (tag.ok()) return tag->version;
+  if (!absl::IsNotFound(tag.status())) return tag.status();
+  const absl::StatusOr<std::vector<Tag>> tags = deps_.store->catalog().ListTags(info_.id);
+  if (!tags.ok()) return tags.status();
+  std::string known;
+  for (size_t i = 0; i < std::min(tags->size(), kMaxListedTags); ++i) {
+    absl::StrAppend(&known, i == 0 ? "; there are: " : ", ", (*tags)[i].name);
+  }
+  if (tags->size() > kMaxListedTags) {
+    absl::StrAppend(&known, " and ", tags->size() - kMaxListedTags, " more");
+  }
+  return absl::NotFoundError(absl::StrCat("collection '", info_.name, "' has no tag '", name, "'",
+                                          tags->empty() ? "; it has none" : known));
+}
+
+absl::StatusOr<IndexReader> CollectionImpl::ReadAtVersion(const Latest& latest,
+                                                          Version version) const {
+  if (version == latest.version) return latest.index->Read(version, latest.rows);
+  if (version == Version(0)) return latest.index->Read(version, 0);
+  if (version > latest.version) {
+    const absl::StatusOr<Version> known = ResolveFrom(latest, ReadAt{version});
+    if (!known.ok()) return known.status();
+  }
+  const absl::StatusOr<CommitHeader> header = deps_.store->GetCommit(info_.id, version);
+  if (!header.ok()) return header.status();
+  return latest.index->Read(version, header->rows_end().value);
+}
+
+absl::StatusOr<bool> CollectionImpl::ChangesNothing(const WriteRequest& request,
+                                                    Version latest) const {
+  if (!request.upserts.empty() || !request.documents.empty() || !request.artifacts.empty() ||
+      !request.request_id.empty()) {
+    return false;
+  }
+  if (request.expected_version && *request.expected_version != latest) return false;
+  for (const PointId& id : request.deletes) {
+    const absl::StatusOr<std::optional<RowId>> row = deps_.store->FindPoint(info_.id, id, latest);
+    if (!row.ok()) return row.status();
+    if (row->has_value()) return false;
+  }
+  return true;
+}
+
+absl::StatusOr<WriteResult> CollectionImpl::Write(WriteRequest request) {
+  if (absl::Status status = CheckPrincipal(request.principal); !status.ok()) return status;
+  const absl::StatusOr<Latest> latest = Take();
+  if (!latest.ok()) return latest.status();
+  const absl::StatusOr<bool> nothing = ChangesNothing(request, latest->version);
+  if (!nothing.ok()) return Explained(nothing.status());
+  if (*nothing) return WriteResult{.version = latest->version};
+  absl::StatusOr<CommitRequest> commit =
+      writer_.MakeCommit(info_.id, deps_.clock->NowMicros(), std::move(request));
+  if (!commit.ok()) return commit.status();
+  absl::StatusOr<std::shared_ptr<const PreparedRows>> prepared =
+      latest->index->Prepare(commit->upserts);
+  if (!prepared.ok()) return prepared.status();
+  commit->prepared = *std::move(prepared);
+  const absl::StatusOr<CommitResult> done = deps_.store->commit_log().Commit(*std::move(commit));
+  if (!done.ok()) return Explained(done.status());
+  return WriteResult{.version = done->header.version,
+                     .upserted = done->header.row_count,
+                     .retired = done->header.retired.size(),
+                     .replayed = done->replayed};
+}
+
+std::vector<absl::Status> CollectionImpl::Check(std::span<const PointInput> points) const {
+  std::vector<absl::Status> statuses;
+  statuses.reserve(points.size());
+  for (const PointInput& point : points) statuses.push_back(writer_.Check(point));
+  return statuses;
+}
+
+absl::StatusOr<SearchResponse> CollectionImpl::Search(const SearchRequest& request) const {
+  absl::StatusOr<SearchResponse> response = RunSearch(request);
+  return response.ok() ? std::move(response) : Explained(response.status());
+}
+
+absl::StatusOr<SearchResponse> CollectionImpl::RunSearch(const SearchRequest& request) const {
+  if (absl::Status status = CheckPrincipal(request.principal); !status.ok()) return status;
+  Searcher searcher(*deps_.store, info_, request);
+  if (absl::Status status = searcher.Check(); !status.ok()) return status;
+  const absl::StatusOr<Latest> latest = Take();
+  if (!latest.ok()) return latest.status();
+  absl::StatusOr<Version> version = ResolveFrom(*latest, request.at);
+  if (!version.ok()) return version.status();
+  if (const Cursor* cursor = searcher.cursor(); cursor != nullptr) {
+    if (!std::holds_alternative<ReadAt::Latest>(request.at.at) && *version != cursor->version) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("cursor: it reads version ", cursor->version.value,
+                       ", the request asks for version ", version->value));
+    }
+    version = cursor->version;
+  }
+  const absl::StatusOr<IndexReader> reader = ReadAtVersion(*latest, *version);
+  if (!reader.ok()) return reader.status();
+  return searcher.Run(*reader);
+}
+
+absl::StatusOr<std::vector<std::optional<PointHit>>> CollectionImpl::Get(
+    std::span<const PointId> ids, const ReadAt& at, const Projection& projection,
+    const Principal& principal) const {
+  absl::StatusOr<std::vector<std::optional<PointHit>>> points =
+      RunGet(ids, at, projection, principal);
+  return points.ok() ? std::move(points) : Explained(points.status());
+}
+
+absl::StatusOr<std::vector<std::optional<PointHit>>> CollectionImpl::RunGet(
+    std::span<const PointId> ids, const ReadAt& at, const Projection& projection,
+    const Principal& principal) const {
+  if (absl::Status status = CheckPrincipal(principal); !status.ok()) return status;
+  if (ids.size() > QueryLimits::kMaxLimit) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(ids.size(), " ids in one read, over ", QueryLimits::kMaxLimit));
+  }
+  const absl::StatusOr<Latest> latest = Take();
+  if (!latest.ok()) return latest.status();
+  const absl::StatusOr<Version> version = ResolveFrom(*latest, at);
+  if (!version.ok()) return version.status();
+  const absl::StatusOr<IndexReader> reader = ReadAtVersion(*latest, *version);
+  if (!reader.ok()) return reader.status();
+  const absl::StatusOr<RowMask> mask = reader->MakeMask(nullptr, principal, CancelToken());
+  if (!mask.ok()) return mask.status();
+
+  std::vector<PointHit> found;
+  std::vector<size_t> positions;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const absl::StatusOr<std::optional<RowId>> row =
+        deps_.store->FindPoint(info_.id, ids[i], *version);
+    if (!row.ok()) return row.status();
+    if (!row->has_value() || !reader->IsAllowed(**row, *mask)) continue;
+    PointHit& hit = found.emplace_back();
+    hit.id = ids[i];
+    hit.row = **row;
+    positions.push_back(i);
+  }
+  absl::Status status = FetchHits(*deps_.store, info_, projection, found);
+  if (!status.ok()) return status;
+  std::vector<std::optional<PointHit>> points(ids.size());
+  for (size_t i = 0; i < found.size(); ++i) points[positions[i]] = std::move(found[i]);
+  return points;
+}
+
+absl::StatusOr<uint64_t> CollectionImpl::Count(const std::optional<Filter>& filter,
+                                               const ReadAt& at, const Principal& principal) const {
+  const absl::StatusOr<uint64_t> count = RunCount(filter ? &*filter : nullptr, at, principal);
+  if (!count.ok()) return Explained(count.status());
+  return count;
+}
+
+absl::StatusOr<uint64_t> CollectionImpl::RunCount(const Filter* filter, const ReadAt& at,
+                                                  const Principal& principal) const {
+  if (absl::Status status = CheckPrincipal(principal); !status.ok()) return status;
+  if (filter != nullptr) {
+    if (absl::Status status = ValidateFilter(*filter, info_.schema); !status.ok()) {
+      return absl::Status(status.code(), absl::StrCat("filter: ", status.message()));
+    }
+  }
+  const absl::StatusOr<Latest> latest = Take();
+  if (!latest.ok()) return latest.status();
+  const absl::StatusOr<Version> version = ResolveFrom(*latest, at);
+  if (!version.ok()) return version.status();
+  const absl::StatusOr<IndexReader> reader = ReadAtVersion(*latest, *version);
+  if (!reader.ok()) return reader.status();
+  const absl::StatusOr<RowMask> mask = reader->MakeMask(filter, principal, CancelToken());
+  if (!mask.ok()) return mask.status();
+  return mask->allowed_count;
+}
+
+absl::StatusOr<Version> CollectionImpl::Resolve(const ReadAt& at) const {
+  const absl::StatusOr<Latest> latest = Take();
+  if (!latest.ok()) return latest.status();
+  absl::StatusOr<Version> version = ResolveFrom(*latest, at);
+  return version.ok() ? version : Explained(version.status());
+}
+
+absl::StatusOr<std::vector<CommitHeader>> CollectionImpl::Versions(Version first, Version last,
+                                                                   size_t limit) const {
+  const absl::StatusOr<Latest> latest = Take();
+  if (!latest.ok()) return latest.status();
+  first = std::max(first, Version(1));
+  last = std::min(last, latest->version);
+  if (first > last || limit == 0) return std::vector<CommitHeader>();
+  absl::StatusOr<std::vector<CommitHeader>> commits = deps_.store->ListCommits(
+      info_.id, first, last, std::min<size_t>(limit, QueryLimits::kMaxLimit));
+  return commits.ok() ? std::move(commits) : Explained(commits.status());
+}
+
+absl::StatusOr<Tag> CollectionImpl::CreateTag(std::string_view name, const ReadAt& at) {
+  const absl::StatusOr<ReadAt> read = ReadAt::Parse(name);
+  if (!read.ok() || !std::holds_alternative<std::string>(read->at)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("tag '", std::string(name),
+                     "': a tag is not empty, not 'latest', not a number, nor 'v' and a number, "
+                     "and does not start with '@': these name versions already"));
+  }
+  const absl::StatusOr<Version> version = Resolve(at);
+  if (!version.ok()) return version.status();
+  absl::StatusOr<Tag> tag =
+      deps_.store->catalog().CreateTag(info_.id, name, *version, deps_.clock->NowMicros());
+  return tag.ok() ? std::move(tag) : Explained(tag.status());
+}
+
+absl::StatusOr<std::vector<Tag>> CollectionImpl::ListTags() const {
+  if (const absl::StatusOr<Latest> open = Take(); !open.ok()) return open.status();
+  return deps_.store->catalog().ListTags(info_.id);
+}
+
+absl::Status CollectionImpl::DeleteTag(std::string_view name) {
+  if (const absl::StatusOr<Latest> open = Take(); !open.ok()) return open.status();
+  return deps_.store->catalog().DeleteTag(info_.id, name);
+}
+
+CollectionStats CollectionImpl::Stats() const {
+  const absl::StatusOr<Latest> latest = Take();
+  if (!latest.ok()) return {};
+  return {.version = latest->version,
+          .points = latest->live_rows,
+          .rows = latest->rows,
+          .index = latest->index->Status()};
+}
+
+absl::Status CollectionImpl::Optimize(const CancelToken& cancel,
+                                      const std::function<void(double)>& progress) {
+  const absl::StatusOr<Latest> latest = Take();
+  return latest.ok() ? latest->index->Optimize(cancel, progress) : latest.status();
+}
+
+absl::Status CollectionImpl::WaitIdle(const CancelToken& cancel) {
+  const absl::StatusOr<Latest> latest = Take();
+  return latest.ok() ? latest->index->WaitIdle(cancel) : latest.status();
+}
+
+}  // namespace vouch

@@ -1,0 +1,117 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "index/collection_index.h"
+#include "query/collection.h"
+#include "query/writer.h"
+#include "storage/clock.h"
+
+namespace vouch {
+
+// What a collection borrows from its database, which closes it before these go.
+struct CollectionDeps {
+  Store* store = nullptr;
+  const Clock* clock = nullptr;
+  Filesystem* filesystem = nullptr;
+  JobPool* job_pool = nullptr;
+  std::string index_directory;  // this collection's own
+  uint64_t seal_rows = 20'000;
+};
+
+// The collection over the local store and index. Thread safe.
+//
+// Invariants:
+// 1. `latest_` moves after the index has applied the commit, so a reader of it never finds rows
+// missing.
+// 2. A read takes index and version once, together, and uses only those.
+// 3. After Drop or Close the index lives as long as calls that run on it, and no longer; every
+// later call fails.
+class CollectionImpl final : public Collection {
+ public:
+  // Loads the index: reads rows where index files are missing. Long for large collections.
+  static absl::StatusOr<std::shared_ptr<CollectionImpl>> Open(CollectionInfo info,
+                                                              CollectionDeps deps);
+  ~CollectionImpl() override = default;
+
+  // On the commit log's writer thread, in version order.
+  void Apply(const CommitRequest& request, const CommitHeader& header);
+  // Later calls answer NOT_FOUND; index files go with the index. `drop` removes the collection from
+  // the catalog; its error leaves the collection as it was.
+  absl::Status Drop(const std::function<absl::Status()>& drop);
+  // Later calls answer FAILED_PRECONDITION.
+  void Close();
+
+  const CollectionInfo& info() const override { return info_; }
+  absl::StatusOr<WriteResult> Write(WriteRequest request) override;
+  std::vector<absl::Status> Check(std::span<const PointInput> points) const override;
+  absl::StatusOr<SearchResponse> Search(const SearchRequest& request) const override;
+  absl::StatusOr<std::vector<std::optional<PointHit>>> Get(
+      std::span<const PointId> ids, const ReadAt& at, const Projection& projection,
+      const Principal& principal) const override;
+  absl::StatusOr<uint64_t> Count(const std::optional<Filter>& filter, const ReadAt& at,
+                                 const Principal& principal) const override;
+  absl::StatusOr<Version> Resolve(const ReadAt& at) const override;
+  absl::StatusOr<std::vector<CommitHeader>> Versions(Version first, Version last,
+                                                     size_t limit) const override;
+  absl::StatusOr<Tag> CreateTag(std::string_view name, const ReadAt& at) override;
+  absl::StatusOr<std::vector<Tag>> ListTags() const override;
+  absl::Status DeleteTag(std::string_view name) override;
+  CollectionStats Stats() const override;
+  absl::Status Optimize(const CancelToken& cancel,
+                        const std::function<void(double)>& progress) override;
+  absl::Status WaitIdle(const CancelToken& cancel) override;
+  Store& store() override { return *deps_.store; }
+
+ private:
+  enum class State { kOpen, kDropped, kClosed };
+
+  // The index and the newest version that it holds.
+  struct Latest {
+    std::shared_ptr<CollectionIndex> index;
+    Version version;
+    uint64_t rows = 0;
+    uint64_t live_rows = 0;
+  };
+
+  CollectionImpl(CollectionInfo info, CollectionDeps deps)
+      : info_(std::move(info)), deps_(std::move(deps)), writer_(info_.schema) {}
+
+  absl::Status OpenIndex();
+  absl::Status CheckPrincipal(const Principal& principal) const;
+  absl::Status NotOpen(State state) const;
+  absl::StatusOr<Latest> Take() const;
+  // `status` as the caller should see it: what was dropped under a running call is NOT_FOUND.
+  absl::Status Explained(absl::Status status) const;
+  absl::StatusOr<Version> ResolveFrom(const Latest& latest, const ReadAt& at) const;
+  absl::StatusOr<IndexReader> ReadAtVersion(const Latest& latest, Version version) const;
+  absl::StatusOr<bool> ChangesNothing(const WriteRequest& request, Version latest) const;
+  absl::StatusOr<SearchResponse> RunSearch(const SearchRequest& request) const;
+  absl::StatusOr<std::vector<std::optional<PointHit>>> RunGet(std::span<const PointId> ids,
+                                                              const ReadAt& at,
+                                                              const Projection& projection,
+                                                              const Principal& principal) const;
+  absl::StatusOr<uint64_t> RunCount(const Filter* filter, const ReadAt& at,
+                                    const Principal& principal) const;
+
+  const CollectionInfo info_;
+  const CollectionDeps deps_;
+  const Writer writer_;
+  // Shared with the index's deleter, which then also removes the files.
+  const std::shared_ptr<std::atomic<bool>> remove_files_ =
+      std::make_shared<std::atomic<bool>>(false);
+
+  mutable absl::Mutex mu_;
+  State state_ ABSL_GUARDED_BY(mu_) = State::kOpen;
+  Latest latest_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace vouch

@@ -1,0 +1,193 @@
+#include "query/database.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "index/job_pool.h"
+#include "query/collection_impl.h"
+
+namespace vouch {
+namespace {
+
+std::string DirectoryName(CollectionId id) { return absl::StrCat("c", id.value); }
+
+// The local store, one job pool and the collections opened so far.
+class LocalDatabase final : public Database, private CommitListener {
+ public:
+  LocalDatabase(DatabaseOptions options, std::unique_ptr<Store> store)
+      : options_(std::move(options)),
+        store_(std::move(store)),
+        job_pool_(std::make_unique<JobPool>(std::max<size_t>(1, options_.background_threads))) {
+    store_->SetListener(this);
+  }
+
+  ~LocalDatabase() override {
+    store_->SetListener(nullptr);
+    for (const std::shared_ptr<CollectionImpl>& collection : OpenCollections()) {
+      collection->Close();
+    }
+    job_pool_.reset();
+  }
+
+  // Index files of collections that are gone: a crash came between the drop and the removal.
+  absl::Status RemoveOrphans() {
+    const absl::StatusOr<std::vector<CollectionInfo>> kept = store_->catalog().ListAllCollections();
+    if (!kept.ok()) return kept.status();
+    absl::flat_hash_set<std::string> names;
+    for (const CollectionInfo& info : *kept) names.insert(DirectoryName(info.id));
+    const absl::StatusOr<std::vector<std::string>> found =
+        options_.filesystem->ListDirectory(IndexDirectory());
+    if (!found.ok()) return found.status();
+    for (const std::string& name : *found) {
+      uint64_t number = 0;
+      const bool ours = name.starts_with('c') && absl::SimpleAtoi(name.substr(1), &number);
+      if (!ours || names.contains(name)) continue;
+      absl::Status status = options_.filesystem->RemoveAll(IndexDirectory() + "/" + name);
+      if (!status.ok()) return status;
+    }
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::shared_ptr<Collection>> CreateCollection(
+      const Principal& principal, std::string_view name, const CollectionSchema& schema) override {
+    absl::StatusOr<CollectionInfo> info = store_->catalog().CreateCollection(
+        principal.tenant, name, schema, options_.clock->NowMicros());
+    if (!info.ok()) return info.status();
+    return OpenSlot(*std::move(info));
+  }
+
+  absl::StatusOr<std::shared_ptr<Collection>> GetCollection(const Principal& principal,
+                                                            std::string_view name) override {
+    absl::StatusOr<CollectionInfo> info = store_->catalog().GetCollection(principal.tenant, name);
+    if (!info.ok()) return info.status();
+    return OpenSlot(*std::move(info));
+  }
+
+  absl::StatusOr<std::vector<CollectionInfo>> ListCollections(
+      const Principal& principal) const override {
+    return store_->catalog().ListCollections(principal.tenant);
+  }
+
+  absl::Status DropCollection(const Principal& principal, std::string_view name) override {
+    const absl::StatusOr<CollectionInfo> info =
+        store_->catalog().GetCollection(principal.tenant, name);
+    if (!info.ok()) return info.status();
+    const std::shared_ptr<Slot> slot = SlotOf(info->id);
+    const absl::MutexLock opening(&slot->opening);  // an open that runs ends first; none begins
+    const std::shared_ptr<CollectionImpl> collection = CollectionOf(*slot);
+    const auto drop = [&] { return store_->catalog().DropCollection(principal.tenant, name); };
+    absl::Status status = collection != nullptr ? collection->Drop(drop) : drop();
+    if (!status.ok()) return status;
+    if (collection == nullptr) {
+      // What cannot be removed now goes when the database is next opened.
+      options_.filesystem->RemoveAll(IndexDirectory(info->id)).IgnoreError();
+    }
+    const absl::MutexLock lock(&mu_);
+    slots_.erase(info->id);
+    return absl::OkStatus();
+  }
+
+  Store& store() override { return *store_; }
+  const Clock& clock() const override { return *options_.clock; }
+
+ private:
+  // One collection's place. `opening` is held while its index is opened, and blocks no other
+  // collection.
+  struct Slot {
+    absl::Mutex opening;
+    std::shared_ptr<CollectionImpl> collection;  // guarded by LocalDatabase::mu_
+  };
+
+  std::string IndexDirectory() const { return options_.path + "/index"; }
+  std::string IndexDirectory(CollectionId id) const {
+    return IndexDirectory() + "/" + DirectoryName(id);
+  }
+
+  void OnCommit(const CommitRequest& request, const CommitHeader& header) override {
+    std::shared_ptr<CollectionImpl> collection;
+    {
+      const absl::MutexLock lock(&mu_);
+      const auto slot = slots_.find(request.collection);
+      if (slot != slots_.end()) collection = slot->second->collection;
+    }
+    if (collection != nullptr) collection->Apply(request, header);
+  }
+
+  std::shared_ptr<Slot> SlotOf(CollectionId id) {
+    const absl::MutexLock lock(&mu_);
+    std::shared_ptr<Slot>& slot = slots_[id];
+    if (slot == nullptr) slot = std::make_shared<Slot>();
+    return slot;
+  }
+
+  std::shared_ptr<CollectionImpl> CollectionOf(const Slot& slot) {
+    const absl::MutexLock lock(&mu_);
+    return slot.collection;
+  }
+
+  std::vector<std::shared_ptr<CollectionImpl>> OpenCollections() {
+    const absl::MutexLock lock(&mu_);
+    std::vector<std::shared_ptr<CollectionImpl>> open;
+    for (const auto& [id, slot] : slots_) {
+      if (slot->collection != nullptr) open.push_back(slot->collection);
+    }
+    return open;
+  }
+
+  // Commits come only through a Collection, and none is given out before its index is open: so no
+  // commit is missed.
+  absl::StatusOr<std::shared_ptr<Collection>> OpenSlot(CollectionInfo info) {
+    const std::shared_ptr<Slot> slot = SlotOf(info.id);
+    if (std::shared_ptr<CollectionImpl> open = CollectionOf(*slot); open != nullptr) return open;
+    const absl::MutexLock opening(&slot->opening);
+    if (std::shared_ptr<CollectionImpl> open = CollectionOf(*slot); open != nullptr) return open;
+    const CollectionId id = info.id;
+    absl::StatusOr<std::shared_ptr<CollectionImpl>> collection =
+        CollectionImpl::Open(std::move(info), {.store = store_.get(),
+                                               .clock = options_.clock,
+                                               .filesystem = options_.filesystem,
+                                               .job_pool = job_pool_.get(),
+                                               .index_directory = IndexDirectory(id),
+                                               .seal_rows = options_.seal_rows});
+    if (!collection.ok()) return collection.status();
+    const absl::MutexLock lock(&mu_);
+    slot->collection = *collection;
+    return *std::move(collection);
+  }
+
+  const DatabaseOptions options_;
+  const std::unique_ptr<Store> store_;
+  std::unique_ptr<JobPool> job_pool_;
+  absl::Mutex mu_;
+  absl::flat_hash_map<CollectionId, std::shared_ptr<Slot>> slots_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Database>> Database::Open(DatabaseOptions options) {
+  if (options.path.empty()) return absl::InvalidArgumentError("the database's folder has no name");
+  if (options.create_if_missing) {
+    absl::Status status = options.filesystem->CreateDirectories(options.path);
+    if (!status.ok()) return status;
+  }
+  absl::StatusOr<std::unique_ptr<Store>> store =
+      Store::Open({.path = options.path + "/store",
+                   .create_if_missing = options.create_if_missing,
+                   .block_cache_bytes = options.block_cache_bytes,
+                   .rocksdb_env = options.rocksdb_env});
+  if (!store.ok()) return store.status();
+  absl::Status status = options.filesystem->CreateDirectories(options.path + "/index");
+  if (!status.ok()) return status;
+  auto database = std::make_unique<LocalDatabase>(std::move(options), *std::move(store));
+  if (status = database->RemoveOrphans(); !status.ok()) return status;
+  return database;
+}
+
+}  // namespace vouch

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "index/cancel.h"
+#include "index/index_reader.h"
+#include "query/fuse.h"
+#include "query/planner.h"
+#include "storage/principal.h"
+
+namespace vouch {
+
+// What one node of the plan gave.
+struct NodeResult {
+  std::vector<RankedRow> hits;  // in total order; scrolls in row order
+  bool cut = false;             // the leaf or fusion had, or may have had, more hits than its limit
+  std::vector<NodeResult> children;  // with explain only
+  SearchStats stats;                 // with explain only
+  int64_t time_us = 0;               // with explain only; children included
+};
+
+// Runs plans over one snapshot. For one request on one thread; borrows all it is given.
+//
+// Invariants:
+// 1. A mask is made once for each distinct filter of the plan, when first needed.
+// 2. Nothing here touches the store.
+class Executor {
+ public:
+  struct Options {
+    bool explain = false;
+    RowId scroll_after = kNoRow;  // a scroll at the root goes on after this row
+  };
+  Executor(const IndexReader& reader, const CollectionSchema& schema, const Principal& principal,
+           const CancelToken& cancel, Options options)
+      : reader_(reader),
+        schema_(schema),
+        principal_(principal),
+        cancel_(cancel),
+        options_(options) {}
+
+  absl::StatusOr<NodeResult> Run(const Plan& plan);
+  // The mask of the plan's filter `index`; made where it was not yet.
+  absl::StatusOr<const RowMask*> MaskOf(const Plan& plan, size_t index);
+
+ private:
+  absl::StatusOr<NodeResult> RunNode(const Plan& plan, const PlannedNode& node);
+  absl::Status RunLeaf(const PlannedNode& node, const RowMask& mask, NodeResult& result);
+  absl::Status RunFuse(const Plan& plan, const PlannedNode& node, const FuseNode& fuse,
+                       NodeResult& result);
+
+  const IndexReader& reader_;
+  const CollectionSchema& schema_;
+  const Principal& principal_;
+  const CancelToken& cancel_;
+  const Options options_;
+  std::vector<std::optional<RowMask>> masks_;
+};
+
+}  // namespace vouch

@@ -1,0 +1,69 @@
+#include "query/fetcher.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "nlohmann/json.hpp"
+
+namespace vouch {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+absl::StatusOr<std::string> KeepKeys(const std::string& payload,
+                                     const std::vector<std::string>& keys, RowId row) {
+  const Json all = Json::parse(payload, nullptr, /*allow_exceptions=*/false);
+  if (!all.is_object()) {
+    return absl::DataLossError(
+        absl::StrCat("the stored payload of row ", row.value, " is not a JSON object"));
+  }
+  Json kept = Json::object();
+  for (auto entry = all.begin(); entry != all.end(); ++entry) {
+    for (const std::string& key : keys) {
+      if (entry.key() != key) continue;
+      kept[key] = entry.value();
+      break;
+    }
+  }
+  return kept.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace
+
+bool NeedsStore(const Projection& projection) {
+  return projection.payload || projection.vectors || projection.provenance;
+}
+
+absl::Status FetchHits(const Store& store, const CollectionInfo& info, const Projection& projection,
+                       std::span<PointHit> hits) {
+  if (!NeedsStore(projection) || hits.empty()) return absl::OkStatus();
+  std::vector<RowId> rows;
+  rows.reserve(hits.size());
+  for (const PointHit& hit : hits) rows.push_back(hit.row);
+  absl::StatusOr<std::vector<RowRecord>> records =
+      store.ReadRows(info.id, rows, projection.vectors);
+  if (!records.ok()) return records.status();
+  for (size_t i = 0; i < hits.size(); ++i) {
+    RowRecord& record = (*records)[i];
+    if (projection.payload && projection.payload_keys.empty()) {
+      hits[i].payload = std::move(record.payload);
+    } else if (projection.payload) {
+      absl::StatusOr<std::string> kept =
+          KeepKeys(record.payload, projection.payload_keys, record.row);
+      if (!kept.ok()) return kept.status();
+      hits[i].payload = *std::move(kept);
+    }
+    if (projection.provenance) hits[i].provenance = std::move(record.provenance);
+    if (!projection.vectors) continue;
+    for (size_t field = 0; field < record.vectors.size() && field < info.schema.dense.size();
+         ++field) {
+      if (record.vectors[field].empty()) continue;
+      hits[i].vectors.emplace(info.schema.dense[field].name, std::move(record.vectors[field]));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace vouch

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "query/executor.h"
+#include "query/planner.h"
+#include "query/search.h"
+
+namespace vouch {
+
+// Explain: accounts for each hit's score and each step of the plan, from what the executor kept.
+// Borrows all.
+class Ledger {
+ public:
+  Ledger(const IndexReader& reader, const CollectionSchema& schema, const Plan& plan,
+         const NodeResult& result, Executor& executor)
+      : reader_(reader), schema_(schema), plan_(plan), result_(result), executor_(executor) {}
+
+  // One step for each filter, then one for each node, parents first.
+  absl::Status AddPlan(SearchResponse& response);
+  // Fills each hit's `explanation`: the nodes that found it, the root first. Under a fusion the
+  // children's contributions, added in order, are the fusion's score to the last bit.
+  absl::Status ExplainHits(std::span<PointHit> hits);
+
+ private:
+  void AddStep(const PlannedNode& node, const NodeResult& result, const std::string& path,
+               std::vector<PlanStep>& steps) const;
+  absl::Status ExplainNode(const PlannedNode& node, const NodeResult& result,
+                           const std::string& path, const FuseNode* parent, size_t child,
+                           std::span<PointHit> hits);
+  std::string Label(const PlannedNode& node) const;  // "dense(embedding)"
+
+  const IndexReader& reader_;
+  const CollectionSchema& schema_;
+  const Plan& plan_;
+  const NodeResult& result_;
+  Executor& executor_;
+};
+
+}  // namespace vouch

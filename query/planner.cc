@@ -1,0 +1,116 @@
+#include "query/planner.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+namespace vouch {
+namespace {
+
+constexpr size_t kMinFusedLimit = 100;
+constexpr size_t kFusedLimitFactor = 4;
+
+struct Name {
+  template <typename Field>
+  void operator()(std::string* out, const Field& field) const {
+    absl::StrAppend(out, "'", field.name, "'");
+  }
+};
+
+template <typename Field>
+absl::StatusOr<int> ResolveField(const std::vector<Field>& fields, std::string_view kind,
+                                 std::string_view name) {
+  if (fields.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the collection has no ", std::string(kind), " field"));
+  }
+  if (name.empty()) {
+    if (fields.size() == 1) return 0;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "name a ", std::string(kind), " field; there are ", absl::StrJoin(fields, ", ", Name())));
+  }
+  for (size_t i = 0; i < fields.size(); ++i) {
+    if (fields[i].name == name) return static_cast<int>(i);
+  }
+  return absl::InvalidArgumentError(absl::StrCat("unknown ", std::string(kind), " field '",
+                                                 std::string(name), "'; there are ",
+                                                 absl::StrJoin(fields, ", ", Name())));
+}
+
+class Planner {
+ public:
+  Planner(const CollectionSchema& schema, size_t fused_limit, Plan& plan)
+      : schema_(schema), fused_limit_(fused_limit), plan_(plan) {}
+
+  void Visit(const QueryNode& node, size_t limit, size_t mask, PlannedNode& planned) {
+    planned.node = &node;
+    planned.limit = limit;
+    planned.mask = node.filter ? MaskFor(plan_.filters[mask], *node.filter) : mask;
+    if (const auto* dense = std::get_if<DenseLeaf>(&node.node)) {
+      planned.field = ResolveDenseField(schema_, dense->field).value_or(-1);
+    } else if (const auto* text = std::get_if<TextLeaf>(&node.node)) {
+      planned.field = ResolveTextField(schema_, text->field).value_or(-1);
+    } else if (const auto* fuse = std::get_if<FuseNode>(&node.node)) {
+      planned.children.resize(fuse->children.size());
+      for (size_t i = 0; i < fuse->children.size(); ++i) {
+        const QueryNode& child = fuse->children[i];
+        Visit(child, child.limit != 0 ? child.limit : fused_limit_, planned.mask,
+              planned.children[i]);
+      }
+    }
+  }
+
+ private:
+  size_t MaskFor(const Filter* above, const Filter& own) {
+    const Filter* wanted = &own;
+    std::optional<Filter> both;
+    if (above != nullptr) {
+      both = Filter{.op = FilterOp::kAnd, .path = "", .values = {}, .children = {*above, own}};
+      wanted = &*both;
+    }
+    for (size_t i = 0; i < plan_.filters.size(); ++i) {
+      if (plan_.filters[i] != nullptr && *plan_.filters[i] == *wanted) return i;
+    }
+    if (both)
+      wanted = plan_.combined.emplace_back(std::make_unique<Filter>(*std::move(both))).get();
+    plan_.filters.push_back(wanted);
+    return plan_.filters.size() - 1;
+  }
+
+  const CollectionSchema& schema_;
+  const size_t fused_limit_;
+  Plan& plan_;
+};
+
+}  // namespace
+
+std::string_view NodeKind(const QueryNode& node) {
+  struct Kind {
+    std::string_view operator()(const AllLeaf&) const { return "all"; }
+    std::string_view operator()(const DenseLeaf&) const { return "dense"; }
+    std::string_view operator()(const TextLeaf&) const { return "text"; }
+    std::string_view operator()(const FuseNode&) const { return "fuse"; }
+  };
+  return std::visit(Kind(), node.node);
+}
+
+absl::StatusOr<int> ResolveDenseField(const CollectionSchema& schema, std::string_view name) {
+  return ResolveField(schema.dense, "dense", name);
+}
+
+absl::StatusOr<int> ResolveTextField(const CollectionSchema& schema, std::string_view name) {
+  return ResolveField(schema.text, "text", name);
+}
+
+Plan PlanQuery(const SearchRequest& request, const CollectionSchema& schema, PlanDepth depth) {
+  Plan plan;
+  plan.filters.push_back(request.filter ? &*request.filter : nullptr);
+  const size_t fused_limit = std::min<size_t>(
+      QueryLimits::kMaxLimit, std::max(kMinFusedLimit, kFusedLimitFactor * depth.first_page));
+  Planner(schema, fused_limit, plan).Visit(request.query, depth.root_limit, 0, plan.root);
+  return plan;
+}
+
+}  // namespace vouch

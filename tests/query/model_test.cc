@@ -1,0 +1,229 @@
+#include <iostream>
+#include <random>
+
+#include "tests/query/query_fixture.h"
+#include "tests/query/reference_executor.h"
+
+namespace vouch {
+namespace {
+
+// Random writes and random queries at random versions, against ReferenceExecutor. Vectors are such
+// that all sums are exact and ties are many: small whole numbers, and for cosine vectors whose
+// length is a power of two.
+class ModelTest : public QueryTest {
+ protected:
+  ModelTest() { seal_rows_ = 90; }
+
+  void SetUp() override {
+    Open();
+    CollectionSchema schema;
+    schema.dense.push_back(Vectors("l2", 3, Metric::kL2));
+    schema.dense.push_back(Vectors("ip", 3, Metric::kInnerProduct, DenseIndexKind::kFlat));
+    schema.dense.push_back(Vectors("cos", 4, Metric::kCosine, DenseIndexKind::kFlat));
+    schema.text.push_back(TextOf("body", "text"));
+    schema.payload.push_back({.path = "year", .type = PayloadType::kInteger});
+    schema.payload.push_back({.path = "lang", .type = PayloadType::kKeyword});
+    Create("model", schema);
+    reference_ = std::make_unique<ReferenceExecutor>(schema, *Analyzer::Create("english"));
+  }
+
+  uint64_t Below(uint64_t n) { return random_() % n; }
+  bool OneIn(uint64_t n) { return Below(n) == 0; }
+
+  std::vector<float> Whole(size_t dim) {
+    std::vector<float> vector(dim);
+    for (float& value : vector) value = static_cast<float>(Below(5)) - 2;
+    return vector;
+  }
+  // (±s, 0, 0, 0) turned about, or (±s, ±s, ±s, ±s).
+  std::vector<float> Direction(float size) {
+    std::vector<float> vector(4, 0);
+    if (OneIn(2)) {
+      vector[Below(4)] = OneIn(2) ? size : -size;
+    } else {
+      for (float& value : vector) value = OneIn(2) ? size : -size;
+    }
+    return vector;
+  }
+  std::string Words(size_t most) {
+    static const char* const kWords[] = {"fox",  "foxes", "deer", "running", "run",
+                                         "wolf", "grey",  "the",  "of",      "zebra"};
+    std::string text;
+    for (uint64_t n = Below(most + 1); n > 0; --n) text += std::string(kWords[Below(10)]) + " ";
+    return text;
+  }
+
+  PointInput RandomPoint(PointId id, ReferenceExecutor::Row& row) {
+    PointInput point;
+    row.id = point.id = std::move(id);
+    if (!OneIn(6)) row.vectors["l2"] = Whole(3);
+    if (!OneIn(6)) row.vectors["ip"] = Whole(3);
+    for (const auto& [field, vector] : row.vectors) point.vectors.emplace_back(field, vector);
+    if (!OneIn(6)) {
+      const std::vector<float> direction = Direction(1);
+      point.vectors.emplace_back("cos", direction);
+      const float length = std::count(direction.begin(), direction.end(), 0.0f) == 0 ? 2 : 1;
+      for (float value : direction) row.vectors["cos"].push_back(value / length);
+    }
+    row.text = Words(8);
+    point.payload = "{\"text\":\"" + row.text + "\"";
+    if (!OneIn(4)) {
+      row.year = static_cast<int64_t>(Below(10));
+      point.payload += ",\"year\":" + std::to_string(*row.year);
+    }
+    static const char* const kLangs[] = {"de", "en", "fr"};
+    for (uint64_t n = Below(3); n > 0; --n) row.lang.push_back(kLangs[Below(3)]);
+    if (!row.lang.empty()) {
+      point.payload += ",\"lang\":[\"" + row.lang[0] + "\"" +
+                       (row.lang.size() > 1 ? ",\"" + row.lang[1] + "\"" : "") + "]";
+    }
+    point.payload += "}";
+    if (OneIn(5)) row.access = point.access = {OneIn(2) ? "alice" : "team"};
+    return point;
+  }
+
+  void Write() {
+    WriteRequest request;
+    std::set<uint64_t> ids;
+    for (uint64_t n = 1 + Below(25); n > 0; --n) ids.insert(Below(150));
+    std::vector<ReferenceExecutor::Row> rows;
+    for (uint64_t id : ids) {
+      if (OneIn(4)) {
+        request.deletes.push_back(Id(id));
+        continue;
+      }
+      rows.emplace_back();
+      request.upserts.push_back(RandomPoint(Id(id), rows.back()));
+    }
+    const std::vector<PointId> deletes = request.deletes;
+    const absl::StatusOr<WriteResult> result = collection_->Write(std::move(request));
+    ASSERT_TRUE(result.ok()) << result.status();
+    latest_ = result->version.value;
+    for (const PointId& id : deletes) reference_->Delete(id, latest_);
+    for (ReferenceExecutor::Row& row : rows) reference_->Upsert(std::move(row), latest_);
+  }
+
+  Filter RandomFilter(int depth) {
+    static constexpr FilterOp kCompare[] = {FilterOp::kEq, FilterOp::kNe, FilterOp::kLt,
+                                            FilterOp::kLe, FilterOp::kGt, FilterOp::kGe};
+    if (depth > 0 && OneIn(2)) {
+      const uint64_t kind = Below(3);
+      Filter filter{.op = kind == 0   ? FilterOp::kAnd
+                          : kind == 1 ? FilterOp::kOr
+                                      : FilterOp::kNot,
+                    .path = "",
+                    .values = {},
+                    .children = {}};
+      for (uint64_t n = kind == 2 ? 1 : Below(3); n > 0; --n)
+        filter.children.push_back(RandomFilter(depth - 1));
+      return filter;
+    }
+    switch (Below(5)) {
+      case 0:
+        return {.op = FilterOp::kExists,
+                .path = OneIn(2) ? "year" : "lang",
+                .values = {},
+                .children = {}};
+      case 1:
+        return {.op = FilterOp::kIn, .path = "lang", .values = {"de", "it"}, .children = {}};
+      case 2: {
+        Filter filter{.op = FilterOp::kHasId, .path = "", .values = {}, .children = {}};
+        for (int i = 0; i < 20; ++i) filter.values.emplace_back(std::to_string(Below(160)));
+        return filter;
+      }
+      case 3:
+        return Compare("lang", OneIn(2) ? FilterOp::kEq : FilterOp::kNe, "en");
+      default:
+        return Compare("year", kCompare[Below(6)], static_cast<int64_t>(Below(10)));
+    }
+  }
+
+  QueryNode RandomNode(int depth) {
+    QueryNode node;
+    if (OneIn(4)) node.filter = RandomFilter(2);
+    if (OneIn(3)) node.limit = static_cast<uint32_t>(1 + Below(60));
+    if (depth > 0 && OneIn(2)) {
+      FuseNode fuse;
+      if (OneIn(2)) fuse.k = static_cast<double>(Below(80));
+      for (uint64_t n = 1 + Below(3); n > 0; --n) fuse.children.push_back(RandomNode(depth - 1));
+      if (OneIn(2)) {
+        for (size_t i = 0; i < fuse.children.size(); ++i)
+          fuse.weights.push_back(static_cast<double>(Below(5)) / 4);
+      }
+      node.node = std::move(fuse);
+      return node;
+    }
+    switch (Below(5)) {
+      case 0:
+        node.node = AllLeaf{};
+        break;
+      case 1:
+        node.node = TextLeaf{.field = OneIn(2) ? "body" : "", .text = Words(4)};
+        break;
+      case 2:
+        node.node = DenseLeaf{.field = "l2", .vector = Whole(3), .ef_search = 0, .exact = true};
+        break;
+      case 3:
+        node.node = DenseLeaf{.field = "ip", .vector = Whole(3), .ef_search = 0, .exact = OneIn(2)};
+        break;
+      default:
+        node.node =
+            DenseLeaf{.field = "cos", .vector = Direction(4), .ef_search = 0, .exact = OneIn(2)};
+    }
+    return node;
+  }
+
+  void AskOnce() {
+    SearchRequest request = Request(RandomNode(2), static_cast<uint32_t>(1 + Below(40)));
+    if (OneIn(3)) request.filter = RandomFilter(2);
+    if (OneIn(3)) request.offset = static_cast<uint32_t>(Below(30));
+    request.explain = OneIn(8);
+    if (OneIn(3)) request.principal.subject = "alice";
+    if (OneIn(3)) request.principal.groups = {"team"};
+    uint64_t at = latest_;
+    if (OneIn(2)) {
+      at = Below(latest_ + 1);
+      request.at = At(at);
+    }
+    const absl::StatusOr<SearchResponse> response = collection_->Search(request);
+    ASSERT_TRUE(response.ok()) << response.status();
+    ASSERT_EQ(response->version, Version(at));
+    const std::vector<RankedRow> wanted = reference_->Search(request, at);
+    ASSERT_EQ(response->hits.size(), wanted.size());
+    for (size_t i = 0; i < wanted.size(); ++i) {
+      ASSERT_EQ(response->hits[i].row, wanted[i].row) << "hit " << i;
+      ASSERT_EQ(response->hits[i].score, wanted[i].score) << "hit " << i;
+      ASSERT_EQ(response->hits[i].id, reference_->row(wanted[i].row).id) << "hit " << i;
+    }
+    const absl::StatusOr<uint64_t> count =
+        collection_->Count(request.filter, At(at), request.principal);
+    ASSERT_TRUE(count.ok()) << count.status();
+    ASSERT_EQ(*count, reference_->Count(request.filter, request.principal, at));
+  }
+
+  std::mt19937_64 random_;
+  std::unique_ptr<ReferenceExecutor> reference_;
+  uint64_t latest_ = 0;
+};
+
+TEST_F(ModelTest, RandomTreesOverRandomHistory) {
+  const char* given = std::getenv("VOUCH_TEST_SEED");
+  const uint64_t seed = given != nullptr ? std::strtoull(given, nullptr, 10) : 20261124;
+  std::cout << "seed " << seed << "\n";
+  random_.seed(seed);
+  for (int round = 0; round < 60; ++round) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed << ", round " << round);
+    ASSERT_NO_FATAL_FAILURE(Write());
+    for (int i = 0; i < 50; ++i) {
+      SCOPED_TRACE(testing::Message() << "query " << i);
+      ASSERT_NO_FATAL_FAILURE(AskOnce());
+    }
+    if (round == 25) {
+      ASSERT_TRUE(collection_->Optimize({}, nullptr).ok());
+    }
+    if (round == 45) Reopen("model");
+  }
+}
+
+}  // namespace
+}  // namespace vouch
