@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -8,24 +9,36 @@
 
 namespace vouch {
 
+inline constexpr size_t kMaxFilterTextBytes = 1 << 20;
+
 // Filters for people: `year >= 2020 and lang in ('en','de') and not archived`.
 //
 //   or    := and ("or" and)*            and := unary ("and" unary)*
 //   unary := "not" unary | "(" or ")" | predicate
 //   predicate := path (("=" | "==" | "!=" | "<" | "<=" | ">" | ">=") literal
-//                     | ["not"] "in" "(" literal ("," literal)* ")"
-//                     | "exists")?      -- a path alone means path = true; the path `id` names the point's id
+//                     | ["not"] "in" "(" [literal ("," literal)*] ")"
+//                     | "exists")?      -- a path alone means path = true
+//              | "true" | "false"       -- all rows, no row
 //   literal := number | 'text' | "text" | true | false
+//   path := [A-Za-z_][A-Za-z0-9_.]* | `any text`
 //
-// Keywords in any case; a quote inside a text is doubled; a path with other characters stands in backquotes.
-// INVALID_ARGUMENT: what was expected, what stands there, its column (from 1), and the line with a caret under it.
+// Keywords in any case; a quote inside a text and a backquote inside a path are doubled. A number with a point or an
+// exponent is a float, any other an integer. The bare path id names the point's id and takes =, !=, in and not in with
+// ids as numbers or texts; a payload field of that name, or of a keyword's, stands in backquotes. `x not in (…)` is
+// `not x in (…)`: rows without a value meet it, unlike `x != …`.
+// INVALID_ARGUMENT: what was expected, what stands there, its column (from 1), and the line with a caret under it; more
+// than kMaxFilterTextBytes or FilterLimits.
 absl::StatusOr<Filter> ParseFilter(std::string_view text);
 
-// The canonical text; ParseFilter of it gives the same filter.
+// The canonical text of a filter that is at most FilterLimits deep; ParseFilter of it gives the same filter, save that
+// an `and` or `or` of one child is written as that child.
 std::string FormatFilter(const Filter& filter);
+// Whether the filter language takes `path` without backquotes.
+bool IsBareFilterPath(std::string_view path);
 
 // The same as JSON, for API and files: {"and": [...]}, {"not": …}, {"path": "year", "op": ">=", "value": 2020},
-// {"path": "lang", "op": "in", "values": ["en"]}, {"path": "x", "op": "exists"}.
+// {"path": "lang", "op": "in", "values": ["en"]}, {"path": "x", "op": "exists"},
+// {"has_id": ["guide.md#3", 42]}. INVALID_ARGUMENT names the place ("filter.and[1].op") and unknown keys.
 absl::StatusOr<Filter> FilterFromJson(std::string_view json);
 std::string FilterToJson(const Filter& filter);
 

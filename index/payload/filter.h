@@ -32,9 +32,9 @@ struct FilterLimits {
 // - Integers and floats compare by mathematical value.
 struct Filter {
   FilterOp op = FilterOp::kAnd;
-  std::string path;
-  std::vector<FilterValue> values;
-  std::vector<Filter> children;
+  std::string path = {};
+  std::vector<FilterValue> values = {};
+  std::vector<Filter> children = {};
 
   friend bool operator==(const Filter&, const Filter&) = default;
 };
