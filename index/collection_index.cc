@@ -1,0 +1,193 @@
+#include "index/collection_index.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "index/dense/kernels.h"
+#include "index/index_directory.h"
+#include "index/prepared_rows.h"
+#include "index/segment_builder.h"
+#include "index/segment_maintainer.h"
+
+namespace vouch {
+namespace {
+
+// Rows read from the source in one piece where no file holds them.
+constexpr uint64_t kLoadRows = 4096;
+
+RowInput InputOf(RowRecord&& record) {
+  return {.id = std::move(record.id),
+          .vectors = std::move(record.vectors),
+          .payload = std::move(record.payload),
+          .provenance = {},
+          .access = std::move(record.access)};
+}
+
+// Appends unsealed segments of the rows of `range` to `segments`.
+absl::Status LoadFresh(const IndexSchema& schema, const RowSource& source, RowRange range,
+                       std::vector<SegmentPtr>& segments, uint64_t& refused) {
+  std::vector<RowInput> rows;
+  uint64_t next = range.begin.value;
+  const auto flush = [&]() -> absl::Status {
+    if (rows.empty()) return absl::OkStatus();
+    const auto prepared = IndexedRows::PrepareStored(schema, rows, refused);
+    absl::StatusOr<SegmentPtr> segment = BuildFreshSegment(schema, RowId(next - rows.size()), rows, *prepared);
+    if (!segment.ok()) return segment.status();
+    segments.push_back(*std::move(segment));
+    rows.clear();
+    return absl::OkStatus();
+  };
+  absl::Status status = source.ScanRows(range, [&](RowRecord&& record) -> absl::Status {
+    if (record.row.value != next) {
+      return absl::DataLossError(absl::StrCat("row ", next, " is missing; the next is ", record.row.value));
+    }
+    ++next;
+    rows.push_back(InputOf(std::move(record)));
+    return rows.size() < kLoadRows ? absl::OkStatus() : flush();
+  });
+  if (!status.ok()) return status;
+  if (next != range.end.value) return absl::DataLossError(absl::StrCat("row ", next, " is missing"));
+  return flush();
+}
+
+// Whether the segment's last row is that of the source: a file may come from another history of the collection, as
+// when a store was put back to an older state and went on from there.
+absl::StatusOr<bool> FitsSource(const Segment& segment, const RowSource& source) {
+  const uint32_t last = segment.row_count() - 1;
+  bool fits = false;
+  absl::Status status = source.ScanRows(
+      {RowId(segment.rows.end.value - 1), segment.rows.end}, [&](RowRecord&& record) -> absl::Status {
+        fits = record.id == segment.ids->IdOf(last);
+        for (size_t field = 0; field < segment.dense.size() && fits; ++field) {
+          const std::optional<uint32_t> node = segment.dense[field].NodeOf(last);
+          const bool has = field < record.vectors.size() && !record.vectors[field].empty();
+          fits = has == node.has_value();
+          if (!fits || !has) continue;
+          const std::vector<float>& vector = record.vectors[field];
+          fits = vector.size() == segment.dense[field].dim() &&
+                 std::equal(vector.begin(), vector.end(), segment.dense[field].vector(*node));
+        }
+        return absl::OkStatus();
+      });
+  if (!status.ok()) return status;
+  return fits;
+}
+
+class CollectionIndexImpl final : public CollectionIndex {
+ public:
+  CollectionIndexImpl(std::shared_ptr<const IndexSchema> schema, std::shared_ptr<RetiredRows> retired,
+                      std::shared_ptr<SegmentMaintainer> maintainer)
+      : schema_(std::move(schema)), retired_(std::move(retired)), maintainer_(std::move(maintainer)) {}
+  ~CollectionIndexImpl() override { maintainer_->Shutdown(); }
+
+  absl::StatusOr<std::shared_ptr<const PreparedRows>> Prepare(std::span<const RowInput> rows) const override {
+    absl::StatusOr<std::shared_ptr<const IndexedRows>> prepared = IndexedRows::Prepare(*schema_, rows);
+    if (!prepared.ok()) return prepared.status();
+    return std::shared_ptr<const PreparedRows>(*std::move(prepared));
+  }
+
+  void Apply(const CommitRequest& request, const CommitHeader& header) override {
+    const std::shared_ptr<const SegmentSet> current = maintainer_->Current();
+    if (header.version <= current->latest) return;
+    if (header.row_count != request.upserts.size() ||
+        (header.row_count > 0 && header.first_row.value != current->rows)) {
+      maintainer_->ReportError(absl::InternalError(
+          absl::StrCat("commit ", header.version.value, " adds ", header.row_count, " rows from ",
+                       header.first_row.value, " on; the index has ", current->rows, " rows")));
+      return;
+    }
+    SegmentPtr fresh;
+    if (header.row_count > 0) {
+      absl::StatusOr<SegmentPtr> built =
+          BuildFreshSegment(*schema_, header.first_row, request.upserts, *PreparedOf(request));
+      if (!built.ok()) return maintainer_->ReportError(built.status());
+      fresh = *std::move(built);
+    }
+    for (RowId row : header.retired) retired_->Retire(row, header.version);
+    maintainer_->Append(std::move(fresh), header.version);
+  }
+
+  IndexReader Read(Version at, uint64_t rows_at) const override {
+    return IndexReader(maintainer_->Current(), at, rows_at);
+  }
+  Version latest() const override { return maintainer_->Current()->latest; }
+  IndexStatus Status() const override { return maintainer_->Status(); }
+  absl::Status Optimize(const CancelToken& cancel, const std::function<void(double)>& progress) override {
+    return maintainer_->Optimize(cancel, progress);
+  }
+  absl::Status WaitIdle(const CancelToken& cancel) override { return maintainer_->WaitIdle(cancel); }
+
+ private:
+  std::shared_ptr<const IndexedRows> PreparedOf(const CommitRequest& request) {
+    auto prepared = std::dynamic_pointer_cast<const IndexedRows>(request.prepared);
+    if (prepared != nullptr && prepared->payloads.size() == request.upserts.size()) return prepared;
+    uint64_t refused = 0;
+    prepared = IndexedRows::PrepareStored(*schema_, request.upserts, refused);
+    if (refused > 0) {
+      maintainer_->ReportError(absl::InvalidArgumentError(
+          absl::StrCat(refused, " committed rows do not fit the schema; they have no text and no payload here")));
+    }
+    return prepared;
+  }
+
+  const std::shared_ptr<const IndexSchema> schema_;
+  const std::shared_ptr<RetiredRows> retired_;
+  const std::shared_ptr<SegmentMaintainer> maintainer_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<CollectionIndex>> CollectionIndex::Open(
+    IndexOptions options, const CollectionSchema& schema, const RowSource* source, Version latest, uint64_t rows,
+    const std::function<absl::Status(const std::function<void(RowId, Version)>&)>& scan_retired) {
+  if (options.filesystem == nullptr || options.job_pool == nullptr || source == nullptr) {
+    return absl::InvalidArgumentError("an index needs a filesystem, a job pool and a source of rows");
+  }
+  options.max_segment_rows = std::clamp<uint64_t>(options.max_segment_rows, 1, Segment::kMaxRows - 1);
+  options.seal_rows = std::clamp<uint64_t>(options.seal_rows, 1, options.max_segment_rows);
+  absl::StatusOr<std::shared_ptr<const IndexSchema>> index_schema = IndexSchema::Create(schema);
+  if (!index_schema.ok()) return index_schema.status();
+  auto directory = std::make_unique<IndexDirectory>(options.directory, options.filesystem);
+  absl::StatusOr<IndexDirectory::Loaded> loaded = directory->Load(**index_schema, rows);
+  if (!loaded.ok()) return loaded.status();
+
+  auto retired = std::make_shared<RetiredRows>();
+  absl::Status status = scan_retired([&](RowId row, Version version) { retired->Retire(row, version); });
+  if (!status.ok()) return status;
+
+  auto set = std::make_shared<SegmentSet>();
+  uint64_t next = 0;
+  uint64_t refused = 0;
+  const auto fill_to = [&](uint64_t end) -> absl::Status {
+    if (next == end) return absl::OkStatus();
+    return LoadFresh(**index_schema, *source, {RowId(next), RowId(end)}, set->segments, refused);
+  };
+  for (const SegmentPtr& segment : loaded->segments) {
+    absl::StatusOr<bool> fits = FitsSource(*segment, *source);
+    if (!fits.ok()) return fits.status();
+    if (!*fits) {
+      directory->Discard(*segment);
+      ++loaded->damaged;
+      continue;
+    }
+    if (status = fill_to(segment->rows.begin.value); !status.ok()) return status;
+    set->segments.push_back(segment);
+    next = segment->rows.end.value;
+  }
+  if (status = fill_to(rows); !status.ok()) return status;
+  set->schema = *index_schema;
+  set->retired = retired;
+  set->latest = latest;
+  set->rows = rows;
+  auto maintainer = std::make_shared<SegmentMaintainer>(std::move(options), std::move(directory), std::move(set),
+                                                        loaded->damaged);
+  if (refused > 0) {
+    maintainer->ReportError(absl::InvalidArgumentError(
+        absl::StrCat(refused, " stored rows do not fit the schema; they have no text and no payload here")));
+  }
+  maintainer->Start();
+  return std::make_unique<CollectionIndexImpl>(*std::move(index_schema), std::move(retired), std::move(maintainer));
+}
+
+}  // namespace vouch

@@ -1,0 +1,170 @@
+#include "index/index_directory.h"
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "index/segment_file.h"
+
+namespace vouch {
+namespace {
+
+constexpr std::string_view kSuffix = ".segment";
+constexpr std::string_view kListName = "segments.list";
+constexpr size_t kDigits = 20;
+constexpr uint64_t kMaxListBytes = uint64_t{64} << 20;
+
+struct FileName {
+  std::string name;
+  RowRange rows;
+  uint64_t build = 0;
+};
+
+std::string MakeName(RowRange rows, uint64_t build) {
+  return absl::StrFormat("%020u-%020u-%020u.segment", rows.begin.value, rows.end.value, build);
+}
+
+// False where the name is none that MakeName gives.
+bool ParseName(const std::string& name, FileName& parsed) {
+  uint64_t numbers[3] = {};
+  if (name.size() != 3 * kDigits + 2 + kSuffix.size()) return false;
+  for (size_t i = 0; i < 3; ++i) {
+    const char* begin = name.data() + i * (kDigits + 1);
+    const auto [end, error] = std::from_chars(begin, begin + kDigits, numbers[i]);
+    if (error != std::errc() || end != begin + kDigits) return false;
+  }
+  parsed = {name, {RowId(numbers[0]), RowId(numbers[1])}, numbers[2]};
+  return numbers[0] < numbers[1] && MakeName(parsed.rows, parsed.build) == name;
+}
+
+// Larger ranges first, of equal ones the newest.
+bool BetterFile(const FileName& a, const FileName& b) {
+  if (a.rows.size() != b.rows.size()) return a.rows.size() > b.rows.size();
+  if (a.rows.begin != b.rows.begin) return a.rows.begin < b.rows.begin;
+  return a.build > b.build;
+}
+
+bool Overlaps(const std::vector<SegmentPtr>& segments, RowRange rows) {
+  return std::any_of(segments.begin(), segments.end(), [&](const SegmentPtr& segment) {
+    return segment->rows.begin < rows.end && rows.begin < segment->rows.end;
+  });
+}
+
+std::string Checksum(std::string_view text) {
+  return absl::StrFormat("%016x", XXH3_64bits(text.data(), text.size()));
+}
+
+}  // namespace
+
+absl::StatusOr<SegmentPtr> IndexDirectory::LoadFile(const IndexSchema& schema, const std::string& name,
+                                                    RowRange rows) {
+  const std::string path = PathOf(name);
+  absl::StatusOr<uint64_t> size = filesystem_.FileSize(path);
+  if (!size.ok()) return size.status();
+  auto buffer = std::make_shared<AlignedBuffer>(*size);
+  if (buffer->size() != *size) {
+    return absl::ResourceExhaustedError(absl::StrCat("no memory for index file '", path, "' of ", *size, " bytes"));
+  }
+  if (absl::Status status = filesystem_.ReadFile(path, buffer->data(), *size); !status.ok()) return status;
+  absl::StatusOr<Segment> segment = DecodeSegment(schema, std::move(buffer));
+  if (!segment.ok()) return segment.status();
+  if (segment->rows != rows) return absl::DataLossError(absl::StrCat("'", path, "' holds other rows than it says"));
+  segment->file_name = name;
+  return std::make_shared<const Segment>(*std::move(segment));
+}
+
+std::vector<std::string> IndexDirectory::ReadList() {
+  const std::string path = PathOf(std::string(kListName));
+  const absl::StatusOr<uint64_t> size = filesystem_.FileSize(path);
+  if (!size.ok() || *size > kMaxListBytes) return {};
+  std::string text(*size, '\0');
+  if (!filesystem_.ReadFile(path, text.data(), text.size()).ok()) return {};
+  // The first line is the checksum of what follows; a damaged list tells nothing.
+  const size_t line = text.find('\n');
+  if (line == std::string::npos || text.substr(0, line) != Checksum(std::string_view(text).substr(line + 1))) return {};
+  return absl::StrSplit(text.substr(line + 1), '\n', absl::SkipEmpty());
+}
+
+absl::StatusOr<IndexDirectory::Loaded> IndexDirectory::Load(const IndexSchema& schema, uint64_t rows) {
+  if (absl::Status status = filesystem_.CreateDirectories(directory_); !status.ok()) return status;
+  absl::StatusOr<std::vector<std::string>> names = filesystem_.ListDirectory(directory_);
+  if (!names.ok()) return names.status();
+  std::vector<FileName> files;
+  absl::flat_hash_set<std::string> present;
+  uint64_t last_build = 0;
+  for (const std::string& name : *names) {
+    FileName file;
+    if (!ParseName(name, file)) continue;
+    present.insert(name);
+    last_build = std::max(last_build, file.build);
+    files.push_back(std::move(file));
+  }
+  Loaded loaded;
+  for (const std::string& name : ReadList()) loaded.damaged += present.contains(name) ? 0 : 1;
+  std::sort(files.begin(), files.end(), BetterFile);
+  for (const FileName& file : files) {
+    if (file.rows.end.value <= rows && !Overlaps(loaded.segments, file.rows)) {
+      absl::StatusOr<SegmentPtr> segment = LoadFile(schema, file.name, file.rows);
+      if (segment.ok()) {
+        loaded.segments.push_back(*std::move(segment));
+        continue;
+      }
+      ++loaded.damaged;
+    }
+    // Left over from a merge, damaged, or of rows that the store does not have: a cache that helps nobody. A file that
+    // cannot be removed now is looked at again at the next start.
+    filesystem_.RemoveFile(PathOf(file.name)).IgnoreError();
+  }
+  std::sort(loaded.segments.begin(), loaded.segments.end(),
+            [](const SegmentPtr& a, const SegmentPtr& b) { return a->rows.begin < b->rows.begin; });
+  std::lock_guard lock(mu_);
+  next_build_ = last_build + 1;
+  return loaded;
+}
+
+absl::Status IndexDirectory::Save(const IndexSchema& schema, Segment& segment) {
+  uint64_t build = 0;
+  {
+    std::lock_guard lock(mu_);
+    build = next_build_++;
+  }
+  const EncodedSegment encoded = EncodeSegment(schema, segment);
+  segment.build_id = encoded.build_id;
+  const std::string name = MakeName(segment.rows, build);
+  if (absl::Status status = filesystem_.ReplaceFile(PathOf(name), encoded.pieces); !status.ok()) return status;
+  segment.file_name = name;
+  segment.file_bytes = encoded.size_bytes;
+  return absl::OkStatus();
+}
+
+absl::Status IndexDirectory::Publish(const std::vector<SegmentPtr>& segments, const std::vector<SegmentPtr>& replaced) {
+  std::string body;
+  absl::flat_hash_set<std::string> kept;
+  for (const SegmentPtr& segment : segments) {
+    if (segment->file_name.empty()) continue;
+    kept.insert(segment->file_name);
+    absl::StrAppend(&body, segment->file_name, "\n");
+  }
+  const std::string head = Checksum(body) + "\n";
+  std::lock_guard lock(mu_);
+  if (absl::Status status = filesystem_.ReplaceFile(PathOf(std::string(kListName)), {head, body}); !status.ok()) {
+    return status;
+  }
+  for (const SegmentPtr& segment : replaced) {
+    if (segment->file_name.empty() || kept.contains(segment->file_name)) continue;
+    if (absl::Status status = filesystem_.RemoveFile(PathOf(segment->file_name)); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+void IndexDirectory::Discard(const Segment& segment) {
+  if (!segment.file_name.empty()) filesystem_.RemoveFile(PathOf(segment.file_name)).IgnoreError();
+}
+
+}  // namespace vouch

@@ -1,0 +1,305 @@
+#include "index/index_reader.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "index/dense/dense_search.h"
+#include "index/dense/kernels.h"
+#include "index/segment_set.h"
+
+namespace vouch {
+namespace {
+
+absl::Status CheckMask(const SegmentSet& set, const RowMask& mask) {
+  if (mask.segments.size() == set.segments.size()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("the row mask has ", mask.segments.size(), " segments and the reader ",
+                                                 set.segments.size(), ": it was made by another reader"));
+}
+
+// The query vector as the kernels take it.
+absl::StatusOr<std::vector<float>> PrepareQuery(const IndexSchema& schema, const DenseQuery& query) {
+  if (query.field < 0 || static_cast<size_t>(query.field) >= schema.schema.dense.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("dense field ", query.field, " of ", schema.schema.dense.size(), " does not exist"));
+  }
+  const DenseField& field = schema.schema.dense[static_cast<size_t>(query.field)];
+  if (query.vector.size() != field.dim) {
+    return absl::InvalidArgumentError(absl::StrCat("field '", field.name, "' has dimension ", field.dim,
+                                                   "; the query vector has ", query.vector.size(), " values"));
+  }
+  for (size_t i = 0; i < query.vector.size(); ++i) {
+    if (!std::isfinite(query.vector[i])) {
+      return absl::InvalidArgumentError(absl::StrCat("query value ", i, " is not finite"));
+    }
+  }
+  std::vector<float> vector(query.vector.begin(), query.vector.end());
+  if (field.metric == Metric::kCosine && !NormalizeVector(vector)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the query vector for field '", field.name, "' is zero, which has no cosine"));
+  }
+  return vector;
+}
+
+// Counts how segments were searched, for the plan's words.
+struct PlanCounts {
+  uint64_t walked = 0;
+  uint64_t fresh = 0;
+  uint64_t asked = 0;
+  uint64_t flat = 0;
+  uint64_t filtered = 0;
+  size_t min_ef = 0;
+  size_t max_ef = 0;
+
+  void Add(const Segment& segment, bool has_graph, bool asked_exact, const DenseSegmentStats& done) {
+    if (done.exact) {
+      ++(asked_exact ? asked : !segment.sealed ? fresh : has_graph ? filtered : flat);
+      return;
+    }
+    if (done.ef == 0) return;
+    min_ef = walked == 0 ? done.ef : std::min(min_ef, done.ef);
+    max_ef = std::max(max_ef, done.ef);
+    ++walked;
+  }
+  std::string Words() const {
+    std::string words;
+    if (walked > 0) {
+      absl::StrAppend(&words, "graph ef=", min_ef);
+      if (max_ef != min_ef) absl::StrAppend(&words, "..", max_ef);
+      absl::StrAppend(&words, " on ", walked, walked == 1 ? " segment" : " segments");
+    }
+    AddExact(asked, "on request", words);
+    AddExact(fresh, "fresh rows", words);
+    AddExact(flat, "no graph", words);
+    AddExact(filtered, "few rows allowed", words);
+    return words.empty() ? "nothing to search" : words;
+  }
+
+ private:
+  static void AddExact(uint64_t count, const char* why, std::string& words) {
+    if (count == 0) return;
+    absl::StrAppend(&words, words.empty() ? "" : ", ", "exact on ", count, " (", why, ")");
+  }
+};
+
+// Clears the rows of the segment that a reader of rows [0, rows_at) does not have yet.
+void ClearNewRows(const Segment& segment, uint64_t rows_at, std::unique_ptr<Bitmap>& visible) {
+  if (segment.rows.end.value <= rows_at) return;
+  if (segment.rows.begin.value >= rows_at) {
+    visible = std::make_unique<Bitmap>(segment.row_count(), false);
+    return;
+  }
+  if (visible == nullptr) visible = std::make_unique<Bitmap>(segment.row_count(), true);
+  for (uint64_t row = rows_at; row < segment.rows.end.value; ++row) visible->Clear(row - segment.rows.begin.value);
+}
+
+RowMask::SegmentMask MaskSegment(const SegmentSet& set, const Segment& segment, Version at, uint64_t rows_at,
+                                 const Filter* filter, const Principal& principal) {
+  RowMask::SegmentMask mask;
+  std::unique_ptr<Bitmap> visible;
+  if (segment.rows.begin.value < rows_at) set.retired->ClearRetired(segment.rows, at, visible);
+  ClearNewRows(segment, rows_at, visible);
+  if (visible != nullptr) mask.visible = std::move(*visible);
+  mask.visible_count = mask.visible ? mask.visible->Count() : segment.row_count();
+  mask.allowed_count = mask.visible_count;
+  if (mask.visible_count == 0) return mask;
+
+  const bool hides = segment.access != nullptr && segment.access->MayHideFrom(principal);
+  if (filter == nullptr && !hides) return mask;
+  if (filter != nullptr) {
+    mask.allowed = segment.payload->Evaluate(
+        *filter, [&](std::span<const FilterValue> ids) { return segment.ids->Find(ids); });
+    if (mask.visible) mask.allowed->And(*mask.visible);
+  } else {
+    mask.allowed = mask.visible ? *mask.visible : Bitmap(segment.row_count(), true);
+  }
+  if (hides) segment.access->ClearHidden(principal, *mask.allowed);
+  mask.allowed_count = mask.allowed->Count();
+  return mask;
+}
+
+std::vector<TextSegment> TextSegments(const SegmentSet& set, int field, const RowMask& mask) {
+  std::vector<TextSegment> segments;
+  for (size_t i = 0; i < set.segments.size(); ++i) {
+    if (mask.segments[i].visible_count == 0) continue;
+    segments.push_back({.index = set.segments[i]->text[static_cast<size_t>(field)].get(),
+                        .first_row = set.segments[i]->rows.begin,
+                        .visible = mask.segments[i].visible_or_null(),
+                        .allowed = mask.segments[i].allowed_or_null()});
+  }
+  return segments;
+}
+
+absl::Status CheckTextField(const IndexSchema& schema, int field) {
+  if (field >= 0 && static_cast<size_t>(field) < schema.schema.text.size()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("text field ", field, " of ", schema.schema.text.size(), " does not exist"));
+}
+
+Bm25Params ParamsOf(const TextField& field) { return {.k1 = field.k1, .b = field.b}; }
+
+}  // namespace
+
+IndexReader::IndexReader(std::shared_ptr<const SegmentSet> segments, Version at, uint64_t rows_at)
+    : segments_(std::move(segments)), at_(at), rows_at_(std::min(rows_at, segments_->rows)) {}
+
+absl::StatusOr<RowMask> IndexReader::MakeMask(const Filter* filter, const Principal& principal,
+                                              const CancelToken& cancel) const {
+  RowMask mask;
+  mask.segments.reserve(segments_->segments.size());
+  for (const SegmentPtr& segment : segments_->segments) {
+    if (absl::Status status = cancel.Check(); !status.ok()) return status;
+    mask.segments.push_back(MaskSegment(*segments_, *segment, at_, rows_at_, filter, principal));
+    mask.visible_count += mask.segments.back().visible_count;
+    mask.allowed_count += mask.segments.back().allowed_count;
+  }
+  return mask;
+}
+
+absl::StatusOr<std::vector<Hit>> IndexReader::SearchDense(const DenseQuery& query, const RowMask& mask,
+                                                          const CancelToken& cancel, SearchStats* stats) const {
+  if (absl::Status status = CheckMask(*segments_, mask); !status.ok()) return status;
+  absl::StatusOr<std::vector<float>> vector = PrepareQuery(*segments_->schema, query);
+  if (!vector.ok()) return vector.status();
+  const auto field = static_cast<size_t>(query.field);
+  const int schema_ef = segments_->schema->schema.dense[field].hnsw.ef_search;
+  const auto k = static_cast<size_t>(std::min<uint64_t>(query.k, mask.allowed_count));
+  TopHits top(k);
+  PlanCounts plan;
+  uint64_t distances = 0;
+  for (size_t i = 0; i < segments_->segments.size() && k > 0; ++i) {
+    const RowMask::SegmentMask& segment_mask = mask.segments[i];
+    if (segment_mask.allowed_count == 0) continue;
+    if (absl::Status status = cancel.Check(); !status.ok()) return status;
+    const Segment& segment = *segments_->segments[i];
+    DenseSegmentStats done;
+    const DenseSegmentSearch search = {.column = &segment.dense[field],
+                                       .graph = segment.graphs[field].get(),
+                                       .allowed = segment_mask.allowed_or_null(),
+                                       .allowed_count = segment_mask.allowed_count,
+                                       .first_row = segment.rows.begin,
+                                       .k = k,
+                                       .ef = static_cast<size_t>(std::max(
+                                           1, query.ef_search > 0 ? query.ef_search : schema_ef)),
+                                       .exact = query.exact};
+    if (absl::Status status = SearchDenseSegment(search, vector->data(), cancel, top, done); !status.ok()) return status;
+    plan.Add(segment, search.graph != nullptr, query.exact, done);
+    distances += done.distances;
+  }
+  if (stats != nullptr) {
+    stats->segments += plan.walked + plan.asked + plan.fresh + plan.flat + plan.filtered;
+    stats->segments_exact += plan.asked + plan.fresh + plan.flat + plan.filtered;
+    stats->distances += distances;
+    stats->rows_visited += distances;
+    stats->plan = plan.Words();
+  }
+  return top.TakeSorted();
+}
+
+absl::StatusOr<std::vector<Hit>> IndexReader::SearchText(int field, std::string_view text, size_t k,
+                                                         const RowMask& mask, const CancelToken& cancel,
+                                                         SearchStats* stats) const {
+  const IndexSchema& schema = *segments_->schema;
+  if (absl::Status status = CheckMask(*segments_, mask); !status.ok()) return status;
+  if (absl::Status status = CheckTextField(schema, field); !status.ok()) return status;
+  const auto ordinal = static_cast<size_t>(field);
+  const AnalyzedText query = schema.analyzers[ordinal]->Analyze(text);
+  const std::vector<TextSegment> segments = TextSegments(*segments_, field, mask);
+  const TextStatistics statistics = CollectTextStatistics(segments, query);
+  if (stats != nullptr) {
+    stats->segments += segments.size();
+    stats->segments_exact += segments.size();
+    for (const TermStatistics& term : statistics.terms) stats->rows_visited += term.document_frequency;
+    stats->plan = absl::StrCat("bm25 of ", statistics.terms.size(), " terms, exact on ", segments.size(),
+                               segments.size() == 1 ? " segment" : " segments");
+  }
+  return SearchBm25(segments, statistics, ParamsOf(schema.schema.text[ordinal]), k, cancel);
+}
+
+absl::StatusOr<std::optional<float>> IndexReader::ScoreDense(const DenseQuery& query, RowId row) const {
+  absl::StatusOr<std::vector<float>> vector = PrepareQuery(*segments_->schema, query);
+  if (!vector.ok()) return vector.status();
+  if (row.value >= rows_at_) return std::nullopt;
+  const Segment& segment = *segments_->segments[segments_->FindSegment(row)];
+  const DenseColumn& column = segment.dense[static_cast<size_t>(query.field)];
+  const std::optional<uint32_t> node = column.NodeOf(segment.LocalRow(row));
+  if (!node) return std::nullopt;
+  const DistanceKernels::One distance = BestKernels().one(column.metric());
+  return ScoreOfDistance(distance(vector->data(), column.vector(*node), column.dim()));
+}
+
+absl::StatusOr<std::vector<TermContribution>> IndexReader::ExplainText(int field, std::string_view text, RowId row,
+                                                                       const RowMask& mask) const {
+  const IndexSchema& schema = *segments_->schema;
+  if (absl::Status status = CheckMask(*segments_, mask); !status.ok()) return status;
+  if (absl::Status status = CheckTextField(schema, field); !status.ok()) return status;
+  if (row.value >= rows_at_) {
+    return absl::NotFoundError(absl::StrCat("row ", row.value, " is not below ", rows_at_, ", the rows at this version"));
+  }
+  const auto ordinal = static_cast<size_t>(field);
+  const AnalyzedText query = schema.analyzers[ordinal]->Analyze(text);
+  const TextStatistics statistics = CollectTextStatistics(TextSegments(*segments_, field, mask), query);
+  const Segment& segment = *segments_->segments[segments_->FindSegment(row)];
+  return ExplainBm25(*segment.text[ordinal], segment.LocalRow(row), statistics, ParamsOf(schema.schema.text[ordinal]));
+}
+
+PointId IndexReader::IdOf(RowId row) const {
+  if (row.value >= rows_at_) return PointId();
+  const Segment& segment = *segments_->segments[segments_->FindSegment(row)];
+  return segment.ids->IdOf(segment.LocalRow(row));
+}
+
+bool IndexReader::IsVisible(RowId row, const RowMask& mask) const {
+  if (row.value >= rows_at_ || mask.segments.size() != segments_->segments.size()) return false;
+  const size_t segment = segments_->FindSegment(row);
+  const Bitmap* visible = mask.segments[segment].visible_or_null();
+  return visible == nullptr || visible->Test(segments_->segments[segment]->LocalRow(row));
+}
+
+bool IndexReader::IsAllowed(RowId row, const RowMask& mask) const {
+  if (row.value >= rows_at_ || mask.segments.size() != segments_->segments.size()) return false;
+  const size_t segment = segments_->FindSegment(row);
+  const Bitmap* allowed = mask.segments[segment].allowed_or_null();
+  return allowed == nullptr || allowed->Test(segments_->segments[segment]->LocalRow(row));
+}
+
+std::vector<RowId> IndexReader::ScrollRows(const RowMask& mask, RowId after, size_t limit) const {
+  std::vector<RowId> rows;
+  const uint64_t begin = after == kNoRow ? 0 : after.value + 1;
+  if (begin >= rows_at_ || mask.segments.size() != segments_->segments.size()) return rows;
+  for (size_t i = segments_->FindSegment(RowId(begin)); i < segments_->segments.size(); ++i) {
+    if (mask.segments[i].allowed_count == 0) continue;
+    const Bitmap* allowed = mask.segments[i].allowed_or_null();
+    const RowRange range = segments_->segments[i]->rows;
+    for (uint64_t row = std::max(begin, range.begin.value); row < range.end.value; ++row) {
+      if (rows.size() == limit) return rows;
+      if (allowed == nullptr || allowed->Test(row - range.begin.value)) rows.push_back(RowId(row));
+    }
+  }
+  return rows;
+}
+
+std::vector<std::string> IndexReader::BuildIds() const {
+  std::vector<std::string> ids;
+  uint64_t fresh_begin = 0;
+  uint64_t fresh_end = 0;
+  const auto end_fresh = [&] {
+    if (fresh_end > fresh_begin) ids.push_back(absl::StrCat("fresh:", fresh_begin, "-", fresh_end));
+    fresh_begin = fresh_end = 0;
+  };
+  for (const SegmentPtr& segment : segments_->segments) {
+    if (segment->rows.begin.value >= rows_at_) break;
+    if (segment->sealed) {
+      end_fresh();
+      ids.push_back(segment->build_id);
+      continue;
+    }
+    if (fresh_end == fresh_begin) fresh_begin = segment->rows.begin.value;
+    fresh_end = std::min(segment->rows.end.value, rows_at_);
+  }
+  end_fresh();
+  return ids;
+}
+
+}  // namespace vouch

@@ -1,0 +1,55 @@
+#include "index/index_schema.h"
+
+#include <xxhash.h>
+
+#include "index/flat_codec.h"
+
+namespace vouch {
+namespace {
+
+void AddText(FlatWriter& writer, const std::string& text) {
+  writer.Number(static_cast<uint64_t>(text.size()));
+  writer.Bytes(text);
+}
+
+// Names of fields and what only a search asks for (ef_search, k1, b) are left out: they change no byte of a file.
+uint64_t Fingerprint(const CollectionSchema& schema) {
+  FlatWriter writer;
+  writer.Number(static_cast<uint64_t>(schema.dense.size()));
+  for (const DenseField& field : schema.dense) {
+    writer.Number(field.dim);
+    writer.Number(static_cast<uint8_t>(field.metric));
+    writer.Number(static_cast<uint8_t>(field.index));
+    writer.Number(static_cast<int32_t>(field.hnsw.m));
+    writer.Number(static_cast<int32_t>(field.hnsw.ef_construction));
+  }
+  writer.Number(static_cast<uint64_t>(schema.text.size()));
+  for (const TextField& field : schema.text) {
+    writer.Number(static_cast<uint64_t>(field.paths.size()));
+    for (const std::string& path : field.paths) AddText(writer, path);
+    AddText(writer, field.language);
+  }
+  writer.Number(static_cast<uint64_t>(schema.payload.size()));
+  for (const PayloadField& field : schema.payload) {
+    AddText(writer, field.path);
+    writer.Number(static_cast<uint8_t>(field.type));
+  }
+  const std::string bytes = std::move(writer).Take();
+  return XXH3_64bits(bytes.data(), bytes.size());
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const IndexSchema>> IndexSchema::Create(const CollectionSchema& schema) {
+  auto made = std::make_shared<IndexSchema>();
+  made->schema = schema;
+  for (const TextField& field : schema.text) {
+    absl::StatusOr<std::shared_ptr<const Analyzer>> analyzer = Analyzer::Create(field.language);
+    if (!analyzer.ok()) return analyzer.status();
+    made->analyzers.push_back(*std::move(analyzer));
+  }
+  made->fingerprint = Fingerprint(schema);
+  return made;
+}
+
+}  // namespace vouch

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "index/index_schema.h"
+#include "index/inverted/analyzer.h"
+#include "index/payload/payload_columns.h"
+#include "storage/commit.h"
+
+namespace vouch {
+
+// What the index makes of rows before their commit: the costly part of taking them in, done on the caller's thread.
+class IndexedRows final : public PreparedRows {
+ public:
+  std::vector<TypedPayload> payloads;             // one a row
+  std::vector<std::vector<AnalyzedText>> texts;   // by text field, then by row
+
+  // INVALID_ARGUMENT names the row's id, the field and what is wrong: a payload that is no JSON object or has a value
+  // of another type than the schema says, a vector of another dimension or with a value that is not finite.
+  static absl::StatusOr<std::shared_ptr<const IndexedRows>> Prepare(const IndexSchema& schema,
+                                                                    std::span<const RowInput> rows);
+  // The same for rows that are durable already: a row that cannot be prepared has no text and no payload values here,
+  // and is counted in `refused`.
+  static std::shared_ptr<const IndexedRows> PrepareStored(const IndexSchema& schema, std::span<const RowInput> rows,
+                                                          uint64_t& refused);
+};
+
+}  // namespace vouch

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "index/access_column.h"
+#include "index/dense/dense_column.h"
+#include "index/dense/graph.h"
+#include "index/id_column.h"
+#include "index/inverted/text_index.h"
+#include "index/payload/payload_columns.h"
+#include "storage/ids.h"
+
+namespace vouch {
+
+// A contiguous range of rows with all that can be searched in them. Published as shared_ptr<const Segment> and never
+// changed after that, so any number of threads read it; its parts are shared by copies.
+//
+// Invariants:
+// 1. Every part has rows.size() rows, at most kMaxRows.
+// 2. A graph stands only in a sealed segment, and its nodes are those of the field's column.
+struct Segment {
+  static constexpr uint64_t kMaxRows = uint64_t{1} << 31;
+
+  RowRange rows;
+  std::shared_ptr<const IdColumn> ids;
+  std::shared_ptr<const AccessColumn> access;               // null: everyone may see every row
+  std::vector<DenseColumn> dense;                           // one a dense field
+  std::vector<std::shared_ptr<const Graph>> graphs;         // one a dense field; null: searched exactly
+  std::vector<std::shared_ptr<const TextIndex>> text;       // one a text field
+  std::shared_ptr<const PayloadColumns> payload;
+
+  bool sealed = false;
+  std::string build_id;     // of its file's content; empty where not sealed
+  std::string file_name;    // empty where it has no file (not sealed, or it could not be written)
+  uint64_t file_bytes = 0;
+
+  uint32_t row_count() const { return static_cast<uint32_t>(rows.size()); }
+  uint32_t LocalRow(RowId row) const { return static_cast<uint32_t>(row.value - rows.begin.value); }
+  uint64_t MemoryBytes() const;
+};
+
+using SegmentPtr = std::shared_ptr<const Segment>;
+
+}  // namespace vouch

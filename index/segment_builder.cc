@@ -1,0 +1,128 @@
+#include "index/segment_builder.h"
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+
+namespace vouch {
+namespace {
+
+absl::Status BuildDense(const CollectionSchema& schema, std::span<const RowInput> rows, Segment& segment) {
+  std::vector<std::span<const float>> vectors(rows.size());
+  for (size_t field = 0; field < schema.dense.size(); ++field) {
+    for (size_t row = 0; row < rows.size(); ++row) {
+      vectors[row] = {};
+      if (field < rows[row].vectors.size() && rows[row].vectors[field].size() == schema.dense[field].dim) {
+        vectors[row] = rows[row].vectors[field];
+      }
+    }
+    absl::StatusOr<DenseColumn> column = DenseColumn::Build(schema.dense[field], vectors);
+    if (!column.ok()) return column.status();
+    segment.dense.push_back(*std::move(column));
+  }
+  segment.graphs.resize(schema.dense.size());
+  return absl::OkStatus();
+}
+
+// One part's member of each segment, as Merge functions want them.
+template <typename Part, typename Get>
+std::vector<const Part*> Collect(std::span<const SegmentPtr> parts, Get get) {
+  std::vector<const Part*> collected;
+  collected.reserve(parts.size());
+  for (const SegmentPtr& part : parts) collected.push_back(get(*part));
+  return collected;
+}
+
+absl::Status MergeDense(const CollectionSchema& schema, std::span<const SegmentPtr> parts, Segment& merged) {
+  for (size_t field = 0; field < schema.dense.size(); ++field) {
+    const auto columns = Collect<DenseColumn>(parts, [&](const Segment& part) { return &part.dense[field]; });
+    absl::StatusOr<DenseColumn> column = DenseColumn::Merge(schema.dense[field], columns);
+    if (!column.ok()) return column.status();
+    merged.dense.push_back(*std::move(column));
+  }
+  merged.graphs.resize(schema.dense.size());
+  return absl::OkStatus();
+}
+
+std::shared_ptr<const AccessColumn> MergeAccess(std::span<const SegmentPtr> parts) {
+  std::vector<uint32_t> rows;
+  for (const SegmentPtr& part : parts) rows.push_back(part->row_count());
+  return AccessColumn::Merge(Collect<AccessColumn>(parts, [](const Segment& part) { return part.access.get(); }), rows);
+}
+
+}  // namespace
+
+uint64_t Segment::MemoryBytes() const {
+  uint64_t bytes = ids->bytes().size() + payload->memory_bytes() + (access == nullptr ? 0 : access->memory_bytes());
+  for (const DenseColumn& column : dense) bytes += column.vectors().size_bytes() + column.rows().size_bytes();
+  for (const auto& graph : graphs) bytes += graph == nullptr ? 0 : graph->memory_bytes();
+  for (const auto& index : text) bytes += index->memory_bytes();
+  return bytes;
+}
+
+absl::StatusOr<SegmentPtr> BuildFreshSegment(const IndexSchema& schema, RowId first, std::span<const RowInput> rows,
+                                             const IndexedRows& prepared) {
+  if (prepared.payloads.size() != rows.size() || prepared.texts.size() != schema.schema.text.size()) {
+    return absl::InternalError(
+        absl::StrCat("rows were prepared for ", prepared.payloads.size(), " rows; there are ", rows.size()));
+  }
+  auto segment = std::make_shared<Segment>();
+  segment->rows = {first, RowId(first.value + rows.size())};
+  std::vector<const PointId*> ids;
+  std::vector<const std::vector<std::string>*> access;
+  for (const RowInput& row : rows) {
+    ids.push_back(&row.id);
+    access.push_back(&row.access);
+  }
+  segment->ids = IdColumn::Build(ids);
+  segment->access = AccessColumn::Build(access);
+  if (absl::Status status = BuildDense(schema.schema, rows, *segment); !status.ok()) return status;
+  for (const std::vector<AnalyzedText>& field : prepared.texts) {
+    std::vector<const AnalyzedText*> texts;
+    for (const AnalyzedText& text : field) texts.push_back(&text);
+    segment->text.push_back(TextIndex::Build(texts));
+  }
+  std::vector<const TypedPayload*> payloads;
+  for (const TypedPayload& payload : prepared.payloads) payloads.push_back(&payload);
+  segment->payload = PayloadColumns::Build(schema.schema, payloads);
+  return segment;
+}
+
+absl::StatusOr<SegmentPtr> MergeSegments(const IndexSchema& schema, std::span<const SegmentPtr> parts) {
+  auto merged = std::make_shared<Segment>();
+  merged->rows = {parts.front()->rows.begin, parts.back()->rows.end};
+  if (merged->rows.size() >= Segment::kMaxRows) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("a segment of ", merged->rows.size(), " rows; the limit is ", Segment::kMaxRows));
+  }
+  merged->ids = IdColumn::Merge(Collect<IdColumn>(parts, [](const Segment& part) { return part.ids.get(); }));
+  merged->access = MergeAccess(parts);
+  if (absl::Status status = MergeDense(schema.schema, parts, *merged); !status.ok()) return status;
+  for (size_t field = 0; field < schema.schema.text.size(); ++field) {
+    merged->text.push_back(
+        TextIndex::Merge(Collect<TextIndex>(parts, [&](const Segment& part) { return part.text[field].get(); })));
+  }
+  merged->payload = PayloadColumns::Merge(
+      schema.schema, Collect<PayloadColumns>(parts, [](const Segment& part) { return part.payload.get(); }));
+  return merged;
+}
+
+absl::StatusOr<Segment> BuildGraphs(const IndexSchema& schema, const Segment& segment, const BuildProgress& progress) {
+  Segment built = segment;
+  const size_t fields = schema.schema.dense.size();
+  for (size_t field = 0; field < fields; ++field) {
+    if (schema.schema.dense[field].index != DenseIndexKind::kHnsw || built.dense[field].nodes() == 0) continue;
+    const auto field_progress = [&](double fraction) {
+      return progress((static_cast<double>(field) + fraction) / static_cast<double>(fields));
+    };
+    absl::StatusOr<std::shared_ptr<const Graph>> graph =
+        BuildGraph(built.dense[field], schema.schema.dense[field].hnsw, field_progress);
+    if (!graph.ok()) return graph.status();
+    built.graphs[field] = *std::move(graph);
+  }
+  if (absl::Status status = progress(1.0); !status.ok()) return status;
+  return built;
+}
+
+}  // namespace vouch

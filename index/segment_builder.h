@@ -1,0 +1,24 @@
+#pragma once
+
+#include <span>
+
+#include "absl/status/statusor.h"
+#include "index/dense/graph_build.h"
+#include "index/index_schema.h"
+#include "index/prepared_rows.h"
+#include "index/segment.h"
+
+namespace vouch {
+
+// An unsealed segment of rows numbered from `first` on. `prepared` was made of the same rows. A vector of another
+// dimension than its field's is taken as none: rows are validated before they are committed.
+absl::StatusOr<SegmentPtr> BuildFreshSegment(const IndexSchema& schema, RowId first, std::span<const RowInput> rows,
+                                             const IndexedRows& prepared);
+
+// One unsealed segment of adjacent ones' rows. At least one part, Segment::kMaxRows rows in all.
+absl::StatusOr<SegmentPtr> MergeSegments(const IndexSchema& schema, std::span<const SegmentPtr> parts);
+
+// A copy of the segment with a graph for each field that the schema wants one for; it shares all other parts.
+absl::StatusOr<Segment> BuildGraphs(const IndexSchema& schema, const Segment& segment, const BuildProgress& progress);
+
+}  // namespace vouch

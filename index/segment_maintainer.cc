@@ -1,0 +1,325 @@
+#include "index/segment_maintainer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "index/merge_policy.h"
+#include "index/segment_builder.h"
+
+namespace vouch {
+namespace {
+
+// Fresh segments are merged on the writer's thread by eights up to this many rows: more would stall commits.
+constexpr size_t kFreshFanIn = 8;
+constexpr uint64_t kMaxFreshMergeRows = 8192;
+// Sealed segments: a merge builds graphs anew, so fewer, wider merges.
+constexpr size_t kSealedFanIn = 4;
+// How often a waiting caller looks at its cancel token.
+constexpr std::chrono::milliseconds kWaitSlice(20);
+
+bool NeedsFile(const Segment& segment) { return segment.sealed && segment.file_name.empty(); }
+
+}  // namespace
+
+SegmentMaintainer::SegmentMaintainer(IndexOptions options, std::unique_ptr<IndexDirectory> directory,
+                                     std::shared_ptr<const SegmentSet> initial, uint64_t files_damaged)
+    : options_(std::move(options)),
+      directory_(std::move(directory)),
+      schema_(initial->schema),
+      current_(std::move(initial)),
+      reseal_rows_(files_damaged > 0 ? current_->rows : 0),
+      files_damaged_(files_damaged) {}
+
+std::shared_ptr<const SegmentSet> SegmentMaintainer::Current() const {
+  std::lock_guard lock(mu_);
+  return current_;
+}
+
+void SegmentMaintainer::ReportError(const absl::Status& status) {
+  std::lock_guard lock(mu_);
+  last_error_ = status;
+}
+
+// --- taking in commits ---
+
+// The segments with the tail merged as far as the policy says; unchanged where nothing is due or a merge failed, since
+// merging is never needed for correctness.
+std::vector<SegmentPtr> SegmentMaintainer::MergeTail(const std::vector<SegmentPtr>& segments,
+                                                     uint64_t busy_end) const {
+  size_t first = segments.size();
+  std::vector<uint64_t> sizes;
+  while (first > 0 && !segments[first - 1]->sealed && segments[first - 1]->rows.begin.value >= busy_end &&
+         segments[first - 1]->rows.size() < kMaxFreshMergeRows) {
+    sizes.push_back(segments[--first]->rows.size());
+  }
+  std::reverse(sizes.begin(), sizes.end());
+  const std::optional<MergeRange> range = PickTailMerge(sizes, kFreshFanIn, kMaxFreshMergeRows);
+  if (!range) return segments;
+  const auto begin = segments.begin() + static_cast<ptrdiff_t>(first + range->begin);
+  absl::StatusOr<SegmentPtr> merged = MergeSegments(*schema_, std::span<const SegmentPtr>(begin, segments.end()));
+  if (!merged.ok()) return segments;
+  std::vector<SegmentPtr> result(segments.begin(), begin);
+  result.push_back(*std::move(merged));
+  return result;
+}
+
+void SegmentMaintainer::Append(SegmentPtr fresh, Version version) {
+  std::shared_ptr<const SegmentSet> base;
+  uint64_t busy_end = 0;
+  {
+    std::lock_guard lock(mu_);
+    base = current_;
+    busy_end = busy_end_;
+  }
+  std::vector<SegmentPtr> segments = base->segments;
+  uint64_t rows = base->rows;
+  if (fresh != nullptr) {
+    rows = fresh->rows.end.value;
+    segments.push_back(fresh);
+    segments = MergeTail(segments, busy_end);
+  }
+  std::lock_guard lock(mu_);
+  if (current_ != base || busy_end_ != busy_end) {
+    // A job began or published meanwhile: its range may reach into the merge, so this time the row is only added.
+    segments = current_->segments;
+    if (fresh != nullptr) segments.push_back(std::move(fresh));
+  }
+  PublishSet(std::move(segments), version, rows);
+  ScheduleIfDue();
+}
+
+void SegmentMaintainer::PublishSet(std::vector<SegmentPtr> segments, Version latest, uint64_t rows) {
+  auto next = std::make_shared<SegmentSet>();
+  next->schema = schema_;
+  next->retired = current_->retired;
+  next->segments = std::move(segments);
+  next->latest = latest;
+  next->rows = rows;
+  current_ = std::move(next);
+}
+
+void SegmentMaintainer::Replace(const std::vector<SegmentPtr>& parts, SegmentPtr whole) {
+  std::vector<SegmentPtr> segments = current_->segments;
+  const auto begin = std::find(segments.begin(), segments.end(), parts.front());
+  // Invariant 1: the parts stand there, one after the other.
+  const auto after = segments.erase(begin, begin + static_cast<ptrdiff_t>(parts.size()));
+  segments.insert(after, std::move(whole));
+  PublishSet(std::move(segments), current_->latest, current_->rows);
+}
+
+// --- what is due ---
+
+std::string SegmentMaintainer::Task::Describe() const {
+  static constexpr const char* kWords[] = {"sealing", "merging", "optimizing", "saving"};
+  return absl::StrCat(kWords[static_cast<size_t>(kind)], " rows [", rows().begin.value, ", ", rows().end.value,
+                      ") of ", parts.size(), parts.size() == 1 ? " segment" : " segments");
+}
+
+std::optional<SegmentMaintainer::Task> SegmentMaintainer::PickTask() const {
+  const std::vector<SegmentPtr>& segments = current_->segments;
+  if (std::optional<Task> task = PickOptimize(segments)) return task;
+  if (current_->rows < retry_rows_) return std::nullopt;
+  if (std::optional<Task> task = PickSeal(segments)) return task;
+  if (std::optional<Task> task = PickMergeOfSealed(segments)) return task;
+  for (const SegmentPtr& segment : segments) {
+    if (NeedsFile(*segment)) return Task{TaskKind::kSave, {segment}};
+  }
+  return std::nullopt;
+}
+
+// Groups of neighbours as large as max_segment_rows allows; a group of one sealed segment with a file is done.
+std::optional<SegmentMaintainer::Task> SegmentMaintainer::PickOptimize(const std::vector<SegmentPtr>& segments) const {
+  for (size_t begin = 0; begin < segments.size() && segments[begin]->rows.begin.value < optimize_rows_;) {
+    uint64_t rows = 0;
+    size_t end = begin;
+    while (end < segments.size() && segments[end]->rows.begin.value < optimize_rows_ &&
+           (end == begin || rows + segments[end]->rows.size() <= options_.max_segment_rows)) {
+      rows += segments[end++]->rows.size();
+    }
+    const std::vector<SegmentPtr> group(segments.begin() + static_cast<ptrdiff_t>(begin),
+                                        segments.begin() + static_cast<ptrdiff_t>(end));
+    if (group.size() > 1 || !group[0]->sealed) return Task{TaskKind::kOptimize, group};
+    if (NeedsFile(*group[0])) return Task{TaskKind::kSave, group};
+    begin = end;
+  }
+  return std::nullopt;
+}
+
+// The first run of unsealed segments that is large enough, or lies where a damaged file was.
+std::optional<SegmentMaintainer::Task> SegmentMaintainer::PickSeal(const std::vector<SegmentPtr>& segments) const {
+  for (size_t begin = 0; begin < segments.size(); ++begin) {
+    if (segments[begin]->sealed) continue;
+    Task task;
+    uint64_t rows = 0;
+    size_t end = begin;
+    for (; end < segments.size() && !segments[end]->sealed; ++end) {
+      if (end > begin && rows + segments[end]->rows.size() > options_.max_segment_rows) break;
+      rows += segments[end]->rows.size();
+      task.parts.push_back(segments[end]);
+    }
+    const bool before_sealed = end < segments.size() && segments[end]->sealed;
+    const bool lost = segments[begin]->rows.begin.value < reseal_rows_;
+    if (rows >= options_.seal_rows || before_sealed || lost) return task;
+    begin = end;
+  }
+  return std::nullopt;
+}
+
+std::optional<SegmentMaintainer::Task> SegmentMaintainer::PickMergeOfSealed(
+    const std::vector<SegmentPtr>& segments) const {
+  std::vector<uint64_t> sizes;
+  for (const SegmentPtr& segment : segments) {
+    if (!segment->sealed) break;
+    sizes.push_back(segment->rows.size());
+  }
+  const std::optional<MergeRange> range = PickMerge(sizes, kSealedFanIn, options_.max_segment_rows);
+  if (!range) return std::nullopt;
+  return Task{TaskKind::kMerge,
+              {segments.begin() + static_cast<ptrdiff_t>(range->begin),
+               segments.begin() + static_cast<ptrdiff_t>(range->end)}};
+}
+
+// --- the background ---
+
+void SegmentMaintainer::ScheduleIfDue() {
+  if (scheduled_ || stopping_.load() || !PickTask()) return;
+  scheduled_ = true;
+  options_.job_pool->Submit([self = shared_from_this()] { self->RunJobs(); });
+}
+
+void SegmentMaintainer::Start() {
+  std::lock_guard lock(mu_);
+  ScheduleIfDue();
+}
+
+void SegmentMaintainer::RunJobs() {
+  std::unique_lock lock(mu_);
+  if (stopping_.load()) return;
+  running_ = true;
+  while (!stopping_.load()) {
+    std::optional<Task> task = PickTask();
+    if (!task) break;
+    busy_end_ = task->rows().end.value;
+    building_ = task->Describe();
+    build_fraction_.store(0);
+    changed_.notify_all();
+    lock.unlock();
+    const absl::Status status = RunTask(*task);
+    lock.lock();
+    busy_end_ = 0;
+    if (status.ok()) {
+      last_error_ = absl::OkStatus();
+    } else if (!stopping_.load()) {
+      last_error_ = status;
+      ++failures_;
+      optimize_rows_ = 0;  // its caller hears of the failure
+      retry_rows_ = current_->rows + std::max<uint64_t>(1, options_.seal_rows);
+    }
+  }
+  optimize_rows_ = 0;
+  building_.clear();
+  build_fraction_.store(0);
+  scheduled_ = false;
+  running_ = false;
+  changed_.notify_all();
+}
+
+absl::StatusOr<Segment> SegmentMaintainer::BuildSealed(const Task& task) {
+  SegmentPtr whole = task.parts.front();
+  if (task.parts.size() > 1) {
+    absl::StatusOr<SegmentPtr> merged = MergeSegments(*schema_, task.parts);
+    if (!merged.ok()) return merged.status();
+    whole = *std::move(merged);
+  }
+  absl::StatusOr<Segment> built = BuildGraphs(*schema_, *whole, [this](double fraction) {
+    build_fraction_.store(fraction);
+    return stopping_.load() ? absl::CancelledError("the index is closing") : absl::OkStatus();
+  });
+  if (built.ok()) built->sealed = true;
+  return built;
+}
+
+absl::Status SegmentMaintainer::RunTask(const Task& task) {
+  absl::StatusOr<Segment> built = task.kind == TaskKind::kSave ? *task.parts.front() : BuildSealed(task);
+  if (!built.ok()) return built.status();
+  // Where the file cannot be written (a full disk) the segment serves from memory, and writing is tried again later.
+  absl::Status saved = directory_->Save(*schema_, *built);
+  std::vector<SegmentPtr> published;
+  {
+    std::lock_guard lock(mu_);
+    Replace(task.parts, std::make_shared<const Segment>(*std::move(built)));
+    published = current_->segments;
+  }
+  if (!saved.ok()) return saved;
+  return directory_->Publish(published, task.parts);
+}
+
+// --- waiting and looking ---
+
+absl::Status SegmentMaintainer::WaitUntil(const CancelToken& cancel, const std::function<bool()>& done,
+                                          const std::function<void(double)>& progress) {
+  std::unique_lock lock(mu_);
+  while (!done()) {
+    if (stopping_.load()) return absl::CancelledError("the index is closing");
+    changed_.wait_for(lock, kWaitSlice);
+    lock.unlock();
+    if (progress) progress(build_fraction_.load());
+    const absl::Status status = cancel.Check();
+    lock.lock();
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SegmentMaintainer::Optimize(const CancelToken& cancel,
+                                         const std::function<void(double fraction)>& progress) {
+  uint64_t failures = 0;
+  {
+    std::lock_guard lock(mu_);
+    optimize_rows_ = std::max(optimize_rows_, current_->rows);
+    failures = failures_;
+    ScheduleIfDue();
+  }
+  absl::Status status = WaitUntil(cancel, [this] { return !scheduled_; }, progress);
+  std::lock_guard lock(mu_);
+  if (!status.ok()) {
+    optimize_rows_ = 0;  // the task that runs ends; no other is begun for this caller
+    return status;
+  }
+  if (failures_ != failures) return last_error_;
+  if (progress) progress(1.0);
+  return absl::OkStatus();
+}
+
+absl::Status SegmentMaintainer::WaitIdle(const CancelToken& cancel) {
+  Start();
+  return WaitUntil(cancel, [this] { return !scheduled_; }, nullptr);
+}
+
+void SegmentMaintainer::Shutdown() {
+  std::unique_lock lock(mu_);
+  stopping_.store(true);
+  changed_.notify_all();
+  changed_.wait(lock, [this] { return !running_; });
+}
+
+IndexStatus SegmentMaintainer::Status() const {
+  std::lock_guard lock(mu_);
+  IndexStatus status;
+  for (const SegmentPtr& segment : current_->segments) {
+    status.segments.push_back({.rows = segment->rows,
+                               .sealed = segment->sealed,
+                               .memory_bytes = segment->MemoryBytes(),
+                               .file_bytes = segment->file_bytes,
+                               .build_id = segment->build_id});
+  }
+  status.files_damaged = files_damaged_;
+  status.building = building_;
+  status.build_fraction = build_fraction_.load();
+  if (!last_error_.ok()) status.last_error = last_error_.ToString();
+  return status;
+}
+
+}  // namespace vouch

@@ -1,0 +1,100 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "index/cancel.h"
+#include "index/collection_index.h"
+#include "index/index_directory.h"
+#include "index/segment_set.h"
+
+namespace vouch {
+
+// Holds the published SegmentSet, and keeps its segments few: small fresh ones are merged as they come, full ones are
+// sealed (graphs and a file), sealed neighbours are merged in tiers.
+//
+// Thread safety: Append is called by one thread at a time; all else by any. At most one background job runs.
+//
+// Invariants:
+// 1. A job works on segments that nobody changes; it publishes by replacing exactly those under `mu_`. Append merges no
+//    segment that a job works on (rows below `busy_end_`), so what a job replaces is always still there.
+// 2. No I/O, build or large merge happens under `mu_`.
+// 3. A file is written before its segment is published, and removed after no published segment needs it. Readers
+//    of an older set are not touched by that: segments lie in memory.
+// 4. After Shutdown no job of this object runs, and none starts.
+class SegmentMaintainer : public std::enable_shared_from_this<SegmentMaintainer> {
+ public:
+  // `files_damaged` > 0: the rows of `initial` that have no file are sealed again at once.
+  SegmentMaintainer(IndexOptions options, std::unique_ptr<IndexDirectory> directory,
+                    std::shared_ptr<const SegmentSet> initial, uint64_t files_damaged);
+
+  std::shared_ptr<const SegmentSet> Current() const;
+  // Publishes a commit: `fresh` holds its rows, which follow those published; null where it added none.
+  void Append(SegmentPtr fresh, Version version);
+  void ReportError(const absl::Status& status);
+
+  IndexStatus Status() const;
+  absl::Status Optimize(const CancelToken& cancel, const std::function<void(double fraction)>& progress);
+  absl::Status WaitIdle(const CancelToken& cancel);
+  // Starts what is due.
+  void Start();
+  // Stops a running build within a few hundred rows and waits for it.
+  void Shutdown();
+
+ private:
+  enum class TaskKind : uint8_t { kSeal, kMerge, kOptimize, kSave };
+  struct Task {
+    TaskKind kind = TaskKind::kSeal;
+    std::vector<SegmentPtr> parts;
+    RowRange rows() const { return {parts.front()->rows.begin, parts.back()->rows.end}; }
+    std::string Describe() const;
+  };
+
+  // --- called with mu_ held
+  std::optional<Task> PickTask() const;
+  std::optional<Task> PickOptimize(const std::vector<SegmentPtr>& segments) const;
+  std::optional<Task> PickSeal(const std::vector<SegmentPtr>& segments) const;
+  std::optional<Task> PickMergeOfSealed(const std::vector<SegmentPtr>& segments) const;
+  void ScheduleIfDue();
+  void Replace(const std::vector<SegmentPtr>& parts, SegmentPtr whole);
+  void PublishSet(std::vector<SegmentPtr> segments, Version latest, uint64_t rows);
+
+  // --- called without
+  void RunJobs();
+  absl::Status RunTask(const Task& task);
+  absl::StatusOr<Segment> BuildSealed(const Task& task);
+  std::vector<SegmentPtr> MergeTail(const std::vector<SegmentPtr>& segments, uint64_t busy_end) const;
+  absl::Status WaitUntil(const CancelToken& cancel, const std::function<bool()>& done,
+                         const std::function<void(double)>& progress);
+
+  const IndexOptions options_;
+  const std::unique_ptr<IndexDirectory> directory_;
+  const std::shared_ptr<const IndexSchema> schema_;
+  std::atomic<bool> stopping_{false};
+  std::atomic<double> build_fraction_{0};
+
+  mutable std::mutex mu_;
+  std::condition_variable changed_;
+  // --- guarded by mu_
+  std::shared_ptr<const SegmentSet> current_;
+  uint64_t busy_end_ = 0;        // rows below it may be a job's
+  uint64_t optimize_rows_ = 0;   // rows that Optimize wants merged; 0: none
+  uint64_t reseal_rows_ = 0;     // rows below it are sealed whatever their number
+  uint64_t retry_rows_ = 0;      // after a failure: no job before this many rows
+  uint64_t failures_ = 0;
+  bool scheduled_ = false;       // a job is queued or runs
+  bool running_ = false;
+  std::string building_;
+  absl::Status last_error_;
+  uint64_t files_damaged_ = 0;
+};
+
+}  // namespace vouch
