@@ -18,19 +18,24 @@ struct ModelServerOptions {
   std::string api_key;
 };
 
-// Which embedder fills a dense field at a version. A field's `embedder` spec is "builtin/lsa[?dim=N&language=L]",
-// "builtin/hash[?dim=N&language=L]" or "openai/MODEL?dim=N". Trained models (LSA) are artifacts of the collection; the
-// document key "embedder/FIELD" holds the list of {from_version, id, artifact}, changed in the commit that embeds anew,
-// so that a query at version v uses the model that its rows were embedded by.
+// Which embedder fills a dense field at a version. A field's `embedder` spec is
+// "builtin/lsa[?dim=N&language=L]", "builtin/hash[?dim=N&language=L]" or "openai/MODEL?dim=N".
+// Trained models (LSA) are artifacts of the collection; the document key "embedder/FIELD" holds the
+// list of {from_version, id, artifact}, changed in the commit that embeds anew, so that a query at
+// version v uses the model that its rows were embedded by.
 //
 // Thread safe; models are parsed once and shared.
 class EmbedderRegistry {
  public:
-  explicit EmbedderRegistry(ModelServerOptions model_server) : model_server_(std::move(model_server)) {}
+  explicit EmbedderRegistry(ModelServerOptions model_server)
+      : model_server_(std::move(model_server)) {}
 
-  // FAILED_PRECONDITION: the field has no embedder, or it is not trained yet (nothing ingested at that version).
-  absl::StatusOr<std::shared_ptr<const Embedder>> Resolve(Collection& collection, int dense_field, Version at);
-  // Of a spec alone, for builtin/hash and openai; `spec` as in the schema. INVALID_ARGUMENT lists the kinds there are.
+  // FAILED_PRECONDITION: the field has no embedder, or it is not trained yet (nothing ingested at
+  // that version).
+  absl::StatusOr<std::shared_ptr<const Embedder>> Resolve(Collection& collection, int dense_field,
+                                                          Version at);
+  // Of a spec alone, for builtin/hash and openai; `spec` as in the schema. INVALID_ARGUMENT lists
+  // the kinds there are.
   absl::StatusOr<std::shared_ptr<const Embedder>> Create(std::string_view spec);
   // The dimension that a spec asks for, and whether it must be trained.
   struct SpecInfo {
@@ -43,7 +48,8 @@ class EmbedderRegistry {
  private:
   ModelServerOptions model_server_;
   std::mutex mu_;
-  absl::flat_hash_map<std::string, std::shared_ptr<const Embedder>> cache_;  // by artifact hash or spec; guarded by mu_
+  absl::flat_hash_map<std::string, std::shared_ptr<const Embedder>>
+      cache_;  // by artifact hash or spec; guarded by mu_
 };
 
 }  // namespace vouch

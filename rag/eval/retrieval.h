@@ -28,7 +28,8 @@ struct RetrievalEvaluationRequest {
   CancelToken cancel;
 };
 
-// Runs the queries at one version. Hits are chunks; a document (payload doc_id) scores as its best chunk.
+// Runs the queries at one version. Hits are chunks; a document (payload doc_id) scores as its best
+// chunk.
 struct RetrievalRun {
   Run run;
   Version version;
