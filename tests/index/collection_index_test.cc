@@ -1,0 +1,321 @@
+#include "index/collection_index.h"
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/index/collection_model.h"
+#include "tests/support/temp_dir.h"
+
+namespace vouch {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+class CollectionIndexTest : public testing::Test {
+ protected:
+  IndexOptions Options(uint64_t seal_rows = 1'000'000) {
+    IndexOptions options;
+    options.directory = folder_.File("index");
+    options.filesystem = &Filesystem::System();
+    options.job_pool = &pool_;
+    options.seal_rows = seal_rows;
+    return options;
+  }
+  void Open(const IndexOptions& options) {
+    index_.reset();
+    auto opened = model_.OpenIndex(options);
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    index_ = *std::move(opened);
+  }
+  void Commit(std::vector<RowInput> upserts, std::vector<PointId> deletes = {}, bool prepare = true) {
+    auto [request, header] = model_.Commit(std::move(upserts), std::move(deletes));
+    if (prepare) {
+      auto prepared = index_->Prepare(request.upserts);
+      ASSERT_TRUE(prepared.ok()) << prepared.status();
+      request.prepared = *std::move(prepared);
+    }
+    index_->Apply(request, header);
+  }
+  static RowInput Point(uint64_t id, std::vector<float> a, std::string payload = "{}",
+                        std::vector<std::string> access = {}) {
+    return {.id = PointId(id),
+            .vectors = {std::move(a), {}},
+            .payload = std::move(payload),
+            .provenance = "",
+            .access = std::move(access)};
+  }
+  static Principal Who(std::string subject, std::vector<std::string> groups) {
+    Principal who;
+    who.subject = std::move(subject);
+    who.groups = std::move(groups);
+    return who;
+  }
+  IndexReader Latest() { return index_->Read(model_.latest(), model_.rows()); }
+  static RowMask Mask(const IndexReader& reader, const Principal& who = {}, const Filter* filter = nullptr) {
+    return *reader.MakeMask(filter, who, CancelToken());
+  }
+  static std::vector<uint64_t> Rows(const std::vector<Hit>& hits) {
+    std::vector<uint64_t> rows;
+    for (const Hit& hit : hits) rows.push_back(hit.row.value);
+    return rows;
+  }
+  std::vector<uint64_t> Search(const IndexReader& reader, const RowMask& mask, size_t k = 10) {
+    const std::vector<float> origin(5, 0.0f);
+    auto hits = reader.SearchDense({.field = 0, .vector = origin, .k = k}, mask, CancelToken(), nullptr);
+    EXPECT_TRUE(hits.ok()) << hits.status();
+    return Rows(*hits);
+  }
+
+  TempDir folder_;
+  JobPool pool_{1};
+  CollectionModel model_{ModelSchema()};
+  std::unique_ptr<CollectionIndex> index_;
+};
+
+TEST_F(CollectionIndexTest, AnEmptyCollectionAnswersNothing) {
+  Open(Options());
+  const IndexReader reader = Latest();
+  const RowMask mask = Mask(reader);
+  EXPECT_THAT(Search(reader, mask), IsEmpty());
+  EXPECT_THAT(*reader.SearchText(0, "word", 10, mask, CancelToken(), nullptr), IsEmpty());
+  EXPECT_THAT(reader.ScrollRows(mask, kNoRow, 10), IsEmpty());
+  EXPECT_THAT(reader.BuildIds(), IsEmpty());
+  EXPECT_TRUE(index_->Optimize(CancelToken(), nullptr).ok());
+  EXPECT_THAT(index_->Status().segments, IsEmpty());
+}
+
+TEST_F(CollectionIndexTest, EachVersionShowsItsRows) {
+  Open(Options());
+  Commit({Point(1, {1, 0, 0, 0, 0}), Point(2, {2, 0, 0, 0, 0})});
+  Commit({Point(1, {3, 0, 0, 0, 0})});
+  Commit({}, {PointId(2)});
+  EXPECT_EQ(index_->latest(), Version(3));
+  const std::vector<std::vector<uint64_t>> wanted = {{}, {0, 1}, {1, 2}, {2}};
+  for (const bool optimized : {false, true}) {
+    if (optimized) {
+      ASSERT_TRUE(index_->Optimize(CancelToken(), nullptr).ok());
+    }
+    for (uint64_t version = 0; version <= 3; ++version) {
+      const IndexReader reader = index_->Read(Version(version), model_.rows_at(Version(version)));
+      EXPECT_EQ(Search(reader, Mask(reader)), wanted[version]) << version;
+    }
+  }
+  EXPECT_EQ(Latest().IdOf(RowId(2)), PointId(1));
+}
+
+TEST_F(CollectionIndexTest, AnOldSnapshotIsUntouchedByLaterCommitsAndMerges) {
+  Open(Options());
+  Commit({Point(1, {1, 0, 0, 0, 0}), Point(2, {2, 0, 0, 0, 0})});
+  const IndexReader old = Latest();
+  for (uint64_t id = 1; id < 100; ++id) Commit({Point(id, {0, 0, 0, 0, 0})});
+  ASSERT_TRUE(index_->Optimize(CancelToken(), nullptr).ok());
+  EXPECT_THAT(Search(old, Mask(old)), ElementsAre(0, 1));
+  EXPECT_EQ(old.IdOf(RowId(1)), PointId(2));
+}
+
+TEST_F(CollectionIndexTest, AccessListsHideRowsEverywhere) {
+  Open(Options());
+  const std::string text = R"({"title":"secret word"})";
+  Commit({Point(1, {1, 0, 0, 0, 0}, text), Point(2, {2, 0, 0, 0, 0}, text, {"alice", "staff"}),
+          Point(3, {3, 0, 0, 0, 0}, text, {"staff"})});
+  const auto sees = [&](const Principal& who) {
+    const IndexReader reader = Latest();
+    const RowMask mask = Mask(reader, who);
+    const std::vector<uint64_t> rows = Search(reader, mask);
+    std::vector<uint64_t> by_text = Rows(*reader.SearchText(0, "secret", 10, mask, CancelToken(), nullptr));
+    EXPECT_EQ(by_text, rows);
+    std::vector<uint64_t> scrolled;
+    for (RowId row : reader.ScrollRows(mask, kNoRow, 10)) scrolled.push_back(row.value);
+    EXPECT_EQ(scrolled, rows);
+    for (uint64_t row = 0; row < 3; ++row) {
+      EXPECT_EQ(reader.IsAllowed(RowId(row), mask), std::count(rows.begin(), rows.end(), row) > 0);
+      EXPECT_TRUE(reader.IsVisible(RowId(row), mask));
+    }
+    EXPECT_EQ(mask.allowed_count, rows.size());
+    return rows;
+  };
+  for (const bool optimized : {false, true}) {
+    if (optimized) {
+      ASSERT_TRUE(index_->Optimize(CancelToken(), nullptr).ok());
+    }
+    EXPECT_THAT(sees({}), ElementsAre(0));
+    EXPECT_THAT(sees(Who("alice", {})), ElementsAre(0, 1));
+    EXPECT_THAT(sees(Who("bob", {"guests", "staff"})), ElementsAre(0, 1, 2));
+  }
+}
+
+TEST_F(CollectionIndexTest, TextComesFromThePathsInOrder) {
+  Open(Options());
+  Commit({Point(1, {}, R"({"title":"alpha","meta":{"text":"beta beta"},"other":"gamma"})"),
+          Point(2, {}, R"({"title":["alpha","delta"]})")});
+  const IndexReader reader = Latest();
+  const RowMask mask = Mask(reader);
+  EXPECT_THAT(Rows(*reader.SearchText(0, "beta", 10, mask, CancelToken(), nullptr)), ElementsAre(0));
+  EXPECT_THAT(Rows(*reader.SearchText(0, "delta", 10, mask, CancelToken(), nullptr)), ElementsAre(1));
+  EXPECT_THAT(Rows(*reader.SearchText(0, "gamma", 10, mask, CancelToken(), nullptr)), IsEmpty());
+  SearchStats stats;
+  const auto hits = *reader.SearchText(0, "alpha beta", 10, mask, CancelToken(), &stats);
+  ASSERT_THAT(hits, SizeIs(2));
+  EXPECT_THAT(stats.plan, HasSubstr("bm25 of 2 terms"));
+  double sum = 0;
+  const std::vector<TermContribution> terms = *reader.ExplainText(0, "alpha beta", hits[0].row, mask);
+  for (const TermContribution& term : terms) sum += term.score;
+  EXPECT_FLOAT_EQ(static_cast<float>(sum), hits[0].score);
+}
+
+TEST_F(CollectionIndexTest, HasIdFindsNumbersAndStrings) {
+  Open(Options());
+  RowInput named = Point(0, {});
+  named.id = *PointId::FromString("guide.md#3");
+  Commit({Point(7, {}), named, Point(42, {})});
+  const Filter filter = {.op = FilterOp::kHasId, .values = {int64_t{7}, std::string("guide.md#3"), std::string("007")}};
+  const Filter as_text = {.op = FilterOp::kHasId, .values = {std::string("42")}};
+  const IndexReader reader = Latest();
+  EXPECT_THAT(reader.ScrollRows(Mask(reader, {}, &filter), kNoRow, 10), ElementsAre(RowId(0), RowId(1)));
+  EXPECT_THAT(reader.ScrollRows(Mask(reader, {}, &as_text), kNoRow, 10), ElementsAre(RowId(2)));
+}
+
+TEST_F(CollectionIndexTest, PrepareNamesTheRowAndWhatIsWrong) {
+  Open(Options());
+  const auto message = [&](const RowInput& row) {
+    const auto prepared = index_->Prepare(std::vector<RowInput>{Point(1, {}), row});
+    EXPECT_EQ(prepared.status().code(), absl::StatusCode::kInvalidArgument);
+    return std::string(prepared.status().message());
+  };
+  EXPECT_THAT(message(Point(9, {1, 2})), HasSubstr("point 9: field 'a' has dimension 5; the vector has 2 values"));
+  EXPECT_THAT(message(Point(9, {1, 2, NAN, 4, 5})), HasSubstr("value 2 is not finite"));
+  EXPECT_THAT(message(Point(9, {}, R"({"year":"x"})")), HasSubstr("year"));
+  EXPECT_THAT(message(Point(9, {}, "{")), HasSubstr("point 9"));
+}
+
+TEST_F(CollectionIndexTest, RowsThatDoNotFitAreKeptAndReported) {
+  Open(Options());
+  Commit({Point(1, {1, 0, 0, 0, 0}, "{broken")}, {}, /*prepare=*/false);
+  EXPECT_THAT(index_->Status().last_error, HasSubstr("1 committed rows do not fit"));
+  const IndexReader reader = Latest();
+  EXPECT_THAT(Search(reader, Mask(reader)), ElementsAre(0));
+}
+
+TEST_F(CollectionIndexTest, QueriesAreValidated) {
+  Open(Options());
+  const IndexReader reader = Latest();
+  const RowMask mask = Mask(reader);
+  const auto code = [&](int field, std::vector<float> vector) {
+    return reader.SearchDense({.field = field, .vector = vector}, mask, CancelToken(), nullptr).status().code();
+  };
+  EXPECT_EQ(code(2, {1}), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(code(-1, {1}), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(code(0, {1}), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(code(1, {0, 0, 0}), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(code(1, {0, INFINITY, 0}), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(code(1, {0, 3, 0}), absl::StatusCode::kOk);
+  EXPECT_EQ(reader.SearchText(1, "x", 1, mask, CancelToken(), nullptr).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  const CancelToken cancelled(absl::InfiniteFuture(), [] { return true; });
+  Commit({Point(1, {1, 0, 0, 0, 0})});
+  EXPECT_EQ(Latest().MakeMask(nullptr, {}, cancelled).status().code(), absl::StatusCode::kCancelled);
+}
+
+TEST_F(CollectionIndexTest, ScoreDenseIsTheSearchScore) {
+  Open(Options());
+  RowMaker maker(3);
+  for (int i = 0; i < 5; ++i) Commit(maker.Rows(40));
+  const IndexReader reader = Latest();
+  const RowMask mask = Mask(reader, Who("root", {"admins"}));
+  for (int field = 0; field < 2; ++field) {
+    const std::vector<float> query = maker.Vector(field == 0 ? 5 : 3);
+    const DenseQuery dense = {.field = field, .vector = query, .k = 50};
+    const std::vector<Hit> hits = *reader.SearchDense(dense, mask, CancelToken(), nullptr);
+    for (const Hit& hit : hits) {
+      EXPECT_EQ(*reader.ScoreDense(dense, hit.row), hit.score);
+    }
+  }
+  EXPECT_EQ(*reader.ScoreDense({.field = 0, .vector = std::vector<float>(5)}, RowId(100'000)), std::nullopt);
+}
+
+TEST_F(CollectionIndexTest, SealsInTheBackgroundAndLoadsTheFileAgain) {
+  Open(Options(100));
+  RowMaker maker(5);
+  while (model_.rows() < 450) Commit(maker.Rows(30));
+  ASSERT_TRUE(index_->WaitIdle(CancelToken()).ok());
+  IndexStatus status = index_->Status();
+  EXPECT_EQ(status.last_error, "");
+  EXPECT_TRUE(status.segments.front().sealed);
+  EXPECT_GT(status.segments.front().file_bytes, 0u);
+  ASSERT_TRUE(index_->Optimize(CancelToken(), nullptr).ok());
+  status = index_->Status();
+  ASSERT_THAT(status.segments, SizeIs(1));
+  EXPECT_EQ(status.segments[0].rows.size(), model_.rows());
+  const std::vector<std::string> ids = Latest().BuildIds();
+  EXPECT_THAT(ids, ElementsAre(status.segments[0].build_id));
+  // One segment file and the list are left.
+  EXPECT_THAT(*Filesystem::System().ListDirectory(folder_.File("index")), SizeIs(2));
+
+  Open(Options(100));
+  EXPECT_EQ(Latest().BuildIds(), ids);
+  EXPECT_EQ(index_->Status().files_damaged, 0u);
+}
+
+TEST_F(CollectionIndexTest, EqualRowsGiveEqualBuildIdsHoweverTheyCame) {
+  Open(Options());
+  RowMaker maker(6);
+  for (int i = 0; i < 6; ++i) Commit(maker.Rows(50));
+  ASSERT_TRUE(index_->Optimize(CancelToken(), nullptr).ok());
+  const std::vector<std::string> ids = Latest().BuildIds();
+  index_.reset();
+  ASSERT_TRUE(Filesystem::System().RemoveAll(folder_.File("index")).ok());
+  Open(Options());  // from the rows, in other pieces
+  ASSERT_TRUE(index_->Optimize(CancelToken(), nullptr).ok());
+  EXPECT_EQ(Latest().BuildIds(), ids);
+}
+
+TEST_F(CollectionIndexTest, SingleRowCommitsLeaveFewSegments) {
+  Open(Options());
+  for (uint64_t id = 0; id < 3000; ++id) Commit({Point(id, {static_cast<float>(id), 0, 0, 0, 0})});
+  EXPECT_LT(index_->Status().segments.size(), 40u);
+  const IndexReader reader = Latest();
+  EXPECT_THAT(Search(reader, Mask(reader), 3), ElementsAre(0, 1, 2));
+}
+
+TEST_F(CollectionIndexTest, ClosingStopsABuild) {
+  CollectionSchema schema;
+  schema.dense.emplace_back().name = "a";
+  schema.dense[0].dim = 32;
+  schema.dense[0].metric = Metric::kL2;
+  CollectionModel model(schema);
+  RowMaker maker(1);
+  std::vector<RowInput> rows;
+  for (uint64_t id = 0; id < 30'000; ++id) {
+    rows.push_back(Point(id, {}));
+    rows.back().vectors = {maker.Vector(32)};
+  }
+  model.Commit(std::move(rows), {});
+  auto opened = model.OpenIndex(Options(100));
+  ASSERT_TRUE(opened.ok());
+  while ((*opened)->Status().building.empty()) std::this_thread::yield();
+  opened->reset();
+  // The build was not finished: nothing was written.
+  EXPECT_THAT(*Filesystem::System().ListDirectory(folder_.File("index")), IsEmpty());
+}
+
+TEST_F(CollectionIndexTest, AFileOfAnotherHistoryIsNotUsed) {
+  Open(Options());
+  Commit({Point(1, {1, 0, 0, 0, 0}), Point(2, {2, 0, 0, 0, 0})});
+  ASSERT_TRUE(index_->Optimize(CancelToken(), nullptr).ok());
+  model_ = CollectionModel(ModelSchema());
+  model_.Commit({Point(5, {9, 0, 0, 0, 0}), Point(6, {8, 0, 0, 0, 0})}, {});
+  Open(Options());
+  EXPECT_EQ(index_->Status().files_damaged, 1u);
+  const IndexReader reader = Latest();
+  EXPECT_THAT(Search(reader, Mask(reader)), ElementsAre(1, 0));
+}
+
+}  // namespace
+}  // namespace vouch
