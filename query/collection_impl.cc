@@ -366,7 +366,8 @@ CollectionStats CollectionImpl::Stats() const {
 absl::Status CollectionImpl::Optimize(const CancelToken& cancel,
                                       const std::function<void(double)>& progress) {
   const absl::StatusOr<Latest> latest = Take();
-  return latest.ok() ? latest->index->Optimize(cancel, progress) : latest.status();
+  if (!latest.ok()) return latest.status();
+  return latest->index->Optimize(cancel, progress ? progress : [](double) {});
 }
 
 absl::Status CollectionImpl::WaitIdle(const CancelToken& cancel) {

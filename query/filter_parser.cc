@@ -20,8 +20,8 @@ enum class TokenKind { kEnd, kPath, kQuotedPath, kKeyword, kNumber, kText, kSymb
 struct FilterToken {
   TokenKind kind = TokenKind::kEnd;
   size_t offset = 0;
-  std::string
-      text;  // paths and texts without quotes, keywords in lower case; kBad: what was expected
+  // Paths and texts without quotes, keywords in lower case; kBad: what was expected.
+  std::string text = {};
 };
 
 constexpr std::array<std::string_view, 7> kKeywords = {"and",    "or",   "not",  "in",
