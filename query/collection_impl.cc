@@ -67,9 +67,14 @@ absl::Status CollectionImpl::OpenIndex() {
 }
 
 void CollectionImpl::Apply(const CommitRequest& request, const CommitHeader& header) {
-  const absl::StatusOr<Latest> latest = Take();
-  if (!latest.ok()) return;
-  latest->index->Apply(request, header);
+  std::shared_ptr<CollectionIndex> index;
+  {
+    // Whatever the state: a drop that fails leaves a collection that must have missed nothing.
+    const absl::MutexLock lock(&mu_);
+    index = latest_.index;
+  }
+  if (index == nullptr) return;
+  index->Apply(request, header);
   const absl::MutexLock lock(&mu_);
   latest_.version = header.version;
   latest_.rows = header.rows_end().value;

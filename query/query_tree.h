@@ -40,7 +40,7 @@ struct FuseNode {
 };
 
 // One node of the query tree. `limit` is how many hits the node gives to its parent (0: the planner's choice, which is
-// max(100, 4 · (offset + limit)) under a fusion and offset + limit at the root).
+// max(100, 4 · (offset + limit)), at most kMaxLimit, under a fusion and offset + limit at the root).
 struct QueryNode {
   std::variant<AllLeaf, DenseLeaf, TextLeaf, FuseNode> node;
   std::optional<Filter> filter;  // and-ed with those above it

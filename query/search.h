@@ -24,7 +24,8 @@ struct ReadAt {
   struct AtTime { int64_t time_us = 0; };  // the latest version committed at or before
   std::variant<Latest, Version, std::string /* tag */, AtTime> at;
 
-  // "latest", "v12" or "12", "@2026-11-23T10:00:00Z", else a tag's name.
+  // "latest" or nothing, "v12" or "12", "@2026-11-23T10:00:00Z", else a tag's name. INVALID_ARGUMENT: a bad time or a
+  // number over 64 bits.
   static absl::StatusOr<ReadAt> Parse(std::string_view text);
 };
 
@@ -81,7 +82,8 @@ struct PlanStep {
 struct SearchResponse {
   Version version;
   std::vector<PointHit> hits;
-  std::string next_cursor;  // empty: no more hits
+  // Empty: no more hits. Where a graph gave all that it was asked for, there may or may not be more.
+  std::string next_cursor;
   // With explain:
   uint64_t visible_rows = 0;
   uint64_t allowed_rows = 0;
