@@ -6,6 +6,7 @@
 #include <unicode/utf8.h>
 
 #include <algorithm>
+#include <mutex>
 #include <optional>
 #include <utility>
 
@@ -15,7 +16,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
-#include "absl/synchronization/mutex.h"
 #include "index/inverted/stop_words.h"
 #include "index/inverted/word_segmenter.h"
 
@@ -186,7 +186,7 @@ class SnowballAnalyzer final : public Analyzer {
   // Null only where ICU or the stemmer had no memory left, having had it in Prepare.
   std::unique_ptr<Workspace> Acquire() const {
     {
-      absl::MutexLock lock(&mu_);
+      const std::lock_guard lock(mu_);
       if (!idle_.empty()) {
         std::unique_ptr<Workspace> workspace = std::move(idle_.back());
         idle_.pop_back();
@@ -199,15 +199,15 @@ class SnowballAnalyzer final : public Analyzer {
 
   void Release(std::unique_ptr<Workspace> workspace) const {
     if (workspace->words.capacity() > kMaxIdleWords) std::vector<WordSpan>().swap(workspace->words);
-    absl::MutexLock lock(&mu_);
+    const std::lock_guard lock(mu_);
     if (idle_.size() < kMaxIdleWorkspaces) idle_.push_back(std::move(workspace));
   }
 
   const std::string language_;
   const icu::Normalizer2& fold_;
   absl::flat_hash_set<std::string_view> stop_words_;
-  mutable absl::Mutex mu_;
-  mutable std::vector<std::unique_ptr<Workspace>> idle_ ABSL_GUARDED_BY(mu_);
+  mutable std::mutex mu_;
+  mutable std::vector<std::unique_ptr<Workspace>> idle_;  // guarded by mu_
 };
 
 }  // namespace
