@@ -1,0 +1,60 @@
+#include "rag/provenance.h"
+
+#include <nlohmann/json.hpp>
+
+#include "absl/status/status.h"
+#include "storage/concat.h"
+
+namespace vouch {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+absl::Status Missing(std::string_view key) {
+  return absl::InvalidArgumentError(
+      Concat("the row's provenance has no valid \"", key, "\": it is not an ingested chunk"));
+}
+
+}  // namespace
+
+std::string EncodeProvenance(const Provenance& provenance) {
+  const Json json = {{"document", provenance.document},
+                     {"uri", provenance.uri},
+                     {"source_hash", provenance.source_hash},
+                     {"source", {provenance.source.begin, provenance.source.end}},
+                     {"spans", provenance.spans.Encode()},
+                     {"parser", provenance.parser},
+                     {"chunker", provenance.chunker},
+                     {"embedder", provenance.embedder}};
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+absl::StatusOr<Provenance> DecodeProvenance(std::string_view text) {
+  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) {
+    return absl::InvalidArgumentError("the row has no provenance: it is not an ingested chunk");
+  }
+  Provenance provenance;
+  std::string spans;
+  const std::pair<const char*, std::string*> texts[] = {
+      {"document", &provenance.document},       {"uri", &provenance.uri},
+      {"source_hash", &provenance.source_hash}, {"spans", &spans},
+      {"parser", &provenance.parser},           {"chunker", &provenance.chunker},
+      {"embedder", &provenance.embedder}};
+  for (const auto& [key, value] : texts) {
+    const auto found = json.find(key);
+    if (found == json.end() || !found->is_string()) return Missing(key);
+    *value = found->get_ref<const std::string&>();
+  }
+  const auto source = json.find("source");
+  if (source == json.end() || !source->is_array() || source->size() != 2 ||
+      !(*source)[0].is_number_unsigned() || !(*source)[1].is_number_unsigned()) {
+    return Missing("source");
+  }
+  provenance.source = {(*source)[0].get<uint64_t>(), (*source)[1].get<uint64_t>()};
+  if (provenance.source.begin > provenance.source.end) return Missing("source");
+  if (!SpanMap::Decode(spans, &provenance.spans)) return Missing("spans");
+  return provenance;
+}
+
+}  // namespace vouch
