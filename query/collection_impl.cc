@@ -52,7 +52,7 @@ absl::Status CollectionImpl::OpenIndex() {
                               return deps_.store->ScanRetired(info_.id, all, visit);
                             });
   if (!index.ok()) return index.status();
-  const absl::MutexLock lock(&mu_);
+  const std::lock_guard lock(mu_);
   latest_.index = std::shared_ptr<CollectionIndex>(
       index->release(), [rows, remove = remove_files_, filesystem = deps_.filesystem,
                          directory = deps_.index_directory](CollectionIndex* last) {
@@ -70,12 +70,12 @@ void CollectionImpl::Apply(const CommitRequest& request, const CommitHeader& hea
   std::shared_ptr<CollectionIndex> index;
   {
     // Whatever the state: a drop that fails leaves a collection that must have missed nothing.
-    const absl::MutexLock lock(&mu_);
+    const std::lock_guard lock(mu_);
     index = latest_.index;
   }
   if (index == nullptr) return;
   index->Apply(request, header);
-  const absl::MutexLock lock(&mu_);
+  const std::lock_guard lock(mu_);
   latest_.version = header.version;
   latest_.rows = header.rows_end().value;
   latest_.live_rows = header.live_rows;
@@ -83,26 +83,26 @@ void CollectionImpl::Apply(const CommitRequest& request, const CommitHeader& hea
 
 absl::Status CollectionImpl::Drop(const std::function<absl::Status()>& drop) {
   {
-    const absl::MutexLock lock(&mu_);
+    const std::lock_guard lock(mu_);
     if (state_ != State::kOpen) return NotOpen(state_);
     state_ = State::kDropped;
   }
   if (absl::Status status = drop(); !status.ok()) {
-    const absl::MutexLock lock(&mu_);
+    const std::lock_guard lock(mu_);
     if (state_ == State::kDropped) state_ = State::kOpen;
     return status;
   }
   remove_files_->store(true);
   std::shared_ptr<CollectionIndex>
       index;  // goes outside the lock: its end waits for a running build
-  const absl::MutexLock lock(&mu_);
+  const std::lock_guard lock(mu_);
   index.swap(latest_.index);
   return absl::OkStatus();
 }
 
 void CollectionImpl::Close() {
   std::shared_ptr<CollectionIndex> index;
-  const absl::MutexLock lock(&mu_);
+  const std::lock_guard lock(mu_);
   if (state_ == State::kOpen) state_ = State::kClosed;
   index.swap(latest_.index);
 }
@@ -122,13 +122,13 @@ absl::Status CollectionImpl::CheckPrincipal(const Principal& principal) const {
 }
 
 absl::StatusOr<CollectionImpl::Latest> CollectionImpl::Take() const {
-  const absl::MutexLock lock(&mu_);
+  const std::lock_guard lock(mu_);
   if (state_ != State::kOpen) return NotOpen(state_);
   return latest_;
 }
 
 absl::Status CollectionImpl::Explained(absl::Status status) const {
-  const absl::MutexLock lock(&mu_);
+  const std::lock_guard lock(mu_);
   return state_ == State::kOpen ? status : NotOpen(state_);
 }
 

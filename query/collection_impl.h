@@ -3,13 +3,12 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "index/collection_index.h"
 #include "query/collection.h"
 #include "query/writer.h"
@@ -109,9 +108,9 @@ class CollectionImpl final : public Collection {
   const std::shared_ptr<std::atomic<bool>> remove_files_ =
       std::make_shared<std::atomic<bool>>(false);
 
-  mutable absl::Mutex mu_;
-  State state_ ABSL_GUARDED_BY(mu_) = State::kOpen;
-  Latest latest_ ABSL_GUARDED_BY(mu_);
+  mutable std::mutex mu_;
+  State state_ = State::kOpen;  // guarded by mu_
+  Latest latest_;  // guarded by mu_
 };
 
 }  // namespace vouch

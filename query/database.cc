@@ -1,15 +1,15 @@
 #include "query/database.h"
 
 #include <algorithm>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "index/job_pool.h"
 #include "query/collection_impl.h"
 
@@ -80,7 +80,7 @@ class LocalDatabase final : public Database, private CommitListener {
         store_->catalog().GetCollection(principal.tenant, name);
     if (!info.ok()) return info.status();
     const std::shared_ptr<Slot> slot = SlotOf(info->id);
-    const absl::MutexLock opening(&slot->opening);  // an open that runs ends first; none begins
+    const std::lock_guard opening(slot->opening);  // an open that runs ends first; none begins
     const std::shared_ptr<CollectionImpl> collection = CollectionOf(*slot);
     const auto drop = [&] { return store_->catalog().DropCollection(principal.tenant, name); };
     absl::Status status = collection != nullptr ? collection->Drop(drop) : drop();
@@ -89,7 +89,7 @@ class LocalDatabase final : public Database, private CommitListener {
       // What cannot be removed now goes when the database is next opened.
       options_.filesystem->RemoveAll(IndexDirectory(info->id)).IgnoreError();
     }
-    const absl::MutexLock lock(&mu_);
+    const std::lock_guard lock(mu_);
     slots_.erase(info->id);
     return absl::OkStatus();
   }
@@ -101,7 +101,7 @@ class LocalDatabase final : public Database, private CommitListener {
   // One collection's place. `opening` is held while its index is opened, and blocks no other
   // collection.
   struct Slot {
-    absl::Mutex opening;
+    std::mutex opening;
     std::shared_ptr<CollectionImpl> collection;  // guarded by LocalDatabase::mu_
   };
 
@@ -113,7 +113,7 @@ class LocalDatabase final : public Database, private CommitListener {
   void OnCommit(const CommitRequest& request, const CommitHeader& header) override {
     std::shared_ptr<CollectionImpl> collection;
     {
-      const absl::MutexLock lock(&mu_);
+      const std::lock_guard lock(mu_);
       const auto slot = slots_.find(request.collection);
       if (slot != slots_.end()) collection = slot->second->collection;
     }
@@ -121,19 +121,19 @@ class LocalDatabase final : public Database, private CommitListener {
   }
 
   std::shared_ptr<Slot> SlotOf(CollectionId id) {
-    const absl::MutexLock lock(&mu_);
+    const std::lock_guard lock(mu_);
     std::shared_ptr<Slot>& slot = slots_[id];
     if (slot == nullptr) slot = std::make_shared<Slot>();
     return slot;
   }
 
   std::shared_ptr<CollectionImpl> CollectionOf(const Slot& slot) {
-    const absl::MutexLock lock(&mu_);
+    const std::lock_guard lock(mu_);
     return slot.collection;
   }
 
   std::vector<std::shared_ptr<CollectionImpl>> OpenCollections() {
-    const absl::MutexLock lock(&mu_);
+    const std::lock_guard lock(mu_);
     std::vector<std::shared_ptr<CollectionImpl>> open;
     for (const auto& [id, slot] : slots_) {
       if (slot->collection != nullptr) open.push_back(slot->collection);
@@ -146,7 +146,7 @@ class LocalDatabase final : public Database, private CommitListener {
   absl::StatusOr<std::shared_ptr<Collection>> OpenSlot(CollectionInfo info) {
     const std::shared_ptr<Slot> slot = SlotOf(info.id);
     if (std::shared_ptr<CollectionImpl> open = CollectionOf(*slot); open != nullptr) return open;
-    const absl::MutexLock opening(&slot->opening);
+    const std::lock_guard opening(slot->opening);
     if (std::shared_ptr<CollectionImpl> open = CollectionOf(*slot); open != nullptr) return open;
     const CollectionId id = info.id;
     absl::StatusOr<std::shared_ptr<CollectionImpl>> collection =
@@ -157,7 +157,7 @@ class LocalDatabase final : public Database, private CommitListener {
                                                .index_directory = IndexDirectory(id),
                                                .seal_rows = options_.seal_rows});
     if (!collection.ok()) return collection.status();
-    const absl::MutexLock lock(&mu_);
+    const std::lock_guard lock(mu_);
     slot->collection = *collection;
     return *std::move(collection);
   }
@@ -165,8 +165,8 @@ class LocalDatabase final : public Database, private CommitListener {
   const DatabaseOptions options_;
   const std::unique_ptr<Store> store_;
   std::unique_ptr<JobPool> job_pool_;
-  absl::Mutex mu_;
-  absl::flat_hash_map<CollectionId, std::shared_ptr<Slot>> slots_ ABSL_GUARDED_BY(mu_);
+  std::mutex mu_;
+  absl::flat_hash_map<CollectionId, std::shared_ptr<Slot>> slots_;  // guarded by mu_
 };
 
 }  // namespace
