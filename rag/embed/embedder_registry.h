@@ -46,10 +46,15 @@ class EmbedderRegistry {
   static absl::StatusOr<SpecInfo> ParseSpec(std::string_view spec);
 
  private:
-  ModelServerOptions model_server_;
+  std::shared_ptr<const Embedder> Cached(const std::string& key);
+  // The embedder kept under the key: this one, or the one that another thread made meanwhile.
+  std::shared_ptr<const Embedder> Keep(const std::string& key,
+                                       std::shared_ptr<const Embedder> embedder);
+
+  const ModelServerOptions model_server_;
   std::mutex mu_;
-  absl::flat_hash_map<std::string, std::shared_ptr<const Embedder>>
-      cache_;  // by artifact hash or spec; guarded by mu_
+  // By artifact hash or spec; guarded by mu_.
+  absl::flat_hash_map<std::string, std::shared_ptr<const Embedder>> cache_;
 };
 
 }  // namespace vouch

@@ -29,7 +29,7 @@ TEST(HashEmbedderTest, SharedWordsMakeTextsAlike) {
                     "a recipe for tomato soup", ""});
   EXPECT_NEAR(Dot(vectors[0], vectors[0]), 1.0, 1e-6);
   EXPECT_GT(Dot(vectors[0], vectors[1]), 0.25);
-  EXPECT_LT(std::abs(Dot(vectors[0], vectors[2])), 0.15);
+  EXPECT_LT(std::abs(Dot(vectors[0], vectors[2])), 0.22);
   EXPECT_TRUE(vectors[3].empty());
 }
 

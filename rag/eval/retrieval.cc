@@ -1,0 +1,130 @@
+#include "rag/eval/retrieval.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "storage/concat.h"
+
+namespace vouch {
+namespace {
+
+using Json = nlohmann::json;
+
+// Of a document's chunks so many are looked for at once where the first hits are chunks of too few
+// documents.
+constexpr uint32_t kDeeper = 4;
+
+absl::Status BadLine(uint64_t line, std::string_view why) {
+  return absl::InvalidArgumentError(Concat("queries, line ", line, ": ", why));
+}
+
+// What judgements name a chunk's document by: the payload's doc_id, else the point's id.
+std::string DocumentOf(const PointHit& hit) {
+  const Json payload = Json::parse(hit.payload, nullptr, /*allow_exceptions=*/false);
+  if (payload.is_object()) {
+    const auto found = payload.find("doc_id");
+    if (found != payload.end() && found->is_string()) return found->get<std::string>();
+    if (found != payload.end() && found->is_number_integer()) return found->dump();
+  }
+  return hit.id.ToString();
+}
+
+// The documents of the best hits with their best chunk's score; hits come best first.
+std::map<std::string, double> BestChunks(const std::vector<PointHit>& hits, uint32_t depth) {
+  std::map<std::string, double> documents;
+  for (const PointHit& hit : hits) {
+    if (documents.size() >= depth) break;
+    documents.emplace(DocumentOf(hit), hit.score);
+  }
+  return documents;
+}
+
+absl::StatusOr<std::map<std::string, double>> RunOne(const Collection& collection,
+                                                     const QueryNode& root,
+                                                     const RetrievalEvaluationRequest& request,
+                                                     Version at) {
+  SearchRequest search{.query = root,
+                       .filter = std::nullopt,
+                       .limit = request.depth,
+                       .cursor = "",
+                       .at = {at},
+                       .projection = {.payload_keys = {"doc_id"}},
+                       .principal = request.principal,
+                       .cancel = request.cancel};
+  while (true) {
+    absl::StatusOr<SearchResponse> response = collection.Search(search);
+    if (!response.ok()) return response.status();
+    std::map<std::string, double> documents = BestChunks(response->hits, request.depth);
+    const bool all = response->hits.size() < search.limit || search.limit == QueryLimits::kMaxLimit;
+    if (all || documents.size() >= request.depth) return documents;
+    search.limit = std::min(kDeeper * search.limit, QueryLimits::kMaxLimit);
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<EvaluationQuery>> ParseQueries(std::string_view jsonl) {
+  std::vector<EvaluationQuery> queries;
+  std::set<std::string> ids;
+  for (uint64_t line = 1; !jsonl.empty(); ++line) {
+    const size_t end = std::min(jsonl.find('\n'), jsonl.size());
+    const std::string_view record = jsonl.substr(0, end);
+    jsonl.remove_prefix(std::min(end + 1, jsonl.size()));
+    if (record.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+    const Json json = Json::parse(record, nullptr, /*allow_exceptions=*/false);
+    if (!json.is_object()) return BadLine(line, "it is no JSON object");
+    EvaluationQuery query;
+    const auto id = json.find("_id");
+    if (id != json.end() && id->is_string()) query.id = id->get<std::string>();
+    if (id != json.end() && id->is_number_integer()) query.id = id->dump();
+    if (query.id.empty()) return BadLine(line, "it has no \"_id\" (a string or a whole number)");
+    if (query.id.find_first_of(" \t\r\n\v\f") != std::string::npos) {
+      return BadLine(line, Concat("the _id \"", Escape(query.id),
+                                  "\" has white space, which a run file cannot hold"));
+    }
+    const auto text = json.find("text");
+    if (text == json.end() || !text->is_string())
+      return BadLine(line, "it has no \"text\" (a string)");
+    query.text = text->get<std::string>();
+    if (query.text.empty() || query.text.size() > QueryLimits::kMaxQueryTextBytes) {
+      return BadLine(line, Concat("its text has ", query.text.size(), " bytes; it takes 1 to ",
+                                  QueryLimits::kMaxQueryTextBytes));
+    }
+    if (!ids.insert(query.id).second)
+      return BadLine(line, Concat("the _id \"", Escape(query.id), "\" stands twice"));
+    queries.push_back(std::move(query));
+  }
+  return queries;
+}
+
+absl::StatusOr<RetrievalRun> RunQueries(Collection& collection, EmbedderRegistry& embedders,
+                                        const RetrievalEvaluationRequest& request,
+                                        const std::function<void(double)>& progress) {
+  if (request.depth == 0 || request.depth > QueryLimits::kMaxLimit) {
+    return absl::InvalidArgumentError(
+        Concat("depth is ", request.depth, "; it takes 1 to ", QueryLimits::kMaxLimit));
+  }
+  const absl::StatusOr<Version> version = collection.Resolve(request.at);
+  if (!version.ok()) return version.status();
+  RetrievalRun result{.run = {}, .version = *version, .embedder = ""};
+  for (size_t i = 0; i < request.queries.size(); ++i) {
+    if (absl::Status status = request.cancel.Check(); !status.ok()) return status;
+    const EvaluationQuery& query = request.queries[i];
+    absl::StatusOr<TextQuery> built =
+        BuildTextQuery(collection, embedders, query.text, request.mode, *version, request.cancel);
+    if (!built.ok()) return built.status();
+    result.embedder = built->embedder;
+    absl::StatusOr<std::map<std::string, double>> documents =
+        RunOne(collection, built->root, request, *version);
+    if (!documents.ok()) return documents.status();
+    result.run[query.id] = *std::move(documents);
+    if (progress)
+      progress(static_cast<double>(i + 1) / static_cast<double>(request.queries.size()));
+  }
+  return result;
+}
+
+}  // namespace vouch
