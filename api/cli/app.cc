@@ -1,0 +1,81 @@
+#include "api/cli/app.h"
+
+#include <CLI/CLI.hpp>
+#include <grpc/support/log.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <iostream>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "api/cli/command.h"
+#include "api/cli/invocation.h"
+
+namespace vouch {
+namespace {
+
+std::optional<std::string> SystemEnvironment(const std::string& variable) {
+  const char* value = std::getenv(variable.c_str());
+  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+}
+
+void AddCommands(CLI::App& app, Invocation& invocation) {
+  app.require_subcommand(1);
+  app.footer("vouch COMMAND --help says more. A first try:\n"
+             "  vouch ingest notes ~/notes\n"
+             "  vouch ask notes 'What did we decide?'");
+  AddIngestCommand(app, invocation);
+  AddQueryCommand(app, invocation);
+  AddAskCommand(app, invocation);
+  AddAnswerCommands(app, invocation);
+  AddCollectionCommands(app, invocation);
+  AddTagCommands(app, invocation);
+  AddEvalCommands(app, invocation);
+  AddServeCommand(app, invocation);
+  AddBackupCommands(app, invocation);
+  AddRestoreCommand(app, invocation);
+  AddVerifyCommand(app, invocation);
+  AddVersionCommand(app, invocation);
+}
+
+int ReportOutcome(const absl::Status& outcome) {
+  // Output that could not be written (a full disk) is a failure like any other.
+  if (std::fflush(stdout) != 0 && outcome.ok()) {
+    std::fprintf(stderr, "error: standard output cannot be written\n");
+    return kExitFailure;
+  }
+  if (outcome.ok()) return 0;
+  if (IsUsageError(outcome)) {
+    std::fprintf(stderr, "error: %s\n", std::string(outcome.message()).c_str());
+    return kExitUsage;
+  }
+  std::fprintf(stderr, "error (%s): %s\n", absl::StatusCodeToString(outcome.code()).c_str(),
+               std::string(outcome.message()).c_str());
+  return kExitFailure;
+}
+
+}  // namespace
+
+int RunProgram(int argc, char** argv) {
+  // gRPC tells of failed connections by itself; the status of the call says the same in our words.
+  if (!SystemEnvironment("GRPC_VERBOSITY").has_value()) gpr_set_log_function([](gpr_log_func_args*) {});
+  try {
+    CLI::App app("A vector database and RAG engine whose every answer can be vouched for.", "vouch");
+    Invocation invocation(SystemEnvironment);
+    AddCommands(app, invocation);
+    try {
+      app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+      return app.exit(error, std::cout, std::cerr) == 0 ? 0 : kExitUsage;
+    }
+    return ReportOutcome(invocation.outcome);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "error: %s\n", error.what());
+    return kExitFailure;
+  }
+}
+
+}  // namespace vouch

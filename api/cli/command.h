@@ -1,0 +1,53 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "api/cli/invocation.h"
+
+namespace CLI {
+class App;
+}  // namespace CLI
+
+namespace vouch {
+
+// Which of the shared options a command takes. All take --json, --quiet and --config.
+enum class CommandKind {
+  kClient,   // speaks to --server, or opens --data
+  kOffline,  // works on files; --data where it reads a store
+  kServer,   // every setting is a visible option
+};
+
+struct CommandText {
+  std::string name;
+  std::string summary;
+  std::string example;  // lines that can be typed
+};
+
+// Adds a command with the shared options. `run` is called once the command line is parsed; its status is the program's
+// result (RunProgram).
+CLI::App* AddCommand(CLI::App& parent, Invocation& invocation, CommandKind kind, const CommandText& text,
+                     std::function<absl::Status()> run);
+
+// A command that only groups others.
+CLI::App* AddGroup(CLI::App& parent, const std::string& name, const std::string& summary);
+
+// One command a file.
+void AddAnswerCommands(CLI::App& app, Invocation& invocation);
+void AddAskCommand(CLI::App& app, Invocation& invocation);
+void AddBackupCommands(CLI::App& app, Invocation& invocation);
+void AddCollectionCommands(CLI::App& app, Invocation& invocation);
+void AddEvalCommands(CLI::App& app, Invocation& invocation);
+void AddIngestCommand(CLI::App& app, Invocation& invocation);
+void AddQueryCommand(CLI::App& app, Invocation& invocation);
+void AddRestoreCommand(CLI::App& app, Invocation& invocation);
+void AddServeCommand(CLI::App& app, Invocation& invocation);
+void AddTagCommands(CLI::App& app, Invocation& invocation);
+void AddVerifyCommand(CLI::App& app, Invocation& invocation);
+void AddVersionCommand(CLI::App& app, Invocation& invocation);
+
+// Text to standard output as it is.
+void Print(const std::string& text);
+
+}  // namespace vouch

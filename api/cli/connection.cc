@@ -1,0 +1,105 @@
+#include "api/cli/connection.h"
+
+#include <grpcpp/grpcpp.h>
+
+#include <filesystem>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "api/server.h"
+#include "api/status.h"
+
+namespace vouch {
+namespace {
+
+class ServerConnection final : public Connection {
+ public:
+  explicit ServerConnection(const std::string& address) : address_(address) {
+    grpc::ChannelArguments arguments;
+    arguments.SetMaxReceiveMessageSize(-1);
+    arguments.SetMaxSendMessageSize(-1);
+    channel_ = grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+  }
+
+  const std::shared_ptr<grpc::Channel>& channel() const override { return channel_; }
+  absl::Status Explain(const grpc::Status& status) const override {
+    if (status.error_code() != grpc::StatusCode::UNAVAILABLE || !absl::StrContains(status.error_message(), "connect")) {
+      return FromGrpc(status);
+    }
+    return absl::UnavailableError(absl::StrCat("no server answers at ", address_,
+                                               "; is `vouch serve` running there? (", status.error_message(), ")"));
+  }
+
+ private:
+  const std::string address_;
+  std::shared_ptr<grpc::Channel> channel_;
+};
+
+class EmbeddedConnection final : public Connection {
+ public:
+  EmbeddedConnection(std::unique_ptr<Database> database, ModelServerOptions model_server)
+      : database_(std::move(database)), embedders_(std::move(model_server)) {}
+
+  absl::Status Start(const Config& config) {
+    ServerOptions options;
+    options.max_message_mb = static_cast<uint32_t>(config.max_message_mb);
+    absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(options, *database_, embedders_);
+    if (!server.ok()) return server.status();
+    server_ = *std::move(server);
+    channel_ = server_->InProcessChannel();
+    return absl::OkStatus();
+  }
+
+  const std::shared_ptr<grpc::Channel>& channel() const override { return channel_; }
+  absl::Status Explain(const grpc::Status& status) const override { return FromGrpc(status); }
+
+ private:
+  std::unique_ptr<Database> database_;
+  EmbedderRegistry embedders_;
+  std::unique_ptr<Server> server_;
+  std::shared_ptr<grpc::Channel> channel_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Connection>> Connection::ToServer(const Config& config) {
+  return std::make_unique<ServerConnection>(config.server);
+}
+
+absl::StatusOr<std::unique_ptr<Connection>> Connection::Embedded(const Config& config, const std::string& data_dir,
+                                                                 bool create, const std::string& api_key) {
+  std::error_code error;
+  if (!create && !std::filesystem::exists(data_dir + "/store", error)) {
+    return absl::NotFoundError(absl::StrCat("there is no store in '", data_dir,
+                                            "'; `vouch ingest NAME PATH` makes one, --data names another folder, "
+                                            "--server a server"));
+  }
+  DatabaseOptions options = DatabaseOptionsOf(config, data_dir);
+  options.create_if_missing = create;
+  absl::StatusOr<std::unique_ptr<Database>> database = Database::Open(std::move(options));
+  if (!database.ok()) return ExplainOpen(database.status(), data_dir);
+  auto connection = std::make_unique<EmbeddedConnection>(
+      *std::move(database), ModelServerOptions{.base_url = config.model_server_base_url, .api_key = api_key});
+  if (absl::Status status = connection->Start(config); !status.ok()) return status;
+  return connection;
+}
+
+DatabaseOptions DatabaseOptionsOf(const Config& config, const std::string& data_dir) {
+  DatabaseOptions options;
+  options.path = data_dir;
+  options.background_threads = config.background_threads;
+  options.block_cache_bytes = size_t{config.block_cache_mb} << 20;
+  options.seal_rows = config.seal_rows;
+  return options;
+}
+
+absl::Status ExplainOpen(const absl::Status& status, const std::string& data_dir) {
+  if (status.ok() || !absl::IsFailedPrecondition(status) || !absl::StrContains(status.message(), "process")) {
+    return status;
+  }
+  return absl::FailedPreconditionError(absl::StrCat(status.message(), ". If a server runs on '", data_dir,
+                                                    "', speak to it by --server HOST:PORT"));
+}
+
+}  // namespace vouch

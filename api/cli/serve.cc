@@ -1,0 +1,112 @@
+#include <pthread.h>
+#include <signal.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "api/cli/command.h"
+#include "api/cli/message_json.h"
+#include "api/server.h"
+#include "api/version.h"
+#include "query/database.h"
+#include "storage/filesystem.h"
+
+namespace vouch {
+namespace {
+
+// Blocks the signals that end the server in all threads that are started from here on, so that one place waits for them.
+sigset_t BlockSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return signals;
+}
+
+void SetUpLog(const std::string& level) {
+  auto logger = spdlog::stderr_logger_mt("vouch");
+  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%l%$ %v");
+  logger->set_level(spdlog::level::from_str(level == "error" ? "err" : level));
+  spdlog::set_default_logger(std::move(logger));
+}
+
+absl::Status WritePortFile(const std::string& path, int port) {
+  if (path.empty()) return absl::OkStatus();
+  const std::string text = absl::StrCat(port, "\n");
+  return Filesystem::System().ReplaceFile(path, {text});
+}
+
+void Announce(const Invocation& invocation, const Server& server, const std::string& data_dir) {
+  if (invocation.json) {
+    Print(nlohmann::ordered_json({{"version", kProgramVersion},
+                                  {"address", server.address()},
+                                  {"port", server.port()},
+                                  {"data", data_dir}})
+              .dump() +
+          "\n");
+  } else {
+    Print(absl::StrCat("vouch ", kProgramVersion, " listens on ", server.address(), " (data: ", data_dir, ")\n"));
+  }
+  std::fflush(stdout);
+}
+
+// Waits for SIGINT or SIGTERM; a second one ends the process at once.
+void AwaitSignal(const sigset_t& signals) {
+  int signal = 0;
+  sigwait(&signals, &signal);
+  ::signal(SIGINT, SIG_DFL);
+  ::signal(SIGTERM, SIG_DFL);
+  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+  spdlog::info("got signal {}, finishing what runs", signal);
+}
+
+absl::Status RunServe(Invocation& invocation, const std::string& port_file) {
+  absl::StatusOr<Config> config = invocation.LoadSettings();
+  if (!config.ok()) return config.status();
+  absl::StatusOr<std::string> data_dir = invocation.DataDir(*config);
+  if (!data_dir.ok()) return data_dir.status();
+  SetUpLog(config->log_level);
+  const sigset_t signals = BlockSignals();
+
+  spdlog::info("opening the store in {}", *data_dir);
+  absl::StatusOr<std::unique_ptr<Database>> database = Database::Open(DatabaseOptionsOf(*config, *data_dir));
+  if (!database.ok()) return database.status();
+  EmbedderRegistry embedders({.base_url = config->model_server_base_url,
+                              .api_key = invocation.Variable(config->model_server_api_key_env).value_or("")});
+  ServerOptions options;
+  options.listen = config->listen;
+  options.max_message_mb = static_cast<uint32_t>(config->max_message_mb);
+  options.request_threads = static_cast<uint32_t>(config->request_threads);
+  absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(options, **database, embedders);
+  if (!server.ok()) return server.status();
+  if (absl::Status status = WritePortFile(port_file, (*server)->port()); !status.ok()) return status;
+  Announce(invocation, **server, *data_dir);
+
+  AwaitSignal(signals);
+  (*server)->Shutdown(absl::Seconds(static_cast<int64_t>(config->drain_seconds)));
+  server->reset();
+  database->reset();
+  spdlog::info("stopped");
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddServeCommand(CLI::App& app, Invocation& invocation) {
+  auto port_file = std::make_shared<std::string>();
+  CLI::App* command = AddCommand(app, invocation, CommandKind::kServer,
+                                 {"serve", "Serve a store over gRPC until SIGTERM or SIGINT",
+                                  "  vouch serve --data /var/lib/vouch --listen 127.0.0.1:7700\n"
+                                  "Every setting is also a key of the YAML file (seal_rows) and an environment variable\n"
+                                  "(VOUCH_SEAL_ROWS); a flag beats the variable, which beats the file."},
+                                 [&invocation, port_file] { return RunServe(invocation, *port_file); });
+  command->add_option("--port-file", *port_file, "writes the port there once it listens")->type_name("FILE");
+}
+
+}  // namespace vouch

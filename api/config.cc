@@ -1,0 +1,233 @@
+#include "api/config.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "absl/status/status.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+
+namespace vouch {
+namespace {
+
+struct TextSetting {
+  std::string Config::*member;
+  std::vector<std::string> choices;  // empty: any text
+};
+struct NumberSetting {
+  uint64_t Config::*member;
+  uint64_t min;
+  uint64_t max;
+};
+struct Setting {
+  std::string name;
+  std::string value_name;
+  std::string help;
+  std::variant<TextSetting, NumberSetting> kind;
+};
+
+const std::vector<Setting>& Settings() {
+  static const auto& settings = *new std::vector<Setting>{
+      {"listen", "HOST:PORT", "address that the server listens on; port 0: the system chooses",
+       TextSetting{&Config::listen, {}}},
+      {"data", "DIR", "folder of the store (default $XDG_DATA_HOME/vouch or ~/.local/share/vouch)",
+       TextSetting{&Config::data, {}}},
+      {"server", "HOST:PORT", "server that the commands speak to, instead of a store of their own",
+       TextSetting{&Config::server, {}}},
+      {"log_level", "LEVEL", "what the server logs to standard error: debug, info, warn, error, off",
+       TextSetting{&Config::log_level, {"debug", "info", "warn", "error", "off"}}},
+      {"background_threads", "N", "threads that build and merge indexes; more: sooner built, slower searches meanwhile",
+       NumberSetting{&Config::background_threads, 1, 256}},
+      {"block_cache_mb", "MB", "memory that keeps blocks of the store; more: fewer reads from disk",
+       NumberSetting{&Config::block_cache_mb, 8, 1 << 20}},
+      {"max_message_mb", "MB", "largest request or reply; more: larger batches, more memory a call",
+       NumberSetting{&Config::max_message_mb, 1, 1024}},
+      {"request_threads", "N", "calls served at a time; more are refused with RESOURCE_EXHAUSTED",
+       NumberSetting{&Config::request_threads, 4, 4096}},
+      {"seal_rows", "ROWS", "fresh rows that are searched exactly before an index is built of them",
+       NumberSetting{&Config::seal_rows, 100, 10'000'000}},
+      {"drain_seconds", "S", "how long running calls may go on when the server is stopped",
+       NumberSetting{&Config::drain_seconds, 0, 3600}},
+      {"model_server.base_url", "URL", "server for openai embedders, as http://127.0.0.1:11434/v1",
+       TextSetting{&Config::model_server_base_url, {}}},
+      {"model_server.api_key_env", "VARIABLE", "environment variable that holds the model server's API key",
+       TextSetting{&Config::model_server_api_key_env, {}}},
+  };
+  return settings;
+}
+
+std::string DefaultOf(const Setting& setting) {
+  const Config config;
+  if (const auto* text = std::get_if<TextSetting>(&setting.kind)) return config.*text->member;
+  return absl::StrCat(config.*std::get<NumberSetting>(setting.kind).member);
+}
+
+const Setting* FindSetting(const std::string& name) {
+  for (const Setting& setting : Settings()) {
+    if (setting.name == name) return &setting;
+  }
+  return nullptr;
+}
+
+// Levenshtein's distance.
+size_t EditDistance(const std::string& a, const std::string& b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t above = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      diagonal = above;
+    }
+  }
+  return row[b.size()];
+}
+
+std::string NearestKey(const std::string& name) {
+  std::string nearest;
+  size_t best = std::string::npos;
+  for (const Setting& setting : Settings()) {
+    const size_t distance = EditDistance(name, setting.name);
+    if (distance < best) {
+      best = distance;
+      nearest = setting.name;
+    }
+  }
+  return nearest;
+}
+
+// Sets one value. `place` says where it stands: "--seal-rows", "VOUCH_SEAL_ROWS", "vouch.yaml, line 3: seal_rows".
+absl::Status Apply(const Setting& setting, const std::string& value, const std::string& place, ConfigOrigin origin,
+                   Config* config) {
+  if (const auto* text = std::get_if<TextSetting>(&setting.kind)) {
+    if (!text->choices.empty() && std::find(text->choices.begin(), text->choices.end(), value) == text->choices.end()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(place, " is '", value, "'; it takes one of ", absl::StrJoin(text->choices, ", ")));
+    }
+    config->*text->member = value;
+  } else {
+    const NumberSetting& number = std::get<NumberSetting>(setting.kind);
+    uint64_t parsed = 0;
+    if (!absl::SimpleAtoi(value, &parsed) || parsed < number.min || parsed > number.max) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(place, " is '", value, "'; it takes a whole number from ", number.min, " to ", number.max));
+    }
+    config->*number.member = parsed;
+  }
+  config->origins[setting.name] = origin;
+  return absl::OkStatus();
+}
+
+// Applies a mapping of the file; keys of nested mappings are joined by dots.
+absl::Status ApplyMapping(const YAML::Node& mapping, const std::string& prefix, const std::string& file_name,
+                          Config* config) {
+  std::map<std::string, int> seen;
+  for (const auto& entry : mapping) {
+    const std::string name = prefix + entry.first.as<std::string>("");
+    const std::string place = absl::StrCat(file_name, ", line ", entry.first.Mark().line + 1, ": ", name);
+    if (const auto [it, fresh] = seen.emplace(name, entry.first.Mark().line + 1); !fresh) {
+      return absl::InvalidArgumentError(absl::StrCat(place, " stands twice, first in line ", it->second));
+    }
+    if (entry.second.IsMap() && entry.second.size() > 0) {
+      if (prefix.empty() && FindSetting(name) == nullptr) {
+        absl::Status status = ApplyMapping(entry.second, name + ".", file_name, config);
+        if (!status.ok()) return status;
+        continue;
+      }
+      return absl::InvalidArgumentError(absl::StrCat(place, " takes one value, not a mapping"));
+    }
+    const Setting* setting = FindSetting(name);
+    if (setting == nullptr) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(place, " is no known key; the nearest is '", NearestKey(name), "' (`vouch serve --help` lists all)"));
+    }
+    if (!entry.second.IsScalar()) {
+      return absl::InvalidArgumentError(absl::StrCat(place, " has no value, or a list; it takes one value"));
+    }
+    absl::Status status = Apply(*setting, entry.second.Scalar(), place, ConfigOrigin::kFile, config);
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ApplyFile(const ConfigSources& sources, Config* config) {
+  try {
+    const YAML::Node root = YAML::Load(sources.file_text);
+    if (root.IsNull()) return absl::OkStatus();
+    if (!root.IsMap()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(sources.file_name, ": the file must be a mapping of keys to values, as `listen: 127.0.0.1:7700`"));
+    }
+    return ApplyMapping(root, "", sources.file_name, config);
+  } catch (const YAML::Exception& error) {
+    return absl::InvalidArgumentError(absl::StrCat(sources.file_name, ", line ", error.mark.line + 1, ", column ",
+                                                   error.mark.column + 1, ": not YAML: ", error.msg));
+  }
+}
+
+std::vector<ConfigKey> MakeKeys() {
+  std::vector<ConfigKey> keys;
+  for (const Setting& setting : Settings()) {
+    const std::string words = absl::StrReplaceAll(setting.name, {{".", "_"}});
+    std::string help = setting.help;
+    if (const auto* number = std::get_if<NumberSetting>(&setting.kind)) {
+      absl::StrAppend(&help, "; ", number->min, " to ", number->max);
+    }
+    if (const std::string value = DefaultOf(setting); !value.empty()) absl::StrAppend(&help, " (default ", value, ")");
+    keys.push_back({.name = setting.name,
+                    .flag = absl::StrCat("--", absl::StrReplaceAll(words, {{"_", "-"}})),
+                    .environment = absl::StrCat("VOUCH_", absl::AsciiStrToUpper(words)),
+                    .value_name = setting.value_name,
+                    .help = help});
+  }
+  return keys;
+}
+
+}  // namespace
+
+const std::vector<ConfigKey>& ConfigKeys() {
+  static const auto& keys = *new std::vector<ConfigKey>(MakeKeys());
+  return keys;
+}
+
+absl::StatusOr<Config> LoadConfig(const ConfigSources& sources) {
+  Config config;
+  if (!sources.file_text.empty()) {
+    if (absl::Status status = ApplyFile(sources, &config); !status.ok()) return status;
+  }
+  for (size_t i = 0; i < ConfigKeys().size(); ++i) {
+    const ConfigKey& key = ConfigKeys()[i];
+    const Setting& setting = Settings()[i];
+    if (const std::optional<std::string> value = sources.environment(key.environment); value.has_value()) {
+      absl::Status status = Apply(setting, *value, "the environment variable " + key.environment,
+                                  ConfigOrigin::kEnvironment, &config);
+      if (!status.ok()) return status;
+    }
+    if (const auto it = sources.flags.find(key.name); it != sources.flags.end()) {
+      if (absl::Status status = Apply(setting, it->second, key.flag, ConfigOrigin::kFlag, &config); !status.ok()) {
+        return status;
+      }
+    }
+  }
+  return config;
+}
+
+absl::StatusOr<std::string> DataDirectory(
+    const Config& config, const std::function<std::optional<std::string>(const std::string& variable)>& environment) {
+  if (!config.data.empty()) return config.data;
+  if (const auto data_home = environment("XDG_DATA_HOME"); data_home.has_value() && !data_home->empty()) {
+    return *data_home + "/vouch";
+  }
+  if (const auto home = environment("HOME"); home.has_value() && !home->empty()) return *home + "/.local/share/vouch";
+  return absl::FailedPreconditionError("there is no folder for the store: give --data DIR (HOME is not set)");
+}
+
+}  // namespace vouch

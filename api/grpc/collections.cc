@@ -1,0 +1,211 @@
+#include <grpcpp/grpcpp.h>
+
+#include <algorithm>
+#include <limits>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "api/grpc/convert.h"
+#include "api/grpc/progress_writer.h"
+#include "api/grpc/read_page.h"
+#include "api/grpc/request.h"
+#include "api/grpc/services.h"
+#include "api/limits.h"
+#include "vouch/v1/collections.grpc.pb.h"
+
+namespace vouch {
+namespace {
+
+class CollectionsService final : public v1::Collections::Service {
+ public:
+  explicit CollectionsService(const ServiceContext& context) : database_(*context.database) {}
+
+  grpc::Status CreateCollection(grpc::ServerContext* context, const v1::CreateCollectionRequest* request,
+                                v1::Collection* reply) override {
+    return Serve(*context, [&]() -> absl::Status {
+      absl::StatusOr<CollectionSchema> schema = SchemaOf(request->schema());
+      if (!schema.ok()) return schema.status();
+      auto collection = database_.CreateCollection(PrincipalOf(*context), request->name(), *schema);
+      if (!collection.ok()) return collection.status();
+      return Fill((*collection)->info(), reply);
+    });
+  }
+
+  grpc::Status GetCollection(grpc::ServerContext* context, const v1::GetCollectionRequest* request,
+                             v1::Collection* reply) override {
+    return Serve(*context, [&]() -> absl::Status {
+      auto info = database_.store().catalog().GetCollection(PrincipalOf(*context).tenant, request->name());
+      if (!info.ok()) return info.status();
+      return Fill(*info, reply);
+    });
+  }
+
+  grpc::Status ListCollections(grpc::ServerContext* context, const v1::ListCollectionsRequest*,
+                               v1::ListCollectionsResponse* reply) override {
+    return Serve(*context, [&]() -> absl::Status {
+      auto infos = database_.ListCollections(PrincipalOf(*context));
+      if (!infos.ok()) return infos.status();
+      for (const CollectionInfo& info : *infos) {
+        // One that was dropped meanwhile is left out.
+        v1::Collection collection;
+        const absl::Status status = Fill(info, &collection);
+        if (absl::IsNotFound(status)) continue;
+        if (!status.ok()) return status;
+        reply->add_collections()->Swap(&collection);
+      }
+      return absl::OkStatus();
+    });
+  }
+
+  grpc::Status DropCollection(grpc::ServerContext* context, const v1::DropCollectionRequest* request,
+                              v1::DropCollectionResponse*) override {
+    return Serve(*context, [&] { return database_.DropCollection(PrincipalOf(*context), request->name()); });
+  }
+
+  grpc::Status ListVersions(grpc::ServerContext* context, const v1::ListVersionsRequest* request,
+                            v1::ListVersionsResponse* reply) override {
+    return Serve(*context, [&]() -> absl::Status {
+      if (request->limit() > ApiLimits::kMaxVersions) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("limit is ", request->limit(), ", at most ", ApiLimits::kMaxVersions));
+      }
+      auto collection = database_.GetCollection(PrincipalOf(*context), request->collection());
+      if (!collection.ok()) return collection.status();
+      const Version first(std::max<uint64_t>(request->first(), 1));
+      absl::StatusOr<Version> latest = (*collection)->Resolve(ReadAt{});
+      if (!latest.ok()) return latest.status();
+      const Version last = request->last() == 0 ? *latest : std::min(*latest, Version(request->last()));
+      if (first > last) return absl::OkStatus();
+      auto headers = (*collection)->Versions(first, last,
+                                             request->limit() == 0 ? ApiLimits::kDefaultVersions : request->limit());
+      if (!headers.ok()) return headers.status();
+      for (const CommitHeader& header : *headers) FillVersion(header, reply->add_versions());
+      return absl::OkStatus();
+    });
+  }
+
+  grpc::Status CreateTag(grpc::ServerContext* context, const v1::CreateTagRequest* request,
+                         v1::Tag* reply) override {
+    return Serve(*context, [&]() -> absl::Status {
+      auto collection = database_.GetCollection(PrincipalOf(*context), request->collection());
+      if (!collection.ok()) return collection.status();
+      absl::StatusOr<ReadAt> at = ReadAtOf(request->at());
+      if (!at.ok()) return at.status();
+      absl::StatusOr<Tag> tag = (*collection)->CreateTag(request->name(), *at);
+      if (!tag.ok()) return tag.status();
+      FillTag(*tag, reply);
+      return absl::OkStatus();
+    });
+  }
+
+  grpc::Status ListTags(grpc::ServerContext* context, const v1::ListTagsRequest* request,
+                        v1::ListTagsResponse* reply) override {
+    return Serve(*context, [&]() -> absl::Status {
+      auto collection = database_.GetCollection(PrincipalOf(*context), request->collection());
+      if (!collection.ok()) return collection.status();
+      auto tags = (*collection)->ListTags();
+      if (!tags.ok()) return tags.status();
+      for (const Tag& tag : *tags) FillTag(tag, reply->add_tags());
+      return absl::OkStatus();
+    });
+  }
+
+  grpc::Status DeleteTag(grpc::ServerContext* context, const v1::DeleteTagRequest* request,
+                         v1::DeleteTagResponse*) override {
+    return Serve(*context, [&]() -> absl::Status {
+      auto collection = database_.GetCollection(PrincipalOf(*context), request->collection());
+      if (!collection.ok()) return collection.status();
+      return (*collection)->DeleteTag(request->name());
+    });
+  }
+
+  grpc::Status GetStats(grpc::ServerContext* context, const v1::GetStatsRequest* request,
+                        v1::CollectionStats* reply) override {
+    return Serve(*context, [&]() -> absl::Status {
+      auto collection = database_.GetCollection(PrincipalOf(*context), request->collection());
+      if (!collection.ok()) return collection.status();
+      FillStats((*collection)->Stats(), reply);
+      return absl::OkStatus();
+    });
+  }
+
+  grpc::Status OptimizeCollection(grpc::ServerContext* context, const v1::OptimizeCollectionRequest* request,
+                                  grpc::ServerWriter<v1::OptimizeProgress>* writer) override {
+    return Serve(*context, [&]() -> absl::Status {
+      auto collection = database_.GetCollection(PrincipalOf(*context), request->collection());
+      if (!collection.ok()) return collection.status();
+      ProgressWriter progress([&](double fraction) {
+        v1::OptimizeProgress reply;
+        reply.set_fraction(fraction);
+        writer->Write(reply);
+      });
+      absl::Status status =
+          (*collection)->Optimize(CancelOf(*context), [&](double fraction) { progress.Update(fraction); });
+      if (!status.ok()) return status;
+      v1::OptimizeProgress reply;
+      reply.set_fraction(1);
+      reply.set_done(true);
+      writer->Write(reply);
+      return absl::OkStatus();
+    });
+  }
+
+ private:
+  // From the store's own figures, so that listing collections opens no index.
+  absl::Status Fill(const CollectionInfo& info, v1::Collection* message) {
+    absl::StatusOr<CollectionState> state = database_.store().GetState(info.id);
+    if (!state.ok()) return state.status();
+    message->set_name(info.name);
+    FillSchema(info.schema, message->mutable_schema());
+    message->set_created_us(info.created_us);
+    message->set_version(state->latest.value);
+    message->set_points(state->live_rows);
+    return absl::OkStatus();
+  }
+
+  static void FillVersion(const CommitHeader& header, v1::VersionInfo* message) {
+    message->set_version(header.version.value);
+    message->set_time_us(header.time_us);
+    message->set_actor(header.actor);
+    message->set_request_id(header.request_id);
+    message->set_rows_added(header.row_count);
+    message->set_rows_retired(header.retired.size());
+    message->set_points(header.live_rows);
+  }
+
+  static void FillTag(const Tag& tag, v1::Tag* message) {
+    message->set_name(tag.name);
+    message->set_version(tag.version.value);
+    message->set_created_us(tag.created_us);
+  }
+
+  static void FillStats(const CollectionStats& stats, v1::CollectionStats* message) {
+    message->set_version(stats.version.value);
+    message->set_points(stats.points);
+    message->set_rows(stats.rows);
+    for (const SegmentInfo& info : stats.index.segments) {
+      v1::Segment* segment = message->add_segments();
+      segment->set_first_row(info.rows.begin.value);
+      segment->set_end_row(info.rows.end.value);
+      segment->set_sealed(info.sealed);
+      segment->set_memory_bytes(info.memory_bytes);
+      segment->set_file_bytes(info.file_bytes);
+      segment->set_build_id(info.build_id);
+    }
+    message->set_index_files_damaged(stats.index.files_damaged);
+    message->set_building(stats.index.building);
+    message->set_build_fraction(stats.index.build_fraction);
+    message->set_last_build_error(stats.index.last_error);
+  }
+
+  Database& database_;
+};
+
+}  // namespace
+
+std::unique_ptr<grpc::Service> NewCollectionsService(const ServiceContext& context) {
+  return std::make_unique<CollectionsService>(context);
+}
+
+}  // namespace vouch

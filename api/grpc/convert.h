@@ -1,0 +1,60 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "api/grpc/services.h"
+#include "index/payload/filter.h"
+#include "query/collection.h"
+#include "query/search.h"
+#include "rag/answer.h"
+#include "storage/schema.h"
+#include "vouch/v1/answers.pb.h"
+#include "vouch/v1/collections.pb.h"
+#include "vouch/v1/points.pb.h"
+#include "vouch/v1/search.pb.h"
+
+namespace vouch {
+
+// Between messages and the engine's types. To the engine: INVALID_ARGUMENT names the field of the message.
+
+absl::StatusOr<CollectionSchema> SchemaOf(const v1::Schema& message);
+void FillSchema(const CollectionSchema& schema, v1::Schema* message);
+
+absl::StatusOr<PointId> PointIdOf(const v1::PointId& message);
+void FillPointId(const PointId& id, v1::PointId* message);
+// `what` names the field in errors: "points[3]".
+absl::StatusOr<PointInput> PointInputOf(v1::Point&& message, const std::string& what);
+void FillPoint(PointHit&& hit, v1::Point* message);
+Projection ProjectionOf(const v1::Projection& message);
+
+absl::StatusOr<Filter> FilterOf(const v1::Filter& message);
+// nullopt where the message has no condition at all.
+template <class Request>
+absl::StatusOr<std::optional<Filter>> OptionalFilterOf(const Request& request) {
+  if (!request.has_filter()) return std::nullopt;
+  absl::StatusOr<Filter> filter = FilterOf(request.filter());
+  if (!filter.ok()) return filter.status();
+  return std::optional<Filter>(*std::move(filter));
+}
+
+// What a query in words needs to become a tree.
+struct QueryContext {
+  Collection& collection;
+  EmbedderRegistry& embedders;
+  Version at;
+  CancelToken cancel;
+};
+struct ConvertedQuery {
+  QueryNode root;
+  std::string embedder;  // of its TextQuery nodes; empty where there is none
+};
+absl::StatusOr<ConvertedQuery> QueryOf(v1::QueryNode&& message, const QueryContext& context);
+absl::StatusOr<RetrievalMode> ModeOf(v1::RetrievalMode mode);
+
+void FillHit(PointHit&& hit, v1::Hit* message);
+void FillAnswer(Answer&& answer, v1::Answer* message);
+
+}  // namespace vouch

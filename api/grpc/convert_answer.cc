@@ -1,0 +1,62 @@
+#include <utility>
+
+#include "api/grpc/convert.h"
+
+namespace vouch {
+namespace {
+
+void FillSpan(const ByteSpan& span, v1::Span* message) {
+  message->set_begin(span.begin);
+  message->set_end(span.end);
+}
+
+void FillCitation(Citation&& citation, v1::Citation* message) {
+  FillSpan(citation.answer, message->mutable_answer());
+  message->set_source_number(citation.source_number);
+  FillPointId(citation.point, message->mutable_point());
+  message->set_row(citation.row.value);
+  message->set_document(std::move(citation.document));
+  message->set_uri(std::move(citation.uri));
+  message->set_source_hash(std::move(citation.source_hash));
+  FillSpan(citation.source, message->mutable_source());
+  message->set_quote(std::move(citation.quote));
+  message->set_verified(citation.verified);
+}
+
+void FillSource(AnswerSource&& source, v1::AnswerSource* message) {
+  message->set_number(source.number);
+  FillPointId(source.point, message->mutable_point());
+  message->set_row(source.row.value);
+  message->set_document(std::move(source.document));
+  message->set_title(std::move(source.title));
+  message->set_heading(std::move(source.heading));
+  message->set_score(source.score);
+  FillSpan(source.source, message->mutable_source());
+}
+
+}  // namespace
+
+void FillAnswer(Answer&& answer, v1::Answer* message) {
+  message->set_id(std::move(answer.id));
+  message->set_time_us(answer.time_us);
+  message->set_tenant(std::move(answer.tenant));
+  message->set_subject(std::move(answer.subject));
+  message->set_collection(std::move(answer.collection));
+  message->set_version(answer.version.value);
+  message->set_question(std::move(answer.question));
+  message->set_mode(std::move(answer.mode));
+  message->set_filter_json(std::move(answer.filter));
+  message->set_embedder(std::move(answer.embedder));
+  message->set_generator(std::move(answer.generator));
+  for (std::string& id : answer.build_ids) message->add_build_ids(std::move(id));
+  message->set_engine(std::move(answer.engine));
+  for (PointHit& hit : answer.hits) FillHit(std::move(hit), message->add_hits());
+  message->set_text(std::move(answer.text));
+  message->set_abstained(answer.abstained);
+  for (Citation& citation : answer.citations) FillCitation(std::move(citation), message->add_citations());
+  for (AnswerSource& source : answer.sources) FillSource(std::move(source), message->add_sources());
+  message->set_retrieve_us(answer.retrieve_us);
+  message->set_generate_us(answer.generate_us);
+}
+
+}  // namespace vouch

@@ -1,0 +1,110 @@
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "api/grpc/convert.h"
+#include "api/limits.h"
+#include "query/filter_parser.h"
+
+namespace vouch {
+namespace {
+
+Filter FilterWith(FilterOp op, std::string path = "") {
+  Filter filter;
+  filter.op = op;
+  filter.path = std::move(path);
+  return filter;
+}
+
+absl::StatusOr<FilterOp> OperatorOf(v1::Comparison::Operator op, const std::string& path) {
+  switch (op) {
+    case v1::Comparison::EQ: return FilterOp::kEq;
+    case v1::Comparison::NE: return FilterOp::kNe;
+    case v1::Comparison::LT: return FilterOp::kLt;
+    case v1::Comparison::LE: return FilterOp::kLe;
+    case v1::Comparison::GT: return FilterOp::kGt;
+    case v1::Comparison::GE: return FilterOp::kGe;
+    case v1::Comparison::IN: return FilterOp::kIn;
+    default:
+      return absl::InvalidArgumentError(
+          absl::StrCat("filter: the comparison of '", path, "' has the unknown operator ", int{op},
+                       "; there are EQ, NE, LT, LE, GT, GE, IN"));
+  }
+}
+
+absl::StatusOr<Filter> ComparisonOf(const v1::Comparison& message) {
+  absl::StatusOr<FilterOp> op = OperatorOf(message.op(), message.path());
+  if (!op.ok()) return op.status();
+  if (message.path().empty()) return absl::InvalidArgumentError("filter: a comparison has no path");
+  if (*op != FilterOp::kIn && message.values_size() != 1) {
+    return absl::InvalidArgumentError(absl::StrCat("filter: the comparison of '", message.path(), "' has ",
+                                                   message.values_size(), " values; it takes exactly 1 (IN takes many)"));
+  }
+  Filter filter = FilterWith(*op, message.path());
+  for (const v1::Value& value : message.values()) {
+    switch (value.kind_case()) {
+      case v1::Value::kBoolean: filter.values.emplace_back(value.boolean()); break;
+      case v1::Value::kInteger: filter.values.emplace_back(int64_t{value.integer()}); break;
+      case v1::Value::kNumber: filter.values.emplace_back(value.number()); break;
+      case v1::Value::kText: filter.values.emplace_back(value.text()); break;
+      case v1::Value::KIND_NOT_SET:
+        return absl::InvalidArgumentError(
+            absl::StrCat("filter: a value in the comparison of '", message.path(), "' is not set"));
+    }
+  }
+  return filter;
+}
+
+absl::StatusOr<Filter> Convert(const v1::Filter& message, uint32_t depth);
+
+absl::StatusOr<Filter> ConvertList(FilterOp op, const v1::FilterList& list, uint32_t depth) {
+  Filter filter = FilterWith(op);
+  for (const v1::Filter& child : list.filters()) {
+    absl::StatusOr<Filter> converted = Convert(child, depth + 1);
+    if (!converted.ok()) return converted.status();
+    filter.children.push_back(*std::move(converted));
+  }
+  return filter;
+}
+
+absl::StatusOr<Filter> Convert(const v1::Filter& message, uint32_t depth) {
+  if (depth > ApiLimits::kMaxFilterDepth) {
+    return absl::InvalidArgumentError(absl::StrCat("filter: nested deeper than ", ApiLimits::kMaxFilterDepth));
+  }
+  switch (message.kind_case()) {
+    case v1::Filter::kExpression: return ParseFilter(message.expression());
+    case v1::Filter::kComparison: return ComparisonOf(message.comparison());
+    case v1::Filter::kAllOf: return ConvertList(FilterOp::kAnd, message.all_of(), depth);
+    case v1::Filter::kAnyOf: return ConvertList(FilterOp::kOr, message.any_of(), depth);
+    case v1::Filter::kNegate: {
+      absl::StatusOr<Filter> child = Convert(message.negate(), depth + 1);
+      if (!child.ok()) return child.status();
+      Filter filter = FilterWith(FilterOp::kNot);
+      filter.children.push_back(*std::move(child));
+      return filter;
+    }
+    case v1::Filter::kExists: {
+      if (message.exists().empty()) return absl::InvalidArgumentError("filter: `exists` has no path");
+      return FilterWith(FilterOp::kExists, message.exists());
+    }
+    case v1::Filter::kHasId: {
+      Filter filter = FilterWith(FilterOp::kHasId);
+      for (const v1::PointId& id : message.has_id().ids()) {
+        absl::StatusOr<PointId> point = PointIdOf(id);
+        if (!point.ok()) return point.status();
+        filter.values.emplace_back(point->ToString());
+      }
+      return filter;
+    }
+    case v1::Filter::KIND_NOT_SET: break;
+  }
+  return absl::InvalidArgumentError("filter: a condition without content; leave the filter out to allow everything");
+}
+
+}  // namespace
+
+absl::StatusOr<Filter> FilterOf(const v1::Filter& message) { return Convert(message, 1); }
+
+}  // namespace vouch

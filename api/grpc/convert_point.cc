@@ -1,0 +1,65 @@
+#include <algorithm>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "api/grpc/convert.h"
+
+namespace vouch {
+
+absl::StatusOr<PointId> PointIdOf(const v1::PointId& message) {
+  switch (message.id_case()) {
+    case v1::PointId::kNumber: return PointId(message.number());
+    case v1::PointId::kText: return PointId::FromString(message.text());
+    case v1::PointId::ID_NOT_SET: break;
+  }
+  return absl::InvalidArgumentError("a point id is not set; give `number` or `text`");
+}
+
+void FillPointId(const PointId& id, v1::PointId* message) {
+  if (id.is_number()) {
+    message->set_number(id.number());
+  } else {
+    message->set_text(id.ToString());
+  }
+}
+
+absl::StatusOr<PointInput> PointInputOf(v1::Point&& message, const std::string& what) {
+  absl::StatusOr<PointId> id = PointIdOf(message.id());
+  if (!id.ok()) return absl::Status(id.status().code(), absl::StrCat(what, ": ", id.status().message()));
+  if (!message.provenance_json().empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(what, " (", id->ToString(),
+                                                   "): provenance_json is written by the server and cannot be set"));
+  }
+  PointInput point;
+  point.id = *std::move(id);
+  for (auto& [name, vector] : *message.mutable_vectors()) {
+    point.vectors.emplace_back(name, std::vector<float>(vector.values().begin(), vector.values().end()));
+  }
+  // Maps of messages have no order of their own; errors should name the same field each time.
+  std::sort(point.vectors.begin(), point.vectors.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+  if (!message.payload_json().empty()) point.payload = std::move(*message.mutable_payload_json());
+  point.access.assign(message.access().begin(), message.access().end());
+  return point;
+}
+
+void FillPoint(PointHit&& hit, v1::Point* message) {
+  FillPointId(hit.id, message->mutable_id());
+  message->set_payload_json(std::move(hit.payload));
+  message->set_provenance_json(std::move(hit.provenance));
+  for (const auto& [name, vector] : hit.vectors) {
+    (*message->mutable_vectors())[name].mutable_values()->Assign(vector.begin(), vector.end());
+  }
+}
+
+Projection ProjectionOf(const v1::Projection& message) {
+  Projection projection;
+  projection.payload = !message.no_payload();
+  projection.payload_keys.assign(message.payload_keys().begin(), message.payload_keys().end());
+  projection.vectors = message.vectors();
+  projection.provenance = message.provenance();
+  return projection;
+}
+
+}  // namespace vouch

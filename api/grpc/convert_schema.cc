@@ -1,0 +1,154 @@
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "api/grpc/convert.h"
+
+namespace vouch {
+namespace {
+
+absl::StatusOr<Metric> MetricOf(v1::Metric metric, const std::string& field) {
+  switch (metric) {
+    case v1::METRIC_UNSPECIFIED:
+    case v1::METRIC_COSINE: return Metric::kCosine;
+    case v1::METRIC_INNER_PRODUCT: return Metric::kInnerProduct;
+    case v1::METRIC_L2: return Metric::kL2;
+    default:
+      return absl::InvalidArgumentError(absl::StrCat("dense field '", field, "': unknown metric ", int{metric}));
+  }
+}
+
+absl::StatusOr<DenseIndexKind> IndexOf(v1::DenseIndexKind kind, const std::string& field) {
+  switch (kind) {
+    case v1::DENSE_INDEX_KIND_UNSPECIFIED:
+    case v1::DENSE_INDEX_KIND_HNSW: return DenseIndexKind::kHnsw;
+    case v1::DENSE_INDEX_KIND_FLAT: return DenseIndexKind::kFlat;
+    default:
+      return absl::InvalidArgumentError(absl::StrCat("dense field '", field, "': unknown index kind ", int{kind}));
+  }
+}
+
+absl::StatusOr<PayloadType> PayloadTypeOf(v1::PayloadType type, const std::string& path) {
+  switch (type) {
+    case v1::PAYLOAD_TYPE_UNSPECIFIED:
+    case v1::PAYLOAD_TYPE_KEYWORD: return PayloadType::kKeyword;
+    case v1::PAYLOAD_TYPE_INTEGER: return PayloadType::kInteger;
+    case v1::PAYLOAD_TYPE_FLOAT: return PayloadType::kFloat;
+    case v1::PAYLOAD_TYPE_BOOL: return PayloadType::kBool;
+    case v1::PAYLOAD_TYPE_DATETIME: return PayloadType::kDatetime;
+    default:
+      return absl::InvalidArgumentError(absl::StrCat("payload field '", path, "': unknown type ", int{type}));
+  }
+}
+
+// An option of the graph; 0 keeps the default. Bounds that an int cannot hold are refused here, the others by Validate.
+absl::Status SetOption(uint32_t value, const std::string& field, const std::string& name, int* option) {
+  constexpr uint32_t kLargest = 1'000'000;
+  if (value > kLargest) {
+    return absl::InvalidArgumentError(absl::StrCat("dense field '", field, "': hnsw.", name, " is ", value, ", more than ",
+                                                   kLargest));
+  }
+  if (value != 0) *option = static_cast<int>(value);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<DenseField> DenseFieldOf(const v1::DenseField& message) {
+  DenseField field;
+  field.name = message.name();
+  field.dim = message.dim();
+  field.embedder = message.embedder();
+  absl::StatusOr<Metric> metric = MetricOf(message.metric(), message.name());
+  if (!metric.ok()) return metric.status();
+  field.metric = *metric;
+  absl::StatusOr<DenseIndexKind> index = IndexOf(message.index(), message.name());
+  if (!index.ok()) return index.status();
+  field.index = *index;
+  const v1::HnswOptions& hnsw = message.hnsw();
+  absl::Status status = SetOption(hnsw.m(), field.name, "m", &field.hnsw.m);
+  status.Update(SetOption(hnsw.ef_construction(), field.name, "ef_construction", &field.hnsw.ef_construction));
+  status.Update(SetOption(hnsw.ef_search(), field.name, "ef_search", &field.hnsw.ef_search));
+  if (!status.ok()) return status;
+  return field;
+}
+
+v1::Metric MessageOf(Metric metric) {
+  switch (metric) {
+    case Metric::kCosine: return v1::METRIC_COSINE;
+    case Metric::kInnerProduct: return v1::METRIC_INNER_PRODUCT;
+    case Metric::kL2: return v1::METRIC_L2;
+  }
+  return v1::METRIC_UNSPECIFIED;
+}
+
+v1::DenseIndexKind MessageOf(DenseIndexKind kind) {
+  switch (kind) {
+    case DenseIndexKind::kFlat: return v1::DENSE_INDEX_KIND_FLAT;
+    case DenseIndexKind::kHnsw: return v1::DENSE_INDEX_KIND_HNSW;
+  }
+  return v1::DENSE_INDEX_KIND_UNSPECIFIED;
+}
+
+v1::PayloadType MessageOf(PayloadType type) {
+  switch (type) {
+    case PayloadType::kKeyword: return v1::PAYLOAD_TYPE_KEYWORD;
+    case PayloadType::kInteger: return v1::PAYLOAD_TYPE_INTEGER;
+    case PayloadType::kFloat: return v1::PAYLOAD_TYPE_FLOAT;
+    case PayloadType::kBool: return v1::PAYLOAD_TYPE_BOOL;
+    case PayloadType::kDatetime: return v1::PAYLOAD_TYPE_DATETIME;
+  }
+  return v1::PAYLOAD_TYPE_UNSPECIFIED;
+}
+
+}  // namespace
+
+absl::StatusOr<CollectionSchema> SchemaOf(const v1::Schema& message) {
+  CollectionSchema schema;
+  for (const v1::DenseField& dense : message.dense()) {
+    absl::StatusOr<DenseField> field = DenseFieldOf(dense);
+    if (!field.ok()) return field.status();
+    schema.dense.push_back(*std::move(field));
+  }
+  for (const v1::TextField& text : message.text()) {
+    TextField& field = schema.text.emplace_back();
+    field.name = text.name();
+    field.paths.assign(text.paths().begin(), text.paths().end());
+    if (!text.language().empty()) field.language = text.language();
+    if (text.has_k1()) field.k1 = text.k1();
+    if (text.has_b()) field.b = text.b();
+  }
+  for (const v1::PayloadField& payload : message.payload()) {
+    absl::StatusOr<PayloadType> type = PayloadTypeOf(payload.type(), payload.path());
+    if (!type.ok()) return type.status();
+    schema.payload.push_back({.path = payload.path(), .type = *type});
+  }
+  return schema;
+}
+
+void FillSchema(const CollectionSchema& schema, v1::Schema* message) {
+  for (const DenseField& field : schema.dense) {
+    v1::DenseField* dense = message->add_dense();
+    dense->set_name(field.name);
+    dense->set_dim(field.dim);
+    dense->set_metric(MessageOf(field.metric));
+    dense->set_index(MessageOf(field.index));
+    if (field.index == DenseIndexKind::kHnsw) {
+      dense->mutable_hnsw()->set_m(field.hnsw.m);
+      dense->mutable_hnsw()->set_ef_construction(field.hnsw.ef_construction);
+      dense->mutable_hnsw()->set_ef_search(field.hnsw.ef_search);
+    }
+    dense->set_embedder(field.embedder);
+  }
+  for (const TextField& field : schema.text) {
+    v1::TextField* text = message->add_text();
+    text->set_name(field.name);
+    for (const std::string& path : field.paths) text->add_paths(path);
+    text->set_language(field.language);
+    text->set_k1(field.k1);
+    text->set_b(field.b);
+  }
+  for (const PayloadField& field : schema.payload) {
+    v1::PayloadField* payload = message->add_payload();
+    payload->set_path(field.path);
+    payload->set_type(MessageOf(field.type));
+  }
+}
+
+}  // namespace vouch

@@ -1,0 +1,93 @@
+#include <grpcpp/grpcpp.h>
+
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "api/grpc/convert.h"
+#include "api/grpc/read_page.h"
+#include "api/grpc/request.h"
+#include "api/grpc/services.h"
+#include "api/limits.h"
+#include "vouch/v1/search.grpc.pb.h"
+
+namespace vouch {
+namespace {
+
+class SearchService final : public v1::Search::Service {
+ public:
+  explicit SearchService(const ServiceContext& context)
+      : database_(*context.database), embedders_(*context.embedders) {}
+
+  grpc::Status Search(grpc::ServerContext* context, const v1::SearchRequest* request,
+                      v1::SearchResponse* reply) override {
+    return Serve(*context, [&]() -> absl::Status {
+      auto collection = database_.GetCollection(PrincipalOf(*context), request->collection());
+      if (!collection.ok()) return collection.status();
+      std::string embedder;
+      absl::StatusOr<SearchRequest> search = Convert(*context, *request, **collection, &embedder);
+      if (!search.ok()) return search.status();
+      absl::StatusOr<SearchResponse> response = (*collection)->Search(*search);
+      if (!response.ok()) return response.status();
+      Fill(*std::move(response), reply);
+      reply->set_embedder(std::move(embedder));
+      return absl::OkStatus();
+    });
+  }
+
+ private:
+  absl::StatusOr<SearchRequest> Convert(const grpc::ServerContext& context, const v1::SearchRequest& request,
+                                        Collection& collection, std::string* embedder) {
+    absl::StatusOr<Version> version = ResolveRead(collection, request.at(), request.cursor());
+    if (!version.ok()) return version.status();
+    SearchRequest search;
+    search.at = ReadAt{*version};
+    search.cursor = request.cursor();
+    search.cancel = CancelOf(context);
+    // A text is embedded by the model of the version that is read, so the version comes first.
+    const QueryContext query_context{collection, embedders_, *version, search.cancel};
+    absl::StatusOr<ConvertedQuery> query = QueryOf(v1::QueryNode(request.query()), query_context);
+    if (!query.ok()) return query.status();
+    search.query = std::move(query->root);
+    *embedder = std::move(query->embedder);
+    absl::StatusOr<std::optional<Filter>> filter = OptionalFilterOf(request);
+    if (!filter.ok()) return filter.status();
+    search.filter = *std::move(filter);
+    search.limit = request.limit() == 0 ? ApiLimits::kDefaultSearchLimit : request.limit();
+    search.offset = request.offset();
+    search.projection = ProjectionOf(request.projection());
+    search.explain = request.explain();
+    search.principal = PrincipalOf(context);
+    return search;
+  }
+
+  static void Fill(SearchResponse&& response, v1::SearchResponse* reply) {
+    reply->set_version(response.version.value);
+    reply->mutable_hits()->Reserve(static_cast<int>(response.hits.size()));
+    for (PointHit& hit : response.hits) FillHit(std::move(hit), reply->add_hits());
+    reply->set_next_cursor(std::move(response.next_cursor));
+    reply->set_visible_rows(response.visible_rows);
+    reply->set_allowed_rows(response.allowed_rows);
+    for (PlanStep& step : response.plan) {
+      v1::PlanStep* message = reply->add_plan();
+      message->set_node(std::move(step.node));
+      message->set_plan(std::move(step.plan));
+      message->set_hits(step.hits);
+      message->set_distances(step.distances);
+      message->set_rows_visited(step.rows_visited);
+      message->set_time_us(step.time_us);
+    }
+    for (std::string& id : response.build_ids) reply->add_build_ids(std::move(id));
+  }
+
+  Database& database_;
+  EmbedderRegistry& embedders_;
+};
+
+}  // namespace
+
+std::unique_ptr<grpc::Service> NewSearchService(const ServiceContext& context) {
+  return std::make_unique<SearchService>(context);
+}
+
+}  // namespace vouch

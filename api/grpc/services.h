@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "query/database.h"
+#include "rag/embed/embedder_registry.h"
+
+namespace grpc {
+class Service;
+}  // namespace grpc
+
+namespace vouch {
+
+// What the services work on; lives longer than they do.
+struct ServiceContext {
+  Database* database = nullptr;
+  EmbedderRegistry* embedders = nullptr;
+  int64_t started_us = 0;
+};
+
+// One gRPC service each: translation and limits only. Thread safe.
+std::unique_ptr<grpc::Service> NewCollectionsService(const ServiceContext& context);
+std::unique_ptr<grpc::Service> NewPointsService(const ServiceContext& context);
+std::unique_ptr<grpc::Service> NewSearchService(const ServiceContext& context);
+std::unique_ptr<grpc::Service> NewDocumentsService(const ServiceContext& context);
+std::unique_ptr<grpc::Service> NewAnswersService(const ServiceContext& context);
+std::unique_ptr<grpc::Service> NewEvaluationService(const ServiceContext& context);
+std::unique_ptr<grpc::Service> NewAdminService(const ServiceContext& context);
+
+}  // namespace vouch

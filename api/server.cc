@@ -1,0 +1,123 @@
+#include "api/server.h"
+
+#include <grpc/grpc.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/impl/codegen/service_type.h>
+#include <grpcpp/resource_quota.h>
+
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "api/grpc/services.h"
+
+namespace vouch {
+namespace {
+
+// Splits "HOST:PORT" and "[::1]:PORT".
+absl::Status ParseAddress(const std::string& listen, std::string* host) {
+  const size_t colon = listen.rfind(':');
+  uint32_t port = 0;
+  if (colon == std::string::npos || colon == 0 || !absl::SimpleAtoi(listen.substr(colon + 1), &port) || port > 65'535) {
+    return absl::InvalidArgumentError(absl::StrCat("listen is '", listen,
+                                                   "'; it takes HOST:PORT with a port of 0 to 65535, as 127.0.0.1:7700"));
+  }
+  *host = listen.substr(0, colon);
+  if (host->find(':') != std::string::npos && host->front() != '[') {
+    return absl::InvalidArgumentError(
+        absl::StrCat("listen is '", listen, "'; an IPv6 address stands in brackets, as [::1]:7700"));
+  }
+  return absl::OkStatus();
+}
+
+class GrpcServer final : public Server {
+ public:
+  GrpcServer(Database& database, EmbedderRegistry& embedders) {
+    const ServiceContext context{&database, &embedders, database.clock().NowMicros()};
+    services_.push_back(NewCollectionsService(context));
+    services_.push_back(NewPointsService(context));
+    services_.push_back(NewSearchService(context));
+    services_.push_back(NewDocumentsService(context));
+    services_.push_back(NewAnswersService(context));
+    services_.push_back(NewEvaluationService(context));
+    services_.push_back(NewAdminService(context));
+  }
+  ~GrpcServer() override { Shutdown(absl::ZeroDuration()); }
+
+  absl::Status Start(const ServerOptions& options) {
+    static std::once_flag plugins;
+    std::call_once(plugins, [] {
+      grpc::EnableDefaultHealthCheckService(true);
+      grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    });
+    grpc::ServerBuilder builder;
+    if (!options.listen.empty()) {
+      absl::Status status = ParseAddress(options.listen, &host_);
+      if (!status.ok()) return status;
+      builder.AddListeningPort(options.listen, grpc::InsecureServerCredentials(), &port_);
+      // Otherwise two servers would share a port in silence, each getting some of the calls.
+      builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+    }
+    const int message_bytes = static_cast<int>(options.max_message_mb) << 20;
+    builder.SetMaxReceiveMessageSize(message_bytes);
+    builder.SetMaxSendMessageSize(message_bytes);
+    builder.SetResourceQuota(
+        grpc::ResourceQuota("vouch").SetMaxThreads(static_cast<int>(options.request_threads) + kPollers));
+    builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
+    builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 2);
+    builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, kPollers);
+    for (const auto& service : services_) builder.RegisterService(service.get());
+    server_ = builder.BuildAndStart();
+    if (server_ == nullptr || (!options.listen.empty() && port_ == 0)) {
+      return absl::UnavailableError(absl::StrCat("cannot listen on ", options.listen,
+                                                 ": the address is in use, not allowed or not this machine's; choose "
+                                                 "another by --listen (port 0 lets the system choose)"));
+    }
+    return absl::OkStatus();
+  }
+
+  int port() const override { return port_; }
+  std::string address() const override { return absl::StrCat(host_, ":", port_); }
+  std::shared_ptr<grpc::Channel> InProcessChannel() override {
+    grpc::ChannelArguments arguments;
+    arguments.SetMaxReceiveMessageSize(-1);
+    arguments.SetMaxSendMessageSize(-1);
+    return server_->InProcessChannel(arguments);
+  }
+
+  void Shutdown(absl::Duration grace) override {
+    if (server_ == nullptr) return;
+    if (grpc::HealthCheckServiceInterface* health = server_->GetHealthCheckService(); health != nullptr) {
+      health->SetServingStatus(false);
+    }
+    server_->Shutdown(absl::ToChronoTime(absl::Now() + grace));
+    server_->Wait();
+    server_.reset();
+  }
+
+ private:
+  // Threads that wait for calls; a call keeps its thread, and another takes its place.
+  static constexpr int kPollers = 4;
+
+  std::vector<std::unique_ptr<grpc::Service>> services_;
+  std::unique_ptr<grpc::Server> server_;
+  std::string host_;
+  int port_ = 0;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options, Database& database,
+                                                      EmbedderRegistry& embedders) {
+  auto server = std::make_unique<GrpcServer>(database, embedders);
+  if (absl::Status status = server->Start(options); !status.ok()) return status;
+  return server;
+}
+
+}  // namespace vouch

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "query/database.h"
+#include "rag/embed/embedder_registry.h"
+
+namespace grpc {
+class Channel;
+}  // namespace grpc
+
+namespace vouch {
+
+struct ServerOptions {
+  std::string listen;           // "HOST:PORT", port 0: the system chooses; empty: no port, in-process calls only
+  uint32_t max_message_mb = 64; // of one request or reply, 1 … 1024
+  uint32_t request_threads = 64;  // calls served at a time; more wait, then get RESOURCE_EXHAUSTED
+};
+
+// All services of vouch.v1 with health and reflection. Thread safe.
+class Server {
+ public:
+  // INVALID_ARGUMENT: the address. UNAVAILABLE: it cannot be listened on. `database` and `embedders` must outlive it.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options, Database& database,
+                                                       EmbedderRegistry& embedders);
+  // Shuts down at once.
+  virtual ~Server() = default;
+
+  // The port listened on; 0 without one.
+  virtual int port() const = 0;
+  // "127.0.0.1:7700", with the port in use.
+  virtual std::string address() const = 0;
+  // Calls go to the services without a socket, by the same code as from outside.
+  virtual std::shared_ptr<grpc::Channel> InProcessChannel() = 0;
+  // Takes no more requests, lets the running ones finish for up to `grace`, then cancels them. Returns when none runs.
+  virtual void Shutdown(absl::Duration grace) = 0;
+};
+
+}  // namespace vouch

@@ -1,0 +1,81 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "tests/api/program.h"
+#include "tests/crash/server_process.h"
+#include "tests/support/temp_dir.h"
+
+namespace vouch {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+class ServeTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    server_ = ServerProcess::Start(VOUCH_BINARY, dir_.File("data"), dir_.File("log"));
+    ASSERT_NE(server_, nullptr) << Log();
+    std::filesystem::create_directories(dir_.File("notes"));
+    std::ofstream(dir_.File("notes/storage.md")) << "# Storage\n\nA backup is incremental.\n";
+  }
+  ProgramResult Run(std::vector<std::string> words) {
+    return RunVouch(words, dir_.path(), {{"VOUCH_SERVER", server_->address()}});
+  }
+  std::string Log() {
+    std::ifstream in(dir_.File("log"));
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  }
+
+  TempDir dir_;
+  std::unique_ptr<ServerProcess> server_;
+};
+
+TEST_F(ServeTest, TheCommandsWorkAgainstIt) {
+  EXPECT_THAT(Log(), HasSubstr("vouch " VOUCH_VERSION " listens on " + server_->address() + " (data: " +
+                               dir_.File("data") + ")"));
+  ProgramResult result = Run({"ingest", "notes", dir_.File("notes")});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  result = Run({"query", "notes", "incremental"});
+  EXPECT_THAT(result.out, HasSubstr("notes/storage.md")) << result.err;
+  result = Run({"ask", "notes", "Is a backup incremental?"});
+  EXPECT_THAT(result.out, HasSubstr("A backup is incremental.")) << result.err;
+  result = Run({"backup", "create", dir_.File("backups")});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  result = Run({"version", "--server", server_->address()});
+  EXPECT_THAT(result.out, HasSubstr("server " VOUCH_VERSION));
+}
+
+TEST_F(ServeTest, AStoreInUseSaysToSpeakToTheServer) {
+  ASSERT_EQ(Run({"ingest", "notes", dir_.File("notes")}).exit_code, 0);
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"query", "notes", "text"}, {"serve", "--listen", "127.0.0.1:0"}}) {
+    std::vector<std::string> command = words;
+    command.insert(command.end(), {"--data", dir_.File("data")});
+    const ProgramResult result = Run(command);
+    EXPECT_EQ(result.exit_code, 1);
+    EXPECT_THAT(result.err, AllOf(HasSubstr("FAILED_PRECONDITION"), HasSubstr("--server"))) << words[0];
+  }
+}
+
+TEST_F(ServeTest, StopsInOrderOnSigtermAndLeavesASoundStore) {
+  ASSERT_EQ(Run({"ingest", "notes", dir_.File("notes")}).exit_code, 0);
+  EXPECT_EQ(server_->Stop(), 0) << Log();
+  EXPECT_THAT(Log(), HasSubstr("stopped"));
+  const ProgramResult result = RunVouch({"verify", "--data", dir_.File("data")}, dir_.path());
+  EXPECT_EQ(result.exit_code, 0) << result.out << result.err;
+}
+
+TEST_F(ServeTest, AnAddressInUseIsAnErrorThatNamesIt) {
+  const ProgramResult result =
+      RunVouch({"serve", "--data", dir_.File("other"), "--listen", server_->address()}, dir_.path());
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.err, AllOf(HasSubstr("UNAVAILABLE"), HasSubstr(server_->address()), HasSubstr("--listen")));
+}
+
+}  // namespace
+}  // namespace vouch
