@@ -1,0 +1,46 @@
+#include "rag/parse/parser.h"
+
+#include <string>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "rag/parse/html.h"
+#include "rag/parse/json_lines.h"
+#include "rag/parse/markdown.h"
+#include "rag/parse/plain_text.h"
+#include "rag/parse/utf8.h"
+
+namespace vouch {
+
+std::optional<MediaType> MediaTypeOf(std::string_view file_name) {
+  const size_t dot = file_name.rfind('.');
+  if (dot == file_name.npos) return std::nullopt;
+  const std::string ending = absl::AsciiStrToLower(std::string(file_name.substr(dot)));
+  if (ending == ".txt" || ending == ".text") return MediaType::kText;
+  if (ending == ".md" || ending == ".markdown") return MediaType::kMarkdown;
+  if (ending == ".html" || ending == ".htm" || ending == ".xhtml") return MediaType::kHtml;
+  if (ending == ".jsonl" || ending == ".ndjson") return MediaType::kJsonLines;
+  return std::nullopt;
+}
+
+absl::StatusOr<ParsedDocument> ParseDocument(const Document& document) {
+  if (document.bytes.size() > ParseLimits::kMaxDocumentBytes) {
+    return absl::InvalidArgumentError(absl::StrCat("the document has ", document.bytes.size(),
+                                                   " bytes; the limit is ",
+                                                   ParseLimits::kMaxDocumentBytes));
+  }
+  if (absl::Status status = CheckText(document.bytes); !status.ok()) return status;
+  switch (document.media_type) {
+    case MediaType::kText:
+      return ParsePlainText(document.bytes);
+    case MediaType::kMarkdown:
+      return ParseMarkdown(document.bytes);
+    case MediaType::kHtml:
+      return ParseHtml(document.bytes);
+    case MediaType::kJsonLines:
+      return ParseJsonRecord(document.bytes);
+  }
+  return absl::InvalidArgumentError("unknown media type");
+}
+
+}  // namespace vouch
