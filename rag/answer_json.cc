@@ -1,0 +1,300 @@
+// The kept form of an answer.
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "rag/answer.h"
+#include "storage/concat.h"
+
+namespace vouch {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int kFormat = 1;
+
+Json ToJson(const NodeScore& score);
+Json ToJson(const PointHit& hit);
+Json ToJson(const Citation& citation);
+Json ToJson(const AnswerSource& source);
+
+Json ToJson(const PointId& id) { return id.is_number() ? Json(id.number()) : Json(id.ToString()); }
+Json ToJson(const ByteSpan& span) { return Json::array({span.begin, span.end}); }
+
+Json ToJson(const TermContribution& term) {
+  return {{"term", term.term},
+          {"frequency", term.frequency},
+          {"document_frequency", term.document_frequency},
+          {"idf", term.idf},
+          {"score", term.score}};
+}
+
+template <typename T>
+Json ListToJson(const std::vector<T>& items) {
+  Json list = Json::array();
+  for (const T& item : items) list.push_back(ToJson(item));
+  return list;
+}
+
+Json ToJson(const NodeScore& score) {
+  return {{"node", score.node},
+          {"rank", score.rank},
+          {"score", score.score},
+          {"contribution", score.contribution},
+          {"terms", ListToJson(score.terms)}};
+}
+
+Json ToJson(const PointHit& hit) {
+  return {{"id", ToJson(hit.id)},         {"row", hit.row.value},
+          {"score", hit.score},           {"payload", hit.payload},
+          {"provenance", hit.provenance}, {"explanation", ListToJson(hit.explanation)}};
+}
+
+Json ToJson(const Citation& citation) {
+  return {{"answer", ToJson(citation.answer)},
+          {"source_number", citation.source_number},
+          {"point", ToJson(citation.point)},
+          {"row", citation.row.value},
+          {"document", citation.document},
+          {"uri", citation.uri},
+          {"source_hash", citation.source_hash},
+          {"source", ToJson(citation.source)},
+          {"quote", citation.quote},
+          {"verified", citation.verified}};
+}
+
+Json ToJson(const AnswerSource& source) {
+  return {{"number", source.number}, {"point", ToJson(source.point)},
+          {"row", source.row.value}, {"document", source.document},
+          {"title", source.title},   {"heading", source.heading},
+          {"score", source.score},   {"source", ToJson(source.source)}};
+}
+
+// Takes the fields of one object; the first that is missing or of another kind is kept as the
+// error.
+class Reader {
+ public:
+  Reader(const Json& json, std::string where) : json_(json), where_(std::move(where)) {
+    if (!json.is_object()) Fail("", "is no object");
+  }
+
+  void Take(const char* key, std::string* value) {
+    if (const Json* json = Find(key, &Json::is_string))
+      *value = json->get_ref<const std::string&>();
+  }
+  void Take(const char* key, bool* value) {
+    if (const Json* json = Find(key, &Json::is_boolean)) *value = json->get<bool>();
+  }
+  void Take(const char* key, double* value) {
+    if (const Json* json = Find(key, &Json::is_number)) *value = json->get<double>();
+  }
+  void Take(const char* key, int64_t* value) {
+    if (const Json* json = Find(key, &Json::is_number_integer)) *value = json->get<int64_t>();
+  }
+  void Take(const char* key, uint64_t* value) {
+    if (const Json* json = Find(key, &Json::is_number_unsigned)) *value = json->get<uint64_t>();
+  }
+  void Take(const char* key, uint32_t* value) {
+    uint64_t wide = 0;
+    Take(key, &wide);
+    if (wide > UINT32_MAX) return Fail(key, "is too large");
+    *value = static_cast<uint32_t>(wide);
+  }
+  void Take(const char* key, ByteSpan* span) {
+    const Json* json = Find(key, &Json::is_array);
+    if (json == nullptr) return;
+    if (json->size() != 2 || !(*json)[0].is_number_unsigned() || !(*json)[1].is_number_unsigned()) {
+      return Fail(key, "is no pair of offsets");
+    }
+    *span = {(*json)[0].get<uint64_t>(), (*json)[1].get<uint64_t>()};
+  }
+  void Take(const char* key, PointId* id) {
+    const auto found = json_.find(key);
+    if (found != json_.end() && found->is_number_unsigned()) {
+      *id = PointId(found->get<uint64_t>());
+    } else if (found != json_.end() && found->is_string()) {
+      absl::StatusOr<PointId> parsed = PointId::FromString(found->get_ref<const std::string&>());
+      if (!parsed.ok()) return Fail(key, "is no point id");
+      *id = *std::move(parsed);
+    } else {
+      Fail(key, "is no point id");
+    }
+  }
+  void Take(const char* key, RowId* row) { Take(key, &row->value); }
+  void Take(const char* key, Version* version) { Take(key, &version->value); }
+
+  // The items of an array, each read by `read(item, where)`.
+  template <typename T, typename Read>
+  void TakeList(const char* key, std::vector<T>* items, Read read) {
+    const Json* json = Find(key, &Json::is_array);
+    if (json == nullptr) return;
+    items->reserve(json->size());
+    for (const Json& item : *json) {
+      absl::StatusOr<T> value = read(item, Concat(where_, key, "[", items->size(), "]."));
+      if (!value.ok()) {
+        if (status_.ok()) status_ = value.status();
+        return;
+      }
+      items->push_back(*std::move(value));
+    }
+  }
+
+  const absl::Status& status() const { return status_; }
+
+ private:
+  const Json* Find(const char* key, bool (Json::*is_kind)() const noexcept) {
+    const auto found = json_.find(key);
+    if (found != json_.end() && ((*found).*is_kind)()) return &*found;
+    Fail(key, found == json_.end() ? "is missing" : "is of another kind");
+    return nullptr;
+  }
+  void Fail(std::string_view key, std::string_view what) {
+    if (status_.ok()) {
+      status_ =
+          absl::DataLossError(Concat("the answer record is damaged: ", where_, key, " ", what));
+    }
+  }
+
+  const Json& json_;
+  const std::string where_;
+  absl::Status status_;
+};
+
+absl::StatusOr<TermContribution> ReadTerm(const Json& json, std::string where) {
+  Reader reader(json, std::move(where));
+  TermContribution term;
+  reader.Take("term", &term.term);
+  reader.Take("frequency", &term.frequency);
+  reader.Take("document_frequency", &term.document_frequency);
+  reader.Take("idf", &term.idf);
+  reader.Take("score", &term.score);
+  if (!reader.status().ok()) return reader.status();
+  return term;
+}
+
+absl::StatusOr<NodeScore> ReadNodeScore(const Json& json, std::string where) {
+  Reader reader(json, std::move(where));
+  NodeScore score;
+  reader.Take("node", &score.node);
+  reader.Take("rank", &score.rank);
+  reader.Take("score", &score.score);
+  reader.Take("contribution", &score.contribution);
+  reader.TakeList("terms", &score.terms, ReadTerm);
+  if (!reader.status().ok()) return reader.status();
+  return score;
+}
+
+absl::StatusOr<PointHit> ReadHit(const Json& json, std::string where) {
+  Reader reader(json, std::move(where));
+  PointHit hit;
+  reader.Take("id", &hit.id);
+  reader.Take("row", &hit.row);
+  reader.Take("score", &hit.score);
+  reader.Take("payload", &hit.payload);
+  reader.Take("provenance", &hit.provenance);
+  reader.TakeList("explanation", &hit.explanation, ReadNodeScore);
+  if (!reader.status().ok()) return reader.status();
+  return hit;
+}
+
+absl::StatusOr<Citation> ReadCitation(const Json& json, std::string where) {
+  Reader reader(json, std::move(where));
+  Citation citation;
+  reader.Take("answer", &citation.answer);
+  reader.Take("source_number", &citation.source_number);
+  reader.Take("point", &citation.point);
+  reader.Take("row", &citation.row);
+  reader.Take("document", &citation.document);
+  reader.Take("uri", &citation.uri);
+  reader.Take("source_hash", &citation.source_hash);
+  reader.Take("source", &citation.source);
+  reader.Take("quote", &citation.quote);
+  reader.Take("verified", &citation.verified);
+  if (!reader.status().ok()) return reader.status();
+  return citation;
+}
+
+absl::StatusOr<AnswerSource> ReadSource(const Json& json, std::string where) {
+  Reader reader(json, std::move(where));
+  AnswerSource source;
+  reader.Take("number", &source.number);
+  reader.Take("point", &source.point);
+  reader.Take("row", &source.row);
+  reader.Take("document", &source.document);
+  reader.Take("title", &source.title);
+  reader.Take("heading", &source.heading);
+  reader.Take("score", &source.score);
+  reader.Take("source", &source.source);
+  if (!reader.status().ok()) return reader.status();
+  return source;
+}
+
+absl::StatusOr<std::string> ReadText(const Json& json, std::string where) {
+  if (json.is_string()) return json.get<std::string>();
+  return absl::DataLossError(Concat("the answer record is damaged: ", where, " is no text"));
+}
+
+}  // namespace
+
+std::string AnswerToJson(const Answer& answer) {
+  Json json = {{"format", kFormat},
+               {"id", answer.id},
+               {"time_us", answer.time_us},
+               {"tenant", answer.tenant},
+               {"subject", answer.subject},
+               {"collection", answer.collection},
+               {"version", answer.version.value},
+               {"question", answer.question},
+               {"mode", answer.mode},
+               {"filter", answer.filter},
+               {"embedder", answer.embedder},
+               {"generator", answer.generator},
+               {"build_ids", answer.build_ids},
+               {"engine", answer.engine},
+               {"text", answer.text},
+               {"abstained", answer.abstained},
+               {"citations", ListToJson(answer.citations)},
+               {"sources", ListToJson(answer.sources)},
+               {"hits", ListToJson(answer.hits)},
+               {"retrieve_us", answer.retrieve_us},
+               {"generate_us", answer.generate_us}};
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+absl::StatusOr<Answer> AnswerFromJson(std::string_view text) {
+  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object())
+    return absl::DataLossError("the answer record is damaged: it is no JSON object");
+  Reader reader(json, "");
+  int64_t format = 0;
+  reader.Take("format", &format);
+  if (reader.status().ok() && format > kFormat) {
+    return absl::FailedPreconditionError(
+        Concat("the answer record has format ", format, "; this program reads up to ", kFormat));
+  }
+  Answer answer;
+  reader.Take("id", &answer.id);
+  reader.Take("time_us", &answer.time_us);
+  reader.Take("tenant", &answer.tenant);
+  reader.Take("subject", &answer.subject);
+  reader.Take("collection", &answer.collection);
+  reader.Take("version", &answer.version);
+  reader.Take("question", &answer.question);
+  reader.Take("mode", &answer.mode);
+  reader.Take("filter", &answer.filter);
+  reader.Take("embedder", &answer.embedder);
+  reader.Take("generator", &answer.generator);
+  reader.TakeList("build_ids", &answer.build_ids, ReadText);
+  reader.Take("engine", &answer.engine);
+  reader.Take("text", &answer.text);
+  reader.Take("abstained", &answer.abstained);
+  reader.TakeList("citations", &answer.citations, ReadCitation);
+  reader.TakeList("sources", &answer.sources, ReadSource);
+  reader.TakeList("hits", &answer.hits, ReadHit);
+  reader.Take("retrieve_us", &answer.retrieve_us);
+  reader.Take("generate_us", &answer.generate_us);
+  if (!reader.status().ok()) return reader.status();
+  return answer;
+}
+
+}  // namespace vouch

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "index/inverted/analyzer.h"
+#include "rag/document.h"
+
+namespace vouch {
+
+// A retrieved chunk as the generator sees it.
+struct ExtractiveChunk {
+  std::string text;     // UTF-8
+  std::string context;  // title and headings above it
+};
+
+struct ExtractiveOptions {
+  uint32_t max_sentences = 4;  // of the answer
+  // A sentence is left out where its score is below this share of the best one's. Higher: shorter
+  // answers that keep to the point.
+  double min_relative_score = 0.4;
+  // Share of relevance against novelty in choosing the next sentence (maximal marginal relevance).
+  double relevance_weight = 0.7;
+  // Sentences with so many of their terms in common (Jaccard) say the same.
+  double near_duplicate = 0.6;
+};
+
+// A sentence of the answer: bytes [begin, end) of chunks[chunk].text.
+struct ExtractedSentence {
+  size_t chunk = 0;
+  ByteSpan text;
+  double score = 0;
+};
+
+// builtin/extractive: answers by quoting. Sentences are scored by the share of the question's terms
+// that they hold, weighted by idf (a term in the chunk's headings counts a quarter), by pairs of
+// neighbouring terms, and by the chunk's rank and the place in it; the best ones are chosen by
+// maximal marginal relevance (Carbonell and Goldstein, 1998). `idf` gives the collection's weights;
+// a term that is missing there gets one from the chunks at hand.
+//
+// Result: at most max_sentences, chunks in the order of their best sentence, inside a chunk in
+// reading order; empty where no sentence holds a term of the question. A function of its arguments
+// alone.
+std::vector<ExtractedSentence> ExtractSentences(std::string_view question,
+                                                const std::vector<ExtractiveChunk>& chunks,
+                                                const std::map<std::string, double>& idf,
+                                                const Analyzer& analyzer,
+                                                const ExtractiveOptions& options);
+
+// The generator's id with its parameters: "builtin/extractive/1?max_sentences=4".
+std::string ExtractiveId(const ExtractiveOptions& options);
+
+}  // namespace vouch
