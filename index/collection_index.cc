@@ -176,6 +176,8 @@ absl::StatusOr<std::unique_ptr<CollectionIndex>> CollectionIndex::Open(
     next = segment->rows.end.value;
   }
   if (status = fill_to(rows); !status.ok()) return status;
+  // So that the same damage is not counted again at the next start; where this fails it is, and nothing worse.
+  if (loaded->damaged > 0) directory->Publish(set->segments, {}).IgnoreError();
   set->schema = *index_schema;
   set->retired = retired;
   set->latest = latest;

@@ -61,6 +61,20 @@ absl::Status ScanExactly(const DenseSegmentSearch& search, const float* query, c
                          DenseSegmentStats& stats) {
   const DenseColumn& column = *search.column;
   Scanner scanner(search, query, top);
+  if (search.allowed != nullptr && column.dense_rows()) {
+    // Node = row: only the set bits are looked at.
+    absl::Status status;
+    uint64_t seen = 0;
+    search.allowed->ForEach([&](size_t row) {
+      if (++seen % kRowsBetweenCancelChecks == 0 && status.ok()) status = cancel.Check();
+      if (status.ok()) scanner.Add(static_cast<uint32_t>(row));
+    });
+    if (!status.ok()) return status;
+    scanner.Flush();
+    stats.exact = true;
+    stats.distances += scanner.computed();
+    return absl::OkStatus();
+  }
   for (uint32_t begin = 0; begin < column.nodes();) {
     const uint32_t end = begin + std::min(kRowsBetweenCancelChecks, column.nodes() - begin);
     for (uint32_t node = begin; node < end; ++node) {
