@@ -1,0 +1,214 @@
+#include "storage/key_format.h"
+
+#include "absl/status/status.h"
+#include "storage/coding.h"
+#include "storage/concat.h"
+
+namespace vouch {
+
+namespace {
+
+// catalog: the first byte of a key.
+constexpr uint8_t kFormat = 0x00;
+constexpr uint8_t kNextCollection = 0x01;
+constexpr uint8_t kNextTenant = 0x02;
+constexpr uint8_t kTenant = 0x10;
+constexpr uint8_t kCollection = 0x11;
+constexpr uint8_t kTag = 0x12;
+constexpr uint8_t kSetting = 0x13;
+// commits: the byte after the prefix.
+constexpr uint8_t kHeader = 0x01;
+constexpr uint8_t kRequest = 0x02;
+// answers: the byte after the tenant.
+constexpr uint8_t kRecord = 0x01;
+constexpr uint8_t kOrder = 0x02;
+
+std::string OneByte(uint8_t kind) { return std::string(1, static_cast<char>(kind)); }
+
+std::string WithKind(uint8_t kind, std::string_view prefix, std::string_view name) {
+  std::string key;
+  key.reserve(1 + prefix.size() + name.size());
+  PutByte(key, kind);
+  return key.append(prefix).append(name);
+}
+
+std::string WithNumber(std::string_view prefix, uint64_t number) {
+  std::string key;
+  key.reserve(prefix.size() + 10);
+  key.append(prefix);
+  PutBe64(key, number);
+  return key;
+}
+
+absl::Status BadKey(std::string_view what, std::string_view key) {
+  return absl::DataLossError(Concat("not the key of ", what, ": \"",
+                                          Escape(key, 64), "\" (", key.size(),
+                                          " bytes)"));
+}
+
+PrefixParts ReadPrefix(Decoder& decoder) {
+  const uint32_t tenant = decoder.Be32();
+  return {TenantNumber(tenant), CollectionId(decoder.Be64())};
+}
+
+absl::StatusOr<std::string_view> AfterKindAndPrefix(uint8_t kind, std::string_view what,
+                                                    std::string_view key) {
+  Decoder decoder(key);
+  const bool match = decoder.Byte() == kind;
+  ReadPrefix(decoder);
+  if (!match || !decoder.ok()) return BadKey(what, key);
+  return decoder.Bytes(decoder.remaining());
+}
+
+}  // namespace
+
+std::string CollectionPrefix(TenantNumber tenant, CollectionId collection) {
+  std::string prefix;
+  PutBe32(prefix, static_cast<uint32_t>(tenant.value));
+  PutBe64(prefix, collection.value);
+  return prefix;
+}
+
+std::string PrefixEnd(std::string_view prefix) {
+  std::string end(prefix);
+  while (!end.empty() && static_cast<uint8_t>(end.back()) == 0xFF) end.pop_back();
+  if (!end.empty()) end.back() = static_cast<char>(static_cast<uint8_t>(end.back()) + 1);
+  return end;
+}
+
+std::string FormatKey() { return OneByte(kFormat); }
+std::string NextCollectionKey() { return OneByte(kNextCollection); }
+std::string NextTenantKey() { return OneByte(kNextTenant); }
+std::string TenantKey(std::string_view tenant) { return WithKind(kTenant, "", tenant); }
+std::string TenantKeyPrefix() { return OneByte(kTenant); }
+
+std::string CollectionKey(TenantNumber tenant, std::string_view name) {
+  std::string number;
+  PutBe32(number, static_cast<uint32_t>(tenant.value));
+  return WithKind(kCollection, number, name);
+}
+std::string CollectionKeyPrefix() { return OneByte(kCollection); }
+
+std::string TagKey(std::string_view prefix, std::string_view name) {
+  return WithKind(kTag, prefix, name);
+}
+std::string SettingKey(std::string_view prefix, std::string_view key) {
+  return WithKind(kSetting, prefix, key);
+}
+
+std::string CommitKeyPrefix(std::string_view prefix) {
+  std::string key(prefix);
+  PutByte(key, kHeader);
+  return key;
+}
+std::string CommitKey(std::string_view prefix, Version version) {
+  return WithNumber(CommitKeyPrefix(prefix), version.value);
+}
+std::string RequestKeyPrefix(std::string_view prefix) {
+  std::string key(prefix);
+  PutByte(key, kRequest);
+  return key;
+}
+std::string RequestKey(std::string_view prefix, std::string_view request_id) {
+  return RequestKeyPrefix(prefix).append(request_id);
+}
+
+std::string RowKey(std::string_view prefix, RowId row) { return WithNumber(prefix, row.value); }
+
+std::string VectorKey(std::string_view prefix, RowId row, uint16_t field) {
+  std::string key = WithNumber(prefix, row.value);
+  PutBe16(key, field);
+  return key;
+}
+
+std::string NamedKey(std::string_view prefix, std::string_view name) {
+  return std::string(prefix).append(name);
+}
+
+std::string AnswerKey(TenantNumber tenant, std::string_view id) {
+  std::string key;
+  PutBe32(key, static_cast<uint32_t>(tenant.value));
+  PutByte(key, kRecord);
+  return key.append(id);
+}
+std::string AnswerOrderKeyPrefix(TenantNumber tenant) {
+  std::string key;
+  PutBe32(key, static_cast<uint32_t>(tenant.value));
+  PutByte(key, kOrder);
+  return key;
+}
+std::string AnswerOrderKey(TenantNumber tenant, uint64_t number) {
+  return WithNumber(AnswerOrderKeyPrefix(tenant), ~number);
+}
+
+absl::StatusOr<PrefixParts> DecodeCollectionPrefix(std::string_view prefix) {
+  Decoder decoder(prefix);
+  const PrefixParts parts = ReadPrefix(decoder);
+  if (!decoder.Done()) return BadKey("a collection", prefix);
+  return parts;
+}
+
+absl::StatusOr<RowKeyParts> DecodeRowKey(std::string_view key) {
+  Decoder decoder(key);
+  const PrefixParts parts = ReadPrefix(decoder);
+  const uint64_t row = decoder.Be64();
+  if (!decoder.Done()) return BadKey("a row", key);
+  return RowKeyParts{parts.collection, RowId(row)};
+}
+
+absl::StatusOr<VectorKeyParts> DecodeVectorKey(std::string_view key) {
+  Decoder decoder(key);
+  const PrefixParts parts = ReadPrefix(decoder);
+  const uint64_t row = decoder.Be64();
+  const uint16_t field = decoder.Be16();
+  if (!decoder.Done()) return BadKey("a vector", key);
+  return VectorKeyParts{parts.collection, RowId(row), field};
+}
+
+absl::StatusOr<CommitKeyParts> DecodeCommitKey(std::string_view key) {
+  Decoder decoder(key);
+  const PrefixParts parts = ReadPrefix(decoder);
+  const bool match = decoder.Byte() == kHeader;
+  const uint64_t version = decoder.Be64();
+  if (!match || !decoder.Done()) return BadKey("a commit", key);
+  return CommitKeyParts{parts.collection, Version(version)};
+}
+
+absl::StatusOr<NamedKeyParts> DecodeNamedKey(std::string_view key) {
+  Decoder decoder(key);
+  const PrefixParts parts = ReadPrefix(decoder);
+  const std::string_view name = decoder.Bytes(decoder.remaining());
+  if (!decoder.ok()) return BadKey("a point, document or artifact", key);
+  return NamedKeyParts{parts.collection, name};
+}
+
+absl::StatusOr<std::string_view> DecodeTagKey(std::string_view key) {
+  return AfterKindAndPrefix(kTag, "a tag", key);
+}
+absl::StatusOr<std::string_view> DecodeSettingKey(std::string_view key) {
+  return AfterKindAndPrefix(kSetting, "a setting", key);
+}
+
+absl::StatusOr<std::string_view> DecodeRequestKey(std::string_view key) {
+  Decoder decoder(key);
+  ReadPrefix(decoder);
+  const bool match = decoder.Byte() == kRequest;
+  if (!match || !decoder.ok()) return BadKey("a request id", key);
+  return decoder.Bytes(decoder.remaining());
+}
+
+absl::StatusOr<std::string_view> DecodeTenantKey(std::string_view key) {
+  Decoder decoder(key);
+  if (decoder.Byte() != kTenant || !decoder.ok()) return BadKey("a tenant", key);
+  return decoder.Bytes(decoder.remaining());
+}
+
+absl::StatusOr<CollectionKeyParts> DecodeCollectionKey(std::string_view key) {
+  Decoder decoder(key);
+  const bool match = decoder.Byte() == kCollection;
+  const uint32_t tenant = decoder.Be32();
+  if (!match || !decoder.ok()) return BadKey("a collection's name", key);
+  return CollectionKeyParts{TenantNumber(tenant), decoder.Bytes(decoder.remaining())};
+}
+
+}  // namespace vouch

@@ -1,0 +1,100 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "storage/ids.h"
+
+namespace vouch {
+
+// The grammar of all keys of the store, in one place; README.md of this folder shows it as a table.
+//
+// Invariants:
+// 1. Numbers are big-endian, so that ranges scan in order.
+// 2. All keys of a collection, in every column family but `catalog`'s names, start with its 12-byte prefix, so that a
+//    collection is dropped by one range a family.
+
+// The version of keys and values. A store with a larger one is refused.
+inline constexpr uint32_t kFormatNumber = 1;
+
+using TenantNumber = StrongId<struct TenantNumberTag>;  // 32 bits, given by the catalog, from 1 on
+
+inline constexpr size_t kCollectionPrefixBytes = 12;
+// be32 tenant, be64 collection.
+std::string CollectionPrefix(TenantNumber tenant, CollectionId collection);
+// The first key after all that start with `prefix`; empty where there is none.
+std::string PrefixEnd(std::string_view prefix);
+
+// --- catalog
+std::string FormatKey();
+std::string NextCollectionKey();
+std::string NextTenantKey();
+std::string TenantKey(std::string_view tenant);
+std::string TenantKeyPrefix();
+std::string CollectionKey(TenantNumber tenant, std::string_view name);
+std::string CollectionKeyPrefix();
+// `prefix` is a CollectionPrefix in all that follows.
+std::string TagKey(std::string_view prefix, std::string_view name);
+std::string SettingKey(std::string_view prefix, std::string_view key);
+
+// --- commits
+std::string CommitKey(std::string_view prefix, Version version);
+std::string CommitKeyPrefix(std::string_view prefix);
+std::string RequestKey(std::string_view prefix, std::string_view request_id);
+std::string RequestKeyPrefix(std::string_view prefix);
+
+// --- rows, retired
+std::string RowKey(std::string_view prefix, RowId row);
+// --- vectors
+std::string VectorKey(std::string_view prefix, RowId row, uint16_t field);
+// --- points, documents, artifacts: the prefix, then the encoded id, the key, the hash
+std::string NamedKey(std::string_view prefix, std::string_view name);
+
+// --- answers
+std::string AnswerKey(TenantNumber tenant, std::string_view id);
+// Newest first: the complement of the answer's number.
+std::string AnswerOrderKey(TenantNumber tenant, uint64_t number);
+std::string AnswerOrderKeyPrefix(TenantNumber tenant);
+
+// Decoders of keys; DATA_LOSS on anything else.
+struct PrefixParts {
+  TenantNumber tenant;
+  CollectionId collection;
+};
+absl::StatusOr<PrefixParts> DecodeCollectionPrefix(std::string_view prefix);
+struct RowKeyParts {
+  CollectionId collection;
+  RowId row;
+};
+absl::StatusOr<RowKeyParts> DecodeRowKey(std::string_view key);
+struct VectorKeyParts {
+  CollectionId collection;
+  RowId row;
+  uint16_t field = 0;
+};
+absl::StatusOr<VectorKeyParts> DecodeVectorKey(std::string_view key);
+struct CommitKeyParts {
+  CollectionId collection;
+  Version version;
+};
+absl::StatusOr<CommitKeyParts> DecodeCommitKey(std::string_view key);
+// The collection and the rest of a points, documents or artifacts key.
+struct NamedKeyParts {
+  CollectionId collection;
+  std::string_view name;
+};
+absl::StatusOr<NamedKeyParts> DecodeNamedKey(std::string_view key);
+// What follows kind byte and prefix in the key of a tag, setting or request.
+absl::StatusOr<std::string_view> DecodeTagKey(std::string_view key);
+absl::StatusOr<std::string_view> DecodeSettingKey(std::string_view key);
+absl::StatusOr<std::string_view> DecodeRequestKey(std::string_view key);
+absl::StatusOr<std::string_view> DecodeTenantKey(std::string_view key);
+struct CollectionKeyParts {
+  TenantNumber tenant;
+  std::string_view name;
+};
+absl::StatusOr<CollectionKeyParts> DecodeCollectionKey(std::string_view key);
+
+}  // namespace vouch

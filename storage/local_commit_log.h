@@ -1,0 +1,67 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "storage/collection_directory.h"
+#include "storage/commit_group.h"
+#include "storage/commit_log.h"
+
+namespace vouch {
+
+class Rocks;
+
+// The commit log of one machine: RocksDB's write-ahead log, shared by group commit over all collections.
+//
+// Thread safety: all methods are thread safe.
+//
+// Invariants:
+// 1. One thread at a time is the writer: the one whose call stands at the head of the queue. It takes what stands behind
+//    it along, up to kMaxGroupCommits and kMaxGroupBytes, so that all share one sync; the next group gathers meanwhile.
+// 2. Readers and the listener see a commit only after it is durable, and in version order.
+// 3. No lock is held while the writer reads, writes, syncs or calls the listener.
+class LocalCommitLog : public CommitLog {
+ public:
+  static constexpr size_t kMaxGroupCommits = 64;
+  static constexpr size_t kMaxGroupBytes = size_t{8} << 20;
+
+  // Both must outlive the log.
+  LocalCommitLog(Rocks& rocks, CollectionDirectory& directory)
+      : rocks_(rocks), directory_(directory) {}
+
+  absl::StatusOr<CommitResult> Commit(CommitRequest request) override;
+  // Runs `work` as the only writer: no commit is under way in it. For changes of the catalog.
+  absl::Status RunExclusive(const std::function<absl::Status()>& work);
+  // Null removes it. Not while commits are under way.
+  void SetListener(CommitListener* listener);
+
+ private:
+  struct Waiter {
+    PendingCommit* commit = nullptr;                         // or
+    const std::function<absl::Status()>* exclusive = nullptr;
+    absl::Status exclusive_status;
+    bool done = false;
+    std::condition_variable turn;  // signalled when done, or when it may become the writer
+  };
+
+  void Run(Waiter& waiter);
+  // What the head of the queue takes along, itself first.
+  std::vector<Waiter*> TakeGroup();  // holding mu_
+  void WriteGroup(std::span<Waiter* const> group, CommitListener* listener);
+
+  Rocks& rocks_;
+  CollectionDirectory& directory_;
+  std::mutex mu_;
+  std::deque<Waiter*> queue_;  // guarded by mu_
+  bool writing_ = false;  // guarded by mu_
+  CommitListener* listener_ = nullptr;  // guarded by mu_
+};
+
+}  // namespace vouch

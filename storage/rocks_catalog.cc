@@ -1,0 +1,358 @@
+#include "storage/rocks_catalog.h"
+
+#include <rocksdb/write_batch.h>
+
+#include <algorithm>
+
+#include "absl/strings/str_join.h"
+#include "storage/coding.h"
+#include "storage/commit_table.h"
+#include "storage/concat.h"
+#include "storage/local_commit_log.h"
+#include "storage/name.h"
+#include "storage/rocks.h"
+
+namespace vouch {
+
+namespace {
+
+constexpr size_t kMaxSettingBytes = size_t{1} << 20;
+constexpr size_t kNamesInError = 10;
+
+std::shared_ptr<const CollectionEntry> MakeEntry(TenantNumber tenant, const CollectionInfo& info) {
+  auto entry = std::make_shared<CollectionEntry>();
+  entry->id = info.id;
+  entry->prefix = CollectionPrefix(tenant, info.id);
+  for (const DenseField& field : info.schema.dense) {
+    entry->dims.push_back(field.dim);
+    entry->fields.push_back(field.name);
+  }
+  return entry;
+}
+
+std::string EncodeNumber(uint64_t number) {
+  std::string value;
+  PutBe64(value, number);
+  return value;
+}
+
+rocksdb::Slice ToSlice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
+
+}  // namespace
+
+absl::Status RocksCatalog::Load() {
+  if (auto s = LoadTenants(); !s.ok()) return s;
+  return LoadCollections();
+}
+
+absl::Status RocksCatalog::LoadTenants() {
+  absl::Status status;
+  std::map<std::string, TenantNumber, std::less<>> tenants;
+  const absl::Status scanned = rocks_.Scan(
+      Family::kCatalog, TenantKeyPrefix(), PrefixEnd(TenantKeyPrefix()),
+      [&](std::string_view key, std::string_view value) {
+        absl::StatusOr<std::string_view> name = DecodeTenantKey(key);
+        Decoder decoder(value);
+        const uint64_t number = decoder.Be64();
+        if (!name.ok() || !decoder.Done()) {
+          status = absl::DataLossError("a tenant's catalog entry is damaged");
+          return false;
+        }
+        tenants.emplace(*name, TenantNumber(number));
+        return true;
+      });
+  if (!status.ok()) return status;
+  std::lock_guard lock(mu_);
+  tenants_ = std::move(tenants);
+  return scanned;
+}
+
+absl::Status RocksCatalog::LoadCollections() {
+  const CommitTable commits(rocks_);
+  absl::Status status;
+  const auto load = [&](std::string_view key, std::string_view value) {
+    absl::StatusOr<CollectionKeyParts> parts = DecodeCollectionKey(key);
+    absl::StatusOr<CollectionInfo> info = DecodeCollectionEntry(value);
+    if (!parts.ok() || !info.ok()) {
+      status = parts.ok() ? info.status() : parts.status();
+      return false;
+    }
+    const std::optional<TenantNumber> tenant = FindTenant(info->tenant);
+    if (info->name != parts->name || tenant != parts->tenant) {
+      status = absl::DataLossError(Concat("the catalog entry of collection \"", info->name,
+                                                "\" stands under another's key"));
+      return false;
+    }
+    std::shared_ptr<const CollectionEntry> entry = MakeEntry(parts->tenant, *info);
+    absl::StatusOr<CollectionTip> tip = commits.RecoverTip(*entry);
+    if (!tip.ok()) {
+      status = tip.status();
+      return false;
+    }
+    directory_.Add(std::move(entry), *tip);
+    std::lock_guard lock(mu_);
+    collections_.emplace(CollectionName(info->tenant, info->name), *info);
+    return true;
+  };
+  const absl::Status scanned = rocks_.Scan(Family::kCatalog, CollectionKeyPrefix(),
+                                           PrefixEnd(CollectionKeyPrefix()), load);
+  return status.ok() ? scanned : status;
+}
+
+absl::StatusOr<uint64_t> RocksCatalog::NextNumber(const std::string& key) const {
+  auto value = rocks_.Get(Family::kCatalog, key);
+  if (!value.ok()) return value.status();
+  if (!value->has_value()) return uint64_t{1};
+  Decoder decoder(**value);
+  const uint64_t number = decoder.Be64();
+  if (!decoder.Done() || number == 0) {
+    return absl::DataLossError("a counter of the catalog is damaged");
+  }
+  return number;
+}
+
+std::optional<TenantNumber> RocksCatalog::FindTenant(std::string_view tenant) const {
+  std::lock_guard lock(mu_);
+  const auto at = tenants_.find(tenant);
+  if (at == tenants_.end()) return std::nullopt;
+  return at->second;
+}
+
+absl::StatusOr<TenantNumber> RocksCatalog::FindOrAddTenant(std::string_view tenant) {
+  if (const auto number = FindTenant(tenant)) return *number;
+  absl::StatusOr<TenantNumber> number = absl::InternalError("not run");
+  const absl::Status status = log_.RunExclusive([&] {
+    number = AddTenant(tenant);
+    return number.status();
+  });
+  if (!status.ok()) return status;
+  return number;
+}
+
+// As the only writer.
+absl::StatusOr<TenantNumber> RocksCatalog::AddTenant(std::string_view tenant) {
+  if (const auto number = FindTenant(tenant)) return *number;
+  if (auto s = CheckName("tenant", tenant); !s.ok()) return s;
+  absl::StatusOr<uint64_t> next = NextNumber(NextTenantKey());
+  if (!next.ok()) return next.status();
+  if (*next > UINT32_MAX) return absl::ResourceExhaustedError("all tenant numbers are used");
+  rocksdb::WriteBatch batch;
+  batch.Put(rocks_.handle(Family::kCatalog), NextTenantKey(), EncodeNumber(*next + 1));
+  batch.Put(rocks_.handle(Family::kCatalog), TenantKey(tenant), EncodeNumber(*next));
+  if (auto s = rocks_.Write(batch); !s.ok()) return s;
+  std::lock_guard lock(mu_);
+  tenants_.emplace(tenant, TenantNumber(*next));
+  return TenantNumber(*next);
+}
+
+absl::StatusOr<CollectionInfo> RocksCatalog::CreateCollection(std::string_view tenant,
+                                                              std::string_view name,
+                                                              const CollectionSchema& schema,
+                                                              int64_t now_us) {
+  if (auto s = CheckName("collection", name); !s.ok()) return s;
+  if (auto s = schema.Validate(); !s.ok()) return s;
+  CollectionInfo info;
+  info.tenant = tenant;
+  info.name = name;
+  info.schema = schema;
+  info.created_us = now_us;
+  const absl::Status status = log_.RunExclusive([&]() -> absl::Status {
+    if (GetCollection(tenant, name).ok()) {
+      return absl::AlreadyExistsError(Concat("the collection \"", name, "\" exists already"));
+    }
+    absl::StatusOr<TenantNumber> number = AddTenant(tenant);
+    if (!number.ok()) return number.status();
+    absl::StatusOr<uint64_t> next = NextNumber(NextCollectionKey());
+    if (!next.ok()) return next.status();
+    info.id = CollectionId(*next);
+    rocksdb::WriteBatch batch;
+    batch.Put(rocks_.handle(Family::kCatalog), NextCollectionKey(), EncodeNumber(*next + 1));
+    batch.Put(rocks_.handle(Family::kCatalog), CollectionKey(*number, name),
+              EncodeCollectionEntry(info));
+    if (auto s = rocks_.Write(batch); !s.ok()) return s;
+    directory_.Add(MakeEntry(*number, info), CollectionTip{});
+    std::lock_guard lock(mu_);
+    collections_.emplace(CollectionName(tenant, name), info);
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return info;
+}
+
+absl::StatusOr<CollectionInfo> RocksCatalog::GetCollection(std::string_view tenant,
+                                                           std::string_view name) const {
+  std::vector<std::string> others;
+  {
+    std::lock_guard lock(mu_);
+    const auto at = collections_.find(CollectionName(tenant, name));
+    if (at != collections_.end()) return at->second;
+    for (const auto& [key, info] : collections_) {
+      if (key.first == tenant && others.size() <= kNamesInError) others.push_back(key.second);
+    }
+  }
+  std::string hint = "there is none yet";
+  if (!others.empty()) {
+    const bool more = others.size() > kNamesInError;
+    if (more) others.pop_back();
+    hint = Concat("there are ", absl::StrJoin(others, ", "), more ? ", …" : "");
+  }
+  return absl::NotFoundError(Concat("no collection is named \"",
+                                          Escape(name, 200), "\"; ", hint));
+}
+
+absl::StatusOr<std::vector<CollectionInfo>> RocksCatalog::ListCollections(
+    std::string_view tenant) const {
+  std::vector<CollectionInfo> infos;
+  std::lock_guard lock(mu_);
+  for (const auto& [key, info] : collections_) {
+    if (key.first == tenant) infos.push_back(info);
+  }
+  return infos;
+}
+
+absl::StatusOr<std::vector<CollectionInfo>> RocksCatalog::ListAllCollections() const {
+  std::vector<CollectionInfo> infos;
+  std::lock_guard lock(mu_);
+  for (const auto& [key, info] : collections_) infos.push_back(info);
+  return infos;
+}
+
+absl::Status RocksCatalog::DropCollection(std::string_view tenant, std::string_view name) {
+  return log_.RunExclusive([&]() -> absl::Status {
+    absl::StatusOr<CollectionInfo> info = GetCollection(tenant, name);
+    if (!info.ok()) return info.status();
+    return DropEntry(*info);
+  });
+}
+
+absl::Status RocksCatalog::DropEntry(const CollectionInfo& info) {
+  auto entry = directory_.Find(info.id);
+  if (!entry.ok()) return entry.status();
+  const std::optional<TenantNumber> tenant = FindTenant(info.tenant);
+  if (!tenant.has_value()) return absl::InternalError("a collection's tenant has no number");
+  const std::string& prefix = (*entry)->prefix;
+  rocksdb::WriteBatch batch;
+  rocksdb::ColumnFamilyHandle* catalog = rocks_.handle(Family::kCatalog);
+  batch.Delete(catalog, CollectionKey(*tenant, info.name));
+  for (const std::string& keys : {TagKey(prefix, ""), SettingKey(prefix, "")}) {
+    batch.DeleteRange(catalog, keys, PrefixEnd(keys));
+  }
+  for (const Family family : {Family::kCommits, Family::kRows, Family::kVectors, Family::kPoints,
+                              Family::kRetired, Family::kDocuments, Family::kArtifacts}) {
+    batch.DeleteRange(rocks_.handle(family), prefix, PrefixEnd(prefix));
+  }
+  if (auto s = rocks_.Write(batch); !s.ok()) return s;
+  directory_.Remove(info.id);
+  std::lock_guard lock(mu_);
+  collections_.erase(CollectionName(info.tenant, info.name));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Tag> RocksCatalog::CreateTag(CollectionId collection, std::string_view name,
+                                            Version version, int64_t now_us) {
+  if (auto s = CheckName("tag", name); !s.ok()) return s;
+  Tag tag{std::string(name), version, now_us};
+  const absl::Status status = log_.RunExclusive([&]() -> absl::Status {
+    auto entry = directory_.Find(collection);
+    if (!entry.ok()) return entry.status();
+    absl::StatusOr<CollectionTip> tip = directory_.Tip(collection);
+    if (!tip.ok()) return tip.status();
+    if (version < Version(1) || version > tip->state.latest) {
+      return absl::NotFoundError(Concat("version ", version.value,
+                                              " was never committed; the latest is ",
+                                              tip->state.latest.value));
+    }
+    absl::StatusOr<Tag> old = GetTag(collection, name);
+    if (old.ok()) {
+      if (old->version != version) {
+        return absl::AlreadyExistsError(Concat("the tag \"", name, "\" names version ",
+                                                     old->version.value, " and cannot be moved"));
+      }
+      tag = *std::move(old);
+      return absl::OkStatus();
+    }
+    if (!absl::IsNotFound(old.status())) return old.status();
+    rocksdb::WriteBatch batch;
+    batch.Put(rocks_.handle(Family::kCatalog), TagKey((*entry)->prefix, name), EncodeTag(tag));
+    return rocks_.Write(batch);
+  });
+  if (!status.ok()) return status;
+  return tag;
+}
+
+absl::StatusOr<Tag> RocksCatalog::GetTag(CollectionId collection, std::string_view name) const {
+  auto entry = directory_.Find(collection);
+  if (!entry.ok()) return entry.status();
+  auto value = rocks_.Get(Family::kCatalog, TagKey((*entry)->prefix, name));
+  if (!value.ok()) return value.status();
+  if (!value->has_value()) {
+    return absl::NotFoundError(Concat("no tag is named \"",
+                                            Escape(name, 200), "\""));
+  }
+  return DecodeTag(name, **value);
+}
+
+absl::StatusOr<std::vector<Tag>> RocksCatalog::ListTags(CollectionId collection) const {
+  auto entry = directory_.Find(collection);
+  if (!entry.ok()) return entry.status();
+  const std::string begin = TagKey((*entry)->prefix, "");
+  std::vector<Tag> tags;
+  absl::Status status;
+  const absl::Status scanned =
+      rocks_.Scan(Family::kCatalog, begin, PrefixEnd(begin),
+                  [&](std::string_view key, std::string_view value) {
+                    absl::StatusOr<std::string_view> name = DecodeTagKey(key);
+                    absl::StatusOr<Tag> tag =
+                        name.ok() ? DecodeTag(*name, value) : absl::StatusOr<Tag>(name.status());
+                    if (!tag.ok()) {
+                      status = tag.status();
+                      return false;
+                    }
+                    tags.push_back(*std::move(tag));
+                    return true;
+                  });
+  if (!status.ok()) return status;
+  if (!scanned.ok()) return scanned;
+  return tags;
+}
+
+absl::Status RocksCatalog::DeleteTag(CollectionId collection, std::string_view name) {
+  return log_.RunExclusive([&]() -> absl::Status {
+    if (auto tag = GetTag(collection, name); !tag.ok()) return tag.status();
+    auto entry = directory_.Find(collection);
+    if (!entry.ok()) return entry.status();
+    rocksdb::WriteBatch batch;
+    batch.Delete(rocks_.handle(Family::kCatalog), TagKey((*entry)->prefix, name));
+    return rocks_.Write(batch);
+  });
+}
+
+absl::Status RocksCatalog::PutSetting(CollectionId collection, std::string_view key,
+                                      std::string_view value) {
+  if (key.empty() || key.size() > Limits::kMaxNameBytes) {
+    return absl::InvalidArgumentError(Concat("a setting's key has ", key.size(),
+                                                   " bytes; it must have 1 to ",
+                                                   Limits::kMaxNameBytes));
+  }
+  if (value.size() > kMaxSettingBytes) {
+    return absl::InvalidArgumentError(Concat("the setting \"", Escape(key),
+                                                   "\" has ", value.size(), " bytes; the limit is ",
+                                                   kMaxSettingBytes));
+  }
+  return log_.RunExclusive([&]() -> absl::Status {
+    auto entry = directory_.Find(collection);
+    if (!entry.ok()) return entry.status();
+    rocksdb::WriteBatch batch;
+    batch.Put(rocks_.handle(Family::kCatalog), SettingKey((*entry)->prefix, key), ToSlice(value));
+    return rocks_.Write(batch);
+  });
+}
+
+absl::StatusOr<std::optional<std::string>> RocksCatalog::GetSetting(CollectionId collection,
+                                                                    std::string_view key) const {
+  auto entry = directory_.Find(collection);
+  if (!entry.ok()) return entry.status();
+  return rocks_.Get(Family::kCatalog, SettingKey((*entry)->prefix, key));
+}
+
+}  // namespace vouch

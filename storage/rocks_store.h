@@ -1,0 +1,81 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "storage/answer_table.h"
+#include "storage/collection_directory.h"
+#include "storage/commit_table.h"
+#include "storage/local_commit_log.h"
+#include "storage/rocks.h"
+#include "storage/rocks_catalog.h"
+#include "storage/row_table.h"
+#include "storage/store.h"
+
+namespace vouch {
+
+// The Store over RocksDB: finds the collection and where it stands, and passes on to the table that reads.
+// Thread safety and invariants: Store's.
+class RocksStore : public Store {
+ public:
+  RocksStore(std::string path, std::unique_ptr<Rocks> rocks);
+
+  // Reads the catalog and where each collection stands. Once, before any other method.
+  absl::Status Load() { return catalog_.Load(); }
+
+  Catalog& catalog() override { return catalog_; }
+  CommitLog& commit_log() override { return log_; }
+  void SetListener(CommitListener* listener) override { log_.SetListener(listener); }
+  const std::string& path() const override { return path_; }
+
+  absl::StatusOr<CollectionState> GetState(CollectionId collection) const override;
+  absl::StatusOr<CommitHeader> GetCommit(CollectionId collection, Version version) const override;
+  absl::StatusOr<std::vector<CommitHeader>> ListCommits(CollectionId collection, Version first, Version last,
+                                                        size_t limit) const override;
+  absl::StatusOr<Version> FindVersionAt(CollectionId collection, int64_t time_us) const override;
+  absl::StatusOr<RowRecord> ReadRow(CollectionId collection, RowId row, bool with_vectors) const override;
+  absl::StatusOr<std::vector<RowRecord>> ReadRows(CollectionId collection, std::span<const RowId> rows,
+                                                  bool with_vectors) const override;
+  absl::Status ScanRows(CollectionId collection, RowRange range, bool with_vectors,
+                        const std::function<absl::Status(RowRecord&&)>& visit) const override;
+  absl::StatusOr<std::optional<RowId>> FindPoint(CollectionId collection, const PointId& id,
+                                                 Version at) const override;
+  absl::Status ScanRetired(CollectionId collection, RowRange range,
+                           const std::function<void(RowId, Version)>& visit) const override;
+
+  absl::StatusOr<std::optional<std::string>> GetDocument(CollectionId collection,
+                                                         std::string_view key) const override;
+  absl::Status ScanDocuments(CollectionId collection, std::string_view prefix,
+                             const std::function<absl::Status(std::string_view key, std::string_view value)>& visit)
+      const override;
+  absl::StatusOr<std::string> GetArtifact(CollectionId collection, std::string_view hash) const override;
+  absl::Status PutArtifact(CollectionId collection, const Artifact& artifact) override;
+
+  absl::Status PutAnswer(std::string_view tenant, std::string_view id, std::string_view record) override;
+  absl::StatusOr<std::string> GetAnswer(std::string_view tenant, std::string_view id) const override;
+  absl::StatusOr<std::vector<std::string>> ListAnswers(std::string_view tenant, size_t limit) const override;
+
+  absl::StatusOr<uint32_t> Backup(const std::string& backup_dir,
+                                  const std::function<void(double fraction)>& progress) override;
+
+ private:
+  struct Place {
+    std::shared_ptr<const CollectionEntry> entry;
+    CollectionState state;
+  };
+  absl::StatusOr<Place> Find(CollectionId collection) const;
+
+  // Constant after construction; each is thread safe.
+  const std::string path_;
+  const std::unique_ptr<Rocks> rocks_;
+  CollectionDirectory directory_;
+  LocalCommitLog log_;
+  RocksCatalog catalog_;
+  const CommitTable commits_;
+  const RowTable rows_;
+  AnswerTable answers_;
+};
+
+}  // namespace vouch

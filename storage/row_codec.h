@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "storage/commit.h"
+#include "storage/ids.h"
+
+namespace vouch {
+
+// The values of `rows` and `vectors`; grammar in README.md.
+
+// A row's value but for `previous` and the seal, which FinishRow fills in when the row's number is known: so that most
+// of the work is done on the caller's thread. `encoded_id` is PointId::Encode's.
+std::string EncodeRow(const RowInput& row, std::string_view encoded_id);
+void FinishRow(std::string& value, CollectionId collection, RowId row, RowId previous);
+
+// All of a row but its vectors.
+struct DecodedRow {
+  RowRecord record;                 // `vectors` has one empty entry for each field
+  std::vector<bool> has_vector;     // by field
+};
+// DATA_LOSS naming the row.
+absl::StatusOr<DecodedRow> DecodeRow(CollectionId collection, RowId row, std::string_view value);
+// Only the `previous` of a row, seal checked.
+absl::StatusOr<RowId> DecodeRowPrevious(CollectionId collection, RowId row, std::string_view value);
+
+// One kind byte (1: f32), then little-endian floats.
+inline constexpr char kVectorF32 = 1;
+// DATA_LOSS naming row and field. Appends nothing on error.
+absl::Status DecodeVector(RowId row, uint16_t field, std::string_view value, std::vector<float>& out);
+
+// The value of `points`: the id's latest row, and whether it is deleted.
+struct PointState {
+  RowId row;
+  bool deleted = false;
+};
+std::string EncodePoint(PointState state);
+absl::StatusOr<PointState> DecodePoint(std::string_view value);
+
+// The value of `retired` and of a request id in `commits`: a big-endian version.
+std::string EncodeVersion(Version version);
+absl::StatusOr<Version> DecodeVersion(std::string_view value);
+
+}  // namespace vouch

@@ -1,0 +1,231 @@
+#include "storage/row_table.h"
+
+#include <rocksdb/db.h>
+#include <rocksdb/iterator.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "storage/concat.h"
+#include "storage/key_format.h"
+#include "storage/rocks.h"
+#include "storage/row_codec.h"
+
+namespace vouch {
+
+namespace {
+
+std::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
+
+absl::Status NoRow(const CollectionEntry& entry, uint64_t row, uint64_t row_count) {
+  return absl::NotFoundError(Concat("collection ", entry.id.value, " has no row ", row,
+                                          "; it has rows 0 to ", row_count, " (exclusive)"));
+}
+
+absl::Status MissingRow(const CollectionEntry& entry, RowId row) {
+  return absl::DataLossError(
+      Concat("row ", row.value, " of collection ", entry.id.value, " is missing"));
+}
+
+absl::Status MissingVector(const CollectionEntry& entry, RowId row, size_t field) {
+  return absl::DataLossError(Concat("vector ", field, " of row ", row.value,
+                                          " of collection ", entry.id.value, " is missing"));
+}
+
+absl::Status CheckDim(const CollectionEntry& entry, RowId row, size_t field, size_t dim) {
+  if (field < entry.dims.size() && entry.dims[field] == dim) return absl::OkStatus();
+  return absl::DataLossError(Concat("vector ", field, " of row ", row.value,
+                                          " of collection ", entry.id.value, " has ", dim,
+                                          " dimensions, unlike its field"));
+}
+
+// An iterator over [begin, end) of a family, with the bound's bytes kept alive.
+class RangeIterator {
+ public:
+  RangeIterator(const Rocks& rocks, Family family, std::string begin, std::string end)
+      : end_(std::move(end)), upper_(end_) {
+    rocksdb::ReadOptions options;
+    options.iterate_upper_bound = &upper_;
+    // A scan reads each block once; hot blocks of point reads stay in the cache.
+    options.fill_cache = false;
+    it_.reset(rocks.db().NewIterator(options, rocks.handle(family)));
+    it_->Seek(begin);
+  }
+  bool Valid() const { return it_->Valid(); }
+  void Next() { it_->Next(); }
+  std::string_view key() const { return ToView(it_->key()); }
+  std::string_view value() const { return ToView(it_->value()); }
+  absl::Status status() const { return FromRocks(it_->status(), "cannot scan"); }
+
+ private:
+  const std::string end_;
+  const rocksdb::Slice upper_;
+  std::unique_ptr<rocksdb::Iterator> it_;
+};
+
+// Takes the vectors of one row from an iterator that stands at or before them.
+absl::Status TakeVectors(const CollectionEntry& entry, RangeIterator& it, DecodedRow& row) {
+  for (size_t field = 0; field < row.has_vector.size(); ++field) {
+    if (!row.has_vector[field]) continue;
+    const std::string key =
+        VectorKey(entry.prefix, row.record.row, static_cast<uint16_t>(field));
+    while (it.Valid() && it.key() < key) it.Next();
+    if (!it.Valid() || it.key() != key) {
+      if (auto s = it.status(); !s.ok()) return s;
+      return MissingVector(entry, row.record.row, field);
+    }
+    std::vector<float>& vector = row.record.vectors[field];
+    if (auto s = DecodeVector(row.record.row, static_cast<uint16_t>(field), it.value(), vector);
+        !s.ok()) {
+      return s;
+    }
+    if (auto s = CheckDim(entry, row.record.row, field, vector.size()); !s.ok()) return s;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<RowRecord>> RowTable::ReadRows(const CollectionEntry& entry,
+                                                          uint64_t row_count,
+                                                          std::span<const RowId> rows,
+                                                          bool with_vectors) const {
+  std::vector<std::string> keys;
+  keys.reserve(rows.size());
+  for (const RowId row : rows) {
+    if (row.value >= row_count) return NoRow(entry, row.value, row_count);
+    keys.push_back(RowKey(entry.prefix, row));
+  }
+  auto values = rocks_.MultiGet(Family::kRows, {keys.begin(), keys.end()});
+  if (!values.ok()) return values.status();
+  std::vector<RowRecord> records;
+  records.reserve(rows.size());
+  struct VectorPlace {
+    size_t record;
+    uint16_t field;
+  };
+  std::vector<VectorPlace> places;
+  std::vector<std::string> vector_keys;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (!(*values)[i].has_value()) return MissingRow(entry, rows[i]);
+    absl::StatusOr<DecodedRow> row = DecodeRow(entry.id, rows[i], *(*values)[i]);
+    if (!row.ok()) return row.status();
+    for (size_t field = 0; with_vectors && field < row->has_vector.size(); ++field) {
+      if (!row->has_vector[field]) continue;
+      places.push_back({i, static_cast<uint16_t>(field)});
+      vector_keys.push_back(VectorKey(entry.prefix, rows[i], places.back().field));
+    }
+    if (!with_vectors) row->record.vectors.clear();
+    records.push_back(std::move(row->record));
+  }
+  auto vectors = rocks_.MultiGet(Family::kVectors, {vector_keys.begin(), vector_keys.end()});
+  if (!vectors.ok()) return vectors.status();
+  for (size_t i = 0; i < places.size(); ++i) {
+    RowRecord& record = records[places[i].record];
+    const uint16_t field = places[i].field;
+    if (!(*vectors)[i].has_value()) return MissingVector(entry, record.row, field);
+    if (auto s = DecodeVector(record.row, field, *(*vectors)[i], record.vectors[field]); !s.ok()) {
+      return s;
+    }
+    const size_t dim = record.vectors[field].size();
+    if (auto s = CheckDim(entry, record.row, field, dim); !s.ok()) return s;
+  }
+  return records;
+}
+
+absl::Status RowTable::ScanRows(const CollectionEntry& entry, uint64_t row_count, RowRange range,
+                                bool with_vectors,
+                                const std::function<absl::Status(RowRecord&&)>& visit) const {
+  if (range.begin > range.end || range.end.value > row_count) {
+    return NoRow(entry, range.end.value, row_count);
+  }
+  if (range.empty()) return absl::OkStatus();
+  RangeIterator rows(rocks_, Family::kRows, RowKey(entry.prefix, range.begin),
+                     RowKey(entry.prefix, range.end));
+  std::optional<RangeIterator> vectors;
+  if (with_vectors) {
+    vectors.emplace(rocks_, Family::kVectors, RowKey(entry.prefix, range.begin),
+                    RowKey(entry.prefix, range.end));
+  }
+  for (RowId row = range.begin; row < range.end; ++row.value, rows.Next()) {
+    if (!rows.Valid() || rows.key() != RowKey(entry.prefix, row)) {
+      if (auto s = rows.status(); !s.ok()) return s;
+      return MissingRow(entry, row);
+    }
+    absl::StatusOr<DecodedRow> decoded = DecodeRow(entry.id, row, rows.value());
+    if (!decoded.ok()) return decoded.status();
+    if (with_vectors) {
+      if (auto s = TakeVectors(entry, *vectors, *decoded); !s.ok()) return s;
+    } else {
+      decoded->record.vectors.clear();
+    }
+    if (auto s = visit(std::move(decoded->record)); !s.ok()) return s;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RowTable::ScanRetired(const CollectionEntry& entry, RowRange range,
+                                   const std::function<void(RowId, Version)>& visit) const {
+  if (range.begin >= range.end) return absl::OkStatus();
+  absl::Status status;
+  const absl::Status scanned = rocks_.Scan(
+      Family::kRetired, RowKey(entry.prefix, range.begin), RowKey(entry.prefix, range.end),
+      [&](std::string_view key, std::string_view value) {
+        absl::StatusOr<RowKeyParts> parts = DecodeRowKey(key);
+        absl::StatusOr<Version> version = DecodeVersion(value);
+        if (!parts.ok() || !version.ok()) {
+          status = parts.ok() ? version.status() : parts.status();
+          return false;
+        }
+        visit(parts->row, *version);
+        return true;
+      });
+  return status.ok() ? scanned : status;
+}
+
+absl::StatusOr<RowId> RowTable::ReadPrevious(const CollectionEntry& entry, RowId row) const {
+  auto value = rocks_.Get(Family::kRows, RowKey(entry.prefix, row));
+  if (!value.ok()) return value.status();
+  if (!value->has_value()) return MissingRow(entry, row);
+  absl::StatusOr<RowId> previous = DecodeRowPrevious(entry.id, row, **value);
+  if (!previous.ok()) return previous;
+  // Rows of a point only point back: so the walk ends.
+  if (*previous != kNoRow && *previous >= row) {
+    return absl::DataLossError(Concat("row ", row.value, " of collection ", entry.id.value,
+                                            " follows row ", previous->value));
+  }
+  return previous;
+}
+
+absl::StatusOr<std::optional<RowId>> RowTable::FindPoint(const CollectionEntry& entry,
+                                                         const PointId& id, Version at,
+                                                         RowId rows_end) const {
+  auto value = rocks_.Get(Family::kPoints, NamedKey(entry.prefix, id.Encode()));
+  if (!value.ok()) return value.status();
+  if (!value->has_value()) return std::nullopt;
+  absl::StatusOr<PointState> point = DecodePoint(**value);
+  if (!point.ok()) return point.status();
+  RowId row = point->row;
+  // A live latest row of this version or an older one is not retired: `points` is at least as new as `at`.
+  if (row < rows_end && !point->deleted) return row;
+  while (row >= rows_end) {
+    absl::StatusOr<RowId> previous = ReadPrevious(entry, row);
+    if (!previous.ok()) return previous.status();
+    if (*previous == kNoRow) return std::nullopt;
+    row = *previous;
+  }
+  auto retired = rocks_.Get(Family::kRetired, RowKey(entry.prefix, row));
+  if (!retired.ok()) return retired.status();
+  if (!retired->has_value()) {
+    return absl::DataLossError(Concat("row ", row.value, " of collection ", entry.id.value,
+                                            " was replaced or deleted, but is not retired"));
+  }
+  absl::StatusOr<Version> version = DecodeVersion(**retired);
+  if (!version.ok()) return version.status();
+  if (*version > at) return row;
+  return std::nullopt;
+}
+
+}  // namespace vouch

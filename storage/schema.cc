@@ -1,0 +1,163 @@
+#include "storage/schema.h"
+
+#include <algorithm>
+#include <array>
+
+#include "absl/container/flat_hash_set.h"
+#include "storage/concat.h"
+#include "storage/name.h"
+#include "storage/utf8.h"
+
+namespace vouch {
+
+namespace {
+
+// What libstemmer 2.2 stems; storage knows the names and not the library.
+constexpr std::array<std::string_view, 30> kLanguages = {
+    "none",      "arabic",     "armenian",   "basque",    "catalan",    "danish",
+    "dutch",     "english",    "finnish",    "french",    "german",     "greek",
+    "hindi",     "hungarian",  "indonesian", "irish",     "italian",    "lithuanian",
+    "nepali",    "norwegian",  "porter",     "portuguese", "romanian",  "russian",
+    "serbian",   "spanish",    "swedish",    "tamil",     "turkish",   "yiddish"};
+
+absl::Status Bad(std::string_view field, std::string_view what) {
+  return absl::InvalidArgumentError(
+      Concat("field \"", Escape(field), "\": ", what));
+}
+
+absl::Status CheckRange(std::string_view field, std::string_view what, double value, double lo,
+                        double hi) {
+  if (value >= lo && value <= hi) return absl::OkStatus();  // false for NaN
+  return Bad(field, Concat(what, " is ", value, "; it must be from ", lo, " to ", hi));
+}
+
+// A dotted path into the payload, "meta.title".
+absl::Status CheckPath(std::string_view field, std::string_view path) {
+  if (path.empty()) return Bad(field, "a payload path is empty");
+  if (path.size() > Limits::kMaxNameBytes) {
+    return Bad(field, Concat("a payload path has ", path.size(), " bytes; the limit is ",
+                                   Limits::kMaxNameBytes));
+  }
+  if (!IsValidUtf8(path)) return Bad(field, "a payload path is not UTF-8");
+  if (path.front() == '.' || path.back() == '.' || path.find("..") != std::string_view::npos) {
+    return Bad(field, Concat("the payload path \"", path, "\" has an empty part"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckDense(const DenseField& field) {
+  if (field.dim < 1 || field.dim > Limits::kMaxDim) {
+    return Bad(field.name, Concat("dim is ", field.dim, "; it must be from 1 to ",
+                                        Limits::kMaxDim));
+  }
+  const HnswOptions& hnsw = field.hnsw;
+  if (auto s = CheckRange(field.name, "hnsw.m", hnsw.m, 2, 128); !s.ok()) return s;
+  if (auto s = CheckRange(field.name, "hnsw.ef_construction", hnsw.ef_construction, 8, 2000);
+      !s.ok()) {
+    return s;
+  }
+  if (auto s = CheckRange(field.name, "hnsw.ef_search", hnsw.ef_search, 1, 10000); !s.ok()) return s;
+  if (field.embedder.size() > 4 * Limits::kMaxNameBytes || !IsValidUtf8(field.embedder)) {
+    return Bad(field.name, Concat("embedder must be UTF-8 of at most ",
+                                        4 * Limits::kMaxNameBytes, " bytes"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckText(const TextField& field) {
+  if (field.paths.empty()) return Bad(field.name, "paths is empty; it needs one payload path at least");
+  if (field.paths.size() > Limits::kMaxFields) {
+    return Bad(field.name, Concat("paths has ", field.paths.size(), " entries; the limit is ",
+                                        Limits::kMaxFields));
+  }
+  for (const std::string& path : field.paths) {
+    if (auto s = CheckPath(field.name, path); !s.ok()) return s;
+  }
+  if (std::find(kLanguages.begin(), kLanguages.end(), field.language) == kLanguages.end()) {
+    return Bad(field.name, Concat("language \"", Escape(field.language),
+                                        "\" is not known; a Snowball stemmer's name such as "
+                                        "\"english\", or \"none\""));
+  }
+  if (auto s = CheckRange(field.name, "k1", field.k1, 0, 10); !s.ok()) return s;
+  return CheckRange(field.name, "b", field.b, 0, 1);
+}
+
+template <typename Field>
+absl::Status CheckCount(std::string_view kind, const std::vector<Field>& fields) {
+  if (fields.size() <= Limits::kMaxFields) return absl::OkStatus();
+  return absl::InvalidArgumentError(Concat("the schema has ", fields.size(), " ", kind,
+                                                 " fields; the limit is ", Limits::kMaxFields));
+}
+
+template <typename Field>
+int FindByName(const std::vector<Field>& fields, std::string_view name) {
+  for (size_t i = 0; i < fields.size(); ++i) {
+    if (fields[i].name == name) return static_cast<int>(i);
+  }
+  return -1;
+}
+
+}  // namespace
+
+absl::Status CollectionSchema::Validate() const {
+  if (auto s = CheckCount("dense", dense); !s.ok()) return s;
+  if (auto s = CheckCount("text", text); !s.ok()) return s;
+  if (auto s = CheckCount("payload", payload); !s.ok()) return s;
+  // Dense and text fields are named in one query, so they share one space of names.
+  absl::flat_hash_set<std::string_view> names;
+  for (const DenseField& field : dense) {
+    if (auto s = CheckName("field", field.name); !s.ok()) return s;
+    if (!names.insert(field.name).second) return Bad(field.name, "declared twice");
+    if (auto s = CheckDense(field); !s.ok()) return s;
+  }
+  for (const TextField& field : text) {
+    if (auto s = CheckName("field", field.name); !s.ok()) return s;
+    if (!names.insert(field.name).second) return Bad(field.name, "declared twice");
+    if (auto s = CheckText(field); !s.ok()) return s;
+  }
+  absl::flat_hash_set<std::string_view> paths;
+  for (const PayloadField& field : payload) {
+    if (auto s = CheckPath(field.path, field.path); !s.ok()) return s;
+    if (!paths.insert(field.path).second) return Bad(field.path, "declared twice");
+  }
+  return absl::OkStatus();
+}
+
+int CollectionSchema::FindDense(std::string_view name) const { return FindByName(dense, name); }
+int CollectionSchema::FindText(std::string_view name) const { return FindByName(text, name); }
+int CollectionSchema::FindPayload(std::string_view path) const {
+  for (size_t i = 0; i < payload.size(); ++i) {
+    if (payload[i].path == path) return static_cast<int>(i);
+  }
+  return -1;
+}
+
+std::string_view MetricName(Metric metric) {
+  switch (metric) {
+    case Metric::kCosine: return "cosine";
+    case Metric::kInnerProduct: return "ip";
+    case Metric::kL2: return "l2";
+  }
+  return "unknown";
+}
+
+std::string_view DenseIndexKindName(DenseIndexKind kind) {
+  switch (kind) {
+    case DenseIndexKind::kFlat: return "flat";
+    case DenseIndexKind::kHnsw: return "hnsw";
+  }
+  return "unknown";
+}
+
+std::string_view PayloadTypeName(PayloadType type) {
+  switch (type) {
+    case PayloadType::kKeyword: return "keyword";
+    case PayloadType::kInteger: return "integer";
+    case PayloadType::kFloat: return "float";
+    case PayloadType::kBool: return "bool";
+    case PayloadType::kDatetime: return "datetime";
+  }
+  return "unknown";
+}
+
+}  // namespace vouch

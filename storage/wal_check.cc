@@ -1,0 +1,217 @@
+#include "storage/wal_check.h"
+
+#include <rocksdb/env.h>
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/strip.h"
+#include "storage/concat.h"
+#include "storage/crc32c.h"
+#include "storage/rocks.h"
+
+namespace vouch {
+
+namespace {
+
+constexpr size_t kHeaderBytes = 7;
+constexpr uint32_t kMaskDelta = 0xA282EAD8;
+constexpr size_t kBatchHeadBytes = 12;  // a batch's sequence (8) and count (4), little-endian
+
+enum class Kind : uint8_t { kFull = 1, kFirst = 2, kMiddle = 3, kLast = 4 };
+
+uint64_t LittleEndian(std::string_view bytes) {
+  uint64_t value = 0;
+  for (size_t i = bytes.size(); i > 0; --i) value = value << 8 | static_cast<uint8_t>(bytes[i - 1]);
+  return value;
+}
+
+struct Fragment {
+  Kind kind;
+  std::string_view bytes;
+};
+
+// The fragment at the start of `rest`, where one reads.
+std::optional<Fragment> ReadFragment(std::string_view rest) {
+  if (rest.size() < kHeaderBytes) return std::nullopt;
+  const size_t size = LittleEndian(rest.substr(4, 2));
+  const uint8_t kind = static_cast<uint8_t>(rest[6]);
+  if (kind < static_cast<uint8_t>(Kind::kFull) || kind > static_cast<uint8_t>(Kind::kLast)) {
+    return std::nullopt;
+  }
+  if (size > rest.size() - kHeaderBytes) return std::nullopt;
+  const uint32_t masked = static_cast<uint32_t>(LittleEndian(rest.substr(0, 4)));
+  const uint32_t crc = ExtendCrc32c(0, rest.data() + 6, size + 1);
+  if (((crc >> 15 | crc << 17) + kMaskDelta) != masked) return std::nullopt;
+  return Fragment{static_cast<Kind>(kind), rest.substr(kHeaderBytes, size)};
+}
+
+bool StartsRecord(Kind kind) { return kind == Kind::kFull || kind == Kind::kFirst; }
+
+// Puts fragments together to records, as far as needed: their starts and the heads of their batches.
+class LogScanner {
+ public:
+  // False once nothing more needs to be read.
+  bool AddBlock(std::string_view block, uint64_t offset) {
+    size_t at = 0;
+    while (block.size() - at >= kHeaderBytes) {
+      const std::optional<Fragment> fragment = ReadFragment(block.substr(at));
+      if (!scan_.bad_offset.has_value()) {
+        if (!fragment.has_value() || !Fits(fragment->kind)) MarkBad(offset + at);
+      }
+      if (scan_.bad_offset.has_value()) {
+        if (fragment.has_value() && StartsRecord(fragment->kind)) {
+          scan_.record_after_bad = true;
+          return false;
+        }
+        // Where the lengths cannot be believed, a record may start at any byte.
+        at += fragment.has_value() ? kHeaderBytes + fragment->bytes.size() : 1;
+        continue;
+      }
+      AddFragment(*fragment, offset + at);
+      at += kHeaderBytes + fragment->bytes.size();
+    }
+    // Less than a header: padding at the end of a block, a torn header at the end of the file.
+    if (block.size() < kLogBlockBytes && at < block.size()) MarkBad(offset + at);
+    return true;
+  }
+
+  LogScan Finish() {
+    if (in_record_) MarkBad(record_offset_);
+    return scan_;
+  }
+
+ private:
+  bool Fits(Kind kind) const { return StartsRecord(kind) != in_record_; }
+
+  void MarkBad(uint64_t offset) {
+    if (!scan_.bad_offset.has_value()) scan_.bad_offset = offset;
+    in_record_ = false;
+  }
+
+  void AddFragment(const Fragment& fragment, uint64_t offset) {
+    if (StartsRecord(fragment.kind)) {
+      head_.clear();
+      record_offset_ = offset;
+    }
+    head_.append(fragment.bytes.substr(0, kBatchHeadBytes - std::min(kBatchHeadBytes, head_.size())));
+    in_record_ = fragment.kind == Kind::kFirst || fragment.kind == Kind::kMiddle;
+    if (in_record_ || head_.size() < kBatchHeadBytes) return;
+    const uint64_t sequence = LittleEndian(std::string_view(head_).substr(0, 8));
+    if (!scan_.first_sequence.has_value()) scan_.first_sequence = sequence;
+    scan_.next_sequence = sequence + LittleEndian(std::string_view(head_).substr(8, 4));
+  }
+
+  LogScan scan_;
+  bool in_record_ = false;
+  uint64_t record_offset_ = 0;
+  std::string head_;
+};
+
+absl::StatusOr<LogScan> ScanFile(rocksdb::Env& env, const std::string& path) {
+  std::unique_ptr<rocksdb::SequentialFile> file;
+  if (auto s = env.NewSequentialFile(path, &file, rocksdb::EnvOptions()); !s.ok()) {
+    return FromRocks(s, Concat("cannot open ", path));
+  }
+  std::string buffer(kLogBlockBytes, '\0');
+  absl::Status status;
+  const LogScan scan = ScanLog([&]() -> std::string_view {
+    size_t filled = 0;
+    while (filled < kLogBlockBytes) {
+      rocksdb::Slice piece;
+      const auto s = file->Read(kLogBlockBytes - filled, &piece, buffer.data() + filled);
+      if (!s.ok()) status = FromRocks(s, Concat("cannot read ", path));
+      if (!s.ok() || piece.empty()) break;
+      if (piece.data() != buffer.data() + filled) {
+        std::copy(piece.data(), piece.data() + piece.size(), buffer.data() + filled);
+      }
+      filled += piece.size();
+    }
+    return std::string_view(buffer).substr(0, filled);
+  });
+  if (!status.ok()) return status;
+  return scan;
+}
+
+absl::Status Damaged(const std::string& path, uint64_t offset) {
+  return absl::DataLossError(Concat(
+      path, " is damaged at byte ", offset, ": a record there does not read, and more follow it"));
+}
+
+absl::Status CheckManifest(rocksdb::Env& env, const std::string& path) {
+  std::string current;
+  if (auto s = rocksdb::ReadFileToString(&env, path + "/CURRENT", &current); !s.ok()) {
+    return FromRocks(s, Concat("cannot read ", path, "/CURRENT"));
+  }
+  absl::string_view name = current;
+  if (!absl::ConsumeSuffix(&name, "\n") || !absl::StartsWith(name, "MANIFEST-") ||
+      name.find('/') != absl::string_view::npos) {
+    return absl::DataLossError(Concat(path, "/CURRENT is damaged: it names no manifest"));
+  }
+  const std::string manifest = Concat(path, "/", name);
+  if (env.FileExists(manifest).IsNotFound()) {
+    return absl::DataLossError(Concat(path, "/CURRENT names ", name, ", which is missing"));
+  }
+  absl::StatusOr<LogScan> scan = ScanFile(env, manifest);
+  if (!scan.ok()) return scan.status();
+  if (scan->record_after_bad) return Damaged(manifest, *scan->bad_offset);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+LogScan ScanLog(const std::function<std::string_view()>& read_block) {
+  LogScanner scanner;
+  uint64_t offset = 0;
+  while (true) {
+    const std::string_view block = read_block();
+    if (block.empty() || !scanner.AddBlock(block, offset)) break;
+    offset += block.size();
+    if (block.size() < kLogBlockBytes) break;
+  }
+  return scanner.Finish();
+}
+
+absl::Status CheckLogs(rocksdb::Env& env, const std::string& path) {
+  if (auto s = CheckManifest(env, path); !s.ok()) return s;
+  std::vector<std::string> names;
+  if (auto s = env.GetChildren(path, &names); !s.ok()) {
+    return FromRocks(s, Concat("cannot list ", path));
+  }
+  std::vector<std::pair<uint64_t, std::string>> logs;
+  for (const std::string& name : names) {
+    absl::string_view number_text = name;
+    uint64_t number = 0;
+    if (absl::ConsumeSuffix(&number_text, ".log") && absl::SimpleAtoi(number_text, &number)) {
+      logs.emplace_back(number, Concat(path, "/", name));
+    }
+  }
+  std::sort(logs.begin(), logs.end());
+  // A torn tail in a log that is not the last: an earlier start dropped it, and went on with the sequence number that
+  // the torn record would have had. Any other number says that acknowledged records were lost.
+  std::optional<uint64_t> torn_sequence;
+  std::string torn_log;
+  uint64_t torn_offset = 0;
+  for (const auto& [number, log] : logs) {
+    absl::StatusOr<LogScan> scan = ScanFile(env, log);
+    if (!scan.ok()) return scan.status();
+    if (torn_sequence.has_value() && scan->first_sequence.has_value()) {
+      if (*scan->first_sequence != *torn_sequence) return Damaged(torn_log, torn_offset);
+      torn_sequence.reset();
+    }
+    if (!scan->bad_offset.has_value()) continue;
+    if (scan->record_after_bad) return Damaged(log, *scan->bad_offset);
+    if (scan->first_sequence.has_value() || !torn_sequence.has_value()) {
+      torn_sequence = scan->next_sequence;
+      torn_log = log;
+      torn_offset = *scan->bad_offset;
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace vouch
