@@ -30,7 +30,8 @@ absl::Status WalkFiles(const std::string& path, std::vector<SourceFile>* files, 
 std::string ScopeOf(const std::string& path);
 
 // Reads a file whole. ABORTED where size or modification time changed while it was read; PERMISSION_DENIED,
-// RESOURCE_EXHAUSTED (larger than ParseLimits::kMaxDocumentBytes), naming the path.
-absl::StatusOr<std::string> ReadSource(const std::string& path);
+// RESOURCE_EXHAUSTED (larger than ParseLimits::kMaxDocumentBytes), naming the path. `while_reading` is for tests: it runs
+// between the reading and the second look at the file.
+absl::StatusOr<std::string> ReadSource(const std::string& path, const std::function<void()>& while_reading = nullptr);
 
 }  // namespace vouch

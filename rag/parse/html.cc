@@ -448,7 +448,7 @@ absl::StatusOr<ParsedDocument> ParseHtml(std::string_view bytes) {
       !status.ok()) {
     return status;
   }
-  ParsedDocument document = builder.Finish(std::move(title), "html/1");
+  ParsedDocument document = builder.Finish(std::move(title), std::string(ParserId(MediaType::kHtml)));
   for (const Block& block : document.blocks) {
     if (!document.title.empty()) break;
     if (block.kind == Block::Kind::kHeading) {

@@ -132,7 +132,7 @@ absl::StatusOr<ParsedDocument> ParseJsonRecord(std::string_view line) {
   absl::StatusOr<Json> record = ParseRecord(line);
   if (!record.ok()) return record.status();
   ParsedDocument document;
-  document.parser = "jsonl/1";
+  document.parser = ParserId(MediaType::kJsonLines);
   if (JsonString title; FindJsonString(line, "title", &title)) document.title = std::move(title.text);
   if (JsonString text; FindJsonString(line, "text", &text)) {
     document.text = std::move(text.text);
@@ -164,7 +164,7 @@ absl::Status SplitJsonLines(std::string_view file_id, std::string_view bytes,
       }
     }
     if (!error.ok()) {
-      on_error(number, absl::Status(error.code(), absl::StrCat("line ", number, ": ", error.message())));
+      on_error(number, error);
       continue;
     }
     if (absl::Status status = on_document(*std::move(document)); !status.ok()) return status;

@@ -359,7 +359,7 @@ absl::StatusOr<ParsedDocument> ParseMarkdown(std::string_view bytes) {
     if (absl::Status status = CheckNesting(bytes, lines); !status.ok()) return status;
     if (absl::Status status = MarkdownReader(bytes, first, lines, &builder).Read(); !status.ok()) return status;
   }
-  ParsedDocument document = builder.Finish(std::move(title), "markdown/1");
+  ParsedDocument document = builder.Finish(std::move(title), std::string(ParserId(MediaType::kMarkdown)));
   const Block* best = nullptr;
   for (const Block& block : document.blocks) {
     if (block.kind == Block::Kind::kHeading && (best == nullptr || block.level < best->level)) best = &block;

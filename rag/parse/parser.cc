@@ -23,6 +23,20 @@ std::optional<MediaType> MediaTypeOf(std::string_view file_name) {
   return std::nullopt;
 }
 
+std::string_view ParserId(MediaType type) {
+  switch (type) {
+    case MediaType::kText:
+      return "text/1";
+    case MediaType::kMarkdown:
+      return "markdown/1";
+    case MediaType::kHtml:
+      return "html/1";
+    case MediaType::kJsonLines:
+      return "jsonl/1";
+  }
+  return "";
+}
+
 absl::StatusOr<ParsedDocument> ParseDocument(const Document& document) {
   if (document.bytes.size() > ParseLimits::kMaxDocumentBytes) {
     return absl::InvalidArgumentError(absl::StrCat("the document has ", document.bytes.size(),

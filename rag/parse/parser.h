@@ -19,13 +19,16 @@ struct ParseLimits {
 // By file name: .txt .text, .md .markdown, .html .htm .xhtml, .jsonl .ndjson; nullopt for others.
 std::optional<MediaType> MediaTypeOf(std::string_view file_name);
 
-// Parses text, Markdown, HTML. INVALID_ARGUMENT: not UTF-8 (names the byte offset), too large, too deep. Never crashes
-// on any bytes. JSONL is split by SplitJsonLines first.
+// The parser of a media type with its version, as ParsedDocument::parser has it: "markdown/1".
+std::string_view ParserId(MediaType type);
+
+// Parses text, Markdown, HTML and single JSONL records (SplitJsonLines cuts a file into those). INVALID_ARGUMENT: not
+// UTF-8 or a NUL (names the byte offset), too large, too deep, a record that is none. Never crashes on any bytes.
 absl::StatusOr<ParsedDocument> ParseDocument(const Document& document);
 
 // Each record {_id, title, text, metadata} of a JSONL file becomes one Document (media type kJsonLines, id
 // "FILE_ID#_id", bytes: the line). `on_error` hears of each bad line (truncated, not an object, no _id, bad UTF-8, a
-// repeated _id) as "line 17: …" and the rest goes on. Stops with what `on_document` returns if that is an error.
+// repeated _id) with its number, from 1, and the rest goes on. Stops with what `on_document` returns if that is an error.
 absl::Status SplitJsonLines(std::string_view file_id, std::string_view bytes,
                             const std::function<absl::Status(Document&&)>& on_document,
                             const std::function<void(uint64_t line, const absl::Status&)>& on_error);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
+#include "rag/parse/parser.h"
 #include "rag/parse/text_builder.h"
 #include "rag/parse/utf8.h"
 
@@ -60,7 +61,7 @@ ParsedDocument ParsePlainText(std::string_view bytes) {
     previous = line;
     at = line.next;
   }
-  return builder.Finish("", "text/1");
+  return builder.Finish("", std::string(ParserId(MediaType::kText)));
 }
 
 std::vector<Block> FindParagraphs(std::string_view text) {
