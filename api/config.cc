@@ -40,9 +40,11 @@ const std::vector<Setting>& Settings() {
        TextSetting{&Config::data, {}}},
       {"server", "HOST:PORT", "server that the commands speak to, instead of a store of their own",
        TextSetting{&Config::server, {}}},
-      {"log_level", "LEVEL", "what the server logs to standard error: debug, info, warn, error, off",
+      {"log_level", "LEVEL",
+       "what the server logs to standard error: debug, info, warn, error, off",
        TextSetting{&Config::log_level, {"debug", "info", "warn", "error", "off"}}},
-      {"background_threads", "N", "threads that build and merge indexes; more: sooner built, slower searches meanwhile",
+      {"background_threads", "N",
+       "threads that build and merge indexes; more: sooner built, slower searches meanwhile",
        NumberSetting{&Config::background_threads, 1, 256}},
       {"block_cache_mb", "MB", "memory that keeps blocks of the store; more: fewer reads from disk",
        NumberSetting{&Config::block_cache_mb, 8, 1 << 20}},
@@ -56,7 +58,8 @@ const std::vector<Setting>& Settings() {
        NumberSetting{&Config::drain_seconds, 0, 3600}},
       {"model_server.base_url", "URL", "server for openai embedders, as http://127.0.0.1:11434/v1",
        TextSetting{&Config::model_server_base_url, {}}},
-      {"model_server.api_key_env", "VARIABLE", "environment variable that holds the model server's API key",
+      {"model_server.api_key_env", "VARIABLE",
+       "environment variable that holds the model server's API key",
        TextSetting{&Config::model_server_api_key_env, {}}},
   };
   return settings;
@@ -104,21 +107,24 @@ std::string NearestKey(const std::string& name) {
   return nearest;
 }
 
-// Sets one value. `place` says where it stands: "--seal-rows", "VOUCH_SEAL_ROWS", "vouch.yaml, line 3: seal_rows".
-absl::Status Apply(const Setting& setting, const std::string& value, const std::string& place, ConfigOrigin origin,
-                   Config* config) {
+// Sets one value. `place` says where it stands: "--seal-rows", "VOUCH_SEAL_ROWS", "vouch.yaml, line
+// 3: seal_rows".
+absl::Status Apply(const Setting& setting, const std::string& value, const std::string& place,
+                   ConfigOrigin origin, Config* config) {
   if (const auto* text = std::get_if<TextSetting>(&setting.kind)) {
-    if (!text->choices.empty() && std::find(text->choices.begin(), text->choices.end(), value) == text->choices.end()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(place, " is '", value, "'; it takes one of ", absl::StrJoin(text->choices, ", ")));
+    if (!text->choices.empty() &&
+        std::find(text->choices.begin(), text->choices.end(), value) == text->choices.end()) {
+      return absl::InvalidArgumentError(absl::StrCat(place, " is '", value, "'; it takes one of ",
+                                                     absl::StrJoin(text->choices, ", ")));
     }
     config->*text->member = value;
   } else {
     const NumberSetting& number = std::get<NumberSetting>(setting.kind);
     uint64_t parsed = 0;
     if (!absl::SimpleAtoi(value, &parsed) || parsed < number.min || parsed > number.max) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(place, " is '", value, "'; it takes a whole number from ", number.min, " to ", number.max));
+      return absl::InvalidArgumentError(absl::StrCat(place, " is '", value,
+                                                     "'; it takes a whole number from ", number.min,
+                                                     " to ", number.max));
     }
     config->*number.member = parsed;
   }
@@ -127,14 +133,16 @@ absl::Status Apply(const Setting& setting, const std::string& value, const std::
 }
 
 // Applies a mapping of the file; keys of nested mappings are joined by dots.
-absl::Status ApplyMapping(const YAML::Node& mapping, const std::string& prefix, const std::string& file_name,
-                          Config* config) {
+absl::Status ApplyMapping(const YAML::Node& mapping, const std::string& prefix,
+                          const std::string& file_name, Config* config) {
   std::map<std::string, int> seen;
   for (const auto& entry : mapping) {
     const std::string name = prefix + entry.first.as<std::string>("");
-    const std::string place = absl::StrCat(file_name, ", line ", entry.first.Mark().line + 1, ": ", name);
+    const std::string place =
+        absl::StrCat(file_name, ", line ", entry.first.Mark().line + 1, ": ", name);
     if (const auto [it, fresh] = seen.emplace(name, entry.first.Mark().line + 1); !fresh) {
-      return absl::InvalidArgumentError(absl::StrCat(place, " stands twice, first in line ", it->second));
+      return absl::InvalidArgumentError(
+          absl::StrCat(place, " stands twice, first in line ", it->second));
     }
     if (entry.second.IsMap() && entry.second.size() > 0) {
       if (prefix.empty() && FindSetting(name) == nullptr) {
@@ -146,13 +154,16 @@ absl::Status ApplyMapping(const YAML::Node& mapping, const std::string& prefix, 
     }
     const Setting* setting = FindSetting(name);
     if (setting == nullptr) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(place, " is no known key; the nearest is '", NearestKey(name), "' (`vouch serve --help` lists all)"));
+      return absl::InvalidArgumentError(absl::StrCat(place, " is no known key; the nearest is '",
+                                                     NearestKey(name),
+                                                     "' (`vouch serve --help` lists all)"));
     }
     if (!entry.second.IsScalar()) {
-      return absl::InvalidArgumentError(absl::StrCat(place, " has no value, or a list; it takes one value"));
+      return absl::InvalidArgumentError(
+          absl::StrCat(place, " has no value, or a list; it takes one value"));
     }
-    absl::Status status = Apply(*setting, entry.second.Scalar(), place, ConfigOrigin::kFile, config);
+    absl::Status status =
+        Apply(*setting, entry.second.Scalar(), place, ConfigOrigin::kFile, config);
     if (!status.ok()) return status;
   }
   return absl::OkStatus();
@@ -163,13 +174,15 @@ absl::Status ApplyFile(const ConfigSources& sources, Config* config) {
     const YAML::Node root = YAML::Load(sources.file_text);
     if (root.IsNull()) return absl::OkStatus();
     if (!root.IsMap()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(sources.file_name, ": the file must be a mapping of keys to values, as `listen: 127.0.0.1:7700`"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          sources.file_name,
+          ": the file must be a mapping of keys to values, as `listen: 127.0.0.1:7700`"));
     }
     return ApplyMapping(root, "", sources.file_name, config);
   } catch (const YAML::Exception& error) {
-    return absl::InvalidArgumentError(absl::StrCat(sources.file_name, ", line ", error.mark.line + 1, ", column ",
-                                                   error.mark.column + 1, ": not YAML: ", error.msg));
+    return absl::InvalidArgumentError(
+        absl::StrCat(sources.file_name, ", line ", error.mark.line + 1, ", column ",
+                     error.mark.column + 1, ": not YAML: ", error.msg));
   }
 }
 
@@ -181,7 +194,8 @@ std::vector<ConfigKey> MakeKeys() {
     if (const auto* number = std::get_if<NumberSetting>(&setting.kind)) {
       absl::StrAppend(&help, "; ", number->min, " to ", number->max);
     }
-    if (const std::string value = DefaultOf(setting); !value.empty()) absl::StrAppend(&help, " (default ", value, ")");
+    if (const std::string value = DefaultOf(setting); !value.empty())
+      absl::StrAppend(&help, " (default ", value, ")");
     keys.push_back({.name = setting.name,
                     .flag = absl::StrCat("--", absl::StrReplaceAll(words, {{"_", "-"}})),
                     .environment = absl::StrCat("VOUCH_", absl::AsciiStrToUpper(words)),
@@ -206,13 +220,15 @@ absl::StatusOr<Config> LoadConfig(const ConfigSources& sources) {
   for (size_t i = 0; i < ConfigKeys().size(); ++i) {
     const ConfigKey& key = ConfigKeys()[i];
     const Setting& setting = Settings()[i];
-    if (const std::optional<std::string> value = sources.environment(key.environment); value.has_value()) {
+    if (const std::optional<std::string> value = sources.environment(key.environment);
+        value.has_value()) {
       absl::Status status = Apply(setting, *value, "the environment variable " + key.environment,
                                   ConfigOrigin::kEnvironment, &config);
       if (!status.ok()) return status;
     }
     if (const auto it = sources.flags.find(key.name); it != sources.flags.end()) {
-      if (absl::Status status = Apply(setting, it->second, key.flag, ConfigOrigin::kFlag, &config); !status.ok()) {
+      if (absl::Status status = Apply(setting, it->second, key.flag, ConfigOrigin::kFlag, &config);
+          !status.ok()) {
         return status;
       }
     }
@@ -221,13 +237,17 @@ absl::StatusOr<Config> LoadConfig(const ConfigSources& sources) {
 }
 
 absl::StatusOr<std::string> DataDirectory(
-    const Config& config, const std::function<std::optional<std::string>(const std::string& variable)>& environment) {
+    const Config& config,
+    const std::function<std::optional<std::string>(const std::string& variable)>& environment) {
   if (!config.data.empty()) return config.data;
-  if (const auto data_home = environment("XDG_DATA_HOME"); data_home.has_value() && !data_home->empty()) {
+  if (const auto data_home = environment("XDG_DATA_HOME");
+      data_home.has_value() && !data_home->empty()) {
     return *data_home + "/vouch";
   }
-  if (const auto home = environment("HOME"); home.has_value() && !home->empty()) return *home + "/.local/share/vouch";
-  return absl::FailedPreconditionError("there is no folder for the store: give --data DIR (HOME is not set)");
+  if (const auto home = environment("HOME"); home.has_value() && !home->empty())
+    return *home + "/.local/share/vouch";
+  return absl::FailedPreconditionError(
+      "there is no folder for the store: give --data DIR (HOME is not set)");
 }
 
 }  // namespace vouch

@@ -14,8 +14,9 @@ namespace vouch {
 // Where a setting's value came from. Later ones win.
 enum class ConfigOrigin : uint8_t { kDefault, kFile, kEnvironment, kFlag };
 
-// All settings of the program. The keys of the YAML file have these names, with a dot where a `_` stands for a group
-// (model_server.base_url); ConfigKeys() lists them with their bounds and meaning.
+// All settings of the program. The keys of the YAML file have these names, with a dot where a `_`
+// stands for a group (model_server.base_url); ConfigKeys() lists them with their bounds and
+// meaning.
 struct Config {
   std::string listen = "127.0.0.1:7700";
   std::string data;    // empty: $XDG_DATA_HOME/vouch, else ~/.local/share/vouch
@@ -54,13 +55,15 @@ struct ConfigSources {
   std::string file_text;  // YAML; empty: no file
 };
 
-// Flag over environment over file over default. INVALID_ARGUMENT names the place (flag, variable, file and line), the
-// key, the value and what it takes; an unknown key of the file with the nearest one that there is.
+// Flag over environment over file over default. INVALID_ARGUMENT names the place (flag, variable,
+// file and line), the key, the value and what it takes; an unknown key of the file with the nearest
+// one that there is.
 absl::StatusOr<Config> LoadConfig(const ConfigSources& sources);
 
-// Where the store lies: `data`, or its default from the environment. FAILED_PRECONDITION where there is neither
-// XDG_DATA_HOME nor HOME.
+// Where the store lies: `data`, or its default from the environment. FAILED_PRECONDITION where
+// there is neither XDG_DATA_HOME nor HOME.
 absl::StatusOr<std::string> DataDirectory(
-    const Config& config, const std::function<std::optional<std::string>(const std::string& variable)>& environment);
+    const Config& config,
+    const std::function<std::optional<std::string>(const std::string& variable)>& environment);
 
 }  // namespace vouch

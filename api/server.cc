@@ -24,14 +24,16 @@ namespace {
 absl::Status ParseAddress(const std::string& listen, std::string* host) {
   const size_t colon = listen.rfind(':');
   uint32_t port = 0;
-  if (colon == std::string::npos || colon == 0 || !absl::SimpleAtoi(listen.substr(colon + 1), &port) || port > 65'535) {
-    return absl::InvalidArgumentError(absl::StrCat("listen is '", listen,
-                                                   "'; it takes HOST:PORT with a port of 0 to 65535, as 127.0.0.1:7700"));
+  if (colon == std::string::npos || colon == 0 ||
+      !absl::SimpleAtoi(listen.substr(colon + 1), &port) || port > 65'535) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("listen is '", listen,
+                     "'; it takes HOST:PORT with a port of 0 to 65535, as 127.0.0.1:7700"));
   }
   *host = listen.substr(0, colon);
   if (host->find(':') != std::string::npos && host->front() != '[') {
-    return absl::InvalidArgumentError(
-        absl::StrCat("listen is '", listen, "'; an IPv6 address stands in brackets, as [::1]:7700"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "listen is '", listen, "'; an IPv6 address stands in brackets, as [::1]:7700"));
   }
   return absl::OkStatus();
 }
@@ -67,17 +69,18 @@ class GrpcServer final : public Server {
     const int message_bytes = static_cast<int>(options.max_message_mb) << 20;
     builder.SetMaxReceiveMessageSize(message_bytes);
     builder.SetMaxSendMessageSize(message_bytes);
-    builder.SetResourceQuota(
-        grpc::ResourceQuota("vouch").SetMaxThreads(static_cast<int>(options.request_threads) + kPollers));
+    builder.SetResourceQuota(grpc::ResourceQuota("vouch").SetMaxThreads(
+        static_cast<int>(options.request_threads) + kPollers));
     builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
     builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 2);
     builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, kPollers);
     for (const auto& service : services_) builder.RegisterService(service.get());
     server_ = builder.BuildAndStart();
     if (server_ == nullptr || (!options.listen.empty() && port_ == 0)) {
-      return absl::UnavailableError(absl::StrCat("cannot listen on ", options.listen,
-                                                 ": the address is in use, not allowed or not this machine's; choose "
-                                                 "another by --listen (port 0 lets the system choose)"));
+      return absl::UnavailableError(
+          absl::StrCat("cannot listen on ", options.listen,
+                       ": the address is in use, not allowed or not this machine's; choose "
+                       "another by --listen (port 0 lets the system choose)"));
     }
     return absl::OkStatus();
   }
@@ -93,7 +96,8 @@ class GrpcServer final : public Server {
 
   void Shutdown(absl::Duration grace) override {
     if (server_ == nullptr) return;
-    if (grpc::HealthCheckServiceInterface* health = server_->GetHealthCheckService(); health != nullptr) {
+    if (grpc::HealthCheckServiceInterface* health = server_->GetHealthCheckService();
+        health != nullptr) {
       health->SetServingStatus(false);
     }
     server_->Shutdown(absl::ToChronoTime(absl::Now() + grace));
@@ -113,7 +117,8 @@ class GrpcServer final : public Server {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options, Database& database,
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options,
+                                                      Database& database,
                                                       EmbedderRegistry& embedders) {
   auto server = std::make_unique<GrpcServer>(database, embedders);
   if (absl::Status status = server->Start(options); !status.ok()) return status;

@@ -16,16 +16,19 @@ class Channel;
 namespace vouch {
 
 struct ServerOptions {
-  std::string listen;           // "HOST:PORT", port 0: the system chooses; empty: no port, in-process calls only
-  uint32_t max_message_mb = 64; // of one request or reply, 1 … 1024
+  std::string
+      listen;  // "HOST:PORT", port 0: the system chooses; empty: no port, in-process calls only
+  uint32_t max_message_mb = 64;   // of one request or reply, 1 … 1024
   uint32_t request_threads = 64;  // calls served at a time; more wait, then get RESOURCE_EXHAUSTED
 };
 
 // All services of vouch.v1 with health and reflection. Thread safe.
 class Server {
  public:
-  // INVALID_ARGUMENT: the address. UNAVAILABLE: it cannot be listened on. `database` and `embedders` must outlive it.
-  static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options, Database& database,
+  // INVALID_ARGUMENT: the address. UNAVAILABLE: it cannot be listened on. `database` and
+  // `embedders` must outlive it.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options,
+                                                       Database& database,
                                                        EmbedderRegistry& embedders);
   // Shuts down at once.
   virtual ~Server() = default;
@@ -36,7 +39,8 @@ class Server {
   virtual std::string address() const = 0;
   // Calls go to the services without a socket, by the same code as from outside.
   virtual std::shared_ptr<grpc::Channel> InProcessChannel() = 0;
-  // Takes no more requests, lets the running ones finish for up to `grace`, then cancels them. Returns when none runs.
+  // Takes no more requests, lets the running ones finish for up to `grace`, then cancels them.
+  // Returns when none runs.
   virtual void Shutdown(absl::Duration grace) = 0;
 };
 

@@ -8,8 +8,9 @@ class Status;
 
 namespace vouch {
 
-// The two kinds of status have the same codes (google.rpc.Code). A message is cut at kMaxStatusMessageBytes, since gRPC
-// sends it in a header, and percent-encoded: longer ones would be lost whole.
+// The two kinds of status have the same codes (google.rpc.Code). A message is cut at
+// kMaxStatusMessageBytes, since gRPC sends it in a header, and percent-encoded: longer ones would
+// be lost whole.
 inline constexpr size_t kMaxStatusMessageBytes = 2'000;
 grpc::Status ToGrpc(const absl::Status& status);
 absl::Status FromGrpc(const grpc::Status& status);

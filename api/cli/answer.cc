@@ -32,9 +32,11 @@ absl::Status RunList(Invocation& invocation, uint32_t limit) {
   std::vector<std::vector<std::string>> rows;
   for (const v1::AnswerSummary& answer : response.answers()) {
     rows.push_back({answer.id(), FormatTime(answer.time_us()), answer.collection(),
-                    "v" + std::to_string(answer.version()), MakeSnippet(answer.question(), "", 80)});
+                    "v" + std::to_string(answer.version()),
+                    MakeSnippet(answer.question(), "", 80)});
   }
-  Print(rows.empty() ? "no answers yet\n" : FormatTable({"id", "time", "collection", "version", "question"}, rows));
+  Print(rows.empty() ? "no answers yet\n"
+                     : FormatTable({"id", "time", "collection", "version", "question"}, rows));
   return absl::OkStatus();
 }
 
@@ -64,16 +66,19 @@ absl::Status RunShow(Invocation& invocation, const std::string& id, bool explain
 void AddAnswerCommands(CLI::App& app, Invocation& invocation) {
   CLI::App* group = AddGroup(app, "answer", "Answers that were given: every one is kept");
   auto limit = std::make_shared<uint32_t>(20);
-  CLI::App* list = AddCommand(*group, invocation, CommandKind::kClient,
-                              {"list", "The latest answers, newest first", "  vouch answer list --limit 5"},
-                              [&invocation, limit] { return RunList(invocation, *limit); });
-  list->add_option("--limit", *limit, "answers to show, 1 to 1000 (default 20)")->check(CLI::Range(1, 1'000));
+  CLI::App* list =
+      AddCommand(*group, invocation, CommandKind::kClient,
+                 {"list", "The latest answers, newest first", "  vouch answer list --limit 5"},
+                 [&invocation, limit] { return RunList(invocation, *limit); });
+  list->add_option("--limit", *limit, "answers to show, 1 to 1000 (default 20)")
+      ->check(CLI::Range(1, 1'000));
   auto id = std::make_shared<std::string>();
   auto explain = std::make_shared<bool>(false);
-  CLI::App* show = AddCommand(*group, invocation, CommandKind::kClient,
-                              {"show", "One answer, exactly as it was given",
-                               "  vouch answer show 0193590c-2a7e-7c33-a5b8-1e4a60cd2f11"},
-                              [&invocation, id, explain] { return RunShow(invocation, *id, *explain); });
+  CLI::App* show =
+      AddCommand(*group, invocation, CommandKind::kClient,
+                 {"show", "One answer, exactly as it was given",
+                  "  vouch answer show 0193590c-2a7e-7c33-a5b8-1e4a60cd2f11"},
+                 [&invocation, id, explain] { return RunShow(invocation, *id, *explain); });
   show->add_option("id", *id, "the answer's id")->required();
   show->add_flag("--explain", *explain, "show what was retrieved, and why it ranks as it does");
 }

@@ -18,9 +18,10 @@ std::string FormatSource(const v1::Answer& answer, const v1::AnswerSource& sourc
   std::string out = absl::StrFormat("[%u] %s\n", source.number(), name);
   for (const v1::Citation& citation : answer.citations()) {
     if (citation.source_number() != source.number()) continue;
-    absl::StrAppend(&out, "    bytes ", citation.source().begin(), "-", citation.source().end(), ", ",
-                    citation.verified() ? "verified" : "NOT VERIFIED: the source does not hold this quote", ": \"",
-                    MakeSnippet(citation.quote(), "", 160), "\"\n");
+    absl::StrAppend(
+        &out, "    bytes ", citation.source().begin(), "-", citation.source().end(), ", ",
+        citation.verified() ? "verified" : "NOT VERIFIED: the source does not hold this quote",
+        ": \"", MakeSnippet(citation.quote(), "", 160), "\"\n");
   }
   return out;
 }
@@ -43,12 +44,12 @@ std::string FormatAnswer(const v1::Answer& answer, bool explain) {
     if (IsCited(answer, source.number())) sources += FormatSource(answer, source);
   }
   if (!sources.empty()) absl::StrAppend(&out, "\nSources\n", sources);
-  absl::StrAppend(&out, "\nAnswer ", answer.id(), ": ", answer.collection(), " at version ", answer.version(), ", ",
-                  answer.mode(), " search, ", answer.generator(), "\n");
+  absl::StrAppend(&out, "\nAnswer ", answer.id(), ": ", answer.collection(), " at version ",
+                  answer.version(), ", ", answer.mode(), " search, ", answer.generator(), "\n");
   if (explain) {
     absl::StrAppend(&out, "Embedder ", answer.embedder().empty() ? "none" : answer.embedder(), ", ",
-                    absl::StrFormat("%.1f ms to retrieve, %.1f ms to answer\n", 1e-3 * answer.retrieve_us(),
-                                    1e-3 * answer.generate_us()),
+                    absl::StrFormat("%.1f ms to retrieve, %.1f ms to answer\n",
+                                    1e-3 * answer.retrieve_us(), 1e-3 * answer.generate_us()),
                     "\nRetrieved\n", FormatHits(answer.hits(), 1, answer.question(), true));
   }
   return out;

@@ -6,8 +6,8 @@
 
 namespace vouch {
 
-// An answer for people: its text, then numbered sources with document, heading, and for each quote its bytes and whether
-// it was verified; with `explain` all retrieved hits.
+// An answer for people: its text, then numbered sources with document, heading, and for each quote
+// its bytes and whether it was verified; with `explain` all retrieved hits.
 std::string FormatAnswer(const v1::Answer& answer, bool explain);
 
 }  // namespace vouch

@@ -1,8 +1,8 @@
 #include "api/cli/app.h"
 
-#include <CLI/CLI.hpp>
 #include <grpc/support/log.h>
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -24,9 +24,10 @@ std::optional<std::string> SystemEnvironment(const std::string& variable) {
 
 void AddCommands(CLI::App& app, Invocation& invocation) {
   app.require_subcommand(1);
-  app.footer("vouch COMMAND --help says more. A first try:\n"
-             "  vouch ingest notes ~/notes\n"
-             "  vouch ask notes 'What did we decide?'");
+  app.footer(
+      "vouch COMMAND --help says more. A first try:\n"
+      "  vouch ingest notes ~/notes\n"
+      "  vouch ask notes 'What did we decide?'");
   AddIngestCommand(app, invocation);
   AddQueryCommand(app, invocation);
   AddAskCommand(app, invocation);
@@ -61,9 +62,11 @@ int ReportOutcome(const absl::Status& outcome) {
 
 int RunProgram(int argc, char** argv) {
   // gRPC tells of failed connections by itself; the status of the call says the same in our words.
-  if (!SystemEnvironment("GRPC_VERBOSITY").has_value()) gpr_set_log_function([](gpr_log_func_args*) {});
+  if (!SystemEnvironment("GRPC_VERBOSITY").has_value())
+    gpr_set_log_function([](gpr_log_func_args*) {});
   try {
-    CLI::App app("A vector database and RAG engine whose every answer can be vouched for.", "vouch");
+    CLI::App app("A vector database and RAG engine whose every answer can be vouched for.",
+                 "vouch");
     Invocation invocation(SystemEnvironment);
     AddCommands(app, invocation);
     try {

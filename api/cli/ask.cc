@@ -40,8 +40,10 @@ absl::Status RunAsk(Invocation& invocation, const AskOptions& options) {
   grpc::ClientContext context;
   invocation.Prepare(context);
   v1::Answer answer;
-  if (grpc::Status status = stub->Ask(&context, request, &answer); !status.ok()) return (*connection)->Explain(status);
-  Print(invocation.json ? FormatJson(MessageToJson(answer)) : FormatAnswer(answer, options.explain));
+  if (grpc::Status status = stub->Ask(&context, request, &answer); !status.ok())
+    return (*connection)->Explain(status);
+  Print(invocation.json ? FormatJson(MessageToJson(answer))
+                        : FormatAnswer(answer, options.explain));
   return absl::OkStatus();
 }
 
@@ -49,20 +51,26 @@ absl::Status RunAsk(Invocation& invocation, const AskOptions& options) {
 
 void AddAskCommand(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<AskOptions>();
-  CLI::App* command = AddCommand(app, invocation, CommandKind::kClient,
-                                 {"ask", "Answer a question from a collection, with sources",
-                                  "  vouch ask docs 'What happens to an index file that is damaged?'"},
-                                 [&invocation, options] { return RunAsk(invocation, *options); });
+  CLI::App* command =
+      AddCommand(app, invocation, CommandKind::kClient,
+                 {"ask", "Answer a question from a collection, with sources",
+                  "  vouch ask docs 'What happens to an index file that is damaged?'"},
+                 [&invocation, options] { return RunAsk(invocation, *options); });
   command->add_option("collection", options->collection, "the collection")->required();
   command->add_option("question", options->question, "the question")->required();
   AddModeOption(*command, &options->mode);
   AddFilterOption(*command, &options->filter);
   AddAtOption(*command, &options->at);
-  command->add_option("--context-chunks", options->context_chunks, "hits to answer from, 1 to 100 (default 8)")
+  command
+      ->add_option("--context-chunks", options->context_chunks,
+                   "hits to answer from, 1 to 100 (default 8)")
       ->check(CLI::Range(1, 100));
-  command->add_option("--max-sentences", options->max_sentences, "length of the answer, 1 to 20 (default 4)")
+  command
+      ->add_option("--max-sentences", options->max_sentences,
+                   "length of the answer, 1 to 20 (default 4)")
       ->check(CLI::Range(1, 20));
-  command->add_flag("--explain", options->explain, "show what was retrieved, and why it ranks as it does");
+  command->add_flag("--explain", options->explain,
+                    "show what was retrieved, and why it ranks as it does");
 }
 
 }  // namespace vouch

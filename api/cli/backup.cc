@@ -29,8 +29,9 @@ absl::Status RunCreate(Invocation& invocation, const std::string& directory) {
   while (reader->Read(&reply)) progress.Update("copying", reply.fraction());
   progress.Clear();
   if (grpc::Status status = reader->Finish(); !status.ok()) return (*connection)->Explain(status);
-  Print(invocation.json ? FormatJson({{"backup", reply.backup()}, {"directory", request.directory()}})
-                        : absl::StrCat("backup ", reply.backup(), " written to ", request.directory(), "\n"));
+  Print(invocation.json
+            ? FormatJson({{"backup", reply.backup()}, {"directory", request.directory()}})
+            : absl::StrCat("backup ", reply.backup(), " written to ", request.directory(), "\n"));
   return absl::OkStatus();
 }
 
@@ -40,8 +41,10 @@ absl::Status RunList(Invocation& invocation, const std::string& directory) {
   nlohmann::ordered_json json = nlohmann::ordered_json::array();
   std::vector<std::vector<std::string>> rows;
   for (const BackupInfo& backup : *backups) {
-    json.push_back({{"backup", backup.id}, {"time_us", backup.time_us}, {"size_bytes", backup.size_bytes}});
-    rows.push_back({absl::StrCat(backup.id), FormatTime(backup.time_us), FormatBytes(backup.size_bytes)});
+    json.push_back(
+        {{"backup", backup.id}, {"time_us", backup.time_us}, {"size_bytes", backup.size_bytes}});
+    rows.push_back(
+        {absl::StrCat(backup.id), FormatTime(backup.time_us), FormatBytes(backup.size_bytes)});
   }
   Print(invocation.json ? FormatJson({{"backups", json}})
         : rows.empty()  ? "no backups\n"
@@ -52,7 +55,8 @@ absl::Status RunList(Invocation& invocation, const std::string& directory) {
 absl::Status RunVerify(Invocation& invocation, const std::string& directory, uint32_t id) {
   absl::StatusOr<std::vector<BackupInfo>> backups = ListBackups(directory);
   if (!backups.ok()) return backups.status();
-  if (backups->empty()) return absl::NotFoundError(absl::StrCat("there are no backups in '", directory, "'"));
+  if (backups->empty())
+    return absl::NotFoundError(absl::StrCat("there are no backups in '", directory, "'"));
   if (id == 0) id = backups->back().id;
   if (absl::Status status = VerifyBackup(directory, id); !status.ok()) return status;
   Print(invocation.json ? FormatJson({{"backup", id}, {"intact", true}})
@@ -66,17 +70,20 @@ void AddBackupCommands(CLI::App& app, Invocation& invocation) {
   CLI::App* group = AddGroup(app, "backup", "Incremental backups of the whole store");
   auto directory = std::make_shared<std::string>();
   auto id = std::make_shared<uint32_t>(0);
-  CLI::App* create = AddCommand(*group, invocation, CommandKind::kClient,
-                                {"create", "Back up the store while it serves, into a folder of the server's machine",
-                                 "  vouch backup create /var/backups/vouch"},
-                                [&invocation, directory] { return RunCreate(invocation, *directory); });
-  CLI::App* list = AddCommand(*group, invocation, CommandKind::kOffline,
-                              {"list", "The backups in a folder", "  vouch backup list /var/backups/vouch"},
-                              [&invocation, directory] { return RunList(invocation, *directory); });
-  CLI::App* verify = AddCommand(*group, invocation, CommandKind::kOffline,
-                                {"verify", "Check every file of a backup against its checksum",
-                                 "  vouch backup verify /var/backups/vouch --backup 3"},
-                                [&invocation, directory, id] { return RunVerify(invocation, *directory, *id); });
+  CLI::App* create = AddCommand(
+      *group, invocation, CommandKind::kClient,
+      {"create", "Back up the store while it serves, into a folder of the server's machine",
+       "  vouch backup create /var/backups/vouch"},
+      [&invocation, directory] { return RunCreate(invocation, *directory); });
+  CLI::App* list =
+      AddCommand(*group, invocation, CommandKind::kOffline,
+                 {"list", "The backups in a folder", "  vouch backup list /var/backups/vouch"},
+                 [&invocation, directory] { return RunList(invocation, *directory); });
+  CLI::App* verify =
+      AddCommand(*group, invocation, CommandKind::kOffline,
+                 {"verify", "Check every file of a backup against its checksum",
+                  "  vouch backup verify /var/backups/vouch --backup 3"},
+                 [&invocation, directory, id] { return RunVerify(invocation, *directory, *id); });
   for (CLI::App* command : {create, list, verify}) {
     command->add_option("directory", *directory, "folder of the backups")->required();
   }

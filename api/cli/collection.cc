@@ -42,14 +42,14 @@ std::string FormatSchema(const CollectionSchema& schema) {
   std::vector<std::vector<std::string>> rows;
   for (const DenseField& field : schema.dense) {
     rows.push_back({field.name, "dense",
-                    absl::StrCat("dim ", field.dim, ", ", std::string(MetricName(field.metric)), ", ",
-                                 std::string(DenseIndexKindName(field.index)),
+                    absl::StrCat("dim ", field.dim, ", ", std::string(MetricName(field.metric)),
+                                 ", ", std::string(DenseIndexKindName(field.index)),
                                  field.embedder.empty() ? "" : ", filled by " + field.embedder)});
   }
   for (const TextField& field : schema.text) {
     rows.push_back({field.name, "text",
-                    absl::StrCat("BM25 over ", absl::StrJoin(field.paths, ", "), "; ", field.language, ", k1 ", field.k1,
-                                 ", b ", field.b)});
+                    absl::StrCat("BM25 over ", absl::StrJoin(field.paths, ", "), "; ",
+                                 field.language, ", k1 ", field.k1, ", b ", field.b)});
   }
   for (const PayloadField& field : schema.payload) {
     rows.push_back({field.path, "payload", std::string(PayloadTypeName(field.type))});
@@ -64,16 +64,19 @@ std::string FormatStats(const v1::CollectionStats& stats) {
     memory += segment.memory_bytes();
     file += segment.file_bytes();
   }
-  std::string out = absl::StrCat("segments: ", FormatCount(stats.segments_size()), " (", FormatCount(sealed),
-                                 " with an index file), ", FormatBytes(memory), " in memory, ", FormatBytes(file),
-                                 " on disk\n");
+  std::string out = absl::StrCat("segments: ", FormatCount(stats.segments_size()), " (",
+                                 FormatCount(sealed), " with an index file), ", FormatBytes(memory),
+                                 " in memory, ", FormatBytes(file), " on disk\n");
   if (stats.index_files_damaged() > 0) {
-    absl::StrAppend(&out, "index files found damaged and rebuilt: ", stats.index_files_damaged(), "\n");
+    absl::StrAppend(&out, "index files found damaged and rebuilt: ", stats.index_files_damaged(),
+                    "\n");
   }
   if (!stats.building().empty()) {
-    absl::StrAppend(&out, "building: ", stats.building(), " (", static_cast<int>(100 * stats.build_fraction()), " %)\n");
+    absl::StrAppend(&out, "building: ", stats.building(), " (",
+                    static_cast<int>(100 * stats.build_fraction()), " %)\n");
   }
-  if (!stats.last_build_error().empty()) absl::StrAppend(&out, "last build failed: ", stats.last_build_error(), "\n");
+  if (!stats.last_build_error().empty())
+    absl::StrAppend(&out, "last build failed: ", stats.last_build_error(), "\n");
   return out;
 }
 
@@ -81,16 +84,19 @@ absl::Status RunCreate(Invocation& invocation, const CollectionOptions& options)
   absl::StatusOr<CollectionSchema> schema = SchemaFromOptions(options.schema);
   if (!schema.ok()) return schema.status();
   if (schema->dense.empty() && schema->text.empty()) {
-    return UsageError("a collection needs a field to search: give --dense, --text or --schema (`vouch ingest` makes a "
-                      "collection for documents by itself)");
+    return UsageError(
+        "a collection needs a field to search: give --dense, --text or --schema (`vouch ingest` "
+        "makes a "
+        "collection for documents by itself)");
   }
   v1::CreateCollectionRequest request;
   request.set_name(options.name);
   FillSchema(*schema, request.mutable_schema());
   v1::Collection collection;
-  absl::Status status = WithStub(invocation, Invocation::Store::kCreate, [&](auto& stub, auto& context) {
-    return stub.CreateCollection(&context, request, &collection);
-  });
+  absl::Status status =
+      WithStub(invocation, Invocation::Store::kCreate, [&](auto& stub, auto& context) {
+        return stub.CreateCollection(&context, request, &collection);
+      });
   if (!status.ok()) return status;
   Print(invocation.json ? FormatJson(MessageToJson(collection))
                         : absl::StrCat("collection ", collection.name(), " created\n"));
@@ -99,9 +105,10 @@ absl::Status RunCreate(Invocation& invocation, const CollectionOptions& options)
 
 absl::Status RunList(Invocation& invocation) {
   v1::ListCollectionsResponse response;
-  absl::Status status = WithStub(invocation, Invocation::Store::kMustExist, [&](auto& stub, auto& context) {
-    return stub.ListCollections(&context, v1::ListCollectionsRequest(), &response);
-  });
+  absl::Status status =
+      WithStub(invocation, Invocation::Store::kMustExist, [&](auto& stub, auto& context) {
+        return stub.ListCollections(&context, v1::ListCollectionsRequest(), &response);
+      });
   if (!status.ok()) return status;
   if (invocation.json) {
     Print(FormatJson(MessageToJson(response)));
@@ -109,10 +116,11 @@ absl::Status RunList(Invocation& invocation) {
   }
   std::vector<std::vector<std::string>> rows;
   for (const v1::Collection& collection : response.collections()) {
-    rows.push_back({collection.name(), FormatCount(collection.points()), absl::StrCat("v", collection.version()),
-                    FormatTime(collection.created_us())});
+    rows.push_back({collection.name(), FormatCount(collection.points()),
+                    absl::StrCat("v", collection.version()), FormatTime(collection.created_us())});
   }
-  Print(rows.empty() ? "no collections\n" : FormatTable({"collection", "points", "version", "created"}, rows));
+  Print(rows.empty() ? "no collections\n"
+                     : FormatTable({"collection", "points", "version", "created"}, rows));
   return absl::OkStatus();
 }
 
@@ -120,14 +128,16 @@ absl::Status RunShow(Invocation& invocation, const CollectionOptions& options) {
   v1::GetCollectionRequest request;
   request.set_name(options.name);
   v1::Collection collection;
-  absl::Status status = WithStub(invocation, Invocation::Store::kMustExist, [&](auto& stub, auto& context) {
-    return stub.GetCollection(&context, request, &collection);
-  });
+  absl::Status status =
+      WithStub(invocation, Invocation::Store::kMustExist, [&](auto& stub, auto& context) {
+        return stub.GetCollection(&context, request, &collection);
+      });
   if (!status.ok()) return status;
   absl::StatusOr<CollectionSchema> schema = SchemaOf(collection.schema());
   if (!schema.ok()) return schema.status();
   if (options.schema_only) {
-    const auto json = nlohmann::ordered_json::parse(schema->ToJson(), nullptr, /*allow_exceptions=*/false);
+    const auto json =
+        nlohmann::ordered_json::parse(schema->ToJson(), nullptr, /*allow_exceptions=*/false);
     Print(FormatJson(json));
     return absl::OkStatus();
   }
@@ -144,23 +154,26 @@ absl::Status RunShow(Invocation& invocation, const CollectionOptions& options) {
     Print(FormatJson(json));
     return absl::OkStatus();
   }
-  Print(absl::StrCat(collection.name(), " at version ", stats.version(), ": ", FormatCounted(stats.points(), "point"),
-                     " of ", FormatCounted(stats.rows(), "row"), " written, created ",
-                     FormatTime(collection.created_us()), "\n", FormatStats(stats), "\n", FormatSchema(*schema)));
+  Print(absl::StrCat(collection.name(), " at version ", stats.version(), ": ",
+                     FormatCounted(stats.points(), "point"), " of ",
+                     FormatCounted(stats.rows(), "row"), " written, created ",
+                     FormatTime(collection.created_us()), "\n", FormatStats(stats), "\n",
+                     FormatSchema(*schema)));
   return absl::OkStatus();
 }
 
 absl::Status RunDrop(Invocation& invocation, const CollectionOptions& options) {
   if (!options.yes) {
-    return UsageError(absl::StrCat("dropping '", options.name,
-                                   "' removes all its points, versions and tags for good; add --yes to do it"));
+    return UsageError(
+        absl::StrCat("dropping '", options.name,
+                     "' removes all its points, versions and tags for good; add --yes to do it"));
   }
   v1::DropCollectionRequest request;
   request.set_name(options.name);
   v1::DropCollectionResponse response;
-  absl::Status status = WithStub(invocation, Invocation::Store::kMustExist, [&](auto& stub, auto& context) {
-    return stub.DropCollection(&context, request, &response);
-  });
+  absl::Status status = WithStub(
+      invocation, Invocation::Store::kMustExist,
+      [&](auto& stub, auto& context) { return stub.DropCollection(&context, request, &response); });
   if (!status.ok()) return status;
   Print(invocation.json ? FormatJson({{"dropped", options.name}})
                         : absl::StrCat("collection ", options.name, " dropped\n"));
@@ -178,17 +191,19 @@ absl::Status RunVersions(Invocation& invocation, const CollectionOptions& option
     v1::GetCollectionRequest latest_request;
     latest_request.set_name(options.name);
     v1::Collection collection;
-    absl::Status status = WithStub(invocation, Invocation::Store::kMustExist, [&](auto& stub, auto& context) {
-      return stub.GetCollection(&context, latest_request, &collection);
-    });
+    absl::Status status =
+        WithStub(invocation, Invocation::Store::kMustExist, [&](auto& stub, auto& context) {
+          return stub.GetCollection(&context, latest_request, &collection);
+        });
     if (!status.ok()) return status;
-    const uint64_t last = options.last == 0 ? collection.version() : std::min(options.last, collection.version());
+    const uint64_t last =
+        options.last == 0 ? collection.version() : std::min(options.last, collection.version());
     request.set_first(last > options.limit ? last - options.limit + 1 : 1);
   }
   v1::ListVersionsResponse response;
-  absl::Status status = WithStub(invocation, Invocation::Store::kMustExist, [&](auto& stub, auto& context) {
-    return stub.ListVersions(&context, request, &response);
-  });
+  absl::Status status = WithStub(
+      invocation, Invocation::Store::kMustExist,
+      [&](auto& stub, auto& context) { return stub.ListVersions(&context, request, &response); });
   if (!status.ok()) return status;
   if (invocation.json) {
     Print(FormatJson(MessageToJson(response)));
@@ -196,10 +211,12 @@ absl::Status RunVersions(Invocation& invocation, const CollectionOptions& option
   }
   std::vector<std::vector<std::string>> rows;
   for (const v1::VersionInfo& info : response.versions()) {
-    rows.push_back({absl::StrCat("v", info.version()), FormatTime(info.time_us()), absl::StrCat("+", info.rows_added()),
-                    absl::StrCat("-", info.rows_retired()), FormatCount(info.points()), info.actor()});
+    rows.push_back({absl::StrCat("v", info.version()), FormatTime(info.time_us()),
+                    absl::StrCat("+", info.rows_added()), absl::StrCat("-", info.rows_retired()),
+                    FormatCount(info.points()), info.actor()});
   }
-  Print(rows.empty() ? "no versions\n" : FormatTable({"version", "time", "added", "retired", "points", "by"}, rows));
+  Print(rows.empty() ? "no versions\n"
+                     : FormatTable({"version", "time", "added", "retired", "points", "by"}, rows));
   return absl::OkStatus();
 }
 
@@ -207,12 +224,13 @@ absl::Status RunOptimize(Invocation& invocation, const CollectionOptions& option
   v1::OptimizeCollectionRequest request;
   request.set_collection(options.name);
   Progress progress = invocation.MakeProgress();
-  absl::Status status = WithStub(invocation, Invocation::Store::kMustExist, [&](auto& stub, auto& context) {
-    const auto reader = stub.OptimizeCollection(&context, request);
-    v1::OptimizeProgress reply;
-    while (reader->Read(&reply)) progress.Update("building indexes", reply.fraction());
-    return reader->Finish();
-  });
+  absl::Status status =
+      WithStub(invocation, Invocation::Store::kMustExist, [&](auto& stub, auto& context) {
+        const auto reader = stub.OptimizeCollection(&context, request);
+        v1::OptimizeProgress reply;
+        while (reader->Read(&reply)) progress.Update("building indexes", reply.fraction());
+        return reader->Finish();
+      });
   progress.Clear();
   if (!status.ok()) return status;
   Print(invocation.json ? FormatJson({{"optimized", options.name}})
@@ -223,39 +241,62 @@ absl::Status RunOptimize(Invocation& invocation, const CollectionOptions& option
 }  // namespace
 
 void AddCollectionCommands(CLI::App& app, Invocation& invocation) {
-  CLI::App* group = AddGroup(app, "collection", "Collections: make, show, drop, list versions, optimize");
+  CLI::App* group =
+      AddGroup(app, "collection", "Collections: make, show, drop, list versions, optimize");
   auto options = std::make_shared<CollectionOptions>();
-  const auto add = [&](const CommandText& text, absl::Status (*run)(Invocation&, const CollectionOptions&)) {
-    CLI::App* command = AddCommand(*group, invocation, CommandKind::kClient, text,
-                                   [&invocation, options, run] { return run(invocation, *options); });
+  const auto add = [&](const CommandText& text,
+                       absl::Status (*run)(Invocation&, const CollectionOptions&)) {
+    CLI::App* command =
+        AddCommand(*group, invocation, CommandKind::kClient, text,
+                   [&invocation, options, run] { return run(invocation, *options); });
     command->add_option("collection", options->name, "the collection")->required();
     return command;
   };
-  CLI::App* create = add({"create", "Make an empty collection",
-                          "  vouch collection create films --dense embedding:384:cosine --text plot:title,plot "
-                          "--payload year:integer"},
-                         RunCreate);
-  create->add_option("--schema", options->schema.file, "JSON file of the schema, as `collection show --schema` prints it")
+  CLI::App* create =
+      add({"create", "Make an empty collection",
+           "  vouch collection create films --dense embedding:384:cosine --text plot:title,plot "
+           "--payload year:integer"},
+          RunCreate);
+  create
+      ->add_option("--schema", options->schema.file,
+                   "JSON file of the schema, as `collection show --schema` prints it")
       ->type_name("FILE");
-  create->add_option("--dense", options->schema.dense, "dense field: NAME:DIM[:cosine|ip|l2[:hnsw|flat]]")
-      ->type_name("FIELD")->expected(1)->take_all();
+  create
+      ->add_option("--dense", options->schema.dense,
+                   "dense field: NAME:DIM[:cosine|ip|l2[:hnsw|flat]]")
+      ->type_name("FIELD")
+      ->expected(1)
+      ->take_all();
   create->add_option("--text", options->schema.text, "text field: NAME:PATH[,PATH...][:LANGUAGE]")
-      ->type_name("FIELD")->expected(1)->take_all();
-  create->add_option("--payload", options->schema.payload,
-                     "payload field to filter by: PATH:keyword|integer|float|bool|datetime")
-      ->type_name("FIELD")->expected(1)->take_all();
-  AddCommand(*group, invocation, CommandKind::kClient, {"list", "All collections", "  vouch collection list"},
+      ->type_name("FIELD")
+      ->expected(1)
+      ->take_all();
+  create
+      ->add_option("--payload", options->schema.payload,
+                   "payload field to filter by: PATH:keyword|integer|float|bool|datetime")
+      ->type_name("FIELD")
+      ->expected(1)
+      ->take_all();
+  AddCommand(*group, invocation, CommandKind::kClient,
+             {"list", "All collections", "  vouch collection list"},
              [&invocation] { return RunList(invocation); });
-  CLI::App* show = add({"show", "Schema, size and indexes of a collection", "  vouch collection show films"}, RunShow);
+  CLI::App* show =
+      add({"show", "Schema, size and indexes of a collection", "  vouch collection show films"},
+          RunShow);
   show->add_flag("--schema", options->schema_only, "print the schema alone, as JSON");
-  CLI::App* drop = add({"drop", "Remove a collection for good", "  vouch collection drop films --yes"}, RunDrop);
+  CLI::App* drop =
+      add({"drop", "Remove a collection for good", "  vouch collection drop films --yes"}, RunDrop);
   drop->add_flag("--yes", options->yes, "really");
-  CLI::App* versions = add({"versions", "The latest commits of a collection", "  vouch collection versions films --limit 5"},
+  CLI::App* versions = add({"versions", "The latest commits of a collection",
+                            "  vouch collection versions films --limit 5"},
                            RunVersions);
   versions->add_option("--first", options->first, "from this version on");
   versions->add_option("--last", options->last, "up to this version");
-  versions->add_option("--limit", options->limit, "versions to show, 1 to 1000 (default 20)")->check(CLI::Range(1, 1'000));
-  add({"optimize", "Build all indexes that are due and merge segments", "  vouch collection optimize films"}, RunOptimize);
+  versions->add_option("--limit", options->limit, "versions to show, 1 to 1000 (default 20)")
+      ->check(CLI::Range(1, 1'000));
+  add({"optimize", "Build all indexes that are due and merge segments",
+       "  vouch collection optimize films"},
+      RunOptimize);
 }
 
 }  // namespace vouch

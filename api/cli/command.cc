@@ -1,7 +1,6 @@
 #include "api/cli/command.h"
 
 #include <CLI/CLI.hpp>
-
 #include <cstdio>
 #include <memory>
 #include <utility>
@@ -15,7 +14,10 @@ void AddSettings(CLI::App& command, Invocation& invocation, CommandKind kind) {
     if (is_server && kind != CommandKind::kClient) continue;
     if (key.name == "listen" && kind != CommandKind::kServer) continue;
     CLI::Option* option = command.add_option_function<std::string>(
-        key.flag, [&invocation, name = key.name](const std::string& value) { invocation.flags[name] = value; },
+        key.flag,
+        [&invocation, name = key.name](const std::string& value) {
+          invocation.flags[name] = value;
+        },
         key.help);
     option->type_name(key.value_name);
     const bool shown = kind == CommandKind::kServer || is_server || key.name == "data";
@@ -25,17 +27,21 @@ void AddSettings(CLI::App& command, Invocation& invocation, CommandKind kind) {
 
 }  // namespace
 
-CLI::App* AddCommand(CLI::App& parent, Invocation& invocation, CommandKind kind, const CommandText& text,
-                     std::function<absl::Status()> run) {
+CLI::App* AddCommand(CLI::App& parent, Invocation& invocation, CommandKind kind,
+                     const CommandText& text, std::function<absl::Status()> run) {
   CLI::App* command = parent.add_subcommand(text.name, text.summary);
   command->footer("Example:\n" + text.example);
   command->add_flag("--json", invocation.json, "print JSON, for scripts");
   command->add_flag("-q,--quiet", invocation.quiet, "show no progress");
-  command->add_option("--config", invocation.config_path, "YAML file of settings (default $VOUCH_CONFIG)")
+  command
+      ->add_option("--config", invocation.config_path,
+                   "YAML file of settings (default $VOUCH_CONFIG)")
       ->type_name("FILE")
       ->group("Settings");
   if (kind == CommandKind::kClient) {
-    command->add_option("--timeout", invocation.timeout_seconds, "seconds after which a call is given up (default none)")
+    command
+        ->add_option("--timeout", invocation.timeout_seconds,
+                     "seconds after which a call is given up (default none)")
         ->type_name("S")
         ->check(CLI::PositiveNumber);
   }

@@ -25,10 +25,10 @@ struct CommandText {
   std::string example;  // lines that can be typed
 };
 
-// Adds a command with the shared options. `run` is called once the command line is parsed; its status is the program's
-// result (RunProgram).
-CLI::App* AddCommand(CLI::App& parent, Invocation& invocation, CommandKind kind, const CommandText& text,
-                     std::function<absl::Status()> run);
+// Adds a command with the shared options. `run` is called once the command line is parsed; its
+// status is the program's result (RunProgram).
+CLI::App* AddCommand(CLI::App& parent, Invocation& invocation, CommandKind kind,
+                     const CommandText& text, std::function<absl::Status()> run);
 
 // A command that only groups others.
 CLI::App* AddGroup(CLI::App& parent, const std::string& name, const std::string& summary);

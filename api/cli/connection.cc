@@ -24,11 +24,13 @@ class ServerConnection final : public Connection {
 
   const std::shared_ptr<grpc::Channel>& channel() const override { return channel_; }
   absl::Status Explain(const grpc::Status& status) const override {
-    if (status.error_code() != grpc::StatusCode::UNAVAILABLE || !absl::StrContains(status.error_message(), "connect")) {
+    if (status.error_code() != grpc::StatusCode::UNAVAILABLE ||
+        !absl::StrContains(status.error_message(), "connect")) {
       return FromGrpc(status);
     }
     return absl::UnavailableError(absl::StrCat("no server answers at ", address_,
-                                               "; is `vouch serve` running there? (", status.error_message(), ")"));
+                                               "; is `vouch serve` running there? (",
+                                               status.error_message(), ")"));
   }
 
  private:
@@ -67,20 +69,24 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::ToServer(const Config& c
   return std::make_unique<ServerConnection>(config.server);
 }
 
-absl::StatusOr<std::unique_ptr<Connection>> Connection::Embedded(const Config& config, const std::string& data_dir,
-                                                                 bool create, const std::string& api_key) {
+absl::StatusOr<std::unique_ptr<Connection>> Connection::Embedded(const Config& config,
+                                                                 const std::string& data_dir,
+                                                                 bool create,
+                                                                 const std::string& api_key) {
   std::error_code error;
   if (!create && !std::filesystem::exists(data_dir + "/store", error)) {
-    return absl::NotFoundError(absl::StrCat("there is no store in '", data_dir,
-                                            "'; `vouch ingest NAME PATH` makes one, --data names another folder, "
-                                            "--server a server"));
+    return absl::NotFoundError(
+        absl::StrCat("there is no store in '", data_dir,
+                     "'; `vouch ingest NAME PATH` makes one, --data names another folder, "
+                     "--server a server"));
   }
   DatabaseOptions options = DatabaseOptionsOf(config, data_dir);
   options.create_if_missing = create;
   absl::StatusOr<std::unique_ptr<Database>> database = Database::Open(std::move(options));
   if (!database.ok()) return ExplainOpen(database.status(), data_dir);
   auto connection = std::make_unique<EmbeddedConnection>(
-      *std::move(database), ModelServerOptions{.base_url = config.model_server_base_url, .api_key = api_key});
+      *std::move(database),
+      ModelServerOptions{.base_url = config.model_server_base_url, .api_key = api_key});
   if (absl::Status status = connection->Start(config); !status.ok()) return status;
   return connection;
 }
@@ -95,10 +101,12 @@ DatabaseOptions DatabaseOptionsOf(const Config& config, const std::string& data_
 }
 
 absl::Status ExplainOpen(const absl::Status& status, const std::string& data_dir) {
-  if (status.ok() || !absl::IsFailedPrecondition(status) || !absl::StrContains(status.message(), "process")) {
+  if (status.ok() || !absl::IsFailedPrecondition(status) ||
+      !absl::StrContains(status.message(), "process")) {
     return status;
   }
-  return absl::FailedPreconditionError(absl::StrCat(status.message(), ". If a server runs on '", data_dir,
+  return absl::FailedPreconditionError(absl::StrCat(status.message(), ". If a server runs on '",
+                                                    data_dir,
                                                     "', speak to it by --server HOST:PORT"));
 }
 

@@ -15,14 +15,16 @@ class Status;
 
 namespace vouch {
 
-// What a command speaks to: a server, or a store that it opens itself and serves to itself without a port. Either way the
-// command calls the same stubs, so that there is one path.
+// What a command speaks to: a server, or a store that it opens itself and serves to itself without
+// a port. Either way the command calls the same stubs, so that there is one path.
 class Connection {
  public:
   static absl::StatusOr<std::unique_ptr<Connection>> ToServer(const Config& config);
   // NOT_FOUND: no store there, and not `create`. FAILED_PRECONDITION: another process has it open.
-  static absl::StatusOr<std::unique_ptr<Connection>> Embedded(const Config& config, const std::string& data_dir,
-                                                              bool create, const std::string& api_key);
+  static absl::StatusOr<std::unique_ptr<Connection>> Embedded(const Config& config,
+                                                              const std::string& data_dir,
+                                                              bool create,
+                                                              const std::string& api_key);
   virtual ~Connection() = default;
 
   virtual const std::shared_ptr<grpc::Channel>& channel() const = 0;

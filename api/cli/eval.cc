@@ -70,7 +70,8 @@ absl::Status WriteRun(const std::string& path, const std::string& run) {
   std::ofstream out(path, std::ios::binary | std::ios::trunc);
   out << run;
   out.close();
-  if (!out) return absl::PermissionDeniedError(absl::StrCat("the run file '", path, "' cannot be written"));
+  if (!out)
+    return absl::PermissionDeniedError(absl::StrCat("the run file '", path, "' cannot be written"));
   return absl::OkStatus();
 }
 
@@ -88,15 +89,16 @@ std::string FormatMeasures(const std::string& query, const v1::Measures& measure
   return out;
 }
 
-nlohmann::ordered_json ToJson(const EvalOptions& options, const v1::EvaluateRetrievalResult& result) {
+nlohmann::ordered_json ToJson(const EvalOptions& options,
+                              const v1::EvaluateRetrievalResult& result) {
   nlohmann::ordered_json json = {{"collection", options.collection},
                                  {"version", result.version()},
                                  {"mode", result.mode()},
                                  {"embedder", result.embedder()}};
   json.update(MessageToJson(result.all()));
   if (options.per_query) {
-    for (const auto& [query, measures] : std::map<std::string, v1::Measures>(result.queries().begin(),
-                                                                             result.queries().end())) {
+    for (const auto& [query, measures] :
+         std::map<std::string, v1::Measures>(result.queries().begin(), result.queries().end())) {
       json["queries"][query] = MessageToJson(measures);
     }
   }
@@ -131,8 +133,8 @@ absl::Status RunEval(Invocation& invocation, const EvalOptions& options) {
     Print(FormatJson(ToJson(options, result)));
     return absl::OkStatus();
   }
-  for (const auto& [query, measures] : std::map<std::string, v1::Measures>(result.queries().begin(),
-                                                                           result.queries().end())) {
+  for (const auto& [query, measures] :
+       std::map<std::string, v1::Measures>(result.queries().begin(), result.queries().end())) {
     Print(FormatMeasures(query, measures));
   }
   Print(FormatMeasures("all", result.all()));
@@ -144,17 +146,24 @@ absl::Status RunEval(Invocation& invocation, const EvalOptions& options) {
 void AddEvalCommands(CLI::App& app, Invocation& invocation) {
   CLI::App* group = AddGroup(app, "eval", "Measure quality against judgements");
   auto options = std::make_shared<EvalOptions>();
-  CLI::App* command = AddCommand(*group, invocation, CommandKind::kClient,
-                                 {"retrieval", "Retrieval quality by trec_eval's measures (as trec_eval -c)",
-                                  "  vouch eval retrieval docs --queries queries.jsonl --qrels qrels.tsv --mode text --json"},
-                                 [&invocation, options] { return RunEval(invocation, *options); });
+  CLI::App* command = AddCommand(
+      *group, invocation, CommandKind::kClient,
+      {"retrieval", "Retrieval quality by trec_eval's measures (as trec_eval -c)",
+       "  vouch eval retrieval docs --queries queries.jsonl --qrels qrels.tsv --mode text --json"},
+      [&invocation, options] { return RunEval(invocation, *options); });
   command->add_option("collection", options->collection, "the collection")->required();
-  command->add_option("--queries", options->queries, "JSONL with {_id, text} a line")->required()->type_name("FILE");
-  command->add_option("--qrels", options->qrels, "judgements: TREC qrels, or tab-separated query-id corpus-id score")
-      ->required()->type_name("FILE");
+  command->add_option("--queries", options->queries, "JSONL with {_id, text} a line")
+      ->required()
+      ->type_name("FILE");
+  command
+      ->add_option("--qrels", options->qrels,
+                   "judgements: TREC qrels, or tab-separated query-id corpus-id score")
+      ->required()
+      ->type_name("FILE");
   AddModeOption(*command, &options->mode);
   AddAtOption(*command, &options->at);
-  command->add_option("--run-file", options->run_file, "writes the run there, in TREC format")->type_name("FILE");
+  command->add_option("--run-file", options->run_file, "writes the run there, in TREC format")
+      ->type_name("FILE");
   command->add_option("--depth", options->depth, "documents a query, 1 to 10000 (default 1000)")
       ->check(CLI::Range(1, 10'000));
   command->add_flag("--per-query", options->per_query, "print the measures of each query, too");

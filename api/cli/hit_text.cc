@@ -23,8 +23,10 @@ std::string SourceOf(const nlohmann::json& payload, const nlohmann::json& proven
   if (source.empty()) source = TextAt(payload, "doc_id");
   if (source.empty()) return "";
   const auto span = provenance.find("source");
-  if (span != provenance.end() && span->is_array() && span->size() == 2 && (*span)[0].is_number_unsigned()) {
-    absl::StrAppend(&source, ", bytes ", (*span)[0].get<uint64_t>(), "-", (*span)[1].get<uint64_t>());
+  if (span != provenance.end() && span->is_array() && span->size() == 2 &&
+      (*span)[0].is_number_unsigned()) {
+    absl::StrAppend(&source, ", bytes ", (*span)[0].get<uint64_t>(), "-",
+                    (*span)[1].get<uint64_t>());
   }
   return source;
 }
@@ -37,11 +39,12 @@ nlohmann::json ParseObject(const std::string& text) {
 std::string FormatExplanation(const v1::Hit& hit) {
   std::string out;
   for (const v1::NodeScore& node : hit.explanation()) {
-    absl::StrAppendFormat(&out, "      %s: rank %u, score %.4g, gives %.4g\n", node.node(), node.rank(), node.score(),
-                          node.contribution());
+    absl::StrAppendFormat(&out, "      %s: rank %u, score %.4g, gives %.4g\n", node.node(),
+                          node.rank(), node.score(), node.contribution());
     for (const v1::TermContribution& term : node.terms()) {
-      absl::StrAppendFormat(&out, "        %s: %.4g (%u here, in %s, idf %.4g)\n", term.term(), term.score(),
-                            term.frequency(), FormatCounted(term.document_frequency(), "point"), term.idf());
+      absl::StrAppendFormat(&out, "        %s: %.4g (%u here, in %s, idf %.4g)\n", term.term(),
+                            term.score(), term.frequency(),
+                            FormatCounted(term.document_frequency(), "point"), term.idf());
     }
   }
   return out;
@@ -59,10 +62,12 @@ std::string FormatHits(const google::protobuf::RepeatedPtrField<v1::Hit>& hits, 
     const std::string id = FormatPointId(hit.point().id());
     std::string title = TextAt(payload, "title");
     const std::string heading = TextAt(payload, "heading");
-    if (!heading.empty() && heading != title) title = title.empty() ? heading : absl::StrCat(title, " > ", heading);
+    if (!heading.empty() && heading != title)
+      title = title.empty() ? heading : absl::StrCat(title, " > ", heading);
     absl::StrAppendFormat(&out, "%2u. %.4f  %s\n", rank++, hit.score(), title.empty() ? id : title);
     const std::string source = SourceOf(payload, provenance);
-    absl::StrAppend(&out, "    ", id, source.empty() ? "" : "  ", source.empty() ? "" : "(" + source + ")", "\n");
+    absl::StrAppend(&out, "    ", id, source.empty() ? "" : "  ",
+                    source.empty() ? "" : "(" + source + ")", "\n");
     const std::string text = TextAt(payload, "text");
     const std::string body = text.empty() ? hit.point().payload_json() : text;
     if (!body.empty()) absl::StrAppend(&out, "    ", MakeSnippet(body, query, kSnippetBytes), "\n");
@@ -72,12 +77,14 @@ std::string FormatHits(const google::protobuf::RepeatedPtrField<v1::Hit>& hits, 
 }
 
 std::string FormatPlan(const v1::SearchResponse& response) {
-  std::string out = absl::StrCat("\nPlan: ", FormatCount(response.allowed_rows()), " of ",
-                                 FormatCounted(response.visible_rows(), "visible row"), " allowed\n");
+  std::string out =
+      absl::StrCat("\nPlan: ", FormatCount(response.allowed_rows()), " of ",
+                   FormatCounted(response.visible_rows(), "visible row"), " allowed\n");
   std::vector<std::vector<std::string>> rows;
   for (const v1::PlanStep& step : response.plan()) {
     rows.push_back({step.node(), FormatCount(step.hits()), FormatCount(step.distances()),
-                    FormatCount(step.rows_visited()), absl::StrFormat("%.3f ms", 1e-3 * step.time_us()), step.plan()});
+                    FormatCount(step.rows_visited()),
+                    absl::StrFormat("%.3f ms", 1e-3 * step.time_us()), step.plan()});
   }
   return out + FormatTable({"node", "hits", "distances", "rows", "time", "plan"}, rows);
 }

@@ -6,8 +6,8 @@
 
 namespace vouch {
 
-// Hits for people: rank, score, title and heading, id, where it stands in its source, a snippet; with `explain` how each
-// node of the query saw it and what the terms gave.
+// Hits for people: rank, score, title and heading, id, where it stands in its source, a snippet;
+// with `explain` how each node of the query saw it and what the terms gave.
 std::string FormatHits(const google::protobuf::RepeatedPtrField<v1::Hit>& hits, uint32_t first_rank,
                        const std::string& query, bool explain);
 

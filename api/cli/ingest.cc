@@ -38,13 +38,15 @@ struct Sources {
 absl::StatusOr<Sources> FindSources(const std::vector<std::string>& paths) {
   Sources sources;
   for (const std::string& path : paths) {
-    if (absl::Status status = WalkFiles(path, &sources.files, &sources.skipped); !status.ok()) return status;
+    if (absl::Status status = WalkFiles(path, &sources.files, &sources.skipped); !status.ok())
+      return status;
     const std::string scope = ScopeOf(path);
     for (const std::string& other : sources.scopes) {
       if (other == scope) {
-        return UsageError(absl::StrCat("two of the paths are called '", scope,
-                                       "', so that their documents would get the same names; ingest them one by one into "
-                                       "collections of their own, or the folder above them"));
+        return UsageError(absl::StrCat(
+            "two of the paths are called '", scope,
+            "', so that their documents would get the same names; ingest them one by one into "
+            "collections of their own, or the folder above them"));
       }
     }
     sources.scopes.push_back(scope);
@@ -61,16 +63,18 @@ class IngestRun {
   void OnProgress(const v1::IngestProgress& progress) {
     const bool reading = progress.phase() == "reading";
     const size_t total = std::max<size_t>(sources_.files.size(), 1);
-    progress_.Update(absl::StrCat(progress.phase(), ": ", FormatCounted(progress.documents(), "document"), ", ",
-                                  FormatCounted(progress.chunks(), "chunk")),
-                     reading ? static_cast<double>(files_read_.load()) / total : progress.fraction());
+    progress_.Update(
+        absl::StrCat(progress.phase(), ": ", FormatCounted(progress.documents(), "document"), ", ",
+                     FormatCounted(progress.chunks(), "chunk")),
+        reading ? static_cast<double>(files_read_.load()) / total : progress.fraction());
   }
 
-  // Sends everything. A status that is not OK ended the run on this side; where the call itself ended, OK is returned and
-  // its status says why.
+  // Sends everything. A status that is not OK ended the run on this side; where the call itself
+  // ended, OK is returned and its status says why.
   absl::Status SendAll(IngestClient& client) {
     for (const SkippedSource& skipped : sources_.skipped) {
-      if (!client.AddSkipped(skipped.id, std::string(skipped.reason.message()))) return absl::OkStatus();
+      if (!client.AddSkipped(skipped.id, std::string(skipped.reason.message())))
+        return absl::OkStatus();
     }
     for (const SourceFile& file : sources_.files) {
       bool going = true;
@@ -100,7 +104,8 @@ class IngestRun {
     return absl::OkStatus();
   }
 
-  absl::Status SendRecords(const SourceFile& file, const std::string& bytes, IngestClient& client, bool* going) {
+  absl::Status SendRecords(const SourceFile& file, const std::string& bytes, IngestClient& client,
+                           bool* going) {
     absl::Status bad_line;
     const absl::Status status = SplitJsonLines(
         file.id, bytes,
@@ -112,7 +117,8 @@ class IngestRun {
         [&](uint64_t line, const absl::Status& error) {
           const std::string reason = absl::StrCat("line ", line, ": ", error.message());
           if (options_.strict) {
-            if (bad_line.ok()) bad_line = absl::InvalidArgumentError(absl::StrCat(file.path, ": ", reason));
+            if (bad_line.ok())
+              bad_line = absl::InvalidArgumentError(absl::StrCat(file.path, ": ", reason));
           } else if (*going) {
             *going = client.AddSkipped(file.id, reason);
           }
@@ -135,10 +141,12 @@ void PrintReport(const std::string& collection, const v1::IngestReport& report) 
   } else {
     Print(absl::StrCat(collection, " at version ", report.version(), ": ",
                        FormatCounted(report.documents_added(), "document"), " added, ",
-                       FormatCount(report.documents_changed()), " changed, ", FormatCount(report.documents_unchanged()),
-                       " unchanged, ", FormatCount(report.documents_deleted()), " deleted\n",
-                       FormatCounted(report.chunks_added(), "chunk"), " added, ", FormatCount(report.chunks_kept()),
-                       " kept, ", FormatCount(report.chunks_retired()), " retired, in ",
+                       FormatCount(report.documents_changed()), " changed, ",
+                       FormatCount(report.documents_unchanged()), " unchanged, ",
+                       FormatCount(report.documents_deleted()), " deleted\n",
+                       FormatCounted(report.chunks_added(), "chunk"), " added, ",
+                       FormatCount(report.chunks_kept()), " kept, ",
+                       FormatCount(report.chunks_retired()), " retired, in ",
                        FormatCounted(report.commits(), "commit"), "\n"));
   }
   if (!report.embedder().empty()) Print(absl::StrCat("embedder ", report.embedder(), "\n"));
@@ -148,7 +156,8 @@ void PrintReport(const std::string& collection, const v1::IngestReport& report) 
     Print(absl::StrCat("  ", report.skipped(i).document(), ": ", report.skipped(i).reason(), "\n"));
   }
   if (report.skipped_count() > kShown) {
-    Print(absl::StrCat("  and ", FormatCount(report.skipped_count() - kShown), " more (--json lists up to 1,000)\n"));
+    Print(absl::StrCat("  and ", FormatCount(report.skipped_count() - kShown),
+                       " more (--json lists up to 1,000)\n"));
   }
 }
 
@@ -203,19 +212,27 @@ void AddIngestCommand(CLI::App& app, Invocation& invocation) {
       AddCommand(app, invocation, CommandKind::kClient,
                  {"ingest", "Take documents into a collection; it is made where there is none",
                   "  vouch ingest docs ~/project/docs ~/project/README.md\n"
-                  "Text, Markdown, HTML and JSONL ({_id, title, text, metadata} a line). Run again at any time: only what\n"
+                  "Text, Markdown, HTML and JSONL ({_id, title, text, metadata} a line). Run again "
+                  "at any time: only what\n"
                   "changed is taken in, and what is gone from the paths is removed."},
                  [&invocation, options] { return RunIngest(invocation, *options); });
   command->add_option("collection", options->collection, "the collection")->required();
   command->add_option("path", options->paths, "files and folders")->required();
-  command->add_option("--embedder", options->embedder,
-                      "for a new collection: builtin/lsa (default), builtin/hash?dim=N, openai/MODEL?dim=N");
-  CLI::Option* keep_going = command->add_flag("--keep-going", options->keep_going,
-                                              "skip what cannot be read or parsed, and report it (the default)");
-  command->add_flag("--strict", options->strict, "stop at the first document that cannot be read or parsed")
+  command->add_option(
+      "--embedder", options->embedder,
+      "for a new collection: builtin/lsa (default), builtin/hash?dim=N, openai/MODEL?dim=N");
+  CLI::Option* keep_going =
+      command->add_flag("--keep-going", options->keep_going,
+                        "skip what cannot be read or parsed, and report it (the default)");
+  command
+      ->add_flag("--strict", options->strict,
+                 "stop at the first document that cannot be read or parsed")
       ->excludes(keep_going);
-  command->add_flag("--retrain", options->retrain, "train builtin/lsa anew on all texts and embed them again");
-  command->add_option("--chunk-target", options->chunk_target, "bytes of a chunk, 100 to 100000 (default 1200)")
+  command->add_flag("--retrain", options->retrain,
+                    "train builtin/lsa anew on all texts and embed them again");
+  command
+      ->add_option("--chunk-target", options->chunk_target,
+                   "bytes of a chunk, 100 to 100000 (default 1200)")
       ->check(CLI::Range(100, 100'000));
 }
 

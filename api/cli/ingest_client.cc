@@ -21,10 +21,14 @@ constexpr size_t kPartBytes = size_t{4} << 20;
 
 v1::MediaType MessageOf(MediaType type) {
   switch (type) {
-    case MediaType::kText: return v1::MEDIA_TYPE_TEXT;
-    case MediaType::kMarkdown: return v1::MEDIA_TYPE_MARKDOWN;
-    case MediaType::kHtml: return v1::MEDIA_TYPE_HTML;
-    case MediaType::kJsonLines: return v1::MEDIA_TYPE_JSON_LINES;
+    case MediaType::kText:
+      return v1::MEDIA_TYPE_TEXT;
+    case MediaType::kMarkdown:
+      return v1::MEDIA_TYPE_MARKDOWN;
+    case MediaType::kHtml:
+      return v1::MEDIA_TYPE_HTML;
+    case MediaType::kJsonLines:
+      return v1::MEDIA_TYPE_JSON_LINES;
   }
   return v1::MEDIA_TYPE_UNSPECIFIED;
 }
@@ -32,8 +36,11 @@ v1::MediaType MessageOf(MediaType type) {
 class GrpcIngestClient final : public IngestClient {
  public:
   GrpcIngestClient(const std::shared_ptr<grpc::Channel>& channel, grpc::ClientContext& context,
-                   const v1::IngestOptions& options, std::function<void(const v1::IngestProgress&)> on_progress)
-      : context_(context), on_progress_(std::move(on_progress)), stub_(v1::Documents::NewStub(channel)),
+                   const v1::IngestOptions& options,
+                   std::function<void(const v1::IngestProgress&)> on_progress)
+      : context_(context),
+        on_progress_(std::move(on_progress)),
+        stub_(v1::Documents::NewStub(channel)),
         stream_(stub_->Ingest(&context)) {
     reader_ = std::thread([this] { ReadReplies(); });
     v1::IngestRequest request;
@@ -162,9 +169,9 @@ class GrpcIngestClient final : public IngestClient {
 
 }  // namespace
 
-std::unique_ptr<IngestClient> IngestClient::Start(const std::shared_ptr<grpc::Channel>& channel,
-                                                  grpc::ClientContext& context, const v1::IngestOptions& options,
-                                                  std::function<void(const v1::IngestProgress&)> on_progress) {
+std::unique_ptr<IngestClient> IngestClient::Start(
+    const std::shared_ptr<grpc::Channel>& channel, grpc::ClientContext& context,
+    const v1::IngestOptions& options, std::function<void(const v1::IngestProgress&)> on_progress) {
   return std::make_unique<GrpcIngestClient>(channel, context, options, std::move(on_progress));
 }
 

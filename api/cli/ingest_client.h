@@ -17,14 +17,15 @@ class Status;
 
 namespace vouch {
 
-// The caller's side of one Ingest call: offers documents in batches and sends those that the server wants. Used by one
-// thread; a thread of its own reads the replies, so that neither side waits for the other with full buffers.
+// The caller's side of one Ingest call: offers documents in batches and sends those that the server
+// wants. Used by one thread; a thread of its own reads the replies, so that neither side waits for
+// the other with full buffers.
 class IngestClient {
  public:
   // `on_progress` is called on the reading thread.
-  static std::unique_ptr<IngestClient> Start(const std::shared_ptr<grpc::Channel>& channel, grpc::ClientContext& context,
-                                             const v1::IngestOptions& options,
-                                             std::function<void(const v1::IngestProgress&)> on_progress);
+  static std::unique_ptr<IngestClient> Start(
+      const std::shared_ptr<grpc::Channel>& channel, grpc::ClientContext& context,
+      const v1::IngestOptions& options, std::function<void(const v1::IngestProgress&)> on_progress);
   // Cancels the call where it is still under way.
   virtual ~IngestClient() = default;
 

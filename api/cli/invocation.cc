@@ -17,7 +17,8 @@ constexpr char kUsagePayload[] = "vouch/usage";
 
 absl::StatusOr<std::string> ReadConfigFile(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
-  if (!in) return absl::NotFoundError(absl::StrCat("the configuration file '", path, "' cannot be read"));
+  if (!in)
+    return absl::NotFoundError(absl::StrCat("the configuration file '", path, "' cannot be read"));
   return std::string(std::istreambuf_iterator<char>(in), {});
 }
 
@@ -29,7 +30,9 @@ absl::Status UsageError(const std::string& message) {
   return status;
 }
 
-bool IsUsageError(const absl::Status& status) { return status.GetPayload(kUsagePayload).has_value(); }
+bool IsUsageError(const absl::Status& status) {
+  return status.GetPayload(kUsagePayload).has_value();
+}
 
 absl::StatusOr<Config> Invocation::LoadSettings() const {
   ConfigSources sources;
@@ -53,7 +56,9 @@ absl::StatusOr<Connection*> Invocation::Connect(Store store) {
   const ConfigOrigin server = config->OriginOf("server");
   const ConfigOrigin data = config->OriginOf("data");
   if (server == ConfigOrigin::kFlag && data == ConfigOrigin::kFlag) {
-    return UsageError("--server and --data were both given; a command speaks to a server or opens a store of its own");
+    return UsageError(
+        "--server and --data were both given; a command speaks to a server or opens a store of its "
+        "own");
   }
   absl::StatusOr<std::unique_ptr<Connection>> connection = absl::InternalError("");
   if (!config->server.empty() && server >= data) {
@@ -62,7 +67,8 @@ absl::StatusOr<Connection*> Invocation::Connect(Store store) {
     absl::StatusOr<std::string> data_dir = DataDir(*config);
     if (!data_dir.ok()) return data_dir.status();
     const auto key = environment_(config->model_server_api_key_env);
-    connection = Connection::Embedded(*config, *data_dir, store == Store::kCreate, key.value_or(""));
+    connection =
+        Connection::Embedded(*config, *data_dir, store == Store::kCreate, key.value_or(""));
   }
   if (!connection.ok()) return connection.status();
   connection_ = *std::move(connection);

@@ -18,7 +18,8 @@ class ClientContext;
 
 namespace vouch {
 
-// One run of the program: the options that all commands share, and what follows from them. Used by one thread.
+// One run of the program: the options that all commands share, and what follows from them. Used by
+// one thread.
 class Invocation {
  public:
   using Environment = std::function<std::optional<std::string>(const std::string& variable)>;
@@ -33,12 +34,14 @@ class Invocation {
   absl::Status outcome;        // of the command that ran
 
   absl::StatusOr<Config> LoadSettings() const;
-  absl::StatusOr<std::string> DataDir(const Config& config) const { return DataDirectory(config, environment_); }
+  absl::StatusOr<std::string> DataDir(const Config& config) const {
+    return DataDirectory(config, environment_);
+  }
   std::optional<std::string> Variable(const std::string& name) const { return environment_(name); }
 
   enum class Store { kMustExist, kCreate };
-  // The server, or the embedded store: what a flag names, else a variable, else the file, else the default folder.
-  // Made at the first call.
+  // The server, or the embedded store: what a flag names, else a variable, else the file, else the
+  // default folder. Made at the first call.
   absl::StatusOr<Connection*> Connect(Store store = Store::kMustExist);
 
   // Sets the deadline of a call.

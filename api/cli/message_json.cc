@@ -23,7 +23,8 @@ double Shortest(float value) {
 }
 
 bool EndsWith(const std::string& text, const std::string& ending) {
-  return text.size() > ending.size() && text.compare(text.size() - ending.size(), ending.size(), ending) == 0;
+  return text.size() > ending.size() &&
+         text.compare(text.size() - ending.size(), ending.size(), ending) == 0;
 }
 
 // One value of a field: the only one, or that at `index` of a repeated one.
@@ -32,25 +33,33 @@ Json ValueOf(const Message& message, const FieldDescriptor& field, int index) {
   const bool repeated = field.is_repeated();
   switch (field.cpp_type()) {
     case FieldDescriptor::CPPTYPE_INT32:
-      return repeated ? reflection.GetRepeatedInt32(message, &field, index) : reflection.GetInt32(message, &field);
+      return repeated ? reflection.GetRepeatedInt32(message, &field, index)
+                      : reflection.GetInt32(message, &field);
     case FieldDescriptor::CPPTYPE_INT64:
-      return repeated ? reflection.GetRepeatedInt64(message, &field, index) : reflection.GetInt64(message, &field);
+      return repeated ? reflection.GetRepeatedInt64(message, &field, index)
+                      : reflection.GetInt64(message, &field);
     case FieldDescriptor::CPPTYPE_UINT32:
-      return repeated ? reflection.GetRepeatedUInt32(message, &field, index) : reflection.GetUInt32(message, &field);
+      return repeated ? reflection.GetRepeatedUInt32(message, &field, index)
+                      : reflection.GetUInt32(message, &field);
     case FieldDescriptor::CPPTYPE_UINT64:
-      return repeated ? reflection.GetRepeatedUInt64(message, &field, index) : reflection.GetUInt64(message, &field);
+      return repeated ? reflection.GetRepeatedUInt64(message, &field, index)
+                      : reflection.GetUInt64(message, &field);
     case FieldDescriptor::CPPTYPE_DOUBLE:
-      return repeated ? reflection.GetRepeatedDouble(message, &field, index) : reflection.GetDouble(message, &field);
+      return repeated ? reflection.GetRepeatedDouble(message, &field, index)
+                      : reflection.GetDouble(message, &field);
     case FieldDescriptor::CPPTYPE_FLOAT:
       return Shortest(repeated ? reflection.GetRepeatedFloat(message, &field, index)
                                : reflection.GetFloat(message, &field));
     case FieldDescriptor::CPPTYPE_BOOL:
-      return repeated ? reflection.GetRepeatedBool(message, &field, index) : reflection.GetBool(message, &field);
+      return repeated ? reflection.GetRepeatedBool(message, &field, index)
+                      : reflection.GetBool(message, &field);
     case FieldDescriptor::CPPTYPE_ENUM:
-      return (repeated ? reflection.GetRepeatedEnum(message, &field, index) : reflection.GetEnum(message, &field))
+      return (repeated ? reflection.GetRepeatedEnum(message, &field, index)
+                       : reflection.GetEnum(message, &field))
           ->name();
     case FieldDescriptor::CPPTYPE_STRING:
-      return repeated ? reflection.GetRepeatedString(message, &field, index) : reflection.GetString(message, &field);
+      return repeated ? reflection.GetRepeatedString(message, &field, index)
+                      : reflection.GetString(message, &field);
     case FieldDescriptor::CPPTYPE_MESSAGE:
       return MessageToJson(repeated ? reflection.GetRepeatedMessage(message, &field, index)
                                     : reflection.GetMessage(message, &field));
@@ -71,7 +80,8 @@ Json RepeatedOf(const Message& message, const FieldDescriptor& field) {
   for (int i = 0; i < count; ++i) {
     const Message& entry = message.GetReflection()->GetRepeatedMessage(message, &field, i);
     const Json key_json = ValueOf(entry, key, 0);
-    sorted[key_json.is_string() ? key_json.get<std::string>() : key_json.dump()] = ValueOf(entry, value, 0);
+    sorted[key_json.is_string() ? key_json.get<std::string>() : key_json.dump()] =
+        ValueOf(entry, value, 0);
   }
   Json object = Json::object();
   for (auto& [name, item] : sorted) object[name] = std::move(item);
@@ -85,10 +95,12 @@ Json MessageToJson(const Message& message) {
   const Reflection& reflection = *message.GetReflection();
   const std::string& name = descriptor.full_name();
   if (name == "vouch.v1.PointId") {
-    const FieldDescriptor* set = reflection.GetOneofFieldDescriptor(message, descriptor.oneof_decl(0));
+    const FieldDescriptor* set =
+        reflection.GetOneofFieldDescriptor(message, descriptor.oneof_decl(0));
     return set == nullptr ? Json(nullptr) : ValueOf(message, *set, 0);
   }
-  if (name == "vouch.v1.Vector" || name == "vouch.v1.Measures") return RepeatedOf(message, *descriptor.field(0));
+  if (name == "vouch.v1.Vector" || name == "vouch.v1.Measures")
+    return RepeatedOf(message, *descriptor.field(0));
 
   Json object = Json::object();
   for (int i = 0; i < descriptor.field_count(); ++i) {
@@ -103,7 +115,8 @@ Json MessageToJson(const Message& message) {
       const std::string text = value.get<std::string>();
       if (text.empty()) continue;
       value = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-      object[field.name().substr(0, field.name().size() - 5)] = value.is_discarded() ? Json(text) : std::move(value);
+      object[field.name().substr(0, field.name().size() - 5)] =
+          value.is_discarded() ? Json(text) : std::move(value);
     } else {
       object[field.name()] = std::move(value);
     }
@@ -111,6 +124,8 @@ Json MessageToJson(const Message& message) {
   return object;
 }
 
-std::string FormatJson(const Json& json) { return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
+std::string FormatJson(const Json& json) {
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
 
 }  // namespace vouch

@@ -16,7 +16,8 @@ Progress::Progress(bool enabled) : enabled_(enabled), last_(std::chrono::steady_
 void Progress::Update(const std::string& text, double fraction) {
   if (!enabled_) return;
   const auto now = std::chrono::steady_clock::now();
-  if (now - last_ < (terminal_ ? std::chrono::milliseconds(100) : std::chrono::milliseconds(1000))) return;
+  if (now - last_ < (terminal_ ? std::chrono::milliseconds(100) : std::chrono::milliseconds(1000)))
+    return;
   last_ = now;
   Draw(text, fraction);
 }

@@ -5,8 +5,8 @@
 
 namespace vouch {
 
-// How far long work is, on standard error: a bar that is drawn over itself on a terminal, plain lines otherwise, at most
-// one a second and the first after a second.
+// How far long work is, on standard error: a bar that is drawn over itself on a terminal, plain
+// lines otherwise, at most one a second and the first after a second.
 class Progress {
  public:
   explicit Progress(bool enabled);

@@ -35,7 +35,8 @@ struct QueryOptions {
 // "[0.1, 0.2]" as a JSON list of numbers.
 absl::Status ParseVector(const std::string& text, v1::DenseQuery* query) {
   const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_array() || json.empty()) return UsageError("--vector takes a JSON list of numbers, as '[0.1, -0.2]'");
+  if (!json.is_array() || json.empty())
+    return UsageError("--vector takes a JSON list of numbers, as '[0.1, -0.2]'");
   for (const auto& value : json) {
     if (!value.is_number()) {
       return UsageError(absl::StrCat("--vector: '", value.dump(), "' is no number"));
@@ -54,14 +55,17 @@ absl::Status FillQuery(const QueryOptions& options, v1::QueryNode* query) {
     dense->set_ef_search(options.ef_search);
     return ParseVector(options.vector, dense);
   }
-  if (options.exact || options.ef_search != 0) return UsageError("--exact and --ef-search go with --vector");
+  if (options.exact || options.ef_search != 0)
+    return UsageError("--exact and --ef-search go with --vector");
   if (options.text.empty()) {
-    if (!options.field.empty()) return UsageError("--field goes with a text in --mode text, or with --vector");
+    if (!options.field.empty())
+      return UsageError("--field goes with a text in --mode text, or with --vector");
     query->mutable_all();
     return absl::OkStatus();
   }
   if (!options.field.empty()) {
-    if (options.mode != "text") return UsageError("--field goes with --mode text, or with --vector");
+    if (options.mode != "text")
+      return UsageError("--field goes with --mode text, or with --vector");
     query->mutable_text()->set_field(options.field);
     query->mutable_text()->set_text(options.text);
     return absl::OkStatus();
@@ -73,16 +77,20 @@ absl::Status FillQuery(const QueryOptions& options, v1::QueryNode* query) {
 
 std::string Summary(const QueryOptions& options, const v1::SearchResponse& response) {
   std::string out = absl::StrCat(options.collection, " at version ", response.version(), ", ");
-  absl::StrAppend(&out, options.vector.empty() ? (options.text.empty() ? "all points" : options.mode + " search")
-                                               : std::string("vector search"),
-                  ": ", response.hits_size() == 0 ? "no hits" : FormatCounted(response.hits_size(), "hit"), "\n");
+  absl::StrAppend(
+      &out,
+      options.vector.empty() ? (options.text.empty() ? "all points" : options.mode + " search")
+                             : std::string("vector search"),
+      ": ", response.hits_size() == 0 ? "no hits" : FormatCounted(response.hits_size(), "hit"),
+      "\n");
   return out;
 }
 
 absl::Status RunQuery(Invocation& invocation, const QueryOptions& options) {
   v1::SearchRequest request;
   request.set_collection(options.collection);
-  if (absl::Status status = FillQuery(options, request.mutable_query()); !status.ok()) return status;
+  if (absl::Status status = FillQuery(options, request.mutable_query()); !status.ok())
+    return status;
   if (!options.filter.empty()) request.mutable_filter()->set_expression(options.filter);
   request.set_limit(options.limit);
   request.set_offset(options.offset);
@@ -118,24 +126,32 @@ absl::Status RunQuery(Invocation& invocation, const QueryOptions& options) {
 
 void AddQueryCommand(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<QueryOptions>();
-  CLI::App* command = AddCommand(
-      app, invocation, CommandKind::kClient,
-      {"query", "Search a collection by text, by meaning, or by a vector",
-       "  vouch query docs 'how are commits made durable' --filter \"media_type = 'text/markdown'\" --explain"},
-      [&invocation, options] { return RunQuery(invocation, *options); });
+  CLI::App* command =
+      AddCommand(app, invocation, CommandKind::kClient,
+                 {"query", "Search a collection by text, by meaning, or by a vector",
+                  "  vouch query docs 'how are commits made durable' --filter \"media_type = "
+                  "'text/markdown'\" --explain"},
+                 [&invocation, options] { return RunQuery(invocation, *options); });
   command->add_option("collection", options->collection, "the collection")->required();
-  command->add_option("text", options->text, "what to search for; without it and --vector: all points, in order");
+  command->add_option("text", options->text,
+                      "what to search for; without it and --vector: all points, in order");
   AddModeOption(*command, &options->mode);
-  command->add_option("--limit", options->limit, "hits to show, 1 to 10000 (default 10)")->check(CLI::Range(1, 10'000));
-  command->add_option("--offset", options->offset, "hits to leave out first")->check(CLI::Range(0, 10'000));
+  command->add_option("--limit", options->limit, "hits to show, 1 to 10000 (default 10)")
+      ->check(CLI::Range(1, 10'000));
+  command->add_option("--offset", options->offset, "hits to leave out first")
+      ->check(CLI::Range(0, 10'000));
   command->add_option("--cursor", options->cursor, "goes on after an earlier page, at its version");
   AddFilterOption(*command, &options->filter);
   AddAtOption(*command, &options->at);
-  command->add_flag("--explain", options->explain, "say why each hit has its score, and what the planner did");
+  command->add_flag("--explain", options->explain,
+                    "say why each hit has its score, and what the planner did");
   command->add_option("--vector", options->vector, "search by this vector: a JSON list of numbers");
-  command->add_option("--field", options->field, "dense field for --vector, text field for --mode text");
+  command->add_option("--field", options->field,
+                      "dense field for --vector, text field for --mode text");
   command->add_flag("--exact", options->exact, "with --vector: compare with every allowed point");
-  command->add_option("--ef-search", options->ef_search, "with --vector: beam of the graph walk, 1 to 10000")
+  command
+      ->add_option("--ef-search", options->ef_search,
+                   "with --vector: beam of the graph walk, 1 to 10000")
       ->check(CLI::Range(1, 10'000));
   command->add_flag("--vectors", options->vectors, "with --json: print the vectors, too");
 }

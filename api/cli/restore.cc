@@ -1,5 +1,4 @@
 #include <CLI/CLI.hpp>
-
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -12,18 +11,23 @@
 namespace vouch {
 namespace {
 
-absl::Status RunRestore(Invocation& invocation, const std::string& directory, const std::string& target, uint32_t id) {
+absl::Status RunRestore(Invocation& invocation, const std::string& directory,
+                        const std::string& target, uint32_t id) {
   std::error_code error;
   if (std::filesystem::exists(target, error) && !std::filesystem::is_empty(target, error)) {
     return absl::FailedPreconditionError(
         absl::StrCat("'", target, "' is not an empty folder; a restore never overwrites anything"));
   }
   std::filesystem::create_directories(target, error);
-  if (error) return absl::PermissionDeniedError(absl::StrCat("'", target, "' cannot be made: ", error.message()));
+  if (error)
+    return absl::PermissionDeniedError(
+        absl::StrCat("'", target, "' cannot be made: ", error.message()));
   // Index files are made anew when the store is opened.
-  if (absl::Status status = RestoreBackup(directory, id, target + "/store"); !status.ok()) return status;
-  Print(invocation.json ? FormatJson({{"restored", target}})
-                        : absl::StrCat("restored to ", target, "; use it by --data ", target, "\n"));
+  if (absl::Status status = RestoreBackup(directory, id, target + "/store"); !status.ok())
+    return status;
+  Print(invocation.json
+            ? FormatJson({{"restored", target}})
+            : absl::StrCat("restored to ", target, "; use it by --data ", target, "\n"));
   return absl::OkStatus();
 }
 
@@ -33,13 +37,15 @@ void AddRestoreCommand(CLI::App& app, Invocation& invocation) {
   auto directory = std::make_shared<std::string>();
   auto target = std::make_shared<std::string>();
   auto id = std::make_shared<uint32_t>(0);
-  CLI::App* command = AddCommand(app, invocation, CommandKind::kOffline,
-                                 {"restore", "Put a backup into an empty or missing folder",
-                                  "  vouch restore /var/backups/vouch --to restored --backup 3"},
-                                 [=, &invocation] { return RunRestore(invocation, *directory, *target, *id); });
+  CLI::App* command =
+      AddCommand(app, invocation, CommandKind::kOffline,
+                 {"restore", "Put a backup into an empty or missing folder",
+                  "  vouch restore /var/backups/vouch --to restored --backup 3"},
+                 [=, &invocation] { return RunRestore(invocation, *directory, *target, *id); });
   command->add_option("directory", *directory, "folder of the backups")->required();
   command->add_option("--to", *target, "folder for the store")->required()->type_name("DIR");
-  command->add_option("--backup", *id, "which one (default the newest)")->check(CLI::PositiveNumber);
+  command->add_option("--backup", *id, "which one (default the newest)")
+      ->check(CLI::PositiveNumber);
 }
 
 }  // namespace vouch

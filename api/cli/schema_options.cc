@@ -11,25 +11,36 @@
 namespace vouch {
 namespace {
 
-std::vector<std::string> Split(const std::string& text, char separator) { return absl::StrSplit(text, separator); }
+std::vector<std::string> Split(const std::string& text, char separator) {
+  return absl::StrSplit(text, separator);
+}
 
 absl::StatusOr<DenseField> ParseDense(const std::string& text) {
   const std::vector<std::string> parts = Split(text, ':');
   DenseField field;
   if (parts.size() < 2 || parts.size() > 4 || !absl::SimpleAtoi(parts[1], &field.dim)) {
-    return UsageError(absl::StrCat("--dense is '", text, "'; it takes NAME:DIM[:METRIC[:INDEX]], as embedding:384:cosine"));
+    return UsageError(absl::StrCat(
+        "--dense is '", text, "'; it takes NAME:DIM[:METRIC[:INDEX]], as embedding:384:cosine"));
   }
   field.name = parts[0];
   if (parts.size() > 2) {
-    if (parts[2] == "cosine") field.metric = Metric::kCosine;
-    else if (parts[2] == "ip") field.metric = Metric::kInnerProduct;
-    else if (parts[2] == "l2") field.metric = Metric::kL2;
-    else return UsageError(absl::StrCat("--dense is '", text, "': the metric is one of cosine, ip, l2"));
+    if (parts[2] == "cosine")
+      field.metric = Metric::kCosine;
+    else if (parts[2] == "ip")
+      field.metric = Metric::kInnerProduct;
+    else if (parts[2] == "l2")
+      field.metric = Metric::kL2;
+    else
+      return UsageError(
+          absl::StrCat("--dense is '", text, "': the metric is one of cosine, ip, l2"));
   }
   if (parts.size() > 3) {
-    if (parts[3] == "hnsw") field.index = DenseIndexKind::kHnsw;
-    else if (parts[3] == "flat") field.index = DenseIndexKind::kFlat;
-    else return UsageError(absl::StrCat("--dense is '", text, "': the index is one of hnsw, flat"));
+    if (parts[3] == "hnsw")
+      field.index = DenseIndexKind::kHnsw;
+    else if (parts[3] == "flat")
+      field.index = DenseIndexKind::kFlat;
+    else
+      return UsageError(absl::StrCat("--dense is '", text, "': the index is one of hnsw, flat"));
   }
   return field;
 }
@@ -38,7 +49,8 @@ absl::StatusOr<TextField> ParseText(const std::string& text) {
   const std::vector<std::string> parts = Split(text, ':');
   if (parts.size() < 2 || parts.size() > 3 || parts[1].empty()) {
     return UsageError(
-        absl::StrCat("--text is '", text, "'; it takes NAME:PATH[,PATH...][:LANGUAGE], as body:title,text:english"));
+        absl::StrCat("--text is '", text,
+                     "'; it takes NAME:PATH[,PATH...][:LANGUAGE], as body:title,text:english"));
   }
   TextField field;
   field.name = parts[0];
@@ -50,16 +62,19 @@ absl::StatusOr<TextField> ParseText(const std::string& text) {
 absl::StatusOr<PayloadField> ParsePayload(const std::string& text) {
   const size_t colon = text.rfind(':');
   const std::string type = colon == std::string::npos ? "" : text.substr(colon + 1);
-  for (PayloadType known : {PayloadType::kKeyword, PayloadType::kInteger, PayloadType::kFloat, PayloadType::kBool,
-                            PayloadType::kDatetime}) {
-    if (type == PayloadTypeName(known)) return PayloadField{.path = text.substr(0, colon), .type = known};
+  for (PayloadType known : {PayloadType::kKeyword, PayloadType::kInteger, PayloadType::kFloat,
+                            PayloadType::kBool, PayloadType::kDatetime}) {
+    if (type == PayloadTypeName(known))
+      return PayloadField{.path = text.substr(0, colon), .type = known};
   }
-  return UsageError(absl::StrCat("--payload is '", text,
-                                 "'; it takes PATH:TYPE with the type keyword, integer, float, bool or datetime"));
+  return UsageError(absl::StrCat(
+      "--payload is '", text,
+      "'; it takes PATH:TYPE with the type keyword, integer, float, bool or datetime"));
 }
 
 template <class Field, class Parse>
-absl::Status ParseAll(const std::vector<std::string>& texts, Parse parse, std::vector<Field>* fields) {
+absl::Status ParseAll(const std::vector<std::string>& texts, Parse parse,
+                      std::vector<Field>* fields) {
   for (const std::string& text : texts) {
     absl::StatusOr<Field> field = parse(text);
     if (!field.ok()) return field.status();
@@ -77,7 +92,8 @@ absl::StatusOr<CollectionSchema> SchemaFromOptions(const SchemaOptions& options)
     if (!json.ok()) return json.status();
     absl::StatusOr<CollectionSchema> parsed = CollectionSchema::FromJson(*json);
     if (!parsed.ok()) {
-      return absl::InvalidArgumentError(absl::StrCat(options.file, ": ", parsed.status().message()));
+      return absl::InvalidArgumentError(
+          absl::StrCat(options.file, ": ", parsed.status().message()));
     }
     schema = *std::move(parsed);
   }

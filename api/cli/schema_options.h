@@ -10,10 +10,10 @@ namespace vouch {
 
 // What `vouch collection create` says of a schema.
 struct SchemaOptions {
-  std::string file;                   // JSON, as `vouch collection show --schema` prints it
-  std::vector<std::string> dense;     // NAME:DIM[:METRIC[:INDEX]]
-  std::vector<std::string> text;      // NAME:PATH[,PATH…][:LANGUAGE]
-  std::vector<std::string> payload;   // PATH:TYPE
+  std::string file;                  // JSON, as `vouch collection show --schema` prints it
+  std::vector<std::string> dense;    // NAME:DIM[:METRIC[:INDEX]]
+  std::vector<std::string> text;     // NAME:PATH[,PATH…][:LANGUAGE]
+  std::vector<std::string> payload;  // PATH:TYPE
 };
 
 // Usage errors name the option, its value and its form. The server checks the schema itself.

@@ -19,7 +19,8 @@
 namespace vouch {
 namespace {
 
-// Blocks the signals that end the server in all threads that are started from here on, so that one place waits for them.
+// Blocks the signals that end the server in all threads that are started from here on, so that one
+// place waits for them.
 sigset_t BlockSignals() {
   sigset_t signals;
   sigemptyset(&signals);
@@ -51,7 +52,8 @@ void Announce(const Invocation& invocation, const Server& server, const std::str
               .dump() +
           "\n");
   } else {
-    Print(absl::StrCat("vouch ", kProgramVersion, " listens on ", server.address(), " (data: ", data_dir, ")\n"));
+    Print(absl::StrCat("vouch ", kProgramVersion, " listens on ", server.address(),
+                       " (data: ", data_dir, ")\n"));
   }
   std::fflush(stdout);
 }
@@ -75,17 +77,20 @@ absl::Status RunServe(Invocation& invocation, const std::string& port_file) {
   const sigset_t signals = BlockSignals();
 
   spdlog::info("opening the store in {}", *data_dir);
-  absl::StatusOr<std::unique_ptr<Database>> database = Database::Open(DatabaseOptionsOf(*config, *data_dir));
+  absl::StatusOr<std::unique_ptr<Database>> database =
+      Database::Open(DatabaseOptionsOf(*config, *data_dir));
   if (!database.ok()) return database.status();
-  EmbedderRegistry embedders({.base_url = config->model_server_base_url,
-                              .api_key = invocation.Variable(config->model_server_api_key_env).value_or("")});
+  EmbedderRegistry embedders(
+      {.base_url = config->model_server_base_url,
+       .api_key = invocation.Variable(config->model_server_api_key_env).value_or("")});
   ServerOptions options;
   options.listen = config->listen;
   options.max_message_mb = static_cast<uint32_t>(config->max_message_mb);
   options.request_threads = static_cast<uint32_t>(config->request_threads);
   absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(options, **database, embedders);
   if (!server.ok()) return server.status();
-  if (absl::Status status = WritePortFile(port_file, (*server)->port()); !status.ok()) return status;
+  if (absl::Status status = WritePortFile(port_file, (*server)->port()); !status.ok())
+    return status;
   Announce(invocation, **server, *data_dir);
 
   AwaitSignal(signals);
@@ -100,13 +105,15 @@ absl::Status RunServe(Invocation& invocation, const std::string& port_file) {
 
 void AddServeCommand(CLI::App& app, Invocation& invocation) {
   auto port_file = std::make_shared<std::string>();
-  CLI::App* command = AddCommand(app, invocation, CommandKind::kServer,
-                                 {"serve", "Serve a store over gRPC until SIGTERM or SIGINT",
-                                  "  vouch serve --data /var/lib/vouch --listen 127.0.0.1:7700\n"
-                                  "Every setting is also a key of the YAML file (seal_rows) and an environment variable\n"
-                                  "(VOUCH_SEAL_ROWS); a flag beats the variable, which beats the file."},
-                                 [&invocation, port_file] { return RunServe(invocation, *port_file); });
-  command->add_option("--port-file", *port_file, "writes the port there once it listens")->type_name("FILE");
+  CLI::App* command = AddCommand(
+      app, invocation, CommandKind::kServer,
+      {"serve", "Serve a store over gRPC until SIGTERM or SIGINT",
+       "  vouch serve --data /var/lib/vouch --listen 127.0.0.1:7700\n"
+       "Every setting is also a key of the YAML file (seal_rows) and an environment variable\n"
+       "(VOUCH_SEAL_ROWS); a flag beats the variable, which beats the file."},
+      [&invocation, port_file] { return RunServe(invocation, *port_file); });
+  command->add_option("--port-file", *port_file, "writes the port there once it listens")
+      ->type_name("FILE");
 }
 
 }  // namespace vouch

@@ -34,9 +34,9 @@ absl::Status RunCreate(Invocation& invocation, const TagOptions& options) {
   if (grpc::Status status = stub->CreateTag(&context, request, &tag); !status.ok()) {
     return (*connection)->Explain(status);
   }
-  Print(invocation.json
-            ? FormatJson(MessageToJson(tag))
-            : absl::StrCat("tag ", tag.name(), " names version ", tag.version(), " of ", options.collection, "\n"));
+  Print(invocation.json ? FormatJson(MessageToJson(tag))
+                        : absl::StrCat("tag ", tag.name(), " names version ", tag.version(), " of ",
+                                       options.collection, "\n"));
   return absl::OkStatus();
 }
 
@@ -77,7 +77,8 @@ absl::Status RunDelete(Invocation& invocation, const TagOptions& options) {
   if (grpc::Status status = stub->DeleteTag(&context, request, &response); !status.ok()) {
     return (*connection)->Explain(status);
   }
-  Print(invocation.json ? FormatJson({{"deleted", options.name}}) : absl::StrCat("tag ", options.name, " deleted\n"));
+  Print(invocation.json ? FormatJson({{"deleted", options.name}})
+                        : absl::StrCat("tag ", options.name, " deleted\n"));
   return absl::OkStatus();
 }
 
@@ -86,10 +87,10 @@ absl::Status RunDelete(Invocation& invocation, const TagOptions& options) {
 void AddTagCommands(CLI::App& app, Invocation& invocation) {
   CLI::App* group = AddGroup(app, "tag", "Names for versions of a collection");
   auto options = std::make_shared<TagOptions>();
-  CLI::App* create = AddCommand(*group, invocation, CommandKind::kClient,
-                                {"create", "Name a version; a tag never moves",
-                                 "  vouch tag create docs baseline --at v12"},
-                                [&invocation, options] { return RunCreate(invocation, *options); });
+  CLI::App* create = AddCommand(
+      *group, invocation, CommandKind::kClient,
+      {"create", "Name a version; a tag never moves", "  vouch tag create docs baseline --at v12"},
+      [&invocation, options] { return RunCreate(invocation, *options); });
   create->add_option("collection", options->collection, "the collection")->required();
   create->add_option("tag", options->name, "the name")->required();
   AddAtOption(*create, &options->at);
@@ -97,10 +98,11 @@ void AddTagCommands(CLI::App& app, Invocation& invocation) {
                               {"list", "The tags of a collection", "  vouch tag list docs"},
                               [&invocation, options] { return RunList(invocation, *options); });
   list->add_option("collection", options->collection, "the collection")->required();
-  CLI::App* remove = AddCommand(*group, invocation, CommandKind::kClient,
-                                {"delete", "Remove a tag; its version stays as long as the history does",
-                                 "  vouch tag delete docs baseline"},
-                                [&invocation, options] { return RunDelete(invocation, *options); });
+  CLI::App* remove =
+      AddCommand(*group, invocation, CommandKind::kClient,
+                 {"delete", "Remove a tag; its version stays as long as the history does",
+                  "  vouch tag delete docs baseline"},
+                 [&invocation, options] { return RunDelete(invocation, *options); });
   remove->add_option("collection", options->collection, "the collection")->required();
   remove->add_option("tag", options->name, "the name")->required();
 }

@@ -20,13 +20,15 @@ size_t Width(const std::string& text) {
 }
 
 std::string OneLine(const std::string& text) {
-  return absl::StrJoin(absl::StrSplit(text, absl::ByAnyChar(" \t\r\n\v\f"), absl::SkipEmpty()), " ");
+  return absl::StrJoin(absl::StrSplit(text, absl::ByAnyChar(" \t\r\n\v\f"), absl::SkipEmpty()),
+                       " ");
 }
 
 // Words of the query of three letters or more, in lower case ASCII.
 std::vector<std::string> WordsOf(const std::string& query) {
   std::vector<std::string> words;
-  for (absl::string_view word : absl::StrSplit(query, absl::ByAnyChar(" \t\r\n.,;:!?\"'()"), absl::SkipEmpty())) {
+  for (absl::string_view word :
+       absl::StrSplit(query, absl::ByAnyChar(" \t\r\n.,;:!?\"'()"), absl::SkipEmpty())) {
     if (word.size() >= 3) words.push_back(absl::AsciiStrToLower(word));
   }
   return words;
@@ -54,7 +56,8 @@ size_t BestWindow(const std::string& text, const std::vector<std::string>& words
 
 }  // namespace
 
-std::string FormatTable(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows) {
+std::string FormatTable(const std::vector<std::string>& header,
+                        const std::vector<std::vector<std::string>>& rows) {
   std::vector<size_t> widths;
   for (const std::string& name : header) widths.push_back(Width(name));
   for (const std::vector<std::string>& row : rows) {
@@ -74,7 +77,8 @@ std::string FormatTable(const std::vector<std::string>& header, const std::vecto
 }
 
 std::string FormatTime(int64_t time_us) {
-  return absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::FromUnixMicros(time_us), absl::UTCTimeZone());
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::FromUnixMicros(time_us),
+                          absl::UTCTimeZone());
 }
 
 std::string FormatCount(uint64_t count) {
@@ -121,7 +125,8 @@ std::string MakeSnippet(const std::string& text, const std::string& query, size_
     if (space != std::string::npos && space > end - max_bytes / 4) end = space;
     while (end > begin && IsContinuation(line[end])) --end;
   }
-  return absl::StrCat(begin > 0 ? "… " : "", line.substr(begin, end - begin), end < line.size() ? " …" : "");
+  return absl::StrCat(begin > 0 ? "… " : "", line.substr(begin, end - begin),
+                      end < line.size() ? " …" : "");
 }
 
 }  // namespace vouch

@@ -1,5 +1,4 @@
 #include <CLI/CLI.hpp>
-
 #include <filesystem>
 #include <string>
 
@@ -22,7 +21,8 @@ absl::Status RunVerify(Invocation& invocation) {
   options.create_if_missing = false;
   std::error_code error;
   if (!std::filesystem::exists(options.path, error)) {
-    return absl::NotFoundError(absl::StrCat("there is no store in '", *data_dir, "'; --data names the folder"));
+    return absl::NotFoundError(
+        absl::StrCat("there is no store in '", *data_dir, "'; --data names the folder"));
   }
   absl::StatusOr<VerifyReport> report = VerifyStore(options);
   if (!report.ok()) return ExplainOpen(report.status(), *data_dir);
@@ -36,9 +36,10 @@ absl::Status RunVerify(Invocation& invocation) {
   } else {
     for (const std::string& problem : report->problems) Print("problem: " + problem + "\n");
     Print(absl::StrCat("checked ", FormatCounted(report->collections, "collection"), ", ",
-                       FormatCounted(report->commits, "commit"), ", ", FormatCounted(report->rows, "row"), ", ",
-                       FormatCounted(report->vectors, "vector"), ", ", FormatCounted(report->artifacts, "artifact"),
-                       "\n"));
+                       FormatCounted(report->commits, "commit"), ", ",
+                       FormatCounted(report->rows, "row"), ", ",
+                       FormatCounted(report->vectors, "vector"), ", ",
+                       FormatCounted(report->artifacts, "artifact"), "\n"));
   }
   if (!report->problems.empty()) {
     return absl::DataLossError(absl::StrCat("the store in '", *data_dir, "' has ",
@@ -53,7 +54,8 @@ absl::Status RunVerify(Invocation& invocation) {
 
 void AddVerifyCommand(CLI::App& app, Invocation& invocation) {
   AddCommand(app, invocation, CommandKind::kOffline,
-             {"verify", "Check every invariant of a store that no server has open", "  vouch verify --data /var/lib/vouch"},
+             {"verify", "Check every invariant of a store that no server has open",
+              "  vouch verify --data /var/lib/vouch"},
              [&invocation] { return RunVerify(invocation); });
 }
 

@@ -13,8 +13,10 @@ namespace vouch {
 namespace {
 
 absl::Status RunVersion(Invocation& invocation) {
-  nlohmann::ordered_json json = {{"version", kProgramVersion}, {"api", kApiVersion}, {"compiler", kCompiler}};
-  std::string text = absl::StrCat("vouch ", kProgramVersion, " (API ", kApiVersion, ", ", kCompiler, ")\n");
+  nlohmann::ordered_json json = {
+      {"version", kProgramVersion}, {"api", kApiVersion}, {"compiler", kCompiler}};
+  std::string text =
+      absl::StrCat("vouch ", kProgramVersion, " (API ", kApiVersion, ", ", kCompiler, ")\n");
   // Only an explicit server is asked: the command must work where nothing else does.
   if (invocation.flags.count("server") > 0) {
     absl::StatusOr<Connection*> connection = invocation.Connect();
@@ -23,11 +25,13 @@ absl::Status RunVersion(Invocation& invocation) {
     grpc::ClientContext context;
     invocation.Prepare(context);
     v1::VersionReply reply;
-    if (grpc::Status status = stub->GetVersion(&context, v1::GetVersionRequest(), &reply); !status.ok()) {
+    if (grpc::Status status = stub->GetVersion(&context, v1::GetVersionRequest(), &reply);
+        !status.ok()) {
       return (*connection)->Explain(status);
     }
     json["server"] = MessageToJson(reply);
-    absl::StrAppend(&text, "server ", reply.version(), " (API ", reply.api(), ", ", reply.compiler(), ")\n");
+    absl::StrAppend(&text, "server ", reply.version(), " (API ", reply.api(), ", ",
+                    reply.compiler(), ")\n");
   }
   Print(invocation.json ? FormatJson(json) : text);
   return absl::OkStatus();
@@ -37,7 +41,8 @@ absl::Status RunVersion(Invocation& invocation) {
 
 void AddVersionCommand(CLI::App& app, Invocation& invocation) {
   AddCommand(app, invocation, CommandKind::kClient,
-             {"version", "The program's version, and with --server the server's", "  vouch version --server 127.0.0.1:7700"},
+             {"version", "The program's version, and with --server the server's",
+              "  vouch version --server 127.0.0.1:7700"},
              [&invocation] { return RunVersion(invocation); });
 }
 

@@ -52,16 +52,17 @@ class AdminService final : public v1::Admin::Service {
                       grpc::ServerWriter<v1::BackupReply>* writer) override {
     return Serve(*context, [&]() -> absl::Status {
       if (request->directory().empty() || request->directory().front() != '/') {
-        return absl::InvalidArgumentError(absl::StrCat(
-            "directory is '", request->directory(), "'; it takes an absolute path on the server's machine"));
+        return absl::InvalidArgumentError(
+            absl::StrCat("directory is '", request->directory(),
+                         "'; it takes an absolute path on the server's machine"));
       }
       ProgressWriter progress([&](double fraction) {
         v1::BackupReply reply;
         reply.set_fraction(fraction);
         writer->Write(reply);
       });
-      absl::StatusOr<uint32_t> backup =
-          database_.store().Backup(request->directory(), [&](double fraction) { progress.Update(fraction); });
+      absl::StatusOr<uint32_t> backup = database_.store().Backup(
+          request->directory(), [&](double fraction) { progress.Update(fraction); });
       if (!backup.ok()) return backup.status();
       v1::BackupReply reply;
       reply.set_fraction(1);

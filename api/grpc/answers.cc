@@ -21,7 +21,8 @@ class AnswersService final : public v1::Answers::Service {
   explicit AnswersService(const ServiceContext& context)
       : database_(*context.database), embedders_(*context.embedders) {}
 
-  grpc::Status Ask(grpc::ServerContext* context, const v1::AskRequest* request, v1::Answer* reply) override {
+  grpc::Status Ask(grpc::ServerContext* context, const v1::AskRequest* request,
+                   v1::Answer* reply) override {
     return Serve(*context, [&]() -> absl::Status {
       AskRequest ask;
       ask.collection = request->collection();
@@ -49,7 +50,8 @@ class AnswersService final : public v1::Answers::Service {
   grpc::Status GetAnswer(grpc::ServerContext* context, const v1::GetAnswerRequest* request,
                          v1::Answer* reply) override {
     return Serve(*context, [&]() -> absl::Status {
-      absl::StatusOr<Answer> answer = vouch::GetAnswer(database_, PrincipalOf(*context), request->id());
+      absl::StatusOr<Answer> answer =
+          vouch::GetAnswer(database_, PrincipalOf(*context), request->id());
       if (!answer.ok()) return answer.status();
       FillAnswer(*std::move(answer), reply);
       return absl::OkStatus();

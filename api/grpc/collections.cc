@@ -21,7 +21,8 @@ class CollectionsService final : public v1::Collections::Service {
  public:
   explicit CollectionsService(const ServiceContext& context) : database_(*context.database) {}
 
-  grpc::Status CreateCollection(grpc::ServerContext* context, const v1::CreateCollectionRequest* request,
+  grpc::Status CreateCollection(grpc::ServerContext* context,
+                                const v1::CreateCollectionRequest* request,
                                 v1::Collection* reply) override {
     return Serve(*context, [&]() -> absl::Status {
       absl::StatusOr<CollectionSchema> schema = SchemaOf(request->schema());
@@ -35,7 +36,8 @@ class CollectionsService final : public v1::Collections::Service {
   grpc::Status GetCollection(grpc::ServerContext* context, const v1::GetCollectionRequest* request,
                              v1::Collection* reply) override {
     return Serve(*context, [&]() -> absl::Status {
-      auto info = database_.store().catalog().GetCollection(PrincipalOf(*context).tenant, request->name());
+      auto info =
+          database_.store().catalog().GetCollection(PrincipalOf(*context).tenant, request->name());
       if (!info.ok()) return info.status();
       return Fill(*info, reply);
     });
@@ -58,9 +60,11 @@ class CollectionsService final : public v1::Collections::Service {
     });
   }
 
-  grpc::Status DropCollection(grpc::ServerContext* context, const v1::DropCollectionRequest* request,
+  grpc::Status DropCollection(grpc::ServerContext* context,
+                              const v1::DropCollectionRequest* request,
                               v1::DropCollectionResponse*) override {
-    return Serve(*context, [&] { return database_.DropCollection(PrincipalOf(*context), request->name()); });
+    return Serve(*context,
+                 [&] { return database_.DropCollection(PrincipalOf(*context), request->name()); });
   }
 
   grpc::Status ListVersions(grpc::ServerContext* context, const v1::ListVersionsRequest* request,
@@ -75,10 +79,13 @@ class CollectionsService final : public v1::Collections::Service {
       const Version first(std::max<uint64_t>(request->first(), 1));
       absl::StatusOr<Version> latest = (*collection)->Resolve(ReadAt{});
       if (!latest.ok()) return latest.status();
-      const Version last = request->last() == 0 ? *latest : std::min(*latest, Version(request->last()));
+      const Version last =
+          request->last() == 0 ? *latest : std::min(*latest, Version(request->last()));
       if (first > last) return absl::OkStatus();
-      auto headers = (*collection)->Versions(first, last,
-                                             request->limit() == 0 ? ApiLimits::kDefaultVersions : request->limit());
+      auto headers =
+          (*collection)
+              ->Versions(first, last,
+                         request->limit() == 0 ? ApiLimits::kDefaultVersions : request->limit());
       if (!headers.ok()) return headers.status();
       for (const CommitHeader& header : *headers) FillVersion(header, reply->add_versions());
       return absl::OkStatus();
@@ -130,7 +137,8 @@ class CollectionsService final : public v1::Collections::Service {
     });
   }
 
-  grpc::Status OptimizeCollection(grpc::ServerContext* context, const v1::OptimizeCollectionRequest* request,
+  grpc::Status OptimizeCollection(grpc::ServerContext* context,
+                                  const v1::OptimizeCollectionRequest* request,
                                   grpc::ServerWriter<v1::OptimizeProgress>* writer) override {
     return Serve(*context, [&]() -> absl::Status {
       auto collection = database_.GetCollection(PrincipalOf(*context), request->collection());
@@ -140,8 +148,9 @@ class CollectionsService final : public v1::Collections::Service {
         reply.set_fraction(fraction);
         writer->Write(reply);
       });
-      absl::Status status =
-          (*collection)->Optimize(CancelOf(*context), [&](double fraction) { progress.Update(fraction); });
+      absl::Status status = (*collection)->Optimize(CancelOf(*context), [&](double fraction) {
+        progress.Update(fraction);
+      });
       if (!status.ok()) return status;
       v1::OptimizeProgress reply;
       reply.set_fraction(1);

@@ -18,7 +18,8 @@
 
 namespace vouch {
 
-// Between messages and the engine's types. To the engine: INVALID_ARGUMENT names the field of the message.
+// Between messages and the engine's types. To the engine: INVALID_ARGUMENT names the field of the
+// message.
 
 absl::StatusOr<CollectionSchema> SchemaOf(const v1::Schema& message);
 void FillSchema(const CollectionSchema& schema, v1::Schema* message);

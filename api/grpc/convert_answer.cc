@@ -53,7 +53,8 @@ void FillAnswer(Answer&& answer, v1::Answer* message) {
   for (PointHit& hit : answer.hits) FillHit(std::move(hit), message->add_hits());
   message->set_text(std::move(answer.text));
   message->set_abstained(answer.abstained);
-  for (Citation& citation : answer.citations) FillCitation(std::move(citation), message->add_citations());
+  for (Citation& citation : answer.citations)
+    FillCitation(std::move(citation), message->add_citations());
   for (AnswerSource& source : answer.sources) FillSource(std::move(source), message->add_sources());
   message->set_retrieve_us(answer.retrieve_us);
   message->set_generate_us(answer.generate_us);

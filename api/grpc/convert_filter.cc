@@ -20,17 +20,24 @@ Filter FilterWith(FilterOp op, std::string path = "") {
 
 absl::StatusOr<FilterOp> OperatorOf(v1::Comparison::Operator op, const std::string& path) {
   switch (op) {
-    case v1::Comparison::EQ: return FilterOp::kEq;
-    case v1::Comparison::NE: return FilterOp::kNe;
-    case v1::Comparison::LT: return FilterOp::kLt;
-    case v1::Comparison::LE: return FilterOp::kLe;
-    case v1::Comparison::GT: return FilterOp::kGt;
-    case v1::Comparison::GE: return FilterOp::kGe;
-    case v1::Comparison::IN: return FilterOp::kIn;
+    case v1::Comparison::EQ:
+      return FilterOp::kEq;
+    case v1::Comparison::NE:
+      return FilterOp::kNe;
+    case v1::Comparison::LT:
+      return FilterOp::kLt;
+    case v1::Comparison::LE:
+      return FilterOp::kLe;
+    case v1::Comparison::GT:
+      return FilterOp::kGt;
+    case v1::Comparison::GE:
+      return FilterOp::kGe;
+    case v1::Comparison::IN:
+      return FilterOp::kIn;
     default:
-      return absl::InvalidArgumentError(
-          absl::StrCat("filter: the comparison of '", path, "' has the unknown operator ", int{op},
-                       "; there are EQ, NE, LT, LE, GT, GE, IN"));
+      return absl::InvalidArgumentError(absl::StrCat("filter: the comparison of '", path,
+                                                     "' has the unknown operator ", int{op},
+                                                     "; there are EQ, NE, LT, LE, GT, GE, IN"));
   }
 }
 
@@ -39,16 +46,25 @@ absl::StatusOr<Filter> ComparisonOf(const v1::Comparison& message) {
   if (!op.ok()) return op.status();
   if (message.path().empty()) return absl::InvalidArgumentError("filter: a comparison has no path");
   if (*op != FilterOp::kIn && message.values_size() != 1) {
-    return absl::InvalidArgumentError(absl::StrCat("filter: the comparison of '", message.path(), "' has ",
-                                                   message.values_size(), " values; it takes exactly 1 (IN takes many)"));
+    return absl::InvalidArgumentError(absl::StrCat("filter: the comparison of '", message.path(),
+                                                   "' has ", message.values_size(),
+                                                   " values; it takes exactly 1 (IN takes many)"));
   }
   Filter filter = FilterWith(*op, message.path());
   for (const v1::Value& value : message.values()) {
     switch (value.kind_case()) {
-      case v1::Value::kBoolean: filter.values.emplace_back(value.boolean()); break;
-      case v1::Value::kInteger: filter.values.emplace_back(int64_t{value.integer()}); break;
-      case v1::Value::kNumber: filter.values.emplace_back(value.number()); break;
-      case v1::Value::kText: filter.values.emplace_back(value.text()); break;
+      case v1::Value::kBoolean:
+        filter.values.emplace_back(value.boolean());
+        break;
+      case v1::Value::kInteger:
+        filter.values.emplace_back(int64_t{value.integer()});
+        break;
+      case v1::Value::kNumber:
+        filter.values.emplace_back(value.number());
+        break;
+      case v1::Value::kText:
+        filter.values.emplace_back(value.text());
+        break;
       case v1::Value::KIND_NOT_SET:
         return absl::InvalidArgumentError(
             absl::StrCat("filter: a value in the comparison of '", message.path(), "' is not set"));
@@ -71,13 +87,18 @@ absl::StatusOr<Filter> ConvertList(FilterOp op, const v1::FilterList& list, uint
 
 absl::StatusOr<Filter> Convert(const v1::Filter& message, uint32_t depth) {
   if (depth > ApiLimits::kMaxFilterDepth) {
-    return absl::InvalidArgumentError(absl::StrCat("filter: nested deeper than ", ApiLimits::kMaxFilterDepth));
+    return absl::InvalidArgumentError(
+        absl::StrCat("filter: nested deeper than ", ApiLimits::kMaxFilterDepth));
   }
   switch (message.kind_case()) {
-    case v1::Filter::kExpression: return ParseFilter(message.expression());
-    case v1::Filter::kComparison: return ComparisonOf(message.comparison());
-    case v1::Filter::kAllOf: return ConvertList(FilterOp::kAnd, message.all_of(), depth);
-    case v1::Filter::kAnyOf: return ConvertList(FilterOp::kOr, message.any_of(), depth);
+    case v1::Filter::kExpression:
+      return ParseFilter(message.expression());
+    case v1::Filter::kComparison:
+      return ComparisonOf(message.comparison());
+    case v1::Filter::kAllOf:
+      return ConvertList(FilterOp::kAnd, message.all_of(), depth);
+    case v1::Filter::kAnyOf:
+      return ConvertList(FilterOp::kOr, message.any_of(), depth);
     case v1::Filter::kNegate: {
       absl::StatusOr<Filter> child = Convert(message.negate(), depth + 1);
       if (!child.ok()) return child.status();
@@ -86,7 +107,8 @@ absl::StatusOr<Filter> Convert(const v1::Filter& message, uint32_t depth) {
       return filter;
     }
     case v1::Filter::kExists: {
-      if (message.exists().empty()) return absl::InvalidArgumentError("filter: `exists` has no path");
+      if (message.exists().empty())
+        return absl::InvalidArgumentError("filter: `exists` has no path");
       return FilterWith(FilterOp::kExists, message.exists());
     }
     case v1::Filter::kHasId: {
@@ -98,9 +120,11 @@ absl::StatusOr<Filter> Convert(const v1::Filter& message, uint32_t depth) {
       }
       return filter;
     }
-    case v1::Filter::KIND_NOT_SET: break;
+    case v1::Filter::KIND_NOT_SET:
+      break;
   }
-  return absl::InvalidArgumentError("filter: a condition without content; leave the filter out to allow everything");
+  return absl::InvalidArgumentError(
+      "filter: a condition without content; leave the filter out to allow everything");
 }
 
 }  // namespace

@@ -9,9 +9,12 @@ namespace vouch {
 
 absl::StatusOr<PointId> PointIdOf(const v1::PointId& message) {
   switch (message.id_case()) {
-    case v1::PointId::kNumber: return PointId(message.number());
-    case v1::PointId::kText: return PointId::FromString(message.text());
-    case v1::PointId::ID_NOT_SET: break;
+    case v1::PointId::kNumber:
+      return PointId(message.number());
+    case v1::PointId::kText:
+      return PointId::FromString(message.text());
+    case v1::PointId::ID_NOT_SET:
+      break;
   }
   return absl::InvalidArgumentError("a point id is not set; give `number` or `text`");
 }
@@ -26,15 +29,18 @@ void FillPointId(const PointId& id, v1::PointId* message) {
 
 absl::StatusOr<PointInput> PointInputOf(v1::Point&& message, const std::string& what) {
   absl::StatusOr<PointId> id = PointIdOf(message.id());
-  if (!id.ok()) return absl::Status(id.status().code(), absl::StrCat(what, ": ", id.status().message()));
+  if (!id.ok())
+    return absl::Status(id.status().code(), absl::StrCat(what, ": ", id.status().message()));
   if (!message.provenance_json().empty()) {
-    return absl::InvalidArgumentError(absl::StrCat(what, " (", id->ToString(),
-                                                   "): provenance_json is written by the server and cannot be set"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(what, " (", id->ToString(),
+                     "): provenance_json is written by the server and cannot be set"));
   }
   PointInput point;
   point.id = *std::move(id);
   for (auto& [name, vector] : *message.mutable_vectors()) {
-    point.vectors.emplace_back(name, std::vector<float>(vector.values().begin(), vector.values().end()));
+    point.vectors.emplace_back(name,
+                               std::vector<float>(vector.values().begin(), vector.values().end()));
   }
   // Maps of messages have no order of their own; errors should name the same field each time.
   std::sort(point.vectors.begin(), point.vectors.end(),

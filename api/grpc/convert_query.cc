@@ -16,18 +16,20 @@ QueryNode NodeOf(Kind kind) {
   return node;
 }
 
-// Turns messages into a tree. Bounds depth and number of nodes itself, so that nothing large is embedded or built for a
-// query that would be refused afterwards.
+// Turns messages into a tree. Bounds depth and number of nodes itself, so that nothing large is
+// embedded or built for a query that would be refused afterwards.
 class QueryConverter {
  public:
   explicit QueryConverter(const QueryContext& context) : context_(context) {}
 
   absl::StatusOr<QueryNode> Convert(v1::QueryNode&& message, uint32_t depth) {
     if (depth > QueryLimits::kMaxDepth) {
-      return absl::InvalidArgumentError(absl::StrCat("query: nested deeper than ", QueryLimits::kMaxDepth));
+      return absl::InvalidArgumentError(
+          absl::StrCat("query: nested deeper than ", QueryLimits::kMaxDepth));
     }
     if (++nodes_ > QueryLimits::kMaxNodes) {
-      return absl::InvalidArgumentError(absl::StrCat("query: more than ", QueryLimits::kMaxNodes, " nodes"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("query: more than ", QueryLimits::kMaxNodes, " nodes"));
     }
     absl::StatusOr<QueryNode> node = ConvertKind(std::move(message), depth);
     if (!node.ok()) return node;
@@ -44,19 +46,27 @@ class QueryConverter {
   // Leaves limit and filter of `message` as they are.
   absl::StatusOr<QueryNode> ConvertKind(v1::QueryNode&& message, uint32_t depth) {
     switch (message.node_case()) {
-      case v1::QueryNode::kAll: return NodeOf(AllLeaf{});
-      case v1::QueryNode::kDense: return ConvertDense(message.dense());
-      case v1::QueryNode::kText: return NodeOf(TextLeaf{message.text().field(), message.text().text()});
-      case v1::QueryNode::kFuse: return ConvertFuse(std::move(*message.mutable_fuse()), depth);
-      case v1::QueryNode::kTextQuery: return ConvertTextQuery(message.text_query());
-      case v1::QueryNode::NODE_NOT_SET: break;
+      case v1::QueryNode::kAll:
+        return NodeOf(AllLeaf{});
+      case v1::QueryNode::kDense:
+        return ConvertDense(message.dense());
+      case v1::QueryNode::kText:
+        return NodeOf(TextLeaf{message.text().field(), message.text().text()});
+      case v1::QueryNode::kFuse:
+        return ConvertFuse(std::move(*message.mutable_fuse()), depth);
+      case v1::QueryNode::kTextQuery:
+        return ConvertTextQuery(message.text_query());
+      case v1::QueryNode::NODE_NOT_SET:
+        break;
     }
-    return absl::InvalidArgumentError("query: a node is not set; give one of all, dense, text, fuse, text_query");
+    return absl::InvalidArgumentError(
+        "query: a node is not set; give one of all, dense, text, fuse, text_query");
   }
 
   static absl::StatusOr<QueryNode> ConvertDense(const v1::DenseQuery& message) {
     if (message.ef_search() > static_cast<uint32_t>(std::numeric_limits<int>::max())) {
-      return absl::InvalidArgumentError(absl::StrCat("query: ef_search is ", message.ef_search(), ", at most 10000"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("query: ef_search is ", message.ef_search(), ", at most 10000"));
     }
     DenseLeaf leaf;
     leaf.field = message.field();
@@ -81,13 +91,15 @@ class QueryConverter {
   absl::StatusOr<QueryNode> ConvertTextQuery(const v1::TextQuery& message) {
     if (message.text().empty()) return absl::InvalidArgumentError("query: the text is empty");
     if (message.text().size() > QueryLimits::kMaxQueryTextBytes) {
-      return absl::InvalidArgumentError(absl::StrCat("query: the text has ", message.text().size(), " bytes, at most ",
+      return absl::InvalidArgumentError(absl::StrCat("query: the text has ", message.text().size(),
+                                                     " bytes, at most ",
                                                      QueryLimits::kMaxQueryTextBytes));
     }
     absl::StatusOr<RetrievalMode> mode = ModeOf(message.mode());
     if (!mode.ok()) return mode.status();
-    absl::StatusOr<TextQuery> query = BuildTextQuery(context_.collection, context_.embedders, message.text(), *mode,
-                                                     context_.at, context_.cancel);
+    absl::StatusOr<TextQuery> query =
+        BuildTextQuery(context_.collection, context_.embedders, message.text(), *mode, context_.at,
+                       context_.cancel);
     if (!query.ok()) return query.status();
     if (!query->embedder.empty()) embedder = query->embedder;
     return std::move(query->root);
@@ -108,10 +120,13 @@ absl::StatusOr<ConvertedQuery> QueryOf(v1::QueryNode&& message, const QueryConte
 
 absl::StatusOr<RetrievalMode> ModeOf(v1::RetrievalMode mode) {
   switch (mode) {
-    case v1::RETRIEVAL_MODE_DENSE: return RetrievalMode::kDense;
-    case v1::RETRIEVAL_MODE_TEXT: return RetrievalMode::kText;
+    case v1::RETRIEVAL_MODE_DENSE:
+      return RetrievalMode::kDense;
+    case v1::RETRIEVAL_MODE_TEXT:
+      return RetrievalMode::kText;
     case v1::RETRIEVAL_MODE_UNSPECIFIED:
-    case v1::RETRIEVAL_MODE_HYBRID: return RetrievalMode::kHybrid;
+    case v1::RETRIEVAL_MODE_HYBRID:
+      return RetrievalMode::kHybrid;
     default:
       return absl::InvalidArgumentError(
           absl::StrCat("mode: unknown value ", int{mode}, "; there are DENSE, TEXT, HYBRID"));

@@ -8,43 +8,58 @@ namespace {
 absl::StatusOr<Metric> MetricOf(v1::Metric metric, const std::string& field) {
   switch (metric) {
     case v1::METRIC_UNSPECIFIED:
-    case v1::METRIC_COSINE: return Metric::kCosine;
-    case v1::METRIC_INNER_PRODUCT: return Metric::kInnerProduct;
-    case v1::METRIC_L2: return Metric::kL2;
+    case v1::METRIC_COSINE:
+      return Metric::kCosine;
+    case v1::METRIC_INNER_PRODUCT:
+      return Metric::kInnerProduct;
+    case v1::METRIC_L2:
+      return Metric::kL2;
     default:
-      return absl::InvalidArgumentError(absl::StrCat("dense field '", field, "': unknown metric ", int{metric}));
+      return absl::InvalidArgumentError(
+          absl::StrCat("dense field '", field, "': unknown metric ", int{metric}));
   }
 }
 
 absl::StatusOr<DenseIndexKind> IndexOf(v1::DenseIndexKind kind, const std::string& field) {
   switch (kind) {
     case v1::DENSE_INDEX_KIND_UNSPECIFIED:
-    case v1::DENSE_INDEX_KIND_HNSW: return DenseIndexKind::kHnsw;
-    case v1::DENSE_INDEX_KIND_FLAT: return DenseIndexKind::kFlat;
+    case v1::DENSE_INDEX_KIND_HNSW:
+      return DenseIndexKind::kHnsw;
+    case v1::DENSE_INDEX_KIND_FLAT:
+      return DenseIndexKind::kFlat;
     default:
-      return absl::InvalidArgumentError(absl::StrCat("dense field '", field, "': unknown index kind ", int{kind}));
+      return absl::InvalidArgumentError(
+          absl::StrCat("dense field '", field, "': unknown index kind ", int{kind}));
   }
 }
 
 absl::StatusOr<PayloadType> PayloadTypeOf(v1::PayloadType type, const std::string& path) {
   switch (type) {
     case v1::PAYLOAD_TYPE_UNSPECIFIED:
-    case v1::PAYLOAD_TYPE_KEYWORD: return PayloadType::kKeyword;
-    case v1::PAYLOAD_TYPE_INTEGER: return PayloadType::kInteger;
-    case v1::PAYLOAD_TYPE_FLOAT: return PayloadType::kFloat;
-    case v1::PAYLOAD_TYPE_BOOL: return PayloadType::kBool;
-    case v1::PAYLOAD_TYPE_DATETIME: return PayloadType::kDatetime;
+    case v1::PAYLOAD_TYPE_KEYWORD:
+      return PayloadType::kKeyword;
+    case v1::PAYLOAD_TYPE_INTEGER:
+      return PayloadType::kInteger;
+    case v1::PAYLOAD_TYPE_FLOAT:
+      return PayloadType::kFloat;
+    case v1::PAYLOAD_TYPE_BOOL:
+      return PayloadType::kBool;
+    case v1::PAYLOAD_TYPE_DATETIME:
+      return PayloadType::kDatetime;
     default:
-      return absl::InvalidArgumentError(absl::StrCat("payload field '", path, "': unknown type ", int{type}));
+      return absl::InvalidArgumentError(
+          absl::StrCat("payload field '", path, "': unknown type ", int{type}));
   }
 }
 
-// An option of the graph; 0 keeps the default. Bounds that an int cannot hold are refused here, the others by Validate.
-absl::Status SetOption(uint32_t value, const std::string& field, const std::string& name, int* option) {
+// An option of the graph; 0 keeps the default. Bounds that an int cannot hold are refused here, the
+// others by Validate.
+absl::Status SetOption(uint32_t value, const std::string& field, const std::string& name,
+                       int* option) {
   constexpr uint32_t kLargest = 1'000'000;
   if (value > kLargest) {
-    return absl::InvalidArgumentError(absl::StrCat("dense field '", field, "': hnsw.", name, " is ", value, ", more than ",
-                                                   kLargest));
+    return absl::InvalidArgumentError(absl::StrCat("dense field '", field, "': hnsw.", name, " is ",
+                                                   value, ", more than ", kLargest));
   }
   if (value != 0) *option = static_cast<int>(value);
   return absl::OkStatus();
@@ -63,7 +78,8 @@ absl::StatusOr<DenseField> DenseFieldOf(const v1::DenseField& message) {
   field.index = *index;
   const v1::HnswOptions& hnsw = message.hnsw();
   absl::Status status = SetOption(hnsw.m(), field.name, "m", &field.hnsw.m);
-  status.Update(SetOption(hnsw.ef_construction(), field.name, "ef_construction", &field.hnsw.ef_construction));
+  status.Update(SetOption(hnsw.ef_construction(), field.name, "ef_construction",
+                          &field.hnsw.ef_construction));
   status.Update(SetOption(hnsw.ef_search(), field.name, "ef_search", &field.hnsw.ef_search));
   if (!status.ok()) return status;
   return field;
@@ -71,28 +87,38 @@ absl::StatusOr<DenseField> DenseFieldOf(const v1::DenseField& message) {
 
 v1::Metric MessageOf(Metric metric) {
   switch (metric) {
-    case Metric::kCosine: return v1::METRIC_COSINE;
-    case Metric::kInnerProduct: return v1::METRIC_INNER_PRODUCT;
-    case Metric::kL2: return v1::METRIC_L2;
+    case Metric::kCosine:
+      return v1::METRIC_COSINE;
+    case Metric::kInnerProduct:
+      return v1::METRIC_INNER_PRODUCT;
+    case Metric::kL2:
+      return v1::METRIC_L2;
   }
   return v1::METRIC_UNSPECIFIED;
 }
 
 v1::DenseIndexKind MessageOf(DenseIndexKind kind) {
   switch (kind) {
-    case DenseIndexKind::kFlat: return v1::DENSE_INDEX_KIND_FLAT;
-    case DenseIndexKind::kHnsw: return v1::DENSE_INDEX_KIND_HNSW;
+    case DenseIndexKind::kFlat:
+      return v1::DENSE_INDEX_KIND_FLAT;
+    case DenseIndexKind::kHnsw:
+      return v1::DENSE_INDEX_KIND_HNSW;
   }
   return v1::DENSE_INDEX_KIND_UNSPECIFIED;
 }
 
 v1::PayloadType MessageOf(PayloadType type) {
   switch (type) {
-    case PayloadType::kKeyword: return v1::PAYLOAD_TYPE_KEYWORD;
-    case PayloadType::kInteger: return v1::PAYLOAD_TYPE_INTEGER;
-    case PayloadType::kFloat: return v1::PAYLOAD_TYPE_FLOAT;
-    case PayloadType::kBool: return v1::PAYLOAD_TYPE_BOOL;
-    case PayloadType::kDatetime: return v1::PAYLOAD_TYPE_DATETIME;
+    case PayloadType::kKeyword:
+      return v1::PAYLOAD_TYPE_KEYWORD;
+    case PayloadType::kInteger:
+      return v1::PAYLOAD_TYPE_INTEGER;
+    case PayloadType::kFloat:
+      return v1::PAYLOAD_TYPE_FLOAT;
+    case PayloadType::kBool:
+      return v1::PAYLOAD_TYPE_BOOL;
+    case PayloadType::kDatetime:
+      return v1::PAYLOAD_TYPE_DATETIME;
   }
   return v1::PAYLOAD_TYPE_UNSPECIFIED;
 }

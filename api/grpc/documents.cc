@@ -20,11 +20,16 @@ using IngestStream = grpc::ServerReaderWriter<v1::IngestReply, v1::IngestRequest
 absl::StatusOr<MediaType> MediaTypeOf(v1::MediaType type) {
   switch (type) {
     case v1::MEDIA_TYPE_UNSPECIFIED:
-    case v1::MEDIA_TYPE_TEXT: return MediaType::kText;
-    case v1::MEDIA_TYPE_MARKDOWN: return MediaType::kMarkdown;
-    case v1::MEDIA_TYPE_HTML: return MediaType::kHtml;
-    case v1::MEDIA_TYPE_JSON_LINES: return MediaType::kJsonLines;
-    default: return absl::InvalidArgumentError(absl::StrCat("unknown media type ", int{type}));
+    case v1::MEDIA_TYPE_TEXT:
+      return MediaType::kText;
+    case v1::MEDIA_TYPE_MARKDOWN:
+      return MediaType::kMarkdown;
+    case v1::MEDIA_TYPE_HTML:
+      return MediaType::kHtml;
+    case v1::MEDIA_TYPE_JSON_LINES:
+      return MediaType::kJsonLines;
+    default:
+      return absl::InvalidArgumentError(absl::StrCat("unknown media type ", int{type}));
   }
 }
 
@@ -51,7 +56,8 @@ void FillReport(IngestReport&& report, v1::IngestReport* message) {
 // One Ingest call. Used by its thread alone.
 class IngestCall {
  public:
-  IngestCall(const ServiceContext& services, const grpc::ServerContext& context, IngestStream& stream)
+  IngestCall(const ServiceContext& services, const grpc::ServerContext& context,
+             IngestStream& stream)
       : services_(services), context_(context), stream_(stream) {}
 
   absl::Status Run() {
@@ -62,27 +68,37 @@ class IngestCall {
     }
     if (absl::Status status = CancelOf(context_).Check(); !status.ok()) return status;
     return absl::AbortedError(
-        "the stream ended without Finish: what was committed stays, and no document is taken for deleted");
+        "the stream ended without Finish: what was committed stays, and no document is taken for "
+        "deleted");
   }
 
  private:
   absl::Status Handle(v1::IngestRequest&& request) {
     const bool first = ingestor_ == nullptr;
     if (first != (request.message_case() == v1::IngestRequest::kOptions)) {
-      return absl::InvalidArgumentError(first ? "the first message must be options" : "options came twice");
+      return absl::InvalidArgumentError(first ? "the first message must be options"
+                                              : "options came twice");
     }
     if (in_document_ != (request.message_case() == v1::IngestRequest::kData)) {
-      return absl::InvalidArgumentError(in_document_ ? absl::StrCat("document '", document_.id, "' is not complete")
-                                                     : "data came without a document that goes on");
+      return absl::InvalidArgumentError(
+          in_document_ ? absl::StrCat("document '", document_.id, "' is not complete")
+                       : "data came without a document that goes on");
     }
     switch (request.message_case()) {
-      case v1::IngestRequest::kOptions: return Begin(request.options());
-      case v1::IngestRequest::kOffer: return HandleOffer(request.offer());
-      case v1::IngestRequest::kDocument: return HandleDocument(std::move(*request.mutable_document()));
-      case v1::IngestRequest::kData: return Append(request.data().data(), request.data().more());
-      case v1::IngestRequest::kSkipped: return HandleSkipped(request.skipped());
-      case v1::IngestRequest::kFinish: return HandleFinish();
-      case v1::IngestRequest::MESSAGE_NOT_SET: break;
+      case v1::IngestRequest::kOptions:
+        return Begin(request.options());
+      case v1::IngestRequest::kOffer:
+        return HandleOffer(request.offer());
+      case v1::IngestRequest::kDocument:
+        return HandleDocument(std::move(*request.mutable_document()));
+      case v1::IngestRequest::kData:
+        return Append(request.data().data(), request.data().more());
+      case v1::IngestRequest::kSkipped:
+        return HandleSkipped(request.skipped());
+      case v1::IngestRequest::kFinish:
+        return HandleFinish();
+      case v1::IngestRequest::MESSAGE_NOT_SET:
+        break;
     }
     return absl::InvalidArgumentError("a message without content");
   }
@@ -95,8 +111,9 @@ class IngestCall {
     if (!message.embedder().empty()) options.embedder = message.embedder();
     if (const uint32_t target = message.chunk_target_bytes(); target != 0) {
       if (target < kMinChunkBytes || target > kMaxChunkBytes) {
-        return absl::InvalidArgumentError(absl::StrCat("chunk_target_bytes is ", target, "; it takes ", kMinChunkBytes,
-                                                       " to ", kMaxChunkBytes));
+        return absl::InvalidArgumentError(absl::StrCat("chunk_target_bytes is ", target,
+                                                       "; it takes ", kMinChunkBytes, " to ",
+                                                       kMaxChunkBytes));
       }
       options.chunking.target_bytes = target;
       options.chunking.max_bytes = 2 * target;
@@ -105,7 +122,8 @@ class IngestCall {
     options.retrain = message.retrain();
     options.scopes.assign(message.scopes().begin(), message.scopes().end());
     strict_ = message.strict();
-    auto ingestor = Ingestor::Begin(*services_.database, *services_.embedders, std::move(options), CancelOf(context_),
+    auto ingestor = Ingestor::Begin(*services_.database, *services_.embedders, std::move(options),
+                                    CancelOf(context_),
                                     [this](const IngestProgress& progress) { Report(progress); });
     if (!ingestor.ok()) return ingestor.status();
     ingestor_ = *std::move(ingestor);
@@ -114,8 +132,8 @@ class IngestCall {
 
   absl::Status HandleOffer(const v1::Offer& offer) {
     if (static_cast<uint32_t>(offer.documents_size()) > ApiLimits::kMaxOffers) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("an offer has ", offer.documents_size(), " documents, at most ", ApiLimits::kMaxOffers));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "an offer has ", offer.documents_size(), " documents, at most ", ApiLimits::kMaxOffers));
     }
     v1::IngestReply reply;
     for (const v1::Offer::Document& document : offer.documents()) {
@@ -134,15 +152,18 @@ class IngestCall {
   absl::Status HandleDocument(v1::DocumentPart&& part) {
     absl::StatusOr<MediaType> media_type = MediaTypeOf(part.media_type());
     if (!media_type.ok()) {
-      return absl::Status(media_type.status().code(),
-                          absl::StrCat("document '", part.id(), "': ", media_type.status().message()));
+      return absl::Status(
+          media_type.status().code(),
+          absl::StrCat("document '", part.id(), "': ", media_type.status().message()));
     }
     document_ = Document{};
     document_.id = std::move(*part.mutable_id());
     document_.uri = part.uri().empty() ? document_.id : std::move(*part.mutable_uri());
     document_.media_type = *media_type;
-    if (!part.metadata_json().empty()) document_.metadata = std::move(*part.mutable_metadata_json());
-    document_.external_id = part.external_id().empty() ? document_.id : std::move(*part.mutable_external_id());
+    if (!part.metadata_json().empty())
+      document_.metadata = std::move(*part.mutable_metadata_json());
+    document_.external_id =
+        part.external_id().empty() ? document_.id : std::move(*part.mutable_external_id());
     return Append(part.data(), part.more());
   }
 
@@ -158,7 +179,8 @@ class IngestCall {
 
   absl::Status HandleSkipped(const v1::SkippedDocument& skipped) {
     const absl::Status reason = absl::InvalidArgumentError(skipped.reason());
-    if (strict_) return absl::InvalidArgumentError(absl::StrCat(skipped.document(), ": ", skipped.reason()));
+    if (strict_)
+      return absl::InvalidArgumentError(absl::StrCat(skipped.document(), ": ", skipped.reason()));
     ingestor_->AddSkipped(skipped.document(), reason);
     return absl::OkStatus();
   }

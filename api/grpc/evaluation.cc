@@ -25,9 +25,12 @@ absl::StatusOr<Qrels> QrelsOf(const v1::EvaluateRetrievalRequest& request) {
     if (judgement.query_id().empty() || judgement.document_id().empty()) {
       return absl::InvalidArgumentError("judgements: one has no query_id or no document_id");
     }
-    if (!qrels[judgement.query_id()].emplace(judgement.document_id(), judgement.relevance()).second) {
-      return absl::InvalidArgumentError(absl::StrCat("judgements: document '", judgement.document_id(),
-                                                     "' stands twice for query '", judgement.query_id(), "'"));
+    if (!qrels[judgement.query_id()]
+             .emplace(judgement.document_id(), judgement.relevance())
+             .second) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("judgements: document '", judgement.document_id(),
+                       "' stands twice for query '", judgement.query_id(), "'"));
     }
   }
   if (qrels.empty()) return absl::InvalidArgumentError("judgements: there are none");
@@ -38,13 +41,14 @@ absl::StatusOr<RetrievalEvaluationRequest> RequestOf(const v1::EvaluateRetrieval
   RetrievalEvaluationRequest evaluation;
   if (request.queries().empty()) return absl::InvalidArgumentError("queries: there are none");
   if (static_cast<uint32_t>(request.queries_size()) > ApiLimits::kMaxEvaluationQueries) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("queries: ", request.queries_size(), ", at most ", ApiLimits::kMaxEvaluationQueries));
+    return absl::InvalidArgumentError(absl::StrCat("queries: ", request.queries_size(),
+                                                   ", at most ", ApiLimits::kMaxEvaluationQueries));
   }
   std::set<std::string> seen;
   for (const v1::EvaluationQuery& query : request.queries()) {
     if (!seen.insert(query.id()).second) {
-      return absl::InvalidArgumentError(absl::StrCat("queries: id '", query.id(), "' stands twice"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("queries: id '", query.id(), "' stands twice"));
     }
     evaluation.queries.push_back({query.id(), query.text()});
   }
@@ -67,7 +71,8 @@ class EvaluationService final : public v1::Evaluation::Service {
   explicit EvaluationService(const ServiceContext& context)
       : database_(*context.database), embedders_(*context.embedders) {}
 
-  grpc::Status EvaluateRetrieval(grpc::ServerContext* context, const v1::EvaluateRetrievalRequest* request,
+  grpc::Status EvaluateRetrieval(grpc::ServerContext* context,
+                                 const v1::EvaluateRetrievalRequest* request,
                                  grpc::ServerWriter<v1::EvaluateRetrievalReply>* writer) override {
     return Serve(*context, [&]() -> absl::Status {
       absl::StatusOr<RetrievalEvaluationRequest> evaluation = RequestOf(*request);
@@ -83,8 +88,9 @@ class EvaluationService final : public v1::Evaluation::Service {
         reply.set_fraction(fraction);
         writer->Write(reply);
       });
-      absl::StatusOr<RetrievalRun> run = RunQueries(**collection, embedders_, *evaluation,
-                                                    [&](double fraction) { progress.Update(fraction); });
+      absl::StatusOr<RetrievalRun> run =
+          RunQueries(**collection, embedders_, *evaluation,
+                     [&](double fraction) { progress.Update(fraction); });
       if (!run.ok()) return run.status();
       v1::EvaluateRetrievalReply reply;
       reply.mutable_result()->set_mode(std::string(RetrievalModeName(evaluation->mode)));
@@ -95,12 +101,14 @@ class EvaluationService final : public v1::Evaluation::Service {
   }
 
  private:
-  static void Fill(const RetrievalRun& run, const Qrels& qrels, const v1::EvaluateRetrievalRequest& request,
+  static void Fill(const RetrievalRun& run, const Qrels& qrels,
+                   const v1::EvaluateRetrievalRequest& request,
                    v1::EvaluateRetrievalResult* result) {
     const EvaluationResult measures = Evaluate(qrels, run.run, /*complete=*/true);
     result->set_version(run.version.value);
     result->set_embedder(run.embedder);
-    for (const auto& [name, value] : measures.all) (*result->mutable_all()->mutable_values())[name] = value;
+    for (const auto& [name, value] : measures.all)
+      (*result->mutable_all()->mutable_values())[name] = value;
     if (request.with_queries()) {
       for (const auto& [query, values] : measures.queries) {
         auto& message = *(*result->mutable_queries())[query].mutable_values();

@@ -25,15 +25,17 @@ class PointsService final : public v1::Points::Service {
                       v1::WriteReply* reply) override {
     return Serve(*context, [&]() -> absl::Status {
       if (static_cast<size_t>(request->points_size()) > Limits::kMaxCommitRows) {
-        return absl::InvalidArgumentError(absl::StrCat("the request has ", request->points_size(), " points, at most ",
-                                                       Limits::kMaxCommitRows, "; send several requests"));
+        return absl::InvalidArgumentError(absl::StrCat("the request has ", request->points_size(),
+                                                       " points, at most ", Limits::kMaxCommitRows,
+                                                       "; send several requests"));
       }
       WriteRequest write;
       write.upserts.reserve(request->points_size());
       // The request belongs to this call alone: its texts are moved, not copied.
       auto& points = *const_cast<v1::UpsertRequest*>(request)->mutable_points();
       for (int i = 0; i < points.size(); ++i) {
-        absl::StatusOr<PointInput> point = PointInputOf(std::move(points[i]), absl::StrCat("points[", i, "]"));
+        absl::StatusOr<PointInput> point =
+            PointInputOf(std::move(points[i]), absl::StrCat("points[", i, "]"));
         if (!point.ok()) return point.status();
         write.upserts.push_back(*std::move(point));
       }
@@ -45,8 +47,9 @@ class PointsService final : public v1::Points::Service {
                       v1::WriteReply* reply) override {
     return Serve(*context, [&]() -> absl::Status {
       if (static_cast<size_t>(request->ids_size()) > Limits::kMaxCommitRows) {
-        return absl::InvalidArgumentError(absl::StrCat("the request has ", request->ids_size(), " ids, at most ",
-                                                       Limits::kMaxCommitRows, "; send several requests"));
+        return absl::InvalidArgumentError(absl::StrCat("the request has ", request->ids_size(),
+                                                       " ids, at most ", Limits::kMaxCommitRows,
+                                                       "; send several requests"));
       }
       WriteRequest write;
       absl::StatusOr<std::vector<PointId>> ids = IdsOf(request->ids());
@@ -56,11 +59,12 @@ class PointsService final : public v1::Points::Service {
     });
   }
 
-  grpc::Status Get(grpc::ServerContext* context, const v1::GetRequest* request, v1::GetResponse* reply) override {
+  grpc::Status Get(grpc::ServerContext* context, const v1::GetRequest* request,
+                   v1::GetResponse* reply) override {
     return Serve(*context, [&]() -> absl::Status {
       if (static_cast<uint32_t>(request->ids_size()) > ApiLimits::kMaxGetIds) {
-        return absl::InvalidArgumentError(
-            absl::StrCat("the request has ", request->ids_size(), " ids, at most ", ApiLimits::kMaxGetIds));
+        return absl::InvalidArgumentError(absl::StrCat("the request has ", request->ids_size(),
+                                                       " ids, at most ", ApiLimits::kMaxGetIds));
       }
       auto collection = database_.GetCollection(PrincipalOf(*context), request->collection());
       if (!collection.ok()) return collection.status();
@@ -68,8 +72,9 @@ class PointsService final : public v1::Points::Service {
       if (!version.ok()) return version.status();
       absl::StatusOr<std::vector<PointId>> ids = IdsOf(request->ids());
       if (!ids.ok()) return ids.status();
-      auto points = (*collection)->Get(*ids, ReadAt{*version}, ProjectionOf(request->projection()),
-                                       PrincipalOf(*context));
+      auto points = (*collection)
+                        ->Get(*ids, ReadAt{*version}, ProjectionOf(request->projection()),
+                              PrincipalOf(*context));
       if (!points.ok()) return points.status();
       reply->set_version(version->value);
       for (size_t i = 0; i < points->size(); ++i) {
@@ -129,12 +134,15 @@ class PointsService final : public v1::Points::Service {
   }
 
  private:
-  static absl::StatusOr<std::vector<PointId>> IdsOf(const google::protobuf::RepeatedPtrField<v1::PointId>& messages) {
+  static absl::StatusOr<std::vector<PointId>> IdsOf(
+      const google::protobuf::RepeatedPtrField<v1::PointId>& messages) {
     std::vector<PointId> ids;
     ids.reserve(messages.size());
     for (int i = 0; i < messages.size(); ++i) {
       absl::StatusOr<PointId> id = PointIdOf(messages[i]);
-      if (!id.ok()) return absl::Status(id.status().code(), absl::StrCat("ids[", i, "]: ", id.status().message()));
+      if (!id.ok())
+        return absl::Status(id.status().code(),
+                            absl::StrCat("ids[", i, "]: ", id.status().message()));
       ids.push_back(*std::move(id));
     }
     return ids;
@@ -147,7 +155,8 @@ class PointsService final : public v1::Points::Service {
     if (!collection.ok()) return collection.status();
     write.principal = PrincipalOf(context);
     write.request_id = request.request_id();
-    if (request.has_expected_version()) write.expected_version = Version(request.expected_version());
+    if (request.has_expected_version())
+      write.expected_version = Version(request.expected_version());
     absl::StatusOr<WriteResult> result = (*collection)->Write(std::move(write));
     if (!result.ok()) return result.status();
     reply->set_version(result->version.value);

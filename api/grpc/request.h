@@ -24,12 +24,12 @@ inline CancelToken CancelOf(const grpc::ServerContext& context) {
                      [&context] { return context.IsCancelled(); });
 }
 
-// As long as the server does not authenticate, every caller is the default principal; nothing that a caller claims about
-// itself in metadata is believed.
+// As long as the server does not authenticate, every caller is the default principal; nothing that
+// a caller claims about itself in metadata is believed.
 inline Principal PrincipalOf(const grpc::ServerContext&) { return Principal{}; }
 
-// Runs one request: not at all where its deadline has passed while it waited. The one boundary at which exceptions of
-// the libraries below (out of memory) become a status.
+// Runs one request: not at all where its deadline has passed while it waited. The one boundary at
+// which exceptions of the libraries below (out of memory) become a status.
 template <class Handler>
 grpc::Status Serve(const grpc::ServerContext& context, Handler&& handler) {
   if (absl::Status status = CancelOf(context).Check(); !status.ok()) return ToGrpc(status);

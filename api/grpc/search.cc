@@ -36,8 +36,9 @@ class SearchService final : public v1::Search::Service {
   }
 
  private:
-  absl::StatusOr<SearchRequest> Convert(const grpc::ServerContext& context, const v1::SearchRequest& request,
-                                        Collection& collection, std::string* embedder) {
+  absl::StatusOr<SearchRequest> Convert(const grpc::ServerContext& context,
+                                        const v1::SearchRequest& request, Collection& collection,
+                                        std::string* embedder) {
     absl::StatusOr<Version> version = ResolveRead(collection, request.at(), request.cursor());
     if (!version.ok()) return version.status();
     SearchRequest search;

@@ -18,8 +18,8 @@
 
 namespace vouch {
 
-// A database in a folder of its own, served in process. The collection "films" has a dense field "v" (2 dimensions, L2),
-// a text field over "title", and payload fields "year" and "lang".
+// A database in a folder of its own, served in process. The collection "films" has a dense field
+// "v" (2 dimensions, L2), a text field over "title", and payload fields "year" and "lang".
 class ApiTest : public testing::Test {
  protected:
   ApiTest() { Start(ServerOptions{}); }
@@ -68,7 +68,8 @@ class ApiTest : public testing::Test {
     year->set_type(v1::PAYLOAD_TYPE_INTEGER);
     request.mutable_schema()->add_payload()->set_path("lang");
     v1::Collection reply;
-    const grpc::Status status = Call(collections_, &v1::Collections::Stub::CreateCollection, request, &reply);
+    const grpc::Status status =
+        Call(collections_, &v1::Collections::Stub::CreateCollection, request, &reply);
     ASSERT_TRUE(status.ok()) << status.error_message();
   }
 
@@ -80,7 +81,8 @@ class ApiTest : public testing::Test {
     return point;
   }
 
-  grpc::Status Upsert(const std::vector<v1::Point>& points, v1::WriteReply* reply, const std::string& request_id = "") {
+  grpc::Status Upsert(const std::vector<v1::Point>& points, v1::WriteReply* reply,
+                      const std::string& request_id = "") {
     v1::UpsertRequest request;
     request.set_collection("films");
     request.set_request_id(request_id);
@@ -91,12 +93,13 @@ class ApiTest : public testing::Test {
   // Five films at (1, 0) … (5, 0).
   void UpsertFilms() {
     v1::WriteReply reply;
-    const grpc::Status status = Upsert({Film(1, {1, 0}, R"({"title": "alien desert", "year": 1979, "lang": "en"})"),
-                                        Film(2, {2, 0}, R"({"title": "desert storm", "year": 1991, "lang": "de"})"),
-                                        Film(3, {3, 0}, R"({"title": "the quiet sea", "year": 2001, "lang": "en"})"),
-                                        Film(4, {4, 0}, R"({"title": "storm at sea", "year": 2011, "lang": "fr"})"),
-                                        Film(5, {5, 0}, R"({"title": "nothing more"})")},
-                                       &reply);
+    const grpc::Status status =
+        Upsert({Film(1, {1, 0}, R"({"title": "alien desert", "year": 1979, "lang": "en"})"),
+                Film(2, {2, 0}, R"({"title": "desert storm", "year": 1991, "lang": "de"})"),
+                Film(3, {3, 0}, R"({"title": "the quiet sea", "year": 2001, "lang": "en"})"),
+                Film(4, {4, 0}, R"({"title": "storm at sea", "year": 2011, "lang": "fr"})"),
+                Film(5, {5, 0}, R"({"title": "nothing more"})")},
+               &reply);
     ASSERT_TRUE(status.ok()) << status.error_message();
   }
 

@@ -17,7 +17,9 @@ using ::testing::StartsWith;
 
 class CliTest : public testing::Test {
  protected:
-  ProgramResult Run(std::vector<std::string> words) { return RunVouch(words, dir_.path(), environment_); }
+  ProgramResult Run(std::vector<std::string> words) {
+    return RunVouch(words, dir_.path(), environment_);
+  }
 
   // Runs with --json; expects success and JSON.
   nlohmann::json Json(std::vector<std::string> words) {
@@ -35,7 +37,8 @@ class CliTest : public testing::Test {
   }
 
   void WriteNotes() {
-    Write("notes/storage.md", "# Storage\n\nEvery write is durable.\n\n## Backups\n\nA backup is incremental.\n");
+    Write("notes/storage.md",
+          "# Storage\n\nEvery write is durable.\n\n## Backups\n\nA backup is incremental.\n");
     Write("notes/search.md", "# Search\n\nRankings are fused by reciprocal rank fusion.\n");
   }
   ProgramResult IngestNotes() {
@@ -47,30 +50,60 @@ class CliTest : public testing::Test {
 };
 
 TEST_F(CliTest, EveryCommandHasHelpWithAnExample) {
-  const std::vector<std::vector<std::string>> commands = {
-      {"serve"}, {"ingest"}, {"query"}, {"ask"}, {"restore"}, {"verify"}, {"version"},
-      {"collection", "create"}, {"collection", "list"}, {"collection", "show"}, {"collection", "drop"},
-      {"collection", "versions"}, {"collection", "optimize"}, {"answer", "show"}, {"answer", "list"},
-      {"eval", "retrieval"}, {"tag", "create"}, {"tag", "list"}, {"tag", "delete"},
-      {"backup", "create"}, {"backup", "list"}, {"backup", "verify"}};
+  const std::vector<std::vector<std::string>> commands = {{"serve"},
+                                                          {"ingest"},
+                                                          {"query"},
+                                                          {"ask"},
+                                                          {"restore"},
+                                                          {"verify"},
+                                                          {"version"},
+                                                          {"collection", "create"},
+                                                          {"collection", "list"},
+                                                          {"collection", "show"},
+                                                          {"collection", "drop"},
+                                                          {"collection", "versions"},
+                                                          {"collection", "optimize"},
+                                                          {"answer", "show"},
+                                                          {"answer", "list"},
+                                                          {"eval", "retrieval"},
+                                                          {"tag", "create"},
+                                                          {"tag", "list"},
+                                                          {"tag", "delete"},
+                                                          {"backup", "create"},
+                                                          {"backup", "list"},
+                                                          {"backup", "verify"}};
   for (std::vector<std::string> command : commands) {
     command.push_back("--help");
     const ProgramResult result = Run(command);
     EXPECT_EQ(result.exit_code, 0) << command[0];
-    EXPECT_THAT(result.out, AllOf(HasSubstr("Example:"), HasSubstr("--json"), HasSubstr("--config"))) << command[0];
+    EXPECT_THAT(result.out,
+                AllOf(HasSubstr("Example:"), HasSubstr("--json"), HasSubstr("--config")))
+        << command[0];
   }
-  EXPECT_THAT(Run({"--help"}).out, AllOf(HasSubstr("ingest"), HasSubstr("serve"), HasSubstr("restore")));
-  EXPECT_THAT(Run({"serve", "--help"}).out, AllOf(HasSubstr("--seal-rows"), HasSubstr("--model-server-base-url")));
+  EXPECT_THAT(Run({"--help"}).out,
+              AllOf(HasSubstr("ingest"), HasSubstr("serve"), HasSubstr("restore")));
+  EXPECT_THAT(Run({"serve", "--help"}).out,
+              AllOf(HasSubstr("--seal-rows"), HasSubstr("--model-server-base-url")));
 }
 
 TEST_F(CliTest, UsageMistakesExitWith2) {
   const std::vector<std::vector<std::string>> mistakes = {
-      {}, {"qurey"}, {"query"}, {"query", "notes", "text", "--mode", "both"}, {"query", "notes", "text", "--limit", "0"},
-      {"query", "notes", "text", "--no-such-flag"}, {"collection"}, {"tag", "create", "notes"},
+      {},
+      {"qurey"},
+      {"query"},
+      {"query", "notes", "text", "--mode", "both"},
+      {"query", "notes", "text", "--limit", "0"},
+      {"query", "notes", "text", "--no-such-flag"},
+      {"collection"},
+      {"tag", "create", "notes"},
       {"query", "notes", "text", "--server", "127.0.0.1:1", "--data", "x"},
-      {"query", "notes", "--vector", "[1,"}, {"query", "notes", "text", "--vector", "[1]"},
-      {"collection", "create", "films", "--dense", "v"}, {"collection", "create", "films"},
-      {"collection", "drop", "films"}, {"ingest", "notes"}, {"ingest", "notes", ".", "--strict", "--keep-going"},
+      {"query", "notes", "--vector", "[1,"},
+      {"query", "notes", "text", "--vector", "[1]"},
+      {"collection", "create", "films", "--dense", "v"},
+      {"collection", "create", "films"},
+      {"collection", "drop", "films"},
+      {"ingest", "notes"},
+      {"ingest", "notes", ".", "--strict", "--keep-going"},
       {"verify", "--seal-rows", "none"}};
   for (const std::vector<std::string>& words : mistakes) {
     const ProgramResult result = Run(words);
@@ -83,12 +116,14 @@ TEST_F(CliTest, UsageMistakesExitWith2) {
 TEST_F(CliTest, FailuresExitWith1AndSayWhatToDo) {
   ProgramResult result = Run({"query", "notes", "text"});
   EXPECT_EQ(result.exit_code, 1);
-  EXPECT_THAT(result.err, AllOf(HasSubstr("NOT_FOUND"), HasSubstr("vouch ingest"), HasSubstr(".local/share/vouch")));
+  EXPECT_THAT(result.err, AllOf(HasSubstr("NOT_FOUND"), HasSubstr("vouch ingest"),
+                                HasSubstr(".local/share/vouch")));
   EXPECT_FALSE(std::filesystem::exists(dir_.File(".local"))) << "a read made a store";
 
   result = Run({"query", "notes", "text", "--server", "127.0.0.1:1"});
   EXPECT_EQ(result.exit_code, 1);
-  EXPECT_THAT(result.err, AllOf(HasSubstr("UNAVAILABLE"), HasSubstr("127.0.0.1:1"), HasSubstr("vouch serve")));
+  EXPECT_THAT(result.err,
+              AllOf(HasSubstr("UNAVAILABLE"), HasSubstr("127.0.0.1:1"), HasSubstr("vouch serve")));
 
   result = Run({"ingest", "notes", dir_.File("nothing")});
   EXPECT_EQ(result.exit_code, 1);
@@ -115,14 +150,15 @@ TEST_F(CliTest, FromAFolderToAnAnswerWithSources) {
   EXPECT_THAT(result.out, HasSubstr("nothing changed"));
 
   for (const char* mode : {"text", "dense", "hybrid"}) {
-    const auto json = Json({"query", "notes", "incremental backup", "--mode", mode, "--limit", "1", "--explain"});
+    const auto json =
+        Json({"query", "notes", "incremental backup", "--mode", mode, "--limit", "1", "--explain"});
     ASSERT_EQ(json["hits"].size(), 1u) << mode;
     EXPECT_EQ(json["hits"][0]["point"]["payload"]["doc_id"], "notes/storage.md") << mode;
     EXPECT_FALSE(json["hits"][0]["explanation"].empty());
   }
   result = Run({"query", "notes", "incremental backup", "--limit", "1", "--explain"});
-  EXPECT_THAT(result.out, AllOf(HasSubstr("notes/storage.md"), HasSubstr("bytes "), HasSubstr("Plan:"),
-                                HasSubstr("A backup is incremental.")));
+  EXPECT_THAT(result.out, AllOf(HasSubstr("notes/storage.md"), HasSubstr("bytes "),
+                                HasSubstr("Plan:"), HasSubstr("A backup is incremental.")));
 
   result = Run({"ask", "notes", "Are backups incremental?"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
@@ -138,11 +174,13 @@ TEST_F(CliTest, FromAFolderToAnAnswerWithSources) {
 TEST_F(CliTest, VersionsAndTagsTravelInTime) {
   WriteNotes();
   ASSERT_EQ(IngestNotes().exit_code, 0);
-  EXPECT_THAT(Run({"tag", "create", "notes", "before"}).out, StartsWith("tag before names version "));
+  EXPECT_THAT(Run({"tag", "create", "notes", "before"}).out,
+              StartsWith("tag before names version "));
   Write("notes/verify.md", "# Verify\n\nChecksums are compared.\n");
   ASSERT_EQ(IngestNotes().exit_code, 0);
   EXPECT_EQ(Json({"query", "notes", "checksums", "--mode", "text"})["hits"].size(), 1u);
-  EXPECT_EQ(Json({"query", "notes", "checksums", "--mode", "text", "--at", "before"})["hits"].size(), 0u);
+  EXPECT_EQ(
+      Json({"query", "notes", "checksums", "--mode", "text", "--at", "before"})["hits"].size(), 0u);
   EXPECT_EQ(Json({"tag", "list", "notes"})["tags"][0]["name"], "before");
   EXPECT_GE(Json({"collection", "versions", "notes"})["versions"].size(), 2u);
   EXPECT_EQ(Run({"tag", "delete", "notes", "before"}).exit_code, 0);
@@ -150,15 +188,18 @@ TEST_F(CliTest, VersionsAndTagsTravelInTime) {
 }
 
 TEST_F(CliTest, CollectionsAreMadeFromOptionsAndFromAShownSchema) {
-  ASSERT_EQ(Run({"collection", "create", "films", "--dense", "v:3:l2:flat", "--text", "plot:title,plot:german",
-                 "--payload", "year:integer", "--payload", "released:datetime"})
-                .exit_code,
-            0);
+  ASSERT_EQ(
+      Run({"collection", "create", "films", "--dense", "v:3:l2:flat", "--text",
+           "plot:title,plot:german", "--payload", "year:integer", "--payload", "released:datetime"})
+          .exit_code,
+      0);
   const ProgramResult schema = Run({"collection", "show", "films", "--schema"});
   EXPECT_EQ(schema.exit_code, 0);
   Write("schema.json", schema.out);
-  ASSERT_EQ(Run({"collection", "create", "films2", "--schema", dir_.File("schema.json")}).exit_code, 0);
-  EXPECT_EQ(Json({"collection", "show", "films"})["schema"], Json({"collection", "show", "films2"})["schema"]);
+  ASSERT_EQ(Run({"collection", "create", "films2", "--schema", dir_.File("schema.json")}).exit_code,
+            0);
+  EXPECT_EQ(Json({"collection", "show", "films"})["schema"],
+            Json({"collection", "show", "films2"})["schema"]);
   EXPECT_EQ(Json({"collection", "list"})["collections"].size(), 2u);
   EXPECT_EQ(Json({"query", "films", "--vector", "[1,2,3]"})["hits"].size(), 0u);
   EXPECT_EQ(Run({"query", "films", "--vector", "[1,2]"}).exit_code, 1);
@@ -171,13 +212,16 @@ TEST_F(CliTest, BadInputIsSkippedReportedAndStrictOnRequest) {
   WriteNotes();
   Write("notes/bad.md", "not UTF-8 \xff");
   Write("notes/records.jsonl",
-        "{\"_id\": \"r1\", \"text\": \"a record about whales\"}\n{\"_id\": \"r2\", \"text\": \n{\"text\": \"no id\"}\n");
-  const auto report = Json({"ingest", "notes", dir_.File("notes"), "--embedder", "builtin/hash?dim=64"});
+        "{\"_id\": \"r1\", \"text\": \"a record about whales\"}\n{\"_id\": \"r2\", \"text\": "
+        "\n{\"text\": \"no id\"}\n");
+  const auto report =
+      Json({"ingest", "notes", dir_.File("notes"), "--embedder", "builtin/hash?dim=64"});
   EXPECT_EQ(report["documents_added"], 3);
   EXPECT_EQ(report["skipped_count"], 3) << report;
-  EXPECT_THAT(report["skipped"].dump(), AllOf(HasSubstr("bad.md"), HasSubstr("line 2"), HasSubstr("line 3")));
-  const ProgramResult strict =
-      Run({"ingest", "strict", dir_.File("notes"), "--embedder", "builtin/hash?dim=64", "--strict"});
+  EXPECT_THAT(report["skipped"].dump(),
+              AllOf(HasSubstr("bad.md"), HasSubstr("line 2"), HasSubstr("line 3")));
+  const ProgramResult strict = Run(
+      {"ingest", "strict", dir_.File("notes"), "--embedder", "builtin/hash?dim=64", "--strict"});
   EXPECT_EQ(strict.exit_code, 1);
   EXPECT_THAT(strict.err, HasSubstr("notes/"));
 }
@@ -187,8 +231,15 @@ TEST_F(CliTest, RetrievalIsMeasuredWithTrecNamesAndARunFile) {
   ASSERT_EQ(IngestNotes().exit_code, 0);
   Write("queries.jsonl", "{\"_id\": \"q1\", \"text\": \"how are rankings fused\"}\n");
   Write("qrels.tsv", "query-id\tcorpus-id\tscore\nq1\tnotes/search.md\t1\n");
-  const std::vector<std::string> words = {"eval", "retrieval", "notes", "--queries", dir_.File("queries.jsonl"),
-                                          "--qrels", dir_.File("qrels.tsv"), "--run-file", dir_.File("run.txt")};
+  const std::vector<std::string> words = {"eval",
+                                          "retrieval",
+                                          "notes",
+                                          "--queries",
+                                          dir_.File("queries.jsonl"),
+                                          "--qrels",
+                                          dir_.File("qrels.tsv"),
+                                          "--run-file",
+                                          dir_.File("run.txt")};
   const auto json = Json(words);
   for (const char* name : {"map", "ndcg_cut_10", "recall_100", "recip_rank", "P_10"}) {
     EXPECT_TRUE(json.contains(name)) << name;
@@ -214,7 +265,10 @@ TEST_F(CliTest, BackupsRestoreAndVerify) {
   EXPECT_EQ(again.exit_code, 1);
   EXPECT_THAT(again.err, HasSubstr("not an empty folder"));
   EXPECT_EQ(Json({"verify", "--data", dir_.File("restored")})["problems"].size(), 0u);
-  EXPECT_EQ(Json({"query", "notes", "backup", "--mode", "text", "--data", dir_.File("restored")})["hits"].size(), 1u);
+  EXPECT_EQ(
+      Json({"query", "notes", "backup", "--mode", "text", "--data", dir_.File("restored")})["hits"]
+          .size(),
+      1u);
   EXPECT_EQ(Run({"verify", "--data", dir_.File("nowhere")}).exit_code, 1);
 }
 

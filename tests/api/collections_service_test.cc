@@ -24,7 +24,9 @@ TEST_F(ApiTest, CollectionsAreMadeShownListedAndDropped) {
 
   UpsertFilms();
   v1::ListCollectionsResponse list;
-  ASSERT_TRUE(Call(collections_, &v1::Collections::Stub::ListCollections, v1::ListCollectionsRequest(), &list).ok());
+  ASSERT_TRUE(Call(collections_, &v1::Collections::Stub::ListCollections,
+                   v1::ListCollectionsRequest(), &list)
+                  .ok());
   ASSERT_EQ(list.collections_size(), 1);
   EXPECT_EQ(list.collections(0).points(), 5u);
   EXPECT_EQ(list.collections(0).version(), 1u);
@@ -56,13 +58,16 @@ TEST_F(ApiTest, BadSchemasAndNamesAreRefusedWithTheField) {
   schema.mutable_dense(0)->set_dim(5000);
   grpc::Status status = create("big", schema);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
-  EXPECT_THAT(status.error_message(), AllOf(HasSubstr("embedding"), HasSubstr("5000"), HasSubstr("4096")));
+  EXPECT_THAT(status.error_message(),
+              AllOf(HasSubstr("embedding"), HasSubstr("5000"), HasSubstr("4096")));
   schema.mutable_dense(0)->set_dim(2);
   schema.mutable_dense(0)->set_metric(static_cast<v1::Metric>(9));
-  EXPECT_THAT(create("odd", schema).error_message(), AllOf(HasSubstr("embedding"), HasSubstr("metric 9")));
+  EXPECT_THAT(create("odd", schema).error_message(),
+              AllOf(HasSubstr("embedding"), HasSubstr("metric 9")));
   schema.mutable_dense(0)->set_metric(v1::METRIC_COSINE);
   schema.mutable_dense(0)->mutable_hnsw()->set_m(4'000'000'000u);
-  EXPECT_THAT(create("odd", schema).error_message(), AllOf(HasSubstr("hnsw.m"), HasSubstr("4000000000")));
+  EXPECT_THAT(create("odd", schema).error_message(),
+              AllOf(HasSubstr("hnsw.m"), HasSubstr("4000000000")));
 }
 
 TEST_F(ApiTest, TagsNameVersionsAndNeverMove) {
@@ -74,7 +79,8 @@ TEST_F(ApiTest, TagsNameVersionsAndNeverMove) {
   v1::Tag tag;
   ASSERT_TRUE(Call(collections_, &v1::Collections::Stub::CreateTag, request, &tag).ok());
   EXPECT_EQ(tag.version(), 1u);
-  EXPECT_TRUE(Call(collections_, &v1::Collections::Stub::CreateTag, request, &tag).ok()) << "the same again";
+  EXPECT_TRUE(Call(collections_, &v1::Collections::Stub::CreateTag, request, &tag).ok())
+      << "the same again";
   v1::WriteReply write;
   ASSERT_TRUE(Upsert({Film(1, {9, 9}, "{}")}, &write).ok());
   EXPECT_EQ(Call(collections_, &v1::Collections::Stub::CreateTag, request, &tag).error_code(),
@@ -123,8 +129,9 @@ TEST_F(ApiTest, VersionsAreTheHistory) {
   ASSERT_TRUE(Call(collections_, &v1::Collections::Stub::ListVersions, request, &response).ok());
   EXPECT_EQ(response.versions_size(), 1);
   request.set_limit(1'001);
-  EXPECT_EQ(Call(collections_, &v1::Collections::Stub::ListVersions, request, &response).error_code(),
-            grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(
+      Call(collections_, &v1::Collections::Stub::ListVersions, request, &response).error_code(),
+      grpc::StatusCode::INVALID_ARGUMENT);
 }
 
 TEST_F(ApiTest, OptimizeReportsItsEndAndStatsShowTheSegments) {
@@ -157,7 +164,8 @@ TEST_F(ApiTest, AnUnknownCollectionIsNotFoundByEveryCall) {
   v1::CollectionStats stats;
   const grpc::Status status = Call(collections_, &v1::Collections::Stub::GetStats, request, &stats);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::NOT_FOUND);
-  EXPECT_THAT(status.error_message(), AllOf(HasSubstr("filsm"), HasSubstr("films"))) << "lists those there are";
+  EXPECT_THAT(status.error_message(), AllOf(HasSubstr("filsm"), HasSubstr("films")))
+      << "lists those there are";
 }
 
 }  // namespace

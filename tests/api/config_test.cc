@@ -69,7 +69,8 @@ TEST_F(ConfigTest, GroupsAreMappings) {
 
 TEST_F(ConfigTest, UnknownKeyNamesLineAndNearest) {
   sources_.file_text = "# settings\n\nseal_row: 1000\n";
-  EXPECT_THAT(Error(), AllOf(HasSubstr("vouch.yaml, line 3"), HasSubstr("seal_row"), HasSubstr("'seal_rows'")));
+  EXPECT_THAT(Error(), AllOf(HasSubstr("vouch.yaml, line 3"), HasSubstr("seal_row"),
+                             HasSubstr("'seal_rows'")));
   sources_.file_text = "model_server:\n  base_ulr: x\n";
   EXPECT_THAT(Error(), AllOf(HasSubstr("line 2"), HasSubstr("model_server.base_ulr"),
                              HasSubstr("'model_server.base_url'")));
@@ -85,12 +86,14 @@ TEST_F(ConfigTest, ValueOutOfBoundsNamesPlaceValueAndBounds) {
   EXPECT_THAT(Error(), AllOf(HasSubstr("VOUCH_SEAL_ROWS"), HasSubstr("'many'")));
   variables_.clear();
   sources_.flags["log_level"] = "loud";
-  EXPECT_THAT(Error(), AllOf(HasSubstr("--log-level"), HasSubstr("'loud'"), HasSubstr("debug, info")));
+  EXPECT_THAT(Error(),
+              AllOf(HasSubstr("--log-level"), HasSubstr("'loud'"), HasSubstr("debug, info")));
 }
 
 TEST_F(ConfigTest, FilesThatAreNoMappingAreRefused) {
-  for (const char* text : {"- a\n- b\n", "just words\n", "listen: [1, 2]\n", "listen:\n", "listen: {a: b}\n",
-                           "listen: a\nlisten: b\n", "a: b: c\n", "\"", "{", "? [a]\n: b\n"}) {
+  for (const char* text :
+       {"- a\n- b\n", "just words\n", "listen: [1, 2]\n", "listen:\n", "listen: {a: b}\n",
+        "listen: a\nlisten: b\n", "a: b: c\n", "\"", "{", "? [a]\n: b\n"}) {
     sources_.file_text = text;
     EXPECT_FALSE(LoadConfig(sources_).ok()) << text;
     EXPECT_THAT(Error(), HasSubstr("vouch.yaml")) << text;
@@ -112,7 +115,8 @@ TEST_F(ConfigTest, EveryKeyHasItsThreeForms) {
 
 TEST_F(ConfigTest, DataLiesUnderDataHome) {
   EXPECT_EQ(*DataDirectory(WithData("/d"), sources_.environment), "/d");
-  EXPECT_EQ(DataDirectory(Config{}, sources_.environment).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(DataDirectory(Config{}, sources_.environment).status().code(),
+            absl::StatusCode::kFailedPrecondition);
   variables_["HOME"] = "/home/me";
   EXPECT_EQ(*DataDirectory(Config{}, sources_.environment), "/home/me/.local/share/vouch");
   variables_["XDG_DATA_HOME"] = "/data";

@@ -59,8 +59,10 @@ class DocumentsTest : public ApiTest {
 
   void IngestNotes() {
     const Result result = Ingest([](Stream& stream) {
-      SendMarkdown(stream, "notes/storage.md", "# Storage\n\nA backup is incremental. Every write is durable.\n");
-      SendMarkdown(stream, "notes/search.md", "# Search\n\nRankings are fused by reciprocal rank fusion.\n");
+      SendMarkdown(stream, "notes/storage.md",
+                   "# Storage\n\nA backup is incremental. Every write is durable.\n");
+      SendMarkdown(stream, "notes/search.md",
+                   "# Search\n\nRankings are fused by reciprocal rank fusion.\n");
     });
     ASSERT_TRUE(result.status.ok()) << result.status.error_message();
     ASSERT_EQ(result.report.documents_added(), 2u);
@@ -203,9 +205,11 @@ TEST_F(DocumentsTest, AnswersAreKeptAndShownAgain) {
   EXPECT_EQ(list.answers(0).id(), answer.id());
 
   get.set_id("0193590c-2a7e-7c33-a5b8-1e4a60cd2f11");
-  EXPECT_EQ(Call(answers, &v1::Answers::Stub::GetAnswer, get, &again).error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(Call(answers, &v1::Answers::Stub::GetAnswer, get, &again).error_code(),
+            grpc::StatusCode::NOT_FOUND);
   ask.set_question("");
-  EXPECT_EQ(Call(answers, &v1::Answers::Stub::Ask, ask, &answer).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(Call(answers, &v1::Answers::Stub::Ask, ask, &answer).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
 }
 
 TEST_F(DocumentsTest, RetrievalIsMeasured) {

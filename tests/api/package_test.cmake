@@ -12,7 +12,7 @@ if(NOT count EQUAL 1)
   message(FATAL_ERROR "one package was expected, there are ${count}: ${packages}")
 endif()
 execute_process(COMMAND dpkg -c "${packages}" OUTPUT_VARIABLE files COMMAND_ERROR_IS_FATAL ANY)
-foreach(path ./usr/bin/vouch ./lib/systemd/system/vouchdb.service ./etc/vouch/vouch.yaml
+foreach(path ./usr/bin/vouch ./usr/lib/systemd/system/vouchdb.service ./etc/vouch/vouch.yaml
         ./usr/share/vouch/proto/vouch/v1/search.proto)
   if(NOT files MATCHES " ${path}\n")
     message(FATAL_ERROR "${path} is not in the package:\n${files}")

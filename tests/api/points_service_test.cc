@@ -72,9 +72,11 @@ TEST_F(PointsTest, ReadsTakeVersionsAndTimes) {
   count.set_collection("films");
   v1::CountResponse response;
   count.set_at("v3");
-  EXPECT_EQ(Call(points_, &v1::Points::Stub::Count, count, &response).error_code(), grpc::StatusCode::OUT_OF_RANGE);
+  EXPECT_EQ(Call(points_, &v1::Points::Stub::Count, count, &response).error_code(),
+            grpc::StatusCode::OUT_OF_RANGE);
   count.set_at("no-such-tag");
-  EXPECT_EQ(Call(points_, &v1::Points::Stub::Count, count, &response).error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(Call(points_, &v1::Points::Stub::Count, count, &response).error_code(),
+            grpc::StatusCode::NOT_FOUND);
   count.set_at("@yesterday");
   EXPECT_EQ(Call(points_, &v1::Points::Stub::Count, count, &response).error_code(),
             grpc::StatusCode::INVALID_ARGUMENT);
@@ -97,7 +99,8 @@ TEST_F(PointsTest, ExpectedVersionIsCompareAndSwap) {
   *request.add_points() = Film(1, {7, 7}, "{}");
   request.set_expected_version(0);
   v1::WriteReply reply;
-  EXPECT_EQ(Call(points_, &v1::Points::Stub::Upsert, request, &reply).error_code(), grpc::StatusCode::ABORTED);
+  EXPECT_EQ(Call(points_, &v1::Points::Stub::Upsert, request, &reply).error_code(),
+            grpc::StatusCode::ABORTED);
   request.set_expected_version(1);
   EXPECT_TRUE(Call(points_, &v1::Points::Stub::Upsert, request, &reply).ok());
 }

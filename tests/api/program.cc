@@ -47,7 +47,9 @@ ProgramResult RunVouch(const std::vector<std::string>& words, const std::string&
   ::close(err);
   int status = 0;
   ::waitpid(pid, &status, 0);
-  return {.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1, .out = ReadAll(out_path), .err = ReadAll(err_path)};
+  return {.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1,
+          .out = ReadAll(out_path),
+          .err = ReadAll(err_path)};
 }
 
 }  // namespace vouch

@@ -13,8 +13,8 @@ struct ProgramResult {
   std::string err;
 };
 
-// Runs `vouch` with these words and an environment that holds nothing but `environment` (HOME is `home`). Waits for its
-// end.
+// Runs `vouch` with these words and an environment that holds nothing but `environment` (HOME is
+// `home`). Waits for its end.
 ProgramResult RunVouch(const std::vector<std::string>& words, const std::string& home,
                        const std::map<std::string, std::string>& environment = {});
 

@@ -1,5 +1,5 @@
-// Messages from the network: conversion to filters, schemas and points refuses or gives something that the layers below
-// can check.
+// Messages from the network: conversion to filters, schemas and points refuses or gives something
+// that the layers below can check.
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -10,12 +10,19 @@ std::vector<std::string> FuzzSeeds() {
   vouch::v1::SearchRequest request;
   request.mutable_filter()->set_expression("year >= 2020 and not lang in ('en', 'de')");
   vouch::v1::Filter structured;
-  vouch::v1::Comparison* comparison = structured.mutable_all_of()->add_filters()->mutable_comparison();
+  vouch::v1::Comparison* comparison =
+      structured.mutable_all_of()->add_filters()->mutable_comparison();
   comparison->set_path("year");
   comparison->set_op(vouch::v1::Comparison::IN);
   comparison->add_values()->set_integer(1);
   structured.mutable_all_of()->add_filters()->mutable_negate()->set_exists("lang");
-  structured.mutable_all_of()->add_filters()->mutable_any_of()->add_filters()->mutable_has_id()->add_ids()->set_text("a");
+  structured.mutable_all_of()
+      ->add_filters()
+      ->mutable_any_of()
+      ->add_filters()
+      ->mutable_has_id()
+      ->add_ids()
+      ->set_text("a");
   vouch::v1::Schema schema;
   schema.add_dense()->set_name("v");
   schema.add_text()->add_paths("text");
@@ -23,8 +30,8 @@ std::vector<std::string> FuzzSeeds() {
   vouch::v1::Point point;
   point.mutable_id()->set_text("6fa459ea-ee8a-3ca4-894e-db77e160355e");
   (*point.mutable_vectors())["v"].add_values(1);
-  return {request.filter().SerializeAsString(), structured.SerializeAsString(), schema.SerializeAsString(),
-          point.SerializeAsString()};
+  return {request.filter().SerializeAsString(), structured.SerializeAsString(),
+          schema.SerializeAsString(), point.SerializeAsString()};
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

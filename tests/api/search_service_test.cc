@@ -117,7 +117,8 @@ TEST_F(SearchTest, BadQueriesAreRefusedWithTheReason) {
   EXPECT_THAT(Error(), HasSubstr("10000"));
   request_.set_offset(0);
   request_.mutable_query()->mutable_text_query()->set_text("storm");
-  EXPECT_THAT(Error(grpc::StatusCode::FAILED_PRECONDITION), HasSubstr("embedder")) << "nothing embeds texts here";
+  EXPECT_THAT(Error(grpc::StatusCode::FAILED_PRECONDITION), HasSubstr("embedder"))
+      << "nothing embeds texts here";
   request_.mutable_query()->mutable_text_query()->clear_text();
   EXPECT_THAT(Error(), HasSubstr("empty"));
   request_.mutable_query()->mutable_text_query()->set_text(std::string(70'000, 'x'));
@@ -135,7 +136,8 @@ TEST_F(SearchTest, DepthAndNumberOfNodesAreBounded) {
   *request_.mutable_query() = node;
   EXPECT_THAT(Error(), HasSubstr("deeper than 8"));
   request_.mutable_query()->Clear();
-  for (int i = 0; i < 65; ++i) request_.mutable_query()->mutable_fuse()->add_children()->mutable_text()->set_text("sea");
+  for (int i = 0; i < 65; ++i)
+    request_.mutable_query()->mutable_fuse()->add_children()->mutable_text()->set_text("sea");
   EXPECT_THAT(Error(), HasSubstr("64"));
 }
 

@@ -36,8 +36,8 @@ class ServeTest : public testing::Test {
 };
 
 TEST_F(ServeTest, TheCommandsWorkAgainstIt) {
-  EXPECT_THAT(Log(), HasSubstr("vouch " VOUCH_VERSION " listens on " + server_->address() + " (data: " +
-                               dir_.File("data") + ")"));
+  EXPECT_THAT(Log(), HasSubstr("vouch " VOUCH_VERSION " listens on " + server_->address() +
+                               " (data: " + dir_.File("data") + ")"));
   ProgramResult result = Run({"ingest", "notes", dir_.File("notes")});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   result = Run({"query", "notes", "incremental"});
@@ -58,7 +58,8 @@ TEST_F(ServeTest, AStoreInUseSaysToSpeakToTheServer) {
     command.insert(command.end(), {"--data", dir_.File("data")});
     const ProgramResult result = Run(command);
     EXPECT_EQ(result.exit_code, 1);
-    EXPECT_THAT(result.err, AllOf(HasSubstr("FAILED_PRECONDITION"), HasSubstr("--server"))) << words[0];
+    EXPECT_THAT(result.err, AllOf(HasSubstr("FAILED_PRECONDITION"), HasSubstr("--server")))
+        << words[0];
   }
 }
 
@@ -71,10 +72,11 @@ TEST_F(ServeTest, StopsInOrderOnSigtermAndLeavesASoundStore) {
 }
 
 TEST_F(ServeTest, AnAddressInUseIsAnErrorThatNamesIt) {
-  const ProgramResult result =
-      RunVouch({"serve", "--data", dir_.File("other"), "--listen", server_->address()}, dir_.path());
+  const ProgramResult result = RunVouch(
+      {"serve", "--data", dir_.File("other"), "--listen", server_->address()}, dir_.path());
   EXPECT_EQ(result.exit_code, 1);
-  EXPECT_THAT(result.err, AllOf(HasSubstr("UNAVAILABLE"), HasSubstr(server_->address()), HasSubstr("--listen")));
+  EXPECT_THAT(result.err, AllOf(HasSubstr("UNAVAILABLE"), HasSubstr(server_->address()),
+                                HasSubstr("--listen")));
 }
 
 }  // namespace

@@ -19,7 +19,8 @@ std::string BytesOf(const grpc::ByteBuffer& buffer) {
   std::vector<grpc::Slice> slices;
   EXPECT_TRUE(buffer.Dump(&slices).ok());
   std::string bytes;
-  for (const grpc::Slice& slice : slices) bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+  for (const grpc::Slice& slice : slices)
+    bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
   return bytes;
 }
 
@@ -32,7 +33,8 @@ TEST_F(ApiTest, HealthSaysServing) {
   grpc::GenericStub stub(channel_);
   grpc::CompletionQueue queue;
   grpc::ClientContext context;
-  const auto call = stub.PrepareUnaryCall(&context, "/grpc.health.v1.Health/Check", BufferOf(""), &queue);
+  const auto call =
+      stub.PrepareUnaryCall(&context, "/grpc.health.v1.Health/Check", BufferOf(""), &queue);
   call->StartCall();
   grpc::ByteBuffer reply;
   grpc::Status status;
@@ -48,8 +50,8 @@ TEST_F(ApiTest, ReflectionListsTheServices) {
   grpc::GenericStub stub(channel_);
   grpc::CompletionQueue queue;
   grpc::ClientContext context;
-  const auto call =
-      stub.PrepareCall(&context, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", &queue);
+  const auto call = stub.PrepareCall(
+      &context, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", &queue);
   void* tag = nullptr;
   bool ok = false;
   call->StartCall(nullptr);
@@ -60,8 +62,9 @@ TEST_F(ApiTest, ReflectionListsTheServices) {
   call->Read(&reply, nullptr);
   ASSERT_TRUE(queue.Next(&tag, &ok) && ok);
   const std::string bytes = BytesOf(reply);
-  for (const char* service : {"vouch.v1.Collections", "vouch.v1.Points", "vouch.v1.Search", "vouch.v1.Documents",
-                              "vouch.v1.Answers", "vouch.v1.Evaluation", "vouch.v1.Admin", "grpc.health.v1.Health"}) {
+  for (const char* service :
+       {"vouch.v1.Collections", "vouch.v1.Points", "vouch.v1.Search", "vouch.v1.Documents",
+        "vouch.v1.Answers", "vouch.v1.Evaluation", "vouch.v1.Admin", "grpc.health.v1.Health"}) {
     EXPECT_THAT(bytes, HasSubstr(service));
   }
   context.TryCancel();
@@ -87,7 +90,8 @@ TEST_F(ApiTest, ListensOnAPortThatTheSystemChooses) {
 }
 
 TEST_F(ApiTest, BadAddressesAreRefused) {
-  for (const char* address : {"7700", "localhost", ":7700", "127.0.0.1:port", "127.0.0.1:70000", "::1:7700"}) {
+  for (const char* address :
+       {"7700", "localhost", ":7700", "127.0.0.1:port", "127.0.0.1:70000", "::1:7700"}) {
     ServerOptions options;
     options.listen = address;
     const auto server = Server::Start(options, *database_, embedders_);
@@ -102,7 +106,8 @@ TEST_F(ApiTest, MessagesOverTheLimitAreRefused) {
   Start(options);
   CreateFilms();
   v1::WriteReply reply;
-  const grpc::Status status = Upsert({Film(1, {1, 2}, "{\"a\": \"" + std::string(1 << 20, 'x') + "\"}")}, &reply);
+  const grpc::Status status =
+      Upsert({Film(1, {1, 2}, "{\"a\": \"" + std::string(1 << 20, 'x') + "\"}")}, &reply);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
   EXPECT_THAT(status.error_message(), HasSubstr("1048576"));
   UpsertFilms();
@@ -117,7 +122,8 @@ TEST_F(ApiTest, APassedDeadlineStopsTheCall) {
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() - std::chrono::seconds(1));
   v1::SearchResponse response;
-  EXPECT_EQ(search_->Search(&context, request, &response).error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  EXPECT_EQ(search_->Search(&context, request, &response).error_code(),
+            grpc::StatusCode::DEADLINE_EXCEEDED);
 }
 
 TEST_F(ApiTest, ACancelledStreamEndsOnBothSides) {
@@ -133,7 +139,8 @@ TEST_F(ApiTest, ACancelledStreamEndsOnBothSides) {
   ASSERT_TRUE(stream->Read(&reply)) << "the server is in the call";
   context.TryCancel();
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
-  server_->Shutdown(absl::InfiniteDuration());  // returns only if the call has ended on the server, too
+  server_->Shutdown(
+      absl::InfiniteDuration());  // returns only if the call has ended on the server, too
 }
 
 TEST_F(ApiTest, ShutdownDoesNotWaitForeverForACall) {
@@ -152,8 +159,9 @@ TEST_F(ApiTest, ShutdownDoesNotWaitForeverForACall) {
   }
   EXPECT_FALSE(stream->Finish().ok());
   v1::ListCollectionsResponse list;
-  EXPECT_FALSE(
-      Call(collections_, &v1::Collections::Stub::ListCollections, v1::ListCollectionsRequest(), &list).ok());
+  EXPECT_FALSE(Call(collections_, &v1::Collections::Stub::ListCollections,
+                    v1::ListCollectionsRequest(), &list)
+                   .ok());
 }
 
 TEST_F(ApiTest, AdminTellsVersionAndStatusAndBacksUp) {
@@ -200,7 +208,8 @@ TEST_F(ApiTest, ManyThreadsAtOnce) {
         request.mutable_query()->mutable_dense()->add_vector(0);
         v1::SearchResponse response;
         EXPECT_TRUE(Call(search_, &v1::Search::Stub::Search, request, &response).ok());
-        EXPECT_GE(response.version(), written.version()) << "a write is visible once it is acknowledged";
+        EXPECT_GE(response.version(), written.version())
+            << "a write is visible once it is acknowledged";
       }
     });
   }
