@@ -10,7 +10,6 @@
 #include "storage/coding.h"
 #include "storage/concat.h"
 #include "storage/rocks.h"
-#include "storage/verify_collection.h"
 
 namespace vouch {
 
@@ -123,34 +122,6 @@ absl::StatusOr<std::vector<std::string>> AnswerTable::List(TenantNumber tenant,
   if (!status.ok()) return status;
   if (!scanned.ok()) return scanned;
   return records;
-}
-
-absl::Status VerifyAnswers(const Rocks& rocks, VerifyFindings& findings) {
-  return rocks.Scan(
-      Family::kAnswers, "", "", [&](std::string_view key, std::string_view value) {
-        absl::StatusOr<AnswerKeyParts> parts = DecodeAnswerKey(key);
-        if (!parts.ok()) {
-          findings.Add(Concat("answers: ", parts.status().message()));
-          return true;
-        }
-        const std::string_view id = parts->is_order ? value : parts->id;
-        const std::string label = Concat("answer \"", Escape(id), "\" of tenant ", parts->tenant.value, ": ");
-        const auto partner =
-            rocks.Get(Family::kAnswers, AnswerKey(parts->tenant, id));
-        const absl::StatusOr<StoredAnswer> answer =
-            partner.ok() && partner->has_value() ? DecodeAnswer(id, **partner)
-                                                 : absl::NotFoundError("it is in the order, but missing");
-        if (!answer.ok()) {
-          findings.Add(Concat(label, answer.status().message()));
-          return true;
-        }
-        if (parts->is_order) return true;
-        const auto order = rocks.Get(Family::kAnswers, AnswerOrderKey(parts->tenant, answer->number));
-        if (!order.ok() || !order->has_value() || **order != id) {
-          findings.Add(Concat(label, "it is not in the order of answers"));
-        }
-        return true;
-      });
 }
 
 }  // namespace vouch

@@ -84,8 +84,8 @@ absl::StatusOr<CommitHeader> DecodeCommitHeader(CollectionId collection, Version
     header.retired.push_back(RowId(row));
   }
   if (!decoder.Done()) return BadHeader(collection, version, "wrong length");
-  if (header.row_count > Limits::kMaxCommitRows || header.rows_end() < header.first_row) {
-    return BadHeader(collection, version, "more rows than a commit may have");
+  if (header.rows_end().value < header.first_row.value) {
+    return BadHeader(collection, version, "row numbers overflow");
   }
   return header;
 }

@@ -211,19 +211,4 @@ absl::StatusOr<CollectionKeyParts> DecodeCollectionKey(std::string_view key) {
   return CollectionKeyParts{TenantNumber(tenant), decoder.Bytes(decoder.remaining())};
 }
 
-absl::StatusOr<AnswerKeyParts> DecodeAnswerKey(std::string_view key) {
-  Decoder decoder(key);
-  AnswerKeyParts parts;
-  parts.tenant = TenantNumber(decoder.Be32());
-  const uint8_t kind = decoder.Byte();
-  parts.is_order = kind == kOrder;
-  if (parts.is_order) {
-    parts.number = ~decoder.Be64();
-  } else {
-    parts.id = decoder.Bytes(decoder.remaining());
-  }
-  if (!decoder.Done() || (kind != kRecord && kind != kOrder)) return BadKey("an answer", key);
-  return parts;
-}
-
 }  // namespace vouch

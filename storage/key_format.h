@@ -97,12 +97,4 @@ struct CollectionKeyParts {
 };
 absl::StatusOr<CollectionKeyParts> DecodeCollectionKey(std::string_view key);
 
-struct AnswerKeyParts {
-  TenantNumber tenant;
-  bool is_order = false;
-  std::string_view id;  // of a record's key
-  uint64_t number = 0;  // of an order's key
-};
-absl::StatusOr<AnswerKeyParts> DecodeAnswerKey(std::string_view key);
-
 }  // namespace vouch

@@ -1,11 +1,21 @@
+#include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
-#include <rocksdb/env.h>
+#include <rocksdb/metadata.h>
+#include <rocksdb/options.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
+#include "storage/checksum.h"
 #include "storage/coding.h"
 #include "storage/concat.h"
 #include "storage/key_format.h"
@@ -18,184 +28,266 @@ namespace vouch {
 
 namespace {
 
-// Holds RocksDB's own lock on the folder, so that no process writes meanwhile.
-class FolderLock {
- public:
-  static absl::StatusOr<std::unique_ptr<FolderLock>> Take(rocksdb::Env& env, const std::string& path) {
-    std::unique_ptr<FolderLock> lock(new FolderLock(env));
-    const rocksdb::Status status = env.LockFile(path + "/LOCK", &lock->file_);
-    if (status.ok()) return lock;
-    return absl::FailedPreconditionError(
-        Concat("the store ", path, " is in use by another process: ", status.ToString()));
-  }
-  ~FolderLock() {
-    if (file_ != nullptr) (void)env_.UnlockFile(file_);
-  }
-  FolderLock(const FolderLock&) = delete;
-  FolderLock& operator=(const FolderLock&) = delete;
-
- private:
-  explicit FolderLock(rocksdb::Env& env) : env_(env) {}
-  rocksdb::Env& env_;
-  rocksdb::FileLock* file_ = nullptr;
+// What the catalog says there is, gathered while it is checked.
+struct CatalogContent {
+  std::map<std::string, TenantNumber, std::less<>> tenants;
+  std::set<uint64_t> tenant_numbers;
+  std::map<uint64_t, std::pair<TenantNumber, CollectionInfo>> collections;  // by number
+  std::set<std::string, std::less<>> prefixes;
+  std::optional<uint64_t> next_collection;
+  std::optional<uint64_t> next_tenant;
 };
 
-struct Found {
-  CollectionInfo info;
-  CollectionEntry entry;
-};
-
-// Checks the catalog, and gives the collections by their key prefix.
-class CatalogVerifier {
+// The checks that span collections. Thread compatible.
+class StoreVerifier {
  public:
-  CatalogVerifier(const Rocks& rocks, VerifyFindings& findings) : rocks_(rocks), findings_(findings) {}
+  StoreVerifier(const Rocks& rocks, VerifyReport& report)
+      : rocks_(rocks), report_(report), problems_(report) {}
 
-  absl::StatusOr<std::map<std::string, Found>> Run() {
-    if (auto s = ReadTenants(); !s.ok()) return s;
-    if (auto s = ReadCollections(); !s.ok()) return s;
-    CheckCounter(NextCollectionKey(), largest_collection_, "collection");
-    CheckCounter(NextTenantKey(), largest_tenant_, "tenant");
-    return std::move(found_);
+  void Run(rocksdb::Env* env) {
+    CheckFiles(env);
+    CheckCatalog();
+    for (const auto& [number, collection] : catalog_.collections) {
+      ++report_.collections;
+      VerifyCollection(rocks_, collection.first, collection.second, report_, problems_);
+    }
+    for (const Family family : {Family::kCommits, Family::kRows, Family::kVectors, Family::kPoints,
+                                Family::kRetired, Family::kDocuments, Family::kArtifacts}) {
+      CheckOwners(family);
+    }
+    CheckAnswers();
   }
 
  private:
-  absl::Status ReadTenants() {
-    return rocks_.Scan(Family::kCatalog, TenantKeyPrefix(), PrefixEnd(TenantKeyPrefix()),
-                       [&](std::string_view key, std::string_view value) {
-                         const std::string_view name = key.substr(TenantKeyPrefix().size());
-                         Decoder decoder(value);
-                         const uint64_t number = decoder.Be64();
-                         if (!decoder.Done()) {
-                           findings_.Add(Concat("tenant \"", Escape(name), "\" does not decode"));
-                           return true;
-                         }
-                         largest_tenant_ = std::max(largest_tenant_, number);
-                         tenants_.emplace(name, number);
-                         return true;
-                       });
-  }
-
-  absl::Status ReadCollections() {
-    return rocks_.Scan(Family::kCatalog, CollectionKeyPrefix(), PrefixEnd(CollectionKeyPrefix()),
-                       [&](std::string_view key, std::string_view value) {
-                         AddCollection(key, value);
-                         return true;
-                       });
-  }
-
-  void AddCollection(std::string_view key, std::string_view value) {
-    const absl::StatusOr<CollectionKeyParts> parts = DecodeCollectionKey(key);
-    absl::StatusOr<CollectionInfo> info = DecodeCollectionEntry(value);
-    if (!parts.ok() || !info.ok()) {
-      findings_.Add(Concat("catalog: ", (parts.ok() ? info.status() : parts.status()).message()));
-      return;
-    }
-    const auto tenant = tenants_.find(info->tenant);
-    if (tenant == tenants_.end() || tenant->second != parts->tenant.value || info->name != parts->name) {
-      findings_.Add(Concat("collection \"", Escape(info->name), "\" of tenant \"", Escape(info->tenant),
-                           "\": its catalog entry stands under another's key"));
-      return;
-    }
-    largest_collection_ = std::max(largest_collection_, info->id.value);
-    CollectionEntry entry;
-    entry.id = info->id;
-    entry.prefix = CollectionPrefix(parts->tenant, info->id);
-    for (const DenseField& field : info->schema.dense) {
-      entry.dims.push_back(field.dim);
-      entry.fields.push_back(field.name);
-    }
-    const std::string prefix = entry.prefix;
-    if (!found_.emplace(prefix, Found{*std::move(info), std::move(entry)}).second) {
-      findings_.Add(Concat("two collections have the number ", largest_collection_));
-    }
-  }
-
-  void CheckCounter(const std::string& key, uint64_t largest, std::string_view what) {
-    const auto value = rocks_.Get(Family::kCatalog, key);
-    if (!value.ok() || !value->has_value()) {
-      if (largest > 0) findings_.Add(Concat("catalog: the counter of ", what, " numbers is missing"));
-      return;
-    }
-    Decoder decoder(**value);
-    const uint64_t next = decoder.Be64();
-    if (!decoder.Done() || next <= largest) {
-      findings_.Add(Concat("catalog: the next ", what, " number is ", next, ", but ", largest, " is in use"));
-    }
-  }
+  void CheckFiles(rocksdb::Env* env);
+  void CheckCatalog();
+  void CheckCatalogEntry(std::string_view key, std::string_view value);
+  std::optional<uint64_t> DecodeCounter(std::string_view name, std::string_view value);
+  void CheckTenant(std::string_view name, std::string_view value);
+  void CheckCollectionEntry(const CollectionKeyParts& key, std::string_view value);
+  void CheckCounters();
+  void CheckOwners(Family family);
+  void CheckAnswers();
+  void CheckAnswer(TenantNumber tenant, std::string_view id, std::string_view value);
+  void CheckAnswerOrder(TenantNumber tenant, std::string_view key, std::string_view id);
+  void Scan(Family family, const std::function<void(std::string_view, std::string_view)>& visit);
 
   const Rocks& rocks_;
-  VerifyFindings& findings_;
-  std::map<std::string, uint64_t, std::less<>> tenants_;
-  std::map<std::string, Found> found_;
-  uint64_t largest_tenant_ = 0;
-  uint64_t largest_collection_ = 0;
+  VerifyReport& report_;
+  ProblemList problems_;
+  CatalogContent catalog_;
 };
 
-// Keys of no collection in the catalog.
-absl::Status CheckStrays(const Rocks& rocks, const std::map<std::string, Found>& found,
-                         VerifyFindings& findings) {
-  for (const Family family : {Family::kCommits, Family::kRows, Family::kVectors, Family::kPoints,
-                              Family::kRetired, Family::kDocuments, Family::kArtifacts}) {
-    std::string begin;
-    bool more = true;
-    while (more) {
-      more = false;
-      std::string prefix;
-      const absl::Status scanned = rocks.Scan(family, begin, "", [&](std::string_view key, std::string_view) {
-        prefix = key.substr(0, kCollectionPrefixBytes);
-        return false;
+void StoreVerifier::Scan(Family family,
+                         const std::function<void(std::string_view, std::string_view)>& visit) {
+  const absl::Status scanned =
+      rocks_.Scan(family, "", "", [&](std::string_view key, std::string_view value) {
+        visit(key, value);
+        return true;
       });
-      if (!scanned.ok()) return scanned;
-      if (prefix.empty()) break;
-      if (found.count(prefix) == 0) {
-        findings.Add(Concat(kFamilyNames[static_cast<size_t>(family)], ": keys start with \"",
-                            Escape(prefix), "\", which is no collection's"));
-      }
-      begin = PrefixEnd(prefix);
-      more = !begin.empty();
+  if (!scanned.ok()) problems_.Add(std::string(scanned.message()));
+}
+
+// File by file, so that each damaged one is named.
+void StoreVerifier::CheckFiles(rocksdb::Env* env) {
+  std::vector<rocksdb::LiveFileMetaData> files;
+  rocks_.db().GetLiveFilesMetaData(&files);
+  rocksdb::Options options;
+  if (env != nullptr) options.env = env;
+  for (const rocksdb::LiveFileMetaData& file : files) {
+    const rocksdb::Status status = rocksdb::VerifySstFileChecksum(
+        options, rocksdb::EnvOptions(), Concat(file.db_path, file.name));
+    if (status.ok()) continue;
+    problems_.Add(Concat("file ", file.name, " of ", file.column_family_name, ": ", status.ToString()));
+  }
+}
+
+// --- catalog
+
+void StoreVerifier::CheckCatalog() {
+  Scan(Family::kCatalog, [&](std::string_view key, std::string_view value) { CheckCatalogEntry(key, value); });
+  // Tags and settings again, now that all collections are known; what is in them VerifyCollection checks.
+  Scan(Family::kCatalog, [&](std::string_view key, std::string_view) {
+    const bool tag = DecodeTagKey(key).ok();
+    if (!tag && !DecodeSettingKey(key).ok()) return;
+    if (catalog_.prefixes.contains(key.substr(1, kCollectionPrefixBytes))) return;
+    const auto owner = DecodeCollectionPrefix(key.substr(1, kCollectionPrefixBytes));
+    problems_.Add(Concat("catalog: the ", tag ? "tag" : "setting", " \"",
+                         Escape(key.substr(1 + kCollectionPrefixBytes)), "\" is of collection ",
+                         owner.ok() ? owner->collection.value : 0, ", which is not in the catalog"));
+  });
+  CheckCounters();
+}
+
+void StoreVerifier::CheckCatalogEntry(std::string_view key, std::string_view value) {
+  if (key == FormatKey()) return;  // opening the store has checked it
+  if (key == NextCollectionKey()) {
+    catalog_.next_collection = DecodeCounter("collections", value);
+  } else if (key == NextTenantKey()) {
+    catalog_.next_tenant = DecodeCounter("tenants", value);
+  } else if (auto tenant = DecodeTenantKey(key); tenant.ok()) {
+    CheckTenant(*tenant, value);
+  } else if (auto collection = DecodeCollectionKey(key); collection.ok()) {
+    CheckCollectionEntry(*collection, value);
+  } else if (!DecodeTagKey(key).ok() && !DecodeSettingKey(key).ok()) {
+    problems_.Add(Concat("catalog: the key \"", Escape(key, 64), "\" is of no known kind"));
+  }
+}
+
+std::optional<uint64_t> StoreVerifier::DecodeCounter(std::string_view name, std::string_view value) {
+  Decoder decoder(value);
+  const uint64_t number = decoder.Be64();
+  if (decoder.Done() && number != 0) return number;
+  problems_.Add(Concat("catalog: the counter of ", name, " does not decode"));
+  return std::nullopt;
+}
+
+void StoreVerifier::CheckTenant(std::string_view name, std::string_view value) {
+  Decoder decoder(value);
+  const uint64_t number = decoder.Be64();
+  if (!decoder.Done() || number == 0 || number > UINT32_MAX) {
+    problems_.Add(Concat("catalog: the number of tenant \"", Escape(name), "\" does not decode"));
+    return;
+  }
+  catalog_.tenants.emplace(name, TenantNumber(number));
+  if (!catalog_.tenant_numbers.insert(number).second) {
+    problems_.Add(Concat("catalog: tenant \"", Escape(name), "\" has the number ", number,
+                         ", which another tenant has too"));
+  }
+}
+
+void StoreVerifier::CheckCollectionEntry(const CollectionKeyParts& key, std::string_view value) {
+  const std::string name = Concat("catalog: collection \"", Escape(key.name), "\" of tenant number ",
+                                  key.tenant.value);
+  absl::StatusOr<CollectionInfo> info = DecodeCollectionEntry(value);
+  if (!info.ok()) {
+    problems_.Add(Concat(name, ": ", ToStd(info.status().message())));
+    return;
+  }
+  // The keys of tenants come before those of collections.
+  const auto tenant = catalog_.tenants.find(info->tenant);
+  if (info->name != key.name || tenant == catalog_.tenants.end() || tenant->second != key.tenant) {
+    problems_.Add(Concat(name, ": the entry is that of collection \"", Escape(info->name), "\" of tenant \"",
+                         Escape(info->tenant), "\""));
+  }
+  if (auto s = info->schema.Validate(); !s.ok()) {
+    problems_.Add(Concat(name, ": the schema is not valid: ", ToStd(s.message())));
+  }
+  const uint64_t number = info->id.value;
+  if (catalog_.collections.contains(number)) {
+    problems_.Add(Concat(name, " has the number ", number, ", which another collection has too"));
+    return;
+  }
+  catalog_.prefixes.insert(CollectionPrefix(key.tenant, info->id));
+  catalog_.collections.emplace(number, std::make_pair(key.tenant, *std::move(info)));
+}
+
+// A number that a counter has not reached would be given a second time.
+void StoreVerifier::CheckCounters() {
+  if (!catalog_.collections.empty()) {
+    const uint64_t last = catalog_.collections.rbegin()->first;
+    if (last >= catalog_.next_collection.value_or(1)) {
+      problems_.Add(Concat("catalog: the next collection's number is ", catalog_.next_collection.value_or(1),
+                           ", but collection ", last, " exists"));
     }
   }
-  return absl::OkStatus();
+  if (!catalog_.tenant_numbers.empty()) {
+    const uint64_t last = *catalog_.tenant_numbers.rbegin();
+    if (last >= catalog_.next_tenant.value_or(1)) {
+      problems_.Add(Concat("catalog: the next tenant's number is ", catalog_.next_tenant.value_or(1),
+                           ", but tenant ", last, " exists"));
+    }
+  }
+}
+
+// --- the other families
+
+// Every key must be of a collection that exists; goes from prefix to prefix, without reading what is between.
+void StoreVerifier::CheckOwners(Family family) {
+  const std::string_view name = kFamilyNames[static_cast<size_t>(family)];
+  std::string from;
+  while (true) {
+    std::optional<std::string> found;
+    const absl::Status scanned =
+        rocks_.Scan(family, from, "", [&](std::string_view key, std::string_view) {
+          found = key;
+          return false;
+        });
+    // A block that cannot be read has been reported with its file.
+    if (!scanned.ok() || !found.has_value()) return;
+    const std::string prefix = found->substr(0, kCollectionPrefixBytes);
+    const auto owner = DecodeCollectionPrefix(prefix);
+    if (!owner.ok()) {
+      problems_.Add(Concat(name, ": the key \"", Escape(*found, 64), "\" has no collection's prefix"));
+      from = *found + '\0';
+      continue;
+    }
+    if (!catalog_.prefixes.contains(prefix)) {
+      problems_.Add(Concat(name, ": there is data of collection ", owner->collection.value, " of tenant number ",
+                           owner->tenant.value, ", which is not in the catalog"));
+    }
+    from = PrefixEnd(prefix);
+    if (from.empty()) return;
+  }
+}
+
+void StoreVerifier::CheckAnswers() {
+  Scan(Family::kAnswers, [&](std::string_view key, std::string_view value) {
+    Decoder decoder(key);
+    const TenantNumber tenant(decoder.Be32());
+    const std::string records = AnswerKey(tenant, "");
+    const std::string order = AnswerOrderKeyPrefix(tenant);
+    if (!catalog_.tenant_numbers.contains(tenant.value)) {
+      problems_.Add(Concat("answers: the key \"", Escape(key, 64), "\" is of tenant number ", tenant.value,
+                           ", which is not in the catalog"));
+    } else if (key.substr(0, records.size()) == records) {
+      CheckAnswer(tenant, key.substr(records.size()), value);
+    } else if (key.substr(0, order.size()) == order) {
+      CheckAnswerOrder(tenant, key.substr(order.size()), value);
+    } else {
+      problems_.Add(Concat("answers: the key \"", Escape(key, 64), "\" is of no known kind"));
+    }
+  });
+}
+
+void StoreVerifier::CheckAnswer(TenantNumber tenant, std::string_view id, std::string_view value) {
+  std::string_view content;
+  if (!Unseal(value, 0, content) || content.size() < 8) {
+    problems_.Add(Concat("answers: the answer \"", Escape(id), "\" of tenant number ", tenant.value,
+                         " is damaged"));
+    return;
+  }
+  const auto named = rocks_.Get(Family::kAnswers, AnswerOrderKey(tenant, ReadBe64(content.data())));
+  if (!named.ok() || *named != id) {
+    problems_.Add(Concat("answers: the answer \"", Escape(id), "\" of tenant number ", tenant.value,
+                         " is not in the order of answers"));
+  }
+}
+
+// An answer that was written again leaves its older places in the order behind; they still name it.
+void StoreVerifier::CheckAnswerOrder(TenantNumber tenant, std::string_view key, std::string_view id) {
+  const auto record = rocks_.Get(Family::kAnswers, AnswerKey(tenant, id));
+  if (key.size() != 8 || !record.ok() || !record->has_value()) {
+    problems_.Add(Concat("answers: the order of tenant number ", tenant.value, " names the answer \"",
+                         Escape(id), "\", which is missing"));
+  }
 }
 
 }  // namespace
 
 absl::StatusOr<VerifyReport> VerifyStore(const StoreOptions& options) {
+  if (options.path.empty()) return absl::InvalidArgumentError("the store's path is empty");
   RocksOptions rocks_options;
   rocks_options.path = options.path;
+  rocks_options.create_if_missing = false;
   rocks_options.read_only = true;
   rocks_options.block_cache_bytes = options.block_cache_bytes;
   rocks_options.write_buffer_bytes = options.write_buffer_bytes;
   rocks_options.env = static_cast<rocksdb::Env*>(options.rocksdb_env);
-  rocksdb::Env& env = rocks_options.env != nullptr ? *rocks_options.env : *rocksdb::Env::Default();
-  if (!env.FileExists(options.path + "/CURRENT").ok() && !env.FileExists(options.path).ok()) {
-    return absl::NotFoundError(Concat("no store in ", options.path));
-  }
-  absl::StatusOr<std::unique_ptr<FolderLock>> lock = FolderLock::Take(env, options.path);
-  if (!lock.ok()) return lock.status();
   absl::StatusOr<std::unique_ptr<Rocks>> rocks = Rocks::Open(rocks_options);
   if (!rocks.ok()) return rocks.status();
-
   VerifyReport report;
-  VerifyFindings findings(report);
-  if (const auto s = (*rocks)->db().VerifyChecksum(rocksdb::ReadOptions()); !s.ok()) {
-    findings.Add(Concat("block checksums: ", s.ToString()));
-  }
-  absl::StatusOr<std::map<std::string, Found>> found = CatalogVerifier(**rocks, findings).Run();
-  if (!found.ok()) {
-    findings.Add(Concat("catalog: ", found.status().message()));
-    return report;
-  }
-  if (auto s = CheckStrays(**rocks, *found, findings); !s.ok()) findings.Add(std::string(s.message()));
-  for (const auto& [prefix, collection] : *found) {
-    ++report.collections;
-    CollectionVerifier verifier(**rocks, collection.info, collection.entry, findings);
-    if (auto s = verifier.Run(); !s.ok()) {
-      findings.Add(Concat("collection \"", Escape(collection.info.name), "\" of tenant \"",
-                          Escape(collection.info.tenant), "\": ", s.message()));
-    }
-  }
-  if (auto s = VerifyAnswers(**rocks, findings); !s.ok()) findings.Add(Concat("answers: ", s.message()));
+  StoreVerifier(**rocks, report).Run(rocks_options.env);
   return report;
 }
 

@@ -4,357 +4,471 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
-#include <utility>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string_view>
 
+#include "absl/container/flat_hash_map.h"
+#include "storage/checksum.h"
 #include "storage/commit_codec.h"
 #include "storage/concat.h"
-#include "storage/key_format.h"
+#include "storage/point_id.h"
+#include "storage/prepared_commit.h"
 #include "storage/rocks.h"
 #include "storage/rocks_catalog.h"
+#include "storage/row_codec.h"
+#include "storage/schema.h"
 
 namespace vouch {
 
 namespace {
 
-// 0 is kept for "does not read".
-uint64_t IdHash(std::string_view encoded_id) {
-  return XXH3_64bits(encoded_id.data(), encoded_id.size()) | 1;
+static_assert(Limits::kMaxFields <= 64, "SeenRow has one bit a field");
+
+// What is kept of a row between the passes.
+struct SeenRow {
+  uint64_t row = 0;
+  uint64_t vectors = 0;           // by field: said to be there, and not found yet
+  uint64_t id_hash : 61 = 0;      // of the encoded point id
+  uint64_t damaged : 1 = 0;       // id and vectors are not known
+  uint64_t has_successor : 1 = 0;  // another row names it as `previous`
+  uint64_t has_point : 1 = 0;     // its point names it as the latest row
+};
+
+struct SeenCommit {
+  uint64_t version = 0;
+  uint64_t rows_end = 0;
+};
+
+struct Retirement {
+  uint64_t version : 63 = 0;
+  uint64_t found : 1 = 0;  // in `retired`
+};
+
+uint64_t HashId(std::string_view encoded) {
+  return XXH3_64bits(encoded.data(), encoded.size()) >> 3;
+}
+
+// The passes over one collection, in the order in which they need each other. Thread compatible.
+class CollectionVerifier {
+ public:
+  CollectionVerifier(const Rocks& rocks, TenantNumber tenant, const CollectionInfo& info,
+                     VerifyReport& report, ProblemList& problems)
+      : rocks_(rocks),
+        info_(info),
+        prefix_(CollectionPrefix(tenant, info.id)),
+        label_(Concat("collection ", info.id.value, " (", info.tenant, "/", info.name, "): ")),
+        report_(report),
+        problems_(problems) {}
+
+  void Run() {
+    CheckCommits();
+    CheckRows();
+    CheckVectors();
+    CheckRetired();
+    CheckPoints();
+    CheckNamed();
+    CheckTags();
+  }
+
+ private:
+  template <typename... Pieces>
+  void Problem(const Pieces&... pieces) {
+    problems_.Add(Concat(label_, pieces...));
+  }
+  void Problem(const absl::Status& status) { Problem(std::string(status.message())); }
+
+  // Visits all keys of the prefix; false where the family could not be read to its end.
+  bool Scan(Family family, const std::function<void(std::string_view, std::string_view)>& visit);
+  void CheckCommits();
+  void CheckHeader(Version version, std::string_view value);
+  void CheckRequestOf(const CommitHeader& header);
+  void CheckRequest(std::string_view request_id, std::string_view value);
+  void CheckRows();
+  void CheckRow(RowId row, std::string_view value);
+  void CheckPrevious(RowId row, RowId previous, uint64_t id_hash);
+  void CheckVectors();
+  void CheckVector(const VectorKeyParts& parts, std::string_view value);
+  void CheckRetired();
+  void CheckPoints();
+  void CheckPoint(std::string_view name, std::string_view value);
+  void CheckNamed();
+  void CheckTags();
+
+  SeenRow* FindRow(uint64_t row);
+  // The version whose commit added the row; 0 where none did.
+  uint64_t VersionOf(uint64_t row) const;
+  bool HasVersion(uint64_t version) const;
+
+  const Rocks& rocks_;
+  const CollectionInfo& info_;
+  const std::string prefix_;
+  const std::string label_;
+  VerifyReport& report_;
+  ProblemList& problems_;
+
+  std::vector<SeenCommit> commits_;  // ascending; also those that are damaged, with rows_end of the one before
+  std::vector<SeenRow> rows_;        // ascending
+  absl::flat_hash_map<uint64_t, Retirement> retired_;  // as the headers say
+  bool headers_sound_ = true;        // all headers are there and decode
+  bool rows_sound_ = true;           // all rows could be read
+  std::optional<CommitHeader> last_;  // the last header, nullopt after one that is damaged
+};
+
+bool CollectionVerifier::Scan(
+    Family family, const std::function<void(std::string_view, std::string_view)>& visit) {
+  const absl::Status scanned =
+      rocks_.Scan(family, prefix_, PrefixEnd(prefix_), [&](std::string_view k, std::string_view v) {
+        visit(k, v);
+        return true;
+      });
+  if (!scanned.ok()) Problem(scanned);
+  return scanned.ok();
+}
+
+SeenRow* CollectionVerifier::FindRow(uint64_t row) {
+  // In a sound collection a row stands at its own number.
+  if (row < rows_.size() && rows_[row].row == row) return &rows_[row];
+  const auto at = std::lower_bound(rows_.begin(), rows_.end(), row,
+                                   [](const SeenRow& seen, uint64_t r) { return seen.row < r; });
+  return at == rows_.end() || at->row != row ? nullptr : &*at;
+}
+
+uint64_t CollectionVerifier::VersionOf(uint64_t row) const {
+  const auto at = std::upper_bound(commits_.begin(), commits_.end(), row,
+                                   [](uint64_t r, const SeenCommit& c) { return r < c.rows_end; });
+  return at == commits_.end() ? 0 : at->version;
+}
+
+bool CollectionVerifier::HasVersion(uint64_t version) const {
+  const auto at = std::lower_bound(commits_.begin(), commits_.end(), version,
+                                   [](const SeenCommit& c, uint64_t v) { return c.version < v; });
+  return at != commits_.end() && at->version == version;
+}
+
+// --- commits
+
+void CollectionVerifier::CheckCommits() {
+  last_ = CommitHeader();
+  const std::string headers = CommitKeyPrefix(prefix_);
+  const std::string requests = RequestKeyPrefix(prefix_);
+  const bool read = Scan(Family::kCommits, [&](std::string_view key, std::string_view value) {
+    if (key.substr(0, headers.size()) == headers) {
+      absl::StatusOr<CommitKeyParts> parts = DecodeCommitKey(key);
+      if (!parts.ok()) return Problem(parts.status());
+      CheckHeader(parts->version, value);
+    } else if (key.substr(0, requests.size()) == requests) {
+      CheckRequest(key.substr(requests.size()), value);
+    } else {
+      Problem("commits: the key \"", Escape(key, 64), "\" is of no known kind");
+    }
+  });
+  headers_sound_ &= read;
+}
+
+void CollectionVerifier::CheckHeader(Version version, std::string_view value) {
+  const uint64_t before = commits_.empty() ? 0 : commits_.back().version;
+  const uint64_t rows_before = commits_.empty() ? 0 : commits_.back().rows_end;
+  if (version.value != before + 1) {
+    Problem("commit ", version.value, " follows commit ", before,
+            ": version numbers are not dense, ", before + 1, " is missing");
+    headers_sound_ = false;
+    last_.reset();
+  }
+  ++report_.commits;
+  absl::StatusOr<CommitHeader> header = DecodeCommitHeader(info_.id, version, value);
+  if (!header.ok()) {
+    Problem(header.status());
+    headers_sound_ = false;
+    last_.reset();
+    commits_.push_back({version.value, rows_before});
+    return;
+  }
+  const uint64_t first = header->first_row.value;
+  if (first < rows_before || (last_.has_value() && first != rows_before)) {
+    Problem("commit ", version.value, ": its first row is ", first, ", but the commits before it end at row ",
+            rows_before);
+    headers_sound_ = false;
+  }
+  if (last_.has_value()) {
+    const uint64_t live = last_->live_rows + header->row_count - header->retired.size();
+    if (header->live_rows != live) {
+      Problem("commit ", version.value, ": live_rows is ", header->live_rows,
+              ", but the rows added and retired up to it leave ", live);
+    }
+    if (header->time_us < last_->time_us) {
+      Problem("commit ", version.value, ": its time ", header->time_us, " is before that of the commit before it, ",
+              last_->time_us);
+    }
+  }
+  for (const RowId row : header->retired) {
+    if (row >= header->first_row) {
+      Problem("commit ", version.value, " retires row ", row.value, ", which is not older than it");
+    }
+    const auto [at, is_new] = retired_.try_emplace(row.value);
+    if (is_new) {
+      at->second.version = version.value;
+    } else {
+      Problem("commit ", version.value, " retires row ", row.value, ", which commit ",
+              uint64_t{at->second.version}, " has retired already");
+    }
+  }
+  CheckRequestOf(*header);
+  commits_.push_back({version.value, std::max(rows_before, header->rows_end().value)});
+  last_ = *std::move(header);
+  last_->retired.clear();
+}
+
+void CollectionVerifier::CheckRequestOf(const CommitHeader& header) {
+  if (header.request_id.empty()) return;
+  auto value = rocks_.Get(Family::kCommits, RequestKey(prefix_, header.request_id));
+  if (!value.ok()) return Problem(value.status());
+  // One that names another version is found by CheckRequest.
+  if (!value->has_value()) {
+    Problem("commit ", header.version.value, ": its request id \"", Escape(header.request_id),
+            "\" has no entry");
+  }
+}
+
+void CollectionVerifier::CheckRequest(std::string_view request_id, std::string_view value) {
+  const std::string name = Escape(request_id);
+  absl::StatusOr<Version> version = DecodeVersion(value);
+  if (!version.ok()) return Problem("request id \"", name, "\": ", ToStd(version.status().message()));
+  auto stored = rocks_.Get(Family::kCommits, CommitKey(prefix_, *version));
+  if (!stored.ok()) return Problem(stored.status());
+  if (!stored->has_value()) {
+    return Problem("request id \"", name, "\" names commit ", version->value, ", which is missing");
+  }
+  absl::StatusOr<CommitHeader> header = DecodeCommitHeader(info_.id, *version, **stored);
+  if (header.ok() && header->request_id != request_id) {
+    Problem("request id \"", name, "\" names commit ", version->value, ", which has the request id \"",
+            Escape(header->request_id), "\"");
+  }
+}
+
+// --- rows
+
+void CollectionVerifier::CheckRows() {
+  const uint64_t rows_end = commits_.empty() ? 0 : commits_.back().rows_end;
+  uint64_t expected = 0;
+  const auto missing = [&](uint64_t begin, uint64_t end) {
+    if (!headers_sound_ && end == rows_end) return;
+    if (begin + 1 == end) {
+      Problem("row ", begin, " is missing");
+    } else if (begin < end) {
+      Problem("rows ", begin, " to ", end - 1, " are missing");
+    }
+  };
+  rows_sound_ = Scan(Family::kRows, [&](std::string_view key, std::string_view value) {
+    absl::StatusOr<RowKeyParts> parts = DecodeRowKey(key);
+    if (!parts.ok()) return Problem("rows: ", ToStd(parts.status().message()));
+    ++report_.rows;
+    const uint64_t row = parts->row.value;
+    if (row >= rows_end) {
+      // What is read of a row after the last commit would only say the same again.
+      if (headers_sound_) Problem("row ", row, " belongs to no commit: the last one ends at row ", rows_end);
+    } else {
+      missing(expected, row);
+      expected = row + 1;
+    }
+    CheckRow(parts->row, value);
+  });
+  if (rows_sound_) missing(expected, rows_end);
+}
+
+void CollectionVerifier::CheckRow(RowId row, std::string_view value) {
+  SeenRow seen;
+  seen.row = row.value;
+  absl::StatusOr<DecodedRow> decoded = DecodeRow(info_.id, row, value);
+  if (!decoded.ok()) {
+    Problem(decoded.status());
+    seen.damaged = 1;
+    rows_.push_back(seen);
+    return;
+  }
+  if (decoded->has_vector.size() != info_.schema.dense.size()) {
+    Problem("row ", row.value, " has ", decoded->has_vector.size(), " vector fields; the schema has ",
+            info_.schema.dense.size());
+  }
+  for (size_t field = 0; field < decoded->has_vector.size(); ++field) {
+    if (decoded->has_vector[field]) seen.vectors |= uint64_t{1} << field;
+  }
+  seen.id_hash = HashId(decoded->record.id.Encode());
+  rows_.push_back(seen);
+  if (decoded->record.previous != kNoRow) CheckPrevious(row, decoded->record.previous, seen.id_hash);
+}
+
+void CollectionVerifier::CheckPrevious(RowId row, RowId previous, uint64_t id_hash) {
+  if (previous >= row) {
+    return Problem("row ", row.value, " has the previous row ", previous.value,
+                   ", which is not older than it");
+  }
+  SeenRow* seen = FindRow(previous.value);
+  if (seen == nullptr) {
+    return Problem("row ", row.value, " has the previous row ", previous.value, ", which is missing");
+  }
+  if (!seen->damaged && seen->id_hash != id_hash) {
+    Problem("row ", row.value, " has the previous row ", previous.value, ", which is of another point");
+  }
+  if (seen->has_successor) {
+    Problem("row ", row.value, " has the previous row ", previous.value,
+            ", which is that of another row already");
+  }
+  seen->has_successor = 1;
+  if (!headers_sound_) return;
+  const auto at = retired_.find(previous.value);
+  if (at == retired_.end() || at->second.version > VersionOf(row.value)) {
+    Problem("row ", row.value, " replaces row ", previous.value, ", which no commit up to its own, ",
+            VersionOf(row.value), ", retires");
+  }
+}
+
+// --- vectors
+
+void CollectionVerifier::CheckVectors() {
+  const bool read = Scan(Family::kVectors, [&](std::string_view key, std::string_view value) {
+    absl::StatusOr<VectorKeyParts> parts = DecodeVectorKey(key);
+    if (!parts.ok()) return Problem("vectors: ", ToStd(parts.status().message()));
+    ++report_.vectors;
+    CheckVector(*parts, value);
+  });
+  if (!read) return;
+  for (const SeenRow& seen : rows_) {
+    for (size_t field = 0; seen.vectors != 0 && field < 64; ++field) {
+      if ((seen.vectors >> field & 1) != 0) Problem("vector ", field, " of row ", seen.row, " is missing");
+    }
+  }
+}
+
+void CollectionVerifier::CheckVector(const VectorKeyParts& parts, std::string_view value) {
+  const std::string name = Concat("vector ", parts.field, " of row ", parts.row.value);
+  SeenRow* seen = FindRow(parts.row.value);
+  if (seen == nullptr) {
+    if (rows_sound_) Problem(name, ": there is no such row");
+  } else if (!seen->damaged) {
+    const uint64_t bit = parts.field < 64 ? uint64_t{1} << parts.field : 0;
+    if ((seen->vectors & bit) == 0) Problem(name, ": the row says that it has no such vector");
+    seen->vectors &= ~bit;
+  }
+  std::vector<float> vector;
+  if (auto s = DecodeVector(parts.row, parts.field, value, vector); !s.ok()) return Problem(s);
+  const std::vector<DenseField>& dense = info_.schema.dense;
+  if (parts.field >= dense.size()) {
+    return Problem(name, ": the schema has ", dense.size(), " dense fields");
+  }
+  if (vector.size() != dense[parts.field].dim) {
+    Problem(name, " has ", vector.size(), " dimensions; the field \"", dense[parts.field].name, "\" has ",
+            dense[parts.field].dim);
+  }
+  const auto bad = std::find_if_not(vector.begin(), vector.end(), [](float x) { return std::isfinite(x); });
+  if (bad != vector.end()) Problem(name, " is not finite at ", bad - vector.begin());
+}
+
+// --- retired rows and points
+
+void CollectionVerifier::CheckRetired() {
+  const bool read = Scan(Family::kRetired, [&](std::string_view key, std::string_view value) {
+    absl::StatusOr<RowKeyParts> parts = DecodeRowKey(key);
+    if (!parts.ok()) return Problem("retired: ", ToStd(parts.status().message()));
+    const uint64_t row = parts->row.value;
+    const auto at = retired_.find(row);
+    if (at != retired_.end()) at->second.found = 1;
+    absl::StatusOr<Version> version = DecodeVersion(value);
+    if (!version.ok()) return Problem("retired row ", row, ": ", ToStd(version.status().message()));
+    if (at == retired_.end()) {
+      if (headers_sound_) {
+        Problem("retired row ", row, ": commit ", version->value, " should have retired it, but no header lists it");
+      }
+    } else if (at->second.version != version->value) {
+      Problem("retired row ", row, " is kept as retired by commit ", version->value, ", but the header of commit ",
+              uint64_t{at->second.version}, " lists it");
+    }
+  });
+  if (!read) return;
+  std::vector<uint64_t> lost;
+  for (const auto& [row, retirement] : retired_) {
+    if (!retirement.found) lost.push_back(row);
+  }
+  std::sort(lost.begin(), lost.end());
+  for (const uint64_t row : lost) {
+    Problem("retired row ", row, ": the header of commit ", uint64_t{retired_[row].version},
+            " lists it, but `retired` has no entry");
+  }
+}
+
+void CollectionVerifier::CheckPoints() {
+  const bool read = Scan(Family::kPoints, [&](std::string_view key, std::string_view value) {
+    CheckPoint(key.substr(kCollectionPrefixBytes), value);
+  });
+  if (!read) return;
+  for (const SeenRow& seen : rows_) {
+    if (seen.damaged || seen.has_successor || seen.has_point) continue;
+    Problem("row ", seen.row, " is the latest of its point, but `points` does not name it");
+  }
+}
+
+void CollectionVerifier::CheckPoint(std::string_view name, std::string_view value) {
+  absl::StatusOr<PointId> id = PointId::Decode(name);
+  if (!id.ok()) return Problem("points: ", ToStd(id.status().message()));
+  const std::string point = Concat("point ", Escape(id->ToString()));
+  absl::StatusOr<PointState> state = DecodePoint(value);
+  if (!state.ok()) return Problem(point, ": ", ToStd(state.status().message()));
+  const uint64_t row = state->row.value;
+  SeenRow* seen = FindRow(row);
+  if (seen == nullptr) {
+    if (rows_sound_) Problem(point, " names row ", row, ", which is missing");
+    return;
+  }
+  if (seen->damaged) return;
+  if (seen->id_hash != HashId(name)) return Problem(point, " names row ", row, ", which is of another point");
+  seen->has_point = 1;
+  if (seen->has_successor) Problem(point, " names row ", row, ", which is not its latest row");
+  const bool retired = retired_.contains(row);
+  if (headers_sound_ && !seen->has_successor && retired != state->deleted) {
+    Problem(point, " is kept as ", state->deleted ? "deleted" : "live", ", but its latest row, ", row, ", is ",
+            retired ? "retired" : "not retired");
+  }
+}
+
+// --- documents, artifacts, tags
+
+void CollectionVerifier::CheckNamed() {
+  Scan(Family::kDocuments, [&](std::string_view key, std::string_view) {
+    if (auto s = CheckDocumentKey(key.substr(kCollectionPrefixBytes)); !s.ok()) {
+      Problem("documents: ", ToStd(s.message()));
+    }
+  });
+  Scan(Family::kArtifacts, [&](std::string_view key, std::string_view value) {
+    ++report_.artifacts;
+    const std::string_view hash = key.substr(kCollectionPrefixBytes);
+    if (!IsContentHash(hash)) return Problem("artifact \"", Escape(hash, 64), "\": its key is not a content hash");
+    absl::StatusOr<std::string> bytes = DecodeArtifact(hash, value);
+    if (!bytes.ok()) Problem(bytes.status());
+  });
+}
+
+void CollectionVerifier::CheckTags() {
+  const std::string tags = TagKey(prefix_, "");
+  const absl::Status scanned = rocks_.Scan(
+      Family::kCatalog, tags, PrefixEnd(tags), [&](std::string_view key, std::string_view value) {
+        const std::string name = Escape(key.substr(tags.size()));
+        absl::StatusOr<Tag> tag = DecodeTag(name, value);
+        if (!tag.ok()) {
+          Problem(tag.status());
+        } else if (headers_sound_ && !HasVersion(tag->version.value)) {
+          Problem("the tag \"", name, "\" names version ", tag->version.value, ", which does not exist");
+        }
+        return true;
+      });
+  if (!scanned.ok()) Problem(scanned);
 }
 
 }  // namespace
 
-CollectionVerifier::CollectionVerifier(const Rocks& rocks, const CollectionInfo& info,
-                                       const CollectionEntry& entry, VerifyFindings& findings)
-    : rocks_(rocks),
-      entry_(entry),
-      label_(Concat("collection \"", Escape(info.name), "\" of tenant \"", Escape(info.tenant), "\": ")),
-      findings_(findings) {}
-
-void CollectionVerifier::Problem(std::string_view what) { findings_.Add(Concat(label_, what)); }
-
-absl::Status CollectionVerifier::Run() {
-  using Step = absl::Status (CollectionVerifier::*)();
-  for (const Step step :
-       {&CollectionVerifier::CheckCommits, &CollectionVerifier::CheckRequests,
-        &CollectionVerifier::CheckRetired, &CollectionVerifier::CheckRows,
-        &CollectionVerifier::CheckVectors, &CollectionVerifier::CheckPoints,
-        &CollectionVerifier::CheckArtifacts, &CollectionVerifier::CheckTags}) {
-    if (auto s = (this->*step)(); !s.ok()) return s;
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CollectionVerifier::CheckCommits() {
-  const std::string begin = CommitKeyPrefix(entry_.prefix);
-  CommitHeader before;
-  return rocks_.Scan(
-      Family::kCommits, begin, PrefixEnd(begin), [&](std::string_view key, std::string_view value) {
-        const absl::StatusOr<CommitKeyParts> parts = DecodeCommitKey(key);
-        if (!parts.ok()) {
-          Problem(ToStd(parts.status().message()));
-          return true;
-        }
-        ++findings_.report().commits;
-        if (parts->version.value != latest_ + 1) {
-          Problem(Concat("versions are not dense: ", parts->version.value, " follows ", latest_));
-          // What follows cannot be compared with a header that is not there.
-          rows_end_.resize(std::min<uint64_t>(parts->version.value - 1, rows_end_.size() + 4096), rows_);
-        }
-        latest_ = parts->version.value;
-        absl::StatusOr<CommitHeader> header = DecodeCommitHeader(entry_.id, parts->version, value);
-        if (!header.ok()) {
-          Problem(ToStd(header.status().message()));
-          rows_end_.push_back(rows_);
-          return true;
-        }
-        CheckHeader(*header, before);
-        // A header cannot claim more than a commit may hold: what is allocated by row stays bounded.
-        rows_ = std::min(header->rows_end().value, rows_ + Limits::kMaxCommitRows);
-        live_rows_ = header->live_rows;
-        rows_end_.push_back(rows_);
-        before = *std::move(header);
-        return true;
-      });
-}
-
-void CollectionVerifier::CheckHeader(const CommitHeader& header, const CommitHeader& before) {
-  const std::string commit = Concat("commit ", header.version.value, ": ");
-  if (header.version.value != before.version.value + 1) return;
-  if (header.first_row != before.rows_end()) {
-    Problem(Concat(commit, "its rows start at ", header.first_row.value, "; the commit before it ends at ",
-                   before.rows_end().value));
-  }
-  if (header.time_us < before.time_us) {
-    Problem(Concat(commit, "its time is before that of the commit before it"));
-  }
-  const uint64_t expected = before.live_rows + header.row_count - header.retired.size();
-  if (header.live_rows != expected) {
-    Problem(Concat(commit, "it says ", header.live_rows, " live rows; its rows and retired rows make ",
-                   expected));
-  }
-  if (retired_at_.size() < rows_) retired_at_.resize(rows_);
-  for (const RowId row : header.retired) {
-    if (row.value >= retired_at_.size()) {
-      Problem(Concat(commit, "it retires row ", row.value, ", which was not there before it"));
-    } else if (retired_at_[row.value] != 0) {
-      Problem(Concat(commit, "it retires row ", row.value, ", as commit ", retired_at_[row.value],
-                     " did already"));
-    } else {
-      retired_at_[row.value] = header.version.value;
-    }
-  }
-  if (header.request_id.empty()) return;
-  const auto stored = rocks_.Get(Family::kCommits, RequestKey(entry_.prefix, header.request_id));
-  if (!stored.ok() || !stored->has_value()) {
-    Problem(Concat(commit, "its request id \"", Escape(header.request_id), "\" is not recorded"));
-  }
-}
-
-absl::Status CollectionVerifier::CheckRequests() {
-  const std::string begin = RequestKeyPrefix(entry_.prefix);
-  return rocks_.Scan(
-      Family::kCommits, begin, PrefixEnd(begin), [&](std::string_view key, std::string_view value) {
-        const std::string_view id = key.substr(begin.size());
-        const std::string request = Concat("request id \"", Escape(id), "\": ");
-        const absl::StatusOr<Version> version = DecodeVersion(value);
-        if (!version.ok()) {
-          Problem(Concat(request, version.status().message()));
-          return true;
-        }
-        const auto stored = rocks_.Get(Family::kCommits, CommitKey(entry_.prefix, *version));
-        if (!stored.ok() || !stored->has_value()) {
-          Problem(Concat(request, "it names version ", version->value, ", which is not there"));
-          return true;
-        }
-        const auto header = DecodeCommitHeader(entry_.id, *version, **stored);
-        if (header.ok() && header->request_id != id) {
-          Problem(Concat(request, "it names version ", version->value, ", which has another one"));
-        }
-        return true;
-      });
-}
-
-absl::Status CollectionVerifier::CheckRetired() {
-  retired_at_.resize(rows_);
-  uint64_t expected = 0;
-  for (const uint64_t version : retired_at_) expected += version != 0 ? 1 : 0;
-  uint64_t found = 0;
-  const absl::Status scanned = rocks_.Scan(
-      Family::kRetired, entry_.prefix, PrefixEnd(entry_.prefix),
-      [&](std::string_view key, std::string_view value) {
-        const absl::StatusOr<RowKeyParts> parts = DecodeRowKey(key);
-        const absl::StatusOr<Version> version = DecodeVersion(value);
-        if (!parts.ok() || !version.ok()) {
-          Problem(Concat("retired: ", (parts.ok() ? version.status() : parts.status()).message()));
-        } else if (!HasRow(parts->row)) {
-          Problem(Concat("row ", parts->row.value, " is retired, but was never committed"));
-        } else if (retired_at_[parts->row.value] != version->value) {
-          Problem(Concat("row ", parts->row.value, " is retired at version ", version->value,
-                         "; the headers say ", retired_at_[parts->row.value], " (0: not retired)"));
-        } else {
-          ++found;
-        }
-        return true;
-      });
-  if (found < expected) {
-    Problem(Concat(expected - found, " rows are retired by headers, but not in the list of retired rows"));
-  }
-  if (live_rows_ != rows_ - expected) {
-    Problem(Concat("the last commit says ", live_rows_, " live rows; there are ", rows_ - expected));
-  }
-  return scanned;
-}
-
-absl::Status CollectionVerifier::CheckRows() {
-  id_hash_.assign(rows_, 0);
-  superseded_.assign(rows_, false);
-  vector_bits_.assign(rows_, 0);
-  uint64_t next = 0;
-  size_t commit = 0;  // the commit of `next`, as an index of rows_end_
-  const absl::Status scanned = rocks_.Scan(
-      Family::kRows, entry_.prefix, PrefixEnd(entry_.prefix),
-      [&](std::string_view key, std::string_view value) {
-        const absl::StatusOr<RowKeyParts> parts = DecodeRowKey(key);
-        if (!parts.ok()) {
-          Problem(ToStd(parts.status().message()));
-          return true;
-        }
-        ++findings_.report().rows;
-        if (!HasRow(parts->row)) {
-          Problem(Concat("row ", parts->row.value, " is past the last commit's end, ", rows_));
-          return true;
-        }
-        if (parts->row.value != next) {
-          Problem(Concat("rows are not dense: ", next, " to ", parts->row.value, " (exclusive) are missing"));
-        }
-        next = parts->row.value + 1;
-        while (commit < rows_end_.size() && rows_end_[commit] <= parts->row.value) ++commit;
-        const absl::StatusOr<DecodedRow> row = DecodeRow(entry_.id, parts->row, value);
-        if (!row.ok()) {
-          Problem(ToStd(row.status().message()));
-        } else {
-          CheckRow(*row, Version(commit + 1));
-        }
-        return true;
-      });
-  if (next < rows_) Problem(Concat("rows are not dense: ", next, " to ", rows_, " (exclusive) are missing"));
-  return scanned;
-}
-
-void CollectionVerifier::CheckRow(const DecodedRow& decoded, Version version) {
-  const RowRecord& row = decoded.record;
-  const std::string label = Concat("row ", row.row.value, ": ");
-  id_hash_[row.row.value] = IdHash(row.id.Encode());
-  if (decoded.has_vector.size() != entry_.dims.size()) {
-    Problem(Concat(label, "it has ", decoded.has_vector.size(), " vector fields; the schema has ",
-                   entry_.dims.size()));
-  }
-  for (size_t field = 0; field < decoded.has_vector.size(); ++field) {
-    if (decoded.has_vector[field]) vector_bits_[row.row.value] |= uint64_t{1} << field;
-  }
-  // Past nlohmann's parser, which takes any bytes, JSON that is stored must be an object.
-  if (!row.payload.empty() && (row.payload.front() != '{' || !nlohmann::json::accept(row.payload))) {
-    Problem(Concat(label, "its payload is not a JSON object"));
-  }
-  if (row.previous == kNoRow) return;
-  if (row.previous >= row.row) {
-    Problem(Concat(label, "the row before it, ", row.previous.value, ", is not before it"));
-    return;
-  }
-  const uint64_t previous = row.previous.value;
-  if (id_hash_[previous] != 0 && id_hash_[previous] != id_hash_[row.row.value]) {
-    Problem(Concat(label, "the row before it, ", previous, ", is of another point"));
-  }
-  if (superseded_[previous]) {
-    Problem(Concat(label, "the row before it, ", previous, ", has another successor"));
-  }
-  superseded_[previous] = true;
-  if (retired_at_[previous] == 0 || retired_at_[previous] > version.value) {
-    Problem(Concat(label, "it replaces row ", previous, ", which was not retired by then"));
-  }
-}
-
-absl::Status CollectionVerifier::CheckVectors() {
-  const absl::Status scanned = rocks_.Scan(
-      Family::kVectors, entry_.prefix, PrefixEnd(entry_.prefix),
-      [&](std::string_view key, std::string_view value) {
-        const absl::StatusOr<VectorKeyParts> parts = DecodeVectorKey(key);
-        if (!parts.ok()) {
-          Problem(ToStd(parts.status().message()));
-          return true;
-        }
-        ++findings_.report().vectors;
-        CheckVector(parts->row, parts->field, value);
-        return true;
-      });
-  for (uint64_t row = 0; row < rows_; ++row) {
-    for (size_t field = 0; field < Limits::kMaxFields && vector_bits_[row] >> field != 0; ++field) {
-      if ((vector_bits_[row] >> field & 1) != 0) {
-        Problem(Concat("row ", row, ": its vector of field ", field, " is missing"));
-      }
-    }
-  }
-  return scanned;
-}
-
-void CollectionVerifier::CheckVector(RowId row, uint16_t field, std::string_view value) {
-  const std::string label = Concat("vector ", field, " of row ", row.value, ": ");
-  if (!HasRow(row)) {
-    Problem(Concat(label, "there is no such row"));
-    return;
-  }
-  // A row that does not read is a problem of its own, and says nothing of its vectors.
-  if (id_hash_[row.value] != 0) {
-    const uint64_t bit = field < Limits::kMaxFields ? uint64_t{1} << field : 0;
-    if ((vector_bits_[row.value] & bit) == 0) {
-      Problem(Concat(label, "the row says that it has none"));
-    }
-    vector_bits_[row.value] &= ~bit;
-  }
-  std::vector<float> vector;
-  if (auto s = DecodeVector(row, field, value, vector); !s.ok()) {
-    Problem(ToStd(s.message()));
-    return;
-  }
-  if (field >= entry_.dims.size() || vector.size() != entry_.dims[field]) {
-    Problem(Concat(label, "it has ", vector.size(), " dimensions, unlike its field"));
-  }
-  for (const float x : vector) {
-    if (std::isfinite(x)) continue;
-    Problem(Concat(label, "it has a value that is not finite"));
-    break;
-  }
-}
-
-absl::Status CollectionVerifier::CheckPoints() {
-  uint64_t points = 0;
-  const absl::Status scanned = rocks_.Scan(
-      Family::kPoints, entry_.prefix, PrefixEnd(entry_.prefix),
-      [&](std::string_view key, std::string_view value) {
-        ++points;
-        CheckPoint(key.substr(kCollectionPrefixBytes), value);
-        return true;
-      });
-  uint64_t expected = 0;
-  for (uint64_t row = 0; row < rows_; ++row) expected += superseded_[row] ? 0 : 1;
-  if (points != expected) {
-    Problem(Concat("there are ", points, " point entries, but rows of ", expected, " points"));
-  }
-  return scanned;
-}
-
-void CollectionVerifier::CheckPoint(std::string_view encoded_id, std::string_view value) {
-  const absl::StatusOr<PointId> id = PointId::Decode(encoded_id);
-  if (!id.ok()) {
-    Problem(ToStd(id.status().message()));
-    return;
-  }
-  const std::string label = Concat("point ", Escape(id->ToString()), ": ");
-  const absl::StatusOr<PointState> point = DecodePoint(value);
-  if (!point.ok()) {
-    Problem(Concat(label, point.status().message()));
-    return;
-  }
-  if (!HasRow(point->row)) {
-    Problem(Concat(label, "it names row ", point->row.value, ", which was never committed"));
-    return;
-  }
-  const uint64_t row = point->row.value;
-  if (id_hash_[row] != 0 && id_hash_[row] != IdHash(encoded_id)) {
-    Problem(Concat(label, "it names row ", row, ", which is of another point"));
-  }
-  if (superseded_[row]) Problem(Concat(label, "it names row ", row, ", which is not its latest"));
-  if (point->deleted != (retired_at_[row] != 0)) {
-    Problem(Concat(label, "it is ", point->deleted ? "deleted" : "live", ", but row ", row, " is ",
-                   point->deleted ? "not retired" : "retired"));
-  }
-}
-
-absl::Status CollectionVerifier::CheckArtifacts() {
-  return rocks_.Scan(Family::kArtifacts, entry_.prefix, PrefixEnd(entry_.prefix),
-                     [&](std::string_view key, std::string_view value) {
-                       ++findings_.report().artifacts;
-                       const auto bytes =
-                           DecodeArtifact(key.substr(kCollectionPrefixBytes), value);
-                       if (!bytes.ok()) Problem(ToStd(bytes.status().message()));
-                       return true;
-                     });
-}
-
-absl::Status CollectionVerifier::CheckTags() {
-  const std::string begin = TagKey(entry_.prefix, "");
-  return rocks_.Scan(
-      Family::kCatalog, begin, PrefixEnd(begin), [&](std::string_view key, std::string_view value) {
-        const absl::StatusOr<Tag> tag = DecodeTag(key.substr(begin.size()), value);
-        if (!tag.ok()) {
-          Problem(ToStd(tag.status().message()));
-        } else if (tag->version < Version(1) || tag->version.value > latest_) {
-          Problem(Concat("tag \"", Escape(tag->name), "\": it names version ", tag->version.value,
-                         ", which was never committed"));
-        }
-        return true;
-      });
+void VerifyCollection(const Rocks& rocks, TenantNumber tenant, const CollectionInfo& info,
+                      VerifyReport& report, ProblemList& problems) {
+  CollectionVerifier(rocks, tenant, info, report, problems).Run();
 }
 
 }  // namespace vouch
