@@ -1,0 +1,61 @@
+// Decoders of values: rows, commit headers, points, versions, vectors, artifacts. The bytes are tried as they are and
+// with a seal put on, since no mutation finds a checksum.
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "storage/checksum.h"
+#include "storage/commit_codec.h"
+#include "storage/row_codec.h"
+#include "storage/schema.h"
+
+namespace {
+
+constexpr vouch::CollectionId kCollection{1};
+constexpr uint64_t kNumber = 7;
+
+void Decode(std::string_view bytes) {
+  const auto row = vouch::DecodeRow(kCollection, vouch::RowId(kNumber), bytes);
+  if (row.ok() && row->has_vector.size() > vouch::Limits::kMaxFields) std::abort();
+  if (row.ok() && !vouch::DecodeRowPrevious(kCollection, vouch::RowId(kNumber), bytes).ok()) std::abort();
+  const auto header = vouch::DecodeCommitHeader(kCollection, vouch::Version(kNumber), bytes);
+  if (header.ok()) {
+    const auto again = vouch::DecodeCommitHeader(kCollection, header->version,
+                                                 vouch::EncodeCommitHeader(kCollection, *header));
+    if (!again.ok() || again->retired != header->retired || again->first_row != header->first_row) std::abort();
+  }
+  const auto point = vouch::DecodePoint(bytes);
+  if (point.ok() && vouch::EncodePoint(*point) != bytes) std::abort();
+  const auto version = vouch::DecodeVersion(bytes);
+  if (version.ok() && vouch::EncodeVersion(*version) != bytes) std::abort();
+  std::vector<float> vector;
+  if (vouch::DecodeVector(vouch::RowId(0), 0, bytes, vector).ok() != !vector.empty()) std::abort();
+  (void)vouch::DecodeArtifact("99aa06d3014798d86001c324468d497f", bytes);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  std::string bytes(reinterpret_cast<const char*>(data), size);
+  Decode(bytes);
+  vouch::Seal(bytes, vouch::SealSeed(kCollection, kNumber));
+  Decode(bytes);
+  return 0;
+}
+
+std::vector<std::string> FuzzSeeds() {
+  vouch::RowInput row;
+  row.vectors = {{1.0f}, {}};
+  row.payload = "{\"a\":1}";
+  row.access.assign(1, "user:a");
+  std::string value = vouch::EncodeRow(row, row.id.Encode());
+  vouch::FinishRow(value, kCollection, vouch::RowId(kNumber), vouch::kNoRow);
+  vouch::CommitHeader header;
+  header.version = vouch::Version(kNumber);
+  header.retired = {vouch::RowId(2), vouch::RowId(9)};
+  std::string commit = vouch::EncodeCommitHeader(kCollection, header);
+  return {value, value.substr(0, value.size() - vouch::kSealBytes), commit,
+          commit.substr(0, commit.size() - vouch::kSealBytes), vouch::EncodePoint({vouch::RowId(1), true}),
+          vouch::EncodeVersion(vouch::Version(9)), vouch::EncodeArtifact(std::string(300, 'x'))};
+}
