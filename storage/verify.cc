@@ -95,18 +95,21 @@ void StoreVerifier::CheckFiles(rocksdb::Env* env) {
   rocksdb::Options options;
   if (env != nullptr) options.env = env;
   for (const rocksdb::LiveFileMetaData& file : files) {
-    const rocksdb::Status status = rocksdb::VerifySstFileChecksum(
-        options, rocksdb::EnvOptions(), Concat(file.db_path, file.name));
+    const rocksdb::Status status = rocksdb::VerifySstFileChecksum(options, rocksdb::EnvOptions(),
+                                                                  Concat(file.db_path, file.name));
     if (status.ok()) continue;
-    problems_.Add(Concat("file ", file.name, " of ", file.column_family_name, ": ", status.ToString()));
+    problems_.Add(
+        Concat("file ", file.name, " of ", file.column_family_name, ": ", status.ToString()));
   }
 }
 
 // --- catalog
 
 void StoreVerifier::CheckCatalog() {
-  Scan(Family::kCatalog, [&](std::string_view key, std::string_view value) { CheckCatalogEntry(key, value); });
-  // Tags and settings again, now that all collections are known; what is in them VerifyCollection checks.
+  Scan(Family::kCatalog,
+       [&](std::string_view key, std::string_view value) { CheckCatalogEntry(key, value); });
+  // Tags and settings again, now that all collections are known; what is in them VerifyCollection
+  // checks.
   Scan(Family::kCatalog, [&](std::string_view key, std::string_view) {
     const bool tag = DecodeTagKey(key).ok();
     if (!tag && !DecodeSettingKey(key).ok()) return;
@@ -114,7 +117,8 @@ void StoreVerifier::CheckCatalog() {
     const auto owner = DecodeCollectionPrefix(key.substr(1, kCollectionPrefixBytes));
     problems_.Add(Concat("catalog: the ", tag ? "tag" : "setting", " \"",
                          Escape(key.substr(1 + kCollectionPrefixBytes)), "\" is of collection ",
-                         owner.ok() ? owner->collection.value : 0, ", which is not in the catalog"));
+                         owner.ok() ? owner->collection.value : 0,
+                         ", which is not in the catalog"));
   });
   CheckCounters();
 }
@@ -134,7 +138,8 @@ void StoreVerifier::CheckCatalogEntry(std::string_view key, std::string_view val
   }
 }
 
-std::optional<uint64_t> StoreVerifier::DecodeCounter(std::string_view name, std::string_view value) {
+std::optional<uint64_t> StoreVerifier::DecodeCounter(std::string_view name,
+                                                     std::string_view value) {
   Decoder decoder(value);
   const uint64_t number = decoder.Be64();
   if (decoder.Done() && number != 0) return number;
@@ -157,8 +162,8 @@ void StoreVerifier::CheckTenant(std::string_view name, std::string_view value) {
 }
 
 void StoreVerifier::CheckCollectionEntry(const CollectionKeyParts& key, std::string_view value) {
-  const std::string name = Concat("catalog: collection \"", Escape(key.name), "\" of tenant number ",
-                                  key.tenant.value);
+  const std::string name =
+      Concat("catalog: collection \"", Escape(key.name), "\" of tenant number ", key.tenant.value);
   absl::StatusOr<CollectionInfo> info = DecodeCollectionEntry(value);
   if (!info.ok()) {
     problems_.Add(Concat(name, ": ", ToStd(info.status().message())));
@@ -167,8 +172,8 @@ void StoreVerifier::CheckCollectionEntry(const CollectionKeyParts& key, std::str
   // The keys of tenants come before those of collections.
   const auto tenant = catalog_.tenants.find(info->tenant);
   if (info->name != key.name || tenant == catalog_.tenants.end() || tenant->second != key.tenant) {
-    problems_.Add(Concat(name, ": the entry is that of collection \"", Escape(info->name), "\" of tenant \"",
-                         Escape(info->tenant), "\""));
+    problems_.Add(Concat(name, ": the entry is that of collection \"", Escape(info->name),
+                         "\" of tenant \"", Escape(info->tenant), "\""));
   }
   if (auto s = info->schema.Validate(); !s.ok()) {
     problems_.Add(Concat(name, ": the schema is not valid: ", ToStd(s.message())));
@@ -187,22 +192,24 @@ void StoreVerifier::CheckCounters() {
   if (!catalog_.collections.empty()) {
     const uint64_t last = catalog_.collections.rbegin()->first;
     if (last >= catalog_.next_collection.value_or(1)) {
-      problems_.Add(Concat("catalog: the next collection's number is ", catalog_.next_collection.value_or(1),
-                           ", but collection ", last, " exists"));
+      problems_.Add(Concat("catalog: the next collection's number is ",
+                           catalog_.next_collection.value_or(1), ", but collection ", last,
+                           " exists"));
     }
   }
   if (!catalog_.tenant_numbers.empty()) {
     const uint64_t last = *catalog_.tenant_numbers.rbegin();
     if (last >= catalog_.next_tenant.value_or(1)) {
-      problems_.Add(Concat("catalog: the next tenant's number is ", catalog_.next_tenant.value_or(1),
-                           ", but tenant ", last, " exists"));
+      problems_.Add(Concat("catalog: the next tenant's number is ",
+                           catalog_.next_tenant.value_or(1), ", but tenant ", last, " exists"));
     }
   }
 }
 
 // --- the other families
 
-// Every key must be of a collection that exists; goes from prefix to prefix, without reading what is between.
+// Every key must be of a collection that exists; goes from prefix to prefix, without reading what
+// is between.
 void StoreVerifier::CheckOwners(Family family) {
   const std::string_view name = kFamilyNames[static_cast<size_t>(family)];
   std::string from;
@@ -218,13 +225,15 @@ void StoreVerifier::CheckOwners(Family family) {
     const std::string prefix = found->substr(0, kCollectionPrefixBytes);
     const auto owner = DecodeCollectionPrefix(prefix);
     if (!owner.ok()) {
-      problems_.Add(Concat(name, ": the key \"", Escape(*found, 64), "\" has no collection's prefix"));
+      problems_.Add(
+          Concat(name, ": the key \"", Escape(*found, 64), "\" has no collection's prefix"));
       from = *found + '\0';
       continue;
     }
     if (!catalog_.prefixes.contains(prefix)) {
-      problems_.Add(Concat(name, ": there is data of collection ", owner->collection.value, " of tenant number ",
-                           owner->tenant.value, ", which is not in the catalog"));
+      problems_.Add(Concat(name, ": there is data of collection ", owner->collection.value,
+                           " of tenant number ", owner->tenant.value,
+                           ", which is not in the catalog"));
     }
     from = PrefixEnd(prefix);
     if (from.empty()) return;
@@ -238,8 +247,8 @@ void StoreVerifier::CheckAnswers() {
     const std::string records = AnswerKey(tenant, "");
     const std::string order = AnswerOrderKeyPrefix(tenant);
     if (!catalog_.tenant_numbers.contains(tenant.value)) {
-      problems_.Add(Concat("answers: the key \"", Escape(key, 64), "\" is of tenant number ", tenant.value,
-                           ", which is not in the catalog"));
+      problems_.Add(Concat("answers: the key \"", Escape(key, 64), "\" is of tenant number ",
+                           tenant.value, ", which is not in the catalog"));
     } else if (key.substr(0, records.size()) == records) {
       CheckAnswer(tenant, key.substr(records.size()), value);
     } else if (key.substr(0, order.size()) == order) {
@@ -265,11 +274,12 @@ void StoreVerifier::CheckAnswer(TenantNumber tenant, std::string_view id, std::s
 }
 
 // An answer that was written again leaves its older places in the order behind; they still name it.
-void StoreVerifier::CheckAnswerOrder(TenantNumber tenant, std::string_view key, std::string_view id) {
+void StoreVerifier::CheckAnswerOrder(TenantNumber tenant, std::string_view key,
+                                     std::string_view id) {
   const auto record = rocks_.Get(Family::kAnswers, AnswerKey(tenant, id));
   if (key.size() != 8 || !record.ok() || !record->has_value()) {
-    problems_.Add(Concat("answers: the order of tenant number ", tenant.value, " names the answer \"",
-                         Escape(id), "\", which is missing"));
+    problems_.Add(Concat("answers: the order of tenant number ", tenant.value,
+                         " names the answer \"", Escape(id), "\", which is missing"));
   }
 }
 

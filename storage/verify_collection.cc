@@ -29,11 +29,11 @@ static_assert(Limits::kMaxFields <= 64, "SeenRow has one bit a field");
 // What is kept of a row between the passes.
 struct SeenRow {
   uint64_t row = 0;
-  uint64_t vectors = 0;           // by field: said to be there, and not found yet
-  uint64_t id_hash : 61 = 0;      // of the encoded point id
-  uint64_t damaged : 1 = 0;       // id and vectors are not known
+  uint64_t vectors = 0;            // by field: said to be there, and not found yet
+  uint64_t id_hash : 61 = 0;       // of the encoded point id
+  uint64_t damaged : 1 = 0;        // id and vectors are not known
   uint64_t has_successor : 1 = 0;  // another row names it as `previous`
-  uint64_t has_point : 1 = 0;     // its point names it as the latest row
+  uint64_t has_point : 1 = 0;      // its point names it as the latest row
 };
 
 struct SeenCommit {
@@ -108,11 +108,12 @@ class CollectionVerifier {
   VerifyReport& report_;
   ProblemList& problems_;
 
-  std::vector<SeenCommit> commits_;  // ascending; also those that are damaged, with rows_end of the one before
-  std::vector<SeenRow> rows_;        // ascending
+  std::vector<SeenCommit>
+      commits_;  // ascending; also those that are damaged, with rows_end of the one before
+  std::vector<SeenRow> rows_;                          // ascending
   absl::flat_hash_map<uint64_t, Retirement> retired_;  // as the headers say
-  bool headers_sound_ = true;        // all headers are there and decode
-  bool rows_sound_ = true;           // all rows could be read
+  bool headers_sound_ = true;                          // all headers are there and decode
+  bool rows_sound_ = true;                             // all rows could be read
   std::optional<CommitHeader> last_;  // the last header, nullopt after one that is damaged
 };
 
@@ -187,8 +188,8 @@ void CollectionVerifier::CheckHeader(Version version, std::string_view value) {
   }
   const uint64_t first = header->first_row.value;
   if (first < rows_before || (last_.has_value() && first != rows_before)) {
-    Problem("commit ", version.value, ": its first row is ", first, ", but the commits before it end at row ",
-            rows_before);
+    Problem("commit ", version.value, ": its first row is ", first,
+            ", but the commits before it end at row ", rows_before);
     headers_sound_ = false;
   }
   if (last_.has_value()) {
@@ -198,8 +199,8 @@ void CollectionVerifier::CheckHeader(Version version, std::string_view value) {
               ", but the rows added and retired up to it leave ", live);
     }
     if (header->time_us < last_->time_us) {
-      Problem("commit ", version.value, ": its time ", header->time_us, " is before that of the commit before it, ",
-              last_->time_us);
+      Problem("commit ", version.value, ": its time ", header->time_us,
+              " is before that of the commit before it, ", last_->time_us);
     }
   }
   for (const RowId row : header->retired) {
@@ -234,7 +235,8 @@ void CollectionVerifier::CheckRequestOf(const CommitHeader& header) {
 void CollectionVerifier::CheckRequest(std::string_view request_id, std::string_view value) {
   const std::string name = Escape(request_id);
   absl::StatusOr<Version> version = DecodeVersion(value);
-  if (!version.ok()) return Problem("request id \"", name, "\": ", ToStd(version.status().message()));
+  if (!version.ok())
+    return Problem("request id \"", name, "\": ", ToStd(version.status().message()));
   auto stored = rocks_.Get(Family::kCommits, CommitKey(prefix_, *version));
   if (!stored.ok()) return Problem(stored.status());
   if (!stored->has_value()) {
@@ -242,8 +244,8 @@ void CollectionVerifier::CheckRequest(std::string_view request_id, std::string_v
   }
   absl::StatusOr<CommitHeader> header = DecodeCommitHeader(info_.id, *version, **stored);
   if (header.ok() && header->request_id != request_id) {
-    Problem("request id \"", name, "\" names commit ", version->value, ", which has the request id \"",
-            Escape(header->request_id), "\"");
+    Problem("request id \"", name, "\" names commit ", version->value,
+            ", which has the request id \"", Escape(header->request_id), "\"");
   }
 }
 
@@ -267,7 +269,8 @@ void CollectionVerifier::CheckRows() {
     const uint64_t row = parts->row.value;
     if (row >= rows_end) {
       // What is read of a row after the last commit would only say the same again.
-      if (headers_sound_) Problem("row ", row, " belongs to no commit: the last one ends at row ", rows_end);
+      if (headers_sound_)
+        Problem("row ", row, " belongs to no commit: the last one ends at row ", rows_end);
     } else {
       missing(expected, row);
       expected = row + 1;
@@ -288,15 +291,16 @@ void CollectionVerifier::CheckRow(RowId row, std::string_view value) {
     return;
   }
   if (decoded->has_vector.size() != info_.schema.dense.size()) {
-    Problem("row ", row.value, " has ", decoded->has_vector.size(), " vector fields; the schema has ",
-            info_.schema.dense.size());
+    Problem("row ", row.value, " has ", decoded->has_vector.size(),
+            " vector fields; the schema has ", info_.schema.dense.size());
   }
   for (size_t field = 0; field < decoded->has_vector.size(); ++field) {
     if (decoded->has_vector[field]) seen.vectors |= uint64_t{1} << field;
   }
   seen.id_hash = HashId(decoded->record.id.Encode());
   rows_.push_back(seen);
-  if (decoded->record.previous != kNoRow) CheckPrevious(row, decoded->record.previous, seen.id_hash);
+  if (decoded->record.previous != kNoRow)
+    CheckPrevious(row, decoded->record.previous, seen.id_hash);
 }
 
 void CollectionVerifier::CheckPrevious(RowId row, RowId previous, uint64_t id_hash) {
@@ -306,10 +310,12 @@ void CollectionVerifier::CheckPrevious(RowId row, RowId previous, uint64_t id_ha
   }
   SeenRow* seen = FindRow(previous.value);
   if (seen == nullptr) {
-    return Problem("row ", row.value, " has the previous row ", previous.value, ", which is missing");
+    return Problem("row ", row.value, " has the previous row ", previous.value,
+                   ", which is missing");
   }
   if (!seen->damaged && seen->id_hash != id_hash) {
-    Problem("row ", row.value, " has the previous row ", previous.value, ", which is of another point");
+    Problem("row ", row.value, " has the previous row ", previous.value,
+            ", which is of another point");
   }
   if (seen->has_successor) {
     Problem("row ", row.value, " has the previous row ", previous.value,
@@ -319,8 +325,8 @@ void CollectionVerifier::CheckPrevious(RowId row, RowId previous, uint64_t id_ha
   if (!headers_sound_) return;
   const auto at = retired_.find(previous.value);
   if (at == retired_.end() || at->second.version > VersionOf(row.value)) {
-    Problem("row ", row.value, " replaces row ", previous.value, ", which no commit up to its own, ",
-            VersionOf(row.value), ", retires");
+    Problem("row ", row.value, " replaces row ", previous.value,
+            ", which no commit up to its own, ", VersionOf(row.value), ", retires");
   }
 }
 
@@ -336,7 +342,8 @@ void CollectionVerifier::CheckVectors() {
   if (!read) return;
   for (const SeenRow& seen : rows_) {
     for (size_t field = 0; seen.vectors != 0 && field < 64; ++field) {
-      if ((seen.vectors >> field & 1) != 0) Problem("vector ", field, " of row ", seen.row, " is missing");
+      if ((seen.vectors >> field & 1) != 0)
+        Problem("vector ", field, " of row ", seen.row, " is missing");
     }
   }
 }
@@ -358,10 +365,11 @@ void CollectionVerifier::CheckVector(const VectorKeyParts& parts, std::string_vi
     return Problem(name, ": the schema has ", dense.size(), " dense fields");
   }
   if (vector.size() != dense[parts.field].dim) {
-    Problem(name, " has ", vector.size(), " dimensions; the field \"", dense[parts.field].name, "\" has ",
-            dense[parts.field].dim);
+    Problem(name, " has ", vector.size(), " dimensions; the field \"", dense[parts.field].name,
+            "\" has ", dense[parts.field].dim);
   }
-  const auto bad = std::find_if_not(vector.begin(), vector.end(), [](float x) { return std::isfinite(x); });
+  const auto bad =
+      std::find_if_not(vector.begin(), vector.end(), [](float x) { return std::isfinite(x); });
   if (bad != vector.end()) Problem(name, " is not finite at ", bad - vector.begin());
 }
 
@@ -378,11 +386,12 @@ void CollectionVerifier::CheckRetired() {
     if (!version.ok()) return Problem("retired row ", row, ": ", ToStd(version.status().message()));
     if (at == retired_.end()) {
       if (headers_sound_) {
-        Problem("retired row ", row, ": commit ", version->value, " should have retired it, but no header lists it");
+        Problem("retired row ", row, ": commit ", version->value,
+                " should have retired it, but no header lists it");
       }
     } else if (at->second.version != version->value) {
-      Problem("retired row ", row, " is kept as retired by commit ", version->value, ", but the header of commit ",
-              uint64_t{at->second.version}, " lists it");
+      Problem("retired row ", row, " is kept as retired by commit ", version->value,
+              ", but the header of commit ", uint64_t{at->second.version}, " lists it");
     }
   });
   if (!read) return;
@@ -421,13 +430,14 @@ void CollectionVerifier::CheckPoint(std::string_view name, std::string_view valu
     return;
   }
   if (seen->damaged) return;
-  if (seen->id_hash != HashId(name)) return Problem(point, " names row ", row, ", which is of another point");
+  if (seen->id_hash != HashId(name))
+    return Problem(point, " names row ", row, ", which is of another point");
   seen->has_point = 1;
   if (seen->has_successor) Problem(point, " names row ", row, ", which is not its latest row");
   const bool retired = retired_.contains(row);
   if (headers_sound_ && !seen->has_successor && retired != state->deleted) {
-    Problem(point, " is kept as ", state->deleted ? "deleted" : "live", ", but its latest row, ", row, ", is ",
-            retired ? "retired" : "not retired");
+    Problem(point, " is kept as ", state->deleted ? "deleted" : "live", ", but its latest row, ",
+            row, ", is ", retired ? "retired" : "not retired");
   }
 }
 
@@ -442,7 +452,8 @@ void CollectionVerifier::CheckNamed() {
   Scan(Family::kArtifacts, [&](std::string_view key, std::string_view value) {
     ++report_.artifacts;
     const std::string_view hash = key.substr(kCollectionPrefixBytes);
-    if (!IsContentHash(hash)) return Problem("artifact \"", Escape(hash, 64), "\": its key is not a content hash");
+    if (!IsContentHash(hash))
+      return Problem("artifact \"", Escape(hash, 64), "\": its key is not a content hash");
     absl::StatusOr<std::string> bytes = DecodeArtifact(hash, value);
     if (!bytes.ok()) Problem(bytes.status());
   });
@@ -457,7 +468,8 @@ void CollectionVerifier::CheckTags() {
         if (!tag.ok()) {
           Problem(tag.status());
         } else if (headers_sound_ && !HasVersion(tag->version.value)) {
-          Problem("the tag \"", name, "\" names version ", tag->version.value, ", which does not exist");
+          Problem("the tag \"", name, "\" names version ", tag->version.value,
+                  ", which does not exist");
         }
         return true;
       });

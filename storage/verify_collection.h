@@ -33,8 +33,9 @@ class ProblemList {
   std::vector<std::string>& problems_;
 };
 
-// Checks all that is stored under one collection's prefix, the tags included, and adds its counts to `report`.
-// Holds 24 bytes a row and 17 a retired row in memory; everything else is read in passing.
+// Checks all that is stored under one collection's prefix, the tags included, and adds its counts
+// to `report`. Holds 24 bytes a row and 17 a retired row in memory; everything else is read in
+// passing.
 void VerifyCollection(const Rocks& rocks, TenantNumber tenant, const CollectionInfo& info,
                       VerifyReport& report, ProblemList& problems);
 
