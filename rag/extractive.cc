@@ -16,7 +16,7 @@ namespace {
 constexpr size_t kMaxSentenceBytes = 600;
 constexpr double kContextShare = 0.25;
 constexpr double kPairShare = 0.2;
-// A heading or a list's stub answers nothing by itself.
+// A list's stub answers nothing by itself.
 constexpr size_t kFewTerms = 3;
 constexpr double kFewTermsFactor = 0.6;
 constexpr double kQuestionFactor = 0.7;
@@ -123,6 +123,8 @@ std::vector<Candidate> ScoreSentences(std::string_view question_text,
       score *= 1.0 + 0.1 / static_cast<double>(1 + place);
       score /= 1.0 + 0.05 * static_cast<double>(c);
       if (terms.size() <= kFewTerms) score *= kFewTermsFactor;
+      // A heading says what follows, not what is so.
+      if (chunks[c].context.find(sentence) != std::string::npos) score = 0;
       if (sentence.ends_with('?')) score *= kQuestionFactor;
       if (score > 0) {
         candidates.push_back(

@@ -38,7 +38,7 @@ int Kills() {
 
 struct Write {
   uint64_t number = 0;
-  std::vector<uint64_t> ids;
+  std::vector<uint64_t> ids = {};
   bool deletes = false;
 };
 
@@ -251,11 +251,13 @@ TEST(Crash, NoAcknowledgedWriteIsLostAndNoCommitIsHalfThere) {
   for (int kill = 0; kill <= kills; ++kill) {
     auto server = ServerProcess::Start(VOUCH_BINARY, data, dir.File("log"), flags);
     ASSERT_NE(server, nullptr) << "start " << kill << " failed; seed " << seed;
-    if (kill == 0) ASSERT_NO_FATAL_FAILURE(CreateCollection(server->address()));
+    if (kill == 0) {
+      ASSERT_NO_FATAL_FAILURE(CreateCollection(server->address()));
+    }
     size_t live = 0;
     for (auto& client : clients) {
       client->Connect(server->address());
-      ASSERT_NO_FATAL_FAILURE(client->CheckAndSettle()) << "after kill " << kill << ", seed " << seed;
+      ASSERT_NO_FATAL_FAILURE(client->CheckAndSettle()) << "kill " << kill << ", seed " << seed;
       live += client->live();
     }
     ASSERT_EQ(Count(server->address()), live) << "after kill " << kill << ", seed " << seed;

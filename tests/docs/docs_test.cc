@@ -20,9 +20,9 @@ namespace {
 
 struct Command {
   int line = 0;
-  std::string text;
+  std::string text = {};
   bool checked = false;  // its output is part of the page
-  std::vector<std::string> expected;
+  std::vector<std::string> expected = {};
 };
 
 std::vector<Command> ReadPage(const std::string& path) {

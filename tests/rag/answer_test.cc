@@ -260,6 +260,14 @@ TEST(ExtractiveTest, NearDuplicatesAreQuotedOnce) {
                                      "A damaged index file is noticed by its checksum."));
 }
 
+TEST(ExtractiveTest, AHeadingIsNoAnswer) {
+  const std::vector<ExtractiveChunk> chunks = {
+      {.text = "Restoring a backup\n\nA backup goes into an empty folder.",
+       .context = "Guide > Restoring a backup"}};
+  EXPECT_THAT(Extract("restoring a backup", chunks, 3),
+              ::testing::ElementsAre("A backup goes into an empty folder."));
+}
+
 TEST(ExtractiveTest, AChunksSentencesComeInReadingOrder) {
   const std::vector<ExtractiveChunk> chunks = {
       {.text = "First open the lid of the teapot. It is green. Then pour water into the teapot and "

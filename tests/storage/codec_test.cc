@@ -1,0 +1,277 @@
+// The store's bytes: what is pinned here stands on users' disks, and changes only with kFormatNumber.
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/strings/escaping.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "storage/coding.h"
+#include "storage/commit_codec.h"
+#include "storage/concat.h"
+#include "storage/key_format.h"
+#include "storage/row_codec.h"
+#include "storage/store.h"
+
+namespace vouch {
+namespace {
+
+using testing::ElementsAre;
+
+constexpr absl::StatusCode kDataLoss = absl::StatusCode::kDataLoss;
+const CollectionId kCollection{0x0102};
+
+std::string Hex(std::string_view bytes) { return absl::BytesToHexString(ToAbsl(bytes)); }
+std::string Prefix() { return CollectionPrefix(TenantNumber(7), kCollection); }
+
+RowInput SomeRow() {
+  RowInput row;
+  row.id = PointId(42);
+  row.vectors = {{1.0f, -2.0f}, {}, {0.5f}};
+  row.payload = "{\"a\":1}";
+  row.provenance = "{}";
+  row.access = {"u", "group:g"};
+  return row;
+}
+std::string SomeRowValue() {
+  const RowInput row = SomeRow();
+  std::string value = EncodeRow(row, row.id.Encode());
+  FinishRow(value, kCollection, RowId(9), RowId(4));
+  return value;
+}
+CommitHeader SomeHeader() {
+  CommitHeader header;
+  header.version = Version(3);
+  header.time_us = 1'700'000'000'000'000;
+  header.actor = "t/u";
+  header.request_id = "r";
+  header.first_row = RowId(300);
+  header.row_count = 2;
+  header.live_rows = 200;
+  header.retired = {RowId(0), RowId(5), RowId(299)};
+  return header;
+}
+
+// `decode` says whether the bytes were taken. No prefix and no single flipped bit of `value` may be.
+template <typename Decode>
+void ExpectOnlyWhole(const std::string& value, const Decode& decode) {
+  EXPECT_TRUE(decode(value).ok());
+  for (size_t size = 0; size < value.size(); ++size) {
+    EXPECT_EQ(decode(std::string_view(value).substr(0, size)).code(), kDataLoss) << size;
+  }
+  for (size_t bit = 0; bit < 8 * value.size(); ++bit) {
+    std::string flipped = value;
+    flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << bit % 8));
+    EXPECT_EQ(decode(flipped).code(), kDataLoss) << "bit " << bit;
+  }
+  EXPECT_EQ(decode(value + '\0').code(), kDataLoss);
+}
+
+TEST(KeyFormatTest, GoldenBytes) {
+  const std::string prefix = Prefix();
+  EXPECT_EQ(Hex(prefix), "000000070000000000000102");
+  EXPECT_EQ(Hex(FormatKey()), "00");
+  EXPECT_EQ(Hex(NextCollectionKey()), "01");
+  EXPECT_EQ(Hex(NextTenantKey()), "02");
+  EXPECT_EQ(Hex(TenantKey("t")), "1074");
+  EXPECT_EQ(Hex(CollectionKey(TenantNumber(7), "c")), "110000000763");
+  EXPECT_EQ(Hex(TagKey(prefix, "x")), "1200000007000000000000010278");
+  EXPECT_EQ(Hex(SettingKey(prefix, "x")), "1300000007000000000000010278");
+  EXPECT_EQ(Hex(CommitKey(prefix, Version(0x1122))), "000000070000000000000102010000000000001122");
+  EXPECT_EQ(Hex(RequestKey(prefix, "r")), "0000000700000000000001020272");
+  EXPECT_EQ(Hex(RowKey(prefix, RowId(0x1122))), "0000000700000000000001020000000000001122");
+  EXPECT_EQ(Hex(VectorKey(prefix, RowId(0x1122), 0x33)), "00000007000000000000010200000000000011220033");
+  EXPECT_EQ(Hex(NamedKey(prefix, PointId(5).Encode())), "000000070000000000000102010000000000000005");
+  EXPECT_EQ(Hex(AnswerKey(TenantNumber(7), "a")), "000000070161");
+  EXPECT_EQ(Hex(AnswerOrderKey(TenantNumber(7), 1)), "0000000702fffffffffffffffe");
+  EXPECT_EQ(kFormatNumber, 1u);
+}
+
+TEST(KeyFormatTest, KeysDecodeToWhatTheyWereMadeOf) {
+  const std::string prefix = Prefix();
+  EXPECT_EQ(DecodeCollectionPrefix(prefix)->tenant, TenantNumber(7));
+  EXPECT_EQ(DecodeCollectionPrefix(prefix)->collection, kCollection);
+  EXPECT_EQ(DecodeRowKey(RowKey(prefix, RowId(8)))->row, RowId(8));
+  EXPECT_EQ(DecodeVectorKey(VectorKey(prefix, RowId(8), 9))->row, RowId(8));
+  EXPECT_EQ(DecodeVectorKey(VectorKey(prefix, RowId(8), 9))->field, 9);
+  EXPECT_EQ(DecodeCommitKey(CommitKey(prefix, Version(8)))->version, Version(8));
+  EXPECT_EQ(DecodeCommitKey(CommitKey(prefix, Version(8)))->collection, kCollection);
+  const std::string named = NamedKey(prefix, "name");
+  EXPECT_EQ(DecodeNamedKey(named)->name, "name");
+  const std::string tag = TagKey(prefix, "tag"), setting = SettingKey(prefix, "set"), request = RequestKey(prefix, "r");
+  EXPECT_EQ(*DecodeTagKey(tag), "tag");
+  EXPECT_EQ(*DecodeSettingKey(setting), "set");
+  EXPECT_EQ(*DecodeRequestKey(request), "r");
+  const std::string tenant = TenantKey("t"), collection = CollectionKey(TenantNumber(7), "c");
+  EXPECT_EQ(*DecodeTenantKey(tenant), "t");
+  EXPECT_EQ(DecodeCollectionKey(collection)->tenant, TenantNumber(7));
+  EXPECT_EQ(DecodeCollectionKey(collection)->name, "c");
+}
+
+TEST(KeyFormatTest, OtherKeysAreRefused) {
+  const std::string row = RowKey(Prefix(), RowId(8));
+  for (size_t size = 0; size < row.size(); ++size) {
+    const std::string_view part = std::string_view(row).substr(0, size);
+    EXPECT_EQ(DecodeRowKey(part).status().code(), kDataLoss);
+    EXPECT_EQ(DecodeVectorKey(part).status().code(), kDataLoss);
+    EXPECT_EQ(DecodeCommitKey(part).status().code(), kDataLoss);
+  }
+  EXPECT_EQ(DecodeRowKey(row + "x").status().code(), kDataLoss);
+  const std::string tag = TagKey(Prefix(), "x");
+  EXPECT_EQ(DecodeSettingKey(tag).status().code(), kDataLoss);
+  EXPECT_EQ(DecodeCommitKey(RequestKey(Prefix(), "12345678")).status().code(), kDataLoss);
+}
+
+TEST(KeyFormatTest, NumbersSortAsBytes) {
+  uint64_t last = 0;
+  for (const uint64_t number : {1ull, 255ull, 256ull, 65535ull, 65536ull, 1ull << 40, ~0ull}) {
+    EXPECT_LT(RowKey(Prefix(), RowId(last)), RowKey(Prefix(), RowId(number)));
+    EXPECT_GT(AnswerOrderKey(TenantNumber(1), last), AnswerOrderKey(TenantNumber(1), number));
+    last = number;
+  }
+  EXPECT_EQ(Hex(PrefixEnd(Prefix())), "000000070000000000000103");
+  EXPECT_EQ(PrefixEnd("a\xff\xff"), "b");
+  EXPECT_EQ(PrefixEnd("\xff"), "");
+}
+
+TEST(RowCodecTest, GoldenBytes) {
+  EXPECT_EQ(Hex(SomeRowValue()),
+            "01"                              // kind
+            "0000000000000004"                // previous
+            "0305"                            // three fields, the first and the third have a vector
+            "0901000000000000002a"            // the id
+            "077b2261223a317d"                // payload
+            "027b7d"                          // provenance
+            "020175" "0767726f75703a67"       // access
+            "b65eedd9a2b89d64");
+  EXPECT_EQ(Hex(EncodePoint({RowId(9), false})), "000000000000000901");
+  EXPECT_EQ(Hex(EncodePoint({RowId(9), true})), "000000000000000902");
+  EXPECT_EQ(Hex(EncodeVersion(Version(9))), "0000000000000009");
+}
+
+TEST(RowCodecTest, RoundTrip) {
+  const auto row = DecodeRow(kCollection, RowId(9), SomeRowValue());
+  ASSERT_TRUE(row.ok()) << row.status();
+  const RowInput input = SomeRow();
+  EXPECT_EQ(row->record.id, input.id);
+  EXPECT_EQ(row->record.row, RowId(9));
+  EXPECT_EQ(row->record.previous, RowId(4));
+  EXPECT_EQ(row->record.payload, input.payload);
+  EXPECT_EQ(row->record.provenance, input.provenance);
+  EXPECT_EQ(row->record.access, input.access);
+  EXPECT_THAT(row->has_vector, ElementsAre(true, false, true));
+  EXPECT_EQ(*DecodeRowPrevious(kCollection, RowId(9), SomeRowValue()), RowId(4));
+  RowInput most;
+  most.vectors.resize(Limits::kMaxFields, {1.0f});
+  std::string value = EncodeRow(most, most.id.Encode());
+  FinishRow(value, kCollection, RowId(0), kNoRow);
+  EXPECT_EQ(DecodeRow(kCollection, RowId(0), value)->has_vector, std::vector<bool>(Limits::kMaxFields, true));
+}
+
+TEST(RowCodecTest, DamageIsFound) {
+  ExpectOnlyWhole(SomeRowValue(),
+                  [](std::string_view bytes) { return DecodeRow(kCollection, RowId(9), bytes).status(); });
+  ExpectOnlyWhole(SomeRowValue(),
+                  [](std::string_view bytes) { return DecodeRowPrevious(kCollection, RowId(9), bytes).status(); });
+  // A whole value that stands under another row's key.
+  EXPECT_EQ(DecodeRow(kCollection, RowId(10), SomeRowValue()).status().code(), kDataLoss);
+  EXPECT_EQ(DecodeRow(CollectionId(1), RowId(9), SomeRowValue()).status().code(), kDataLoss);
+}
+
+TEST(RowCodecTest, VectorsPointsAndVersions) {
+  std::vector<float> out;
+  const std::string one("\x01\x00\x00\x80\x3f", 5);
+  ASSERT_TRUE(DecodeVector(RowId(1), 0, one, out).ok());
+  EXPECT_THAT(out, ElementsAre(1.0f));
+  for (const std::string& bad : {std::string(), one.substr(0, 1), one.substr(0, 4), one + "x", "\x02" + one.substr(1),
+                                 std::string(1 + 4 * (Limits::kMaxDim + 1), '\x01')}) {
+    out.clear();
+    EXPECT_EQ(DecodeVector(RowId(1), 0, bad, out).code(), kDataLoss);
+    EXPECT_TRUE(out.empty());
+  }
+  const auto point = DecodePoint(EncodePoint({RowId(9), true}));
+  EXPECT_EQ(point->row, RowId(9));
+  EXPECT_TRUE(point->deleted);
+  const std::string live = EncodePoint({RowId(9), false});
+  EXPECT_EQ(DecodePoint(live.substr(1)).status().code(), kDataLoss);
+  EXPECT_EQ(DecodePoint(live.substr(0, 8) + '\x03').status().code(), kDataLoss);
+  EXPECT_EQ(*DecodeVersion(EncodeVersion(Version(9))), Version(9));
+  EXPECT_EQ(DecodeVersion("1234567").status().code(), kDataLoss);
+}
+
+TEST(CommitCodecTest, GoldenBytes) {
+  EXPECT_EQ(Hex(EncodeCommitHeader(kCollection, SomeHeader())),
+            "01"                 // kind
+            "00060a24181e4000"   // time
+            "03742f75"           // actor
+            "0172"               // request id
+            "ac02" "02" "c801"   // first row, rows, live rows
+            "03" "00" "05" "a602"  // three retired rows, by their steps
+            "adea38584502b26b");
+}
+
+TEST(CommitCodecTest, RoundTrip) {
+  const CommitHeader header = SomeHeader();
+  const auto decoded = DecodeCommitHeader(kCollection, Version(3), EncodeCommitHeader(kCollection, header));
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_EQ(decoded->version, header.version);
+  EXPECT_EQ(decoded->time_us, header.time_us);
+  EXPECT_EQ(decoded->actor, header.actor);
+  EXPECT_EQ(decoded->request_id, header.request_id);
+  EXPECT_EQ(decoded->first_row, header.first_row);
+  EXPECT_EQ(decoded->row_count, header.row_count);
+  EXPECT_EQ(decoded->live_rows, header.live_rows);
+  EXPECT_EQ(decoded->retired, header.retired);
+}
+
+TEST(CommitCodecTest, DamageIsFound) {
+  const std::string value = EncodeCommitHeader(kCollection, SomeHeader());
+  ExpectOnlyWhole(value, [](std::string_view bytes) {
+    return DecodeCommitHeader(kCollection, Version(3), bytes).status();
+  });
+  EXPECT_EQ(DecodeCommitHeader(kCollection, Version(4), value).status().code(), kDataLoss);
+  EXPECT_EQ(DecodeCommitHeader(CollectionId(1), Version(3), value).status().code(), kDataLoss);
+}
+
+TEST(CommitCodecTest, ArtifactsCompressAndDamageIsFound) {
+  for (const std::string& bytes : {std::string(), std::string("short"), std::string(300, 'x')}) {
+    const std::string value = EncodeArtifact(bytes), hash = ContentHash(bytes);
+    EXPECT_LE(value.size(), bytes.size() + 1);
+    EXPECT_EQ(*DecodeArtifact(hash, value), bytes);
+    for (size_t size = 0; size < value.size(); ++size) {
+      EXPECT_EQ(DecodeArtifact(hash, value.substr(0, size)).status().code(), kDataLoss);
+    }
+    for (size_t bit = 0; bit < 8 * value.size(); ++bit) {
+      std::string flipped = value;
+      flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << bit % 8));
+      const auto decoded = DecodeArtifact(hash, flipped);
+      if (decoded.ok()) {  // a bit that zstd does not use
+        EXPECT_EQ(*decoded, bytes);
+      } else {
+        EXPECT_EQ(decoded.status().code(), kDataLoss);
+      }
+    }
+  }
+  EXPECT_LT(EncodeArtifact(std::string(300, 'x')).size(), 100u);
+  EXPECT_EQ(ContentHash(""), "99aa06d3014798d86001c324468d497f");  // XXH3-128 of nothing, from its own test vectors
+}
+
+TEST(CodingTest, VarintsRoundTripAndMistakesStick) {
+  for (const uint64_t number : {0ull, 127ull, 128ull, 16383ull, 16384ull, 1ull << 63, ~0ull}) {
+    std::string bytes;
+    PutVarint(bytes, number);
+    Decoder decoder(bytes);
+    EXPECT_EQ(decoder.Varint(), number);
+    EXPECT_TRUE(decoder.Done());
+  }
+  Decoder endless(std::string_view("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 12));
+  endless.Varint();
+  EXPECT_FALSE(endless.ok());
+  EXPECT_EQ(endless.Byte(), 0);
+  Decoder block(std::string_view("\x05" "abc", 4));
+  EXPECT_EQ(block.Block(), "");
+  EXPECT_FALSE(block.ok());
+}
+
+}  // namespace
+}  // namespace vouch

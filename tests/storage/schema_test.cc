@@ -1,0 +1,97 @@
+#include "storage/schema.h"
+
+#include <functional>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace vouch {
+namespace {
+
+using testing::HasSubstr;
+
+CollectionSchema FullSchema() {
+  CollectionSchema schema;
+  DenseField& dense = schema.dense.emplace_back();
+  dense.name = "body";
+  dense.dim = 300;
+  dense.metric = Metric::kInnerProduct;
+  dense.index = DenseIndexKind::kFlat;
+  dense.hnsw.m = 8;
+  dense.embedder = "builtin/lsa?dim=300";
+  TextField& text = schema.text.emplace_back();
+  text.name = "words";
+  text.paths = {"title", "meta.summary"};
+  text.language = "german";
+  text.k1 = 0.9;
+  PayloadField& payload = schema.payload.emplace_back();
+  payload.path = "meta.date";
+  payload.type = PayloadType::kDatetime;
+  return schema;
+}
+
+TEST(SchemaJsonTest, RoundTrip) {
+  for (const CollectionSchema& schema : {CollectionSchema(), FullSchema()}) {
+    const std::string json = schema.ToJson();
+    const auto read = CollectionSchema::FromJson(json);
+    ASSERT_TRUE(read.ok()) << read.status();
+    EXPECT_TRUE(read->Validate().ok());
+    EXPECT_EQ(read->ToJson(), json);
+  }
+  const auto read = CollectionSchema::FromJson(FullSchema().ToJson());
+  EXPECT_EQ(read->dense[0].metric, Metric::kInnerProduct);
+  EXPECT_EQ(read->dense[0].hnsw.m, 8);
+  EXPECT_EQ(read->text[0].k1, 0.9);
+  EXPECT_EQ(read->text[0].paths[1], "meta.summary");
+  EXPECT_EQ(read->payload[0].type, PayloadType::kDatetime);
+  EXPECT_EQ(read->FindDense("body"), 0);
+  EXPECT_EQ(read->FindText("body"), -1);
+  EXPECT_EQ(read->FindPayload("meta.date"), 0);
+}
+
+TEST(SchemaJsonTest, WhatIsWrongIsNamed) {
+  for (const auto& [json, words] : std::vector<std::pair<std::string, std::string>>{
+           {"", "not JSON"},
+           {"[]", "not an object"},
+           {R"({"dens":[]})", "\"dens\""},
+           {R"({"dense":[{"name":"v","dim":3,"metrics":"l2"}]})", "\"metrics\""},
+           {R"({"dense":[{"name":"v","dim":3,"hnsw":{"M":8}}]})", "\"M\""},
+           {R"({"dense":[{"name":"v","dim":3,"metric":"euclid"}]})", "euclid"},
+           {R"({"dense":[{"name":"v","dim":-3}]})", "out of range"},
+           {R"({"dense":[{"name":"v","dim":1.5}]})", "not an integer"},
+           {R"({"payload":[{"path":"p","type":"date"}]})", "date"},
+           {std::string(100'000, '['), "nested too deeply"}}) {
+    const auto schema = CollectionSchema::FromJson(json);
+    EXPECT_EQ(schema.status().code(), absl::StatusCode::kInvalidArgument) << json.substr(0, 80);
+    EXPECT_THAT(std::string(schema.status().message()), HasSubstr(words));
+  }
+}
+
+TEST(SchemaTest, LimitsAreChecked) {
+  const std::vector<std::pair<std::string, std::function<void(CollectionSchema&)>>> wrong = {
+      {"body", [](CollectionSchema& s) { s.dense[0].dim = 0; }},
+      {"4096", [](CollectionSchema& s) { s.dense[0].dim = Limits::kMaxDim + 1; }},
+      {"m", [](CollectionSchema& s) { s.dense[0].hnsw.m = 1; }},
+      {"ef_construction", [](CollectionSchema& s) { s.dense[0].hnsw.ef_construction = 2001; }},
+      {"ef_search", [](CollectionSchema& s) { s.dense[0].hnsw.ef_search = 0; }},
+      {"empty", [](CollectionSchema& s) { s.dense[0].name.clear(); }},
+      {"declared twice", [](CollectionSchema& s) { s.text[0].name = "body"; }},
+      {"paths", [](CollectionSchema& s) { s.text[0].paths.clear(); }},
+      {"klingon", [](CollectionSchema& s) { s.text[0].language = "klingon"; }},
+      {"k1", [](CollectionSchema& s) { s.text[0].k1 = 11; }},
+      {"b", [](CollectionSchema& s) { s.text[0].b = -0.1; }},
+      {"declared twice", [](CollectionSchema& s) { s.payload.push_back(s.payload[0]); }},
+      {"64", [](CollectionSchema& s) { s.payload.resize(Limits::kMaxFields + 1); }},
+  };
+  ASSERT_TRUE(FullSchema().Validate().ok());
+  for (const auto& [words, change] : wrong) {
+    CollectionSchema schema = FullSchema();
+    change(schema);
+    const absl::Status status = schema.Validate();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << words;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(words));
+  }
+}
+
+}  // namespace
+}  // namespace vouch
