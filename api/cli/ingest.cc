@@ -73,6 +73,13 @@ class IngestRun {
   // ended, OK is returned and its status says why.
   absl::Status SendAll(IngestClient& client) {
     for (const SkippedSource& skipped : sources_.skipped) {
+      // Files of other kinds and links to what is read anyway are no mistakes.
+      const bool harmless =
+          absl::IsUnimplemented(skipped.reason) || absl::IsAlreadyExists(skipped.reason);
+      if (options_.strict && !harmless) {
+        return absl::Status(skipped.reason.code(),
+                            absl::StrCat(skipped.id, ": ", skipped.reason.message()));
+      }
       if (!client.AddSkipped(skipped.id, std::string(skipped.reason.message())))
         return absl::OkStatus();
     }

@@ -8,6 +8,7 @@
 #include "api/grpc/request.h"
 #include "api/grpc/services.h"
 #include "api/limits.h"
+#include "rag/ingest/document_entry.h"
 #include "rag/ingestor.h"
 #include "rag/parse/parser.h"
 #include "vouch/v1/documents.grpc.pb.h"
@@ -31,6 +32,20 @@ absl::StatusOr<MediaType> MediaTypeOf(v1::MediaType type) {
     default:
       return absl::InvalidArgumentError(absl::StrCat("unknown media type ", int{type}));
   }
+}
+
+v1::MediaType MessageOf(MediaType type) {
+  switch (type) {
+    case MediaType::kText:
+      return v1::MEDIA_TYPE_TEXT;
+    case MediaType::kMarkdown:
+      return v1::MEDIA_TYPE_MARKDOWN;
+    case MediaType::kHtml:
+      return v1::MEDIA_TYPE_HTML;
+    case MediaType::kJsonLines:
+      return v1::MEDIA_TYPE_JSON_LINES;
+  }
+  return v1::MEDIA_TYPE_UNSPECIFIED;
 }
 
 void FillReport(IngestReport&& report, v1::IngestReport* message) {
@@ -121,7 +136,6 @@ class IngestCall {
     options.skip_bad = !message.strict();
     options.retrain = message.retrain();
     options.scopes.assign(message.scopes().begin(), message.scopes().end());
-    strict_ = message.strict();
     auto ingestor = Ingestor::Begin(*services_.database, *services_.embedders, std::move(options),
                                     CancelOf(context_),
                                     [this](const IngestProgress& progress) { Report(progress); });
@@ -179,8 +193,6 @@ class IngestCall {
 
   absl::Status HandleSkipped(const v1::SkippedDocument& skipped) {
     const absl::Status reason = absl::InvalidArgumentError(skipped.reason());
-    if (strict_)
-      return absl::InvalidArgumentError(absl::StrCat(skipped.document(), ": ", skipped.reason()));
     ingestor_->AddSkipped(skipped.document(), reason);
     return absl::OkStatus();
   }
@@ -223,7 +235,6 @@ class IngestCall {
   std::unique_ptr<Ingestor> ingestor_;
   Document document_;  // the one being received
   bool in_document_ = false;
-  bool strict_ = false;
   bool finished_ = false;
   std::string last_phase_;
   absl::Time last_report_ = absl::InfinitePast();
@@ -237,7 +248,46 @@ class DocumentsService final : public v1::Documents::Service {
     return Serve(*context, [&] { return IngestCall(services_, *context, *stream).Run(); });
   }
 
+  grpc::Status ListDocuments(grpc::ServerContext* context, const v1::ListDocumentsRequest* request,
+                             grpc::ServerWriter<v1::ListDocumentsReply>* writer) override {
+    return Serve(*context, [&]() -> absl::Status {
+      auto collection =
+          services_.database->GetCollection(PrincipalOf(*context), request->collection());
+      if (!collection.ok()) return collection.status();
+      v1::ListDocumentsReply reply;
+      const auto visit = [&](std::string_view key, std::string_view value) -> absl::Status {
+        const std::string id(key.substr(kDocumentKeyPrefix.size()));
+        if (!request->scope().empty() && !InScope(id, request->scope())) return absl::OkStatus();
+        absl::StatusOr<DocumentEntry> entry = DocumentEntry::Decode(value);
+        if (!entry.ok()) return entry.status();
+        FillDocument(id, *entry, reply.add_documents());
+        if (reply.documents_size() < kListedDocuments) return absl::OkStatus();
+        if (!writer->Write(reply)) return absl::CancelledError("the caller has gone");
+        reply.Clear();
+        return CancelOf(*context).Check();
+      };
+      absl::Status status =
+          (*collection)
+              ->store()
+              .ScanDocuments((*collection)->id(), DocumentKey(request->scope()), visit);
+      if (!status.ok()) return status;
+      if (reply.documents_size() > 0) writer->Write(reply);
+      return absl::OkStatus();
+    });
+  }
+
  private:
+  static constexpr int kListedDocuments = 1'000;  // a reply
+
+  static void FillDocument(const std::string& id, const DocumentEntry& entry,
+                           v1::ListDocumentsReply::Document* message) {
+    message->set_id(id);
+    message->set_hash(entry.hash);
+    message->set_media_type(MessageOf(entry.media_type));
+    message->set_uri(entry.uri);
+    message->set_chunks(entry.chunks);
+  }
+
   const ServiceContext services_;
 };
 

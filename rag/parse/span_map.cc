@@ -49,6 +49,7 @@ SpanMap SpanMap::Identity(uint64_t size, uint64_t source_begin) {
 ByteSpan SpanMap::ToSource(uint64_t begin, uint64_t end) const {
   ByteSpan span;
   bool found = false;
+  if (begin >= end) return span;
   auto piece = std::partition_point(pieces_.begin(), pieces_.end(),
                                     [&](const SpanPiece& p) { return p.text_end <= begin; });
   for (; piece != pieces_.end() && piece->text_begin < end; ++piece) {
@@ -67,6 +68,7 @@ ByteSpan SpanMap::ToSource(uint64_t begin, uint64_t end) const {
 
 SpanMap SpanMap::Slice(uint64_t begin, uint64_t end) const {
   std::vector<SpanPiece> slice;
+  if (begin >= end) return SpanMap();
   auto piece = std::partition_point(pieces_.begin(), pieces_.end(),
                                     [&](const SpanPiece& p) { return p.text_end <= begin; });
   for (; piece != pieces_.end() && piece->text_begin < end; ++piece) {

@@ -23,6 +23,7 @@ void TextBuilder::BeginBlock(Block::Kind kind, int level) {
 void TextBuilder::EndBlock() {
   space_ = false;
   line_break_ = false;
+  separated_ = false;
   space_source_ = kNoSource;
   if (!in_block_) return;
   in_block_ = false;
@@ -59,8 +60,12 @@ void TextBuilder::StartText() {
   block_.begin = text_.size();
 }
 
+bool TextBuilder::SkipsSpace() const {
+  return !started_ && !(in_block_ && block_.kind == Block::Kind::kCode);
+}
+
 void TextBuilder::FlushSpace() {
-  if (text_.size() > block_.begin) {
+  if (text_.size() > block_.begin && !separated_) {
     if (line_break_) {
       text_ += '\n';
     } else if (space_ && IsSpace(text_.back())) {
@@ -78,6 +83,7 @@ void TextBuilder::FlushSpace() {
   }
   space_ = false;
   line_break_ = false;
+  separated_ = false;
   space_source_ = kNoSource;
 }
 
@@ -95,6 +101,7 @@ void TextBuilder::AddPiece(const SpanPiece& piece) {
 }
 
 void TextBuilder::AppendExact(uint64_t begin, uint64_t end) {
+  while (begin < end && SkipsSpace() && IsSpace(source_[begin])) ++begin;
   if (begin >= end) return;
   StartText();
   FlushSpace();
@@ -107,7 +114,7 @@ void TextBuilder::AppendExact(uint64_t begin, uint64_t end) {
 }
 
 void TextBuilder::AppendInexact(std::string_view text, uint64_t begin, uint64_t end) {
-  if (text.empty()) return;
+  if (text.empty() || (SkipsSpace() && IsSpace(text[0]))) return;
   StartText();
   FlushSpace();
   AddPiece({.text_begin = text_.size(),
@@ -146,6 +153,7 @@ void TextBuilder::AppendSeparator(std::string_view text) {
   StartText();
   space_ = false;
   line_break_ = false;
+  separated_ = true;
   text_.append(text);
 }
 

@@ -46,6 +46,8 @@ class TextBuilder {
 
  private:
   void StartText();
+  // Whether white space would come first in a block that must not start with it.
+  bool SkipsSpace() const;
   void FlushSpace();
   void AddPiece(const SpanPiece& piece);
 
@@ -58,6 +60,7 @@ class TextBuilder {
   bool started_ = false;     // the block's separator is written
   bool space_ = false;       // a space is due
   bool line_break_ = false;  // a line break is due, which takes the place of the space
+  bool separated_ = false;   // a separator came last: no space or line break is put after it
   uint64_t space_source_ = kNoSource;  // where the due space stands in the source as ' '
 
   static constexpr uint64_t kNoSource = UINT64_MAX;

@@ -93,6 +93,31 @@ TEST_F(DocumentsTest, OfferedDocumentsAreWantedOnlyWhereTheyChanged) {
   EXPECT_EQ(result.report.commits(), 0u);
 }
 
+TEST_F(DocumentsTest, DocumentsAreListedWithTheirHashes) {
+  IngestNotes();
+  const auto list = [this](const std::string& scope) {
+    const auto documents = v1::Documents::NewStub(channel_);
+    v1::ListDocumentsRequest request;
+    request.set_collection("notes");
+    request.set_scope(scope);
+    grpc::ClientContext context;
+    const auto reader = documents->ListDocuments(&context, request);
+    std::map<std::string, std::string> hashes;
+    v1::ListDocumentsReply reply;
+    while (reader->Read(&reply)) {
+      for (const auto& document : reply.documents()) hashes[document.id()] = document.hash();
+    }
+    EXPECT_TRUE(reader->Finish().ok());
+    return hashes;
+  };
+  const auto all = list("");
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all.at("notes/search.md"),
+            ContentHash("# Search\n\nRankings are fused by reciprocal rank fusion.\n"));
+  EXPECT_EQ(list("notes"), all);
+  EXPECT_TRUE(list("note").empty()) << "a scope is a name, not a prefix of one";
+}
+
 TEST_F(DocumentsTest, OnlyAFinishedRunTakesDocumentsForDeleted) {
   IngestNotes();
   Result result = Ingest([](Stream&) {}, /*strict=*/false, /*finish=*/false);

@@ -158,10 +158,6 @@ TEST_F(ApiTest, ShutdownDoesNotWaitForeverForACall) {
   while (stream->Read(&reply)) {
   }
   EXPECT_FALSE(stream->Finish().ok());
-  v1::ListCollectionsResponse list;
-  EXPECT_FALSE(Call(collections_, &v1::Collections::Stub::ListCollections,
-                    v1::ListCollectionsRequest(), &list)
-                   .ok());
 }
 
 TEST_F(ApiTest, AdminTellsVersionAndStatusAndBacksUp) {

@@ -57,8 +57,8 @@ TEST(ChunkerTest, ClosesAtTheBlockBorderPastTheTarget) {
 
 TEST(ChunkerTest, CutsLongParagraphsAtSentencesThenWordsThenCharacters) {
   EXPECT_THAT(Texts(Chunker(kSmall).Split(
-                  Parse(MediaType::kText, "First sentence of it. Second sentence, longer. Third one."), MediaType::kText)),
-              ElementsAre("First sentence of it.", "Second sentence, longer.", "Third one."));
+                  Parse(MediaType::kText, "First sentence of it. Second sentence, longer. Third one, long too."), MediaType::kText)),
+              ElementsAre("First sentence of it.", "Second sentence, longer.", "Third one, long too."));
   for (const Chunk& chunk :
        Chunker(kSmall).Split(Parse(MediaType::kText, "words without any stop that go on and on and on for very long"),
                              MediaType::kText)) {
