@@ -1,5 +1,6 @@
 #include "api/cli/app.h"
 
+#include <google/protobuf/stubs/logging.h>
 #include <grpc/support/log.h>
 
 #include <CLI/CLI.hpp>
@@ -64,6 +65,8 @@ int RunProgram(int argc, char** argv) {
   // gRPC tells of failed connections by itself; the status of the call says the same in our words.
   if (!SystemEnvironment("GRPC_VERBOSITY").has_value())
     gpr_set_log_function([](gpr_log_func_args*) {});
+  // Otherwise whoever reaches the server could fill its log with messages that are not UTF-8.
+  google::protobuf::SetLogHandler(nullptr);
   try {
     CLI::App app("A vector database and RAG engine whose every answer can be vouched for.",
                  "vouch");

@@ -79,7 +79,7 @@ absl::Status RunServe(Invocation& invocation, const std::string& port_file) {
   spdlog::info("opening the store in {}", *data_dir);
   absl::StatusOr<std::unique_ptr<Database>> database =
       Database::Open(DatabaseOptionsOf(*config, *data_dir));
-  if (!database.ok()) return database.status();
+  if (!database.ok()) return ExplainOpen(database.status(), *data_dir);
   EmbedderRegistry embedders(
       {.base_url = config->model_server_base_url,
        .api_key = invocation.Variable(config->model_server_api_key_env).value_or("")});

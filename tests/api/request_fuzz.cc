@@ -1,5 +1,7 @@
 // Messages from the network: conversion to filters, schemas and points refuses or gives something
 // that the layers below can check.
+#include <google/protobuf/stubs/logging.h>
+
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -35,6 +37,8 @@ std::vector<std::string> FuzzSeeds() {
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  static const auto kQuiet = google::protobuf::SetLogHandler(nullptr);
+  (void)kQuiet;
   const std::string bytes(reinterpret_cast<const char*>(data), size);
   vouch::v1::Filter filter;
   if (filter.ParseFromString(bytes)) (void)vouch::FilterOf(filter);

@@ -117,6 +117,7 @@ TEST_F(SearchTest, BadQueriesAreRefusedWithTheReason) {
   EXPECT_THAT(Error(), HasSubstr("10000"));
   request_.set_offset(0);
   request_.mutable_query()->mutable_text_query()->set_text("storm");
+  request_.mutable_query()->mutable_text_query()->set_mode(v1::RETRIEVAL_MODE_DENSE);
   EXPECT_THAT(Error(grpc::StatusCode::FAILED_PRECONDITION), HasSubstr("embedder"))
       << "nothing embeds texts here";
   request_.mutable_query()->mutable_text_query()->clear_text();
