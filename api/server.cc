@@ -117,6 +117,11 @@ class GrpcServer final : public Server {
 
 }  // namespace
 
+absl::Status CheckListenAddress(const std::string& listen) {
+  std::string host;
+  return ParseAddress(listen, &host);
+}
+
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options,
                                                       Database& database,
                                                       EmbedderRegistry& embedders) {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "query/database.h"
@@ -21,6 +22,9 @@ struct ServerOptions {
   uint32_t max_message_mb = 64;   // of one request or reply, 1 … 1024
   uint32_t request_threads = 64;  // calls served at a time; more wait, then get RESOURCE_EXHAUSTED
 };
+
+// INVALID_ARGUMENT: `listen` is no "HOST:PORT" or "[IPV6]:PORT".
+absl::Status CheckListenAddress(const std::string& listen);
 
 // All services of vouch.v1 with health and reflection. Thread safe.
 class Server {

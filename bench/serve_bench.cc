@@ -33,7 +33,11 @@ void Check(const absl::Status& status) {
 
 std::shared_ptr<Collection> MakeCollection(Database& database) {
   CollectionSchema schema;
-  schema.dense.push_back({.name = "v", .dim = kDim, .metric = Metric::kL2});
+  DenseField field;
+  field.name = "v";
+  field.dim = kDim;
+  field.metric = Metric::kL2;
+  schema.dense.push_back(field);
   auto collection = database.CreateCollection(Principal(), "bench", schema);
   Check(collection.status());
   const std::vector<float> data = MakeMixture(kRows, kDim, kSeed, 1);
@@ -84,7 +88,9 @@ int Main() {
 
   const auto in_process = [&](size_t q) {
     SearchRequest request;
-    request.query.node = DenseLeaf{.vector = {&queries[q * kDim], &queries[q * kDim] + kDim}};
+    DenseLeaf leaf;
+    leaf.vector.assign(&queries[q * kDim], &queries[q * kDim] + kDim);
+    request.query.node = std::move(leaf);
     request.projection.payload = false;
     Check(collection->Search(request).status());
   };

@@ -73,6 +73,9 @@ absl::Status RunServe(Invocation& invocation, const std::string& port_file) {
   if (!config.ok()) return config.status();
   absl::StatusOr<std::string> data_dir = invocation.DataDir(*config);
   if (!data_dir.ok()) return data_dir.status();
+  if (absl::Status status = CheckListenAddress(config->listen); !status.ok()) {
+    return UsageError(std::string(status.message()));
+  }
   SetUpLog(config->log_level);
   const sigset_t signals = BlockSignals();
 
@@ -89,9 +92,9 @@ absl::Status RunServe(Invocation& invocation, const std::string& port_file) {
   options.request_threads = static_cast<uint32_t>(config->request_threads);
   absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(options, **database, embedders);
   if (!server.ok()) return server.status();
+  Announce(invocation, **server, *data_dir);
   if (absl::Status status = WritePortFile(port_file, (*server)->port()); !status.ok())
     return status;
-  Announce(invocation, **server, *data_dir);
 
   AwaitSignal(signals);
   (*server)->Shutdown(absl::Seconds(static_cast<int64_t>(config->drain_seconds)));
