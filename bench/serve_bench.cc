@@ -1,7 +1,10 @@
 // What a search costs over gRPC on loopback, above the same search in process: 100,000 x 128, HNSW, k = 10.
 //
-// Both are measured in turns in one process, which serves on a loopback port; the client has one connection and one request
-// at a time. Payloads are left out, so that the difference is the transport's.
+// Two copies of one store: this process searches the one, a `vouch serve` of its own the other, in turns. The client has
+// one connection and one request at a time. Payloads are left out, so that the difference is the transport's; a call
+// that does nothing shows how much of it no server could save.
+//
+//   bench_serve VOUCH      the program to serve with
 #include <grpcpp/grpcpp.h>
 
 #include <unistd.h>
@@ -13,16 +16,16 @@
 #include <filesystem>
 #include <vector>
 
-#include "api/server.h"
 #include "bench/mixture.h"
 #include "query/database.h"
-#include "rag/embed/embedder_registry.h"
+#include "tests/crash/server_process.h"
+#include "vouch/v1/admin.grpc.pb.h"
 #include "vouch/v1/search.grpc.pb.h"
 
 namespace vouch {
 namespace {
 
-constexpr size_t kRows = 100'000, kDim = 128, kQueries = 2'000, kRounds = 5;
+constexpr size_t kRows = 100'000, kDim = 128, kQueries = 2'000, kRounds = 9;
 constexpr uint64_t kSeed = 20261123;
 
 void Check(const absl::Status& status) {
@@ -31,7 +34,15 @@ void Check(const absl::Status& status) {
   std::exit(1);
 }
 
-std::shared_ptr<Collection> MakeCollection(Database& database) {
+std::unique_ptr<Database> OpenDatabase(const std::filesystem::path& dir) {
+  DatabaseOptions options;
+  options.path = dir.string();
+  auto database = Database::Open(options);
+  Check(database.status());
+  return *std::move(database);
+}
+
+void FillCollection(Database& database) {
   CollectionSchema schema;
   DenseField field;
   field.name = "v";
@@ -52,7 +63,6 @@ std::shared_ptr<Collection> MakeCollection(Database& database) {
     Check((*collection)->Write(std::move(request)).status());
   }
   Check((*collection)->Optimize(CancelToken(), [](double) {}));
-  return *collection;
 }
 
 template <typename Search>
@@ -72,18 +82,19 @@ double Median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-int Main() {
+int Main(const char* program) {
   const std::filesystem::path dir = std::filesystem::temp_directory_path() / ("vouch-serve-" + std::to_string(::getpid()));
-  DatabaseOptions options;
-  options.path = dir.string();
-  auto database = Database::Open(options);
-  Check(database.status());
-  EmbedderRegistry embedders{ModelServerOptions()};
-  std::shared_ptr<Collection> collection = MakeCollection(**database);
-  auto server = Server::Start({.listen = "127.0.0.1:0"}, **database, embedders);
-  Check(server.status());
-  auto channel = grpc::CreateChannel((*server)->address(), grpc::InsecureChannelCredentials());
+  std::filesystem::create_directories(dir);
+  FillCollection(*OpenDatabase(dir / "here"));
+  std::filesystem::copy(dir / "here", dir / "there", std::filesystem::copy_options::recursive);
+  std::unique_ptr<Database> database = OpenDatabase(dir / "here");
+  auto collection = database->GetCollection(Principal(), "bench");
+  Check(collection.status());
+  const auto server = ServerProcess::Start(program, (dir / "there").string(), (dir / "log").string());
+  if (server == nullptr) Check(absl::InternalError(std::string(program) + " does not serve"));
+  auto channel = grpc::CreateChannel(server->address(), grpc::InsecureChannelCredentials());
   auto stub = v1::Search::NewStub(channel);
+  auto admin = v1::Admin::NewStub(channel);
   const std::vector<float> queries = MakeMixture(kQueries, kDim, kSeed, 2);
 
   const auto in_process = [&](size_t q) {
@@ -92,7 +103,7 @@ int Main() {
     leaf.vector.assign(&queries[q * kDim], &queries[q * kDim] + kDim);
     request.query.node = std::move(leaf);
     request.projection.payload = false;
-    Check(collection->Search(request).status());
+    Check((*collection)->Search(request).status());
   };
   const auto over_grpc = [&](size_t q) {
     v1::SearchRequest request;
@@ -104,27 +115,35 @@ int Main() {
     const grpc::Status status = stub->Search(&context, request, &response);
     if (!status.ok()) Check(absl::InternalError(status.error_message()));
   };
+  const auto empty_call = [&](size_t) {
+    v1::VersionReply response;
+    grpc::ClientContext context;
+    const grpc::Status status = admin->GetVersion(&context, v1::GetVersionRequest(), &response);
+    if (!status.ok()) Check(absl::InternalError(status.error_message()));
+  };
   Latencies(in_process);
   Latencies(over_grpc);
-  std::vector<double> p50_in, p99_in, p50_out, p99_out, above;
+  std::vector<double> p50_in, p99_in, p50_out, p99_out, p50_empty, p99_empty, above;
   for (size_t round = 0; round < kRounds; ++round) {
-    const std::vector<double> in = Latencies(in_process), out = Latencies(over_grpc);
+    const std::vector<double> in = Latencies(in_process), out = Latencies(over_grpc), empty = Latencies(empty_call);
     p50_in.push_back(in[kQueries / 2]);
     p99_in.push_back(in[kQueries * 99 / 100]);
     p50_out.push_back(out[kQueries / 2]);
     p99_out.push_back(out[kQueries * 99 / 100]);
+    p50_empty.push_back(empty[kQueries / 2]);
+    p99_empty.push_back(empty[kQueries * 99 / 100]);
     above.push_back(p50_out.back() - p50_in.back());
   }
   std::printf("%zu x %zu, HNSW M=16 efConstruction=200 ef=100, k=10, %zu queries, median of %zu rounds, seed %llu\n\n", kRows, kDim,
               kQueries, kRounds, static_cast<unsigned long long>(kSeed));
-  std::printf("| search | p50 µs | p99 µs |\n|---|---|---|\n| in process | %.0f | %.0f |\n| over gRPC, loopback | %.0f | %.0f |\n",
-              Median(p50_in), Median(p99_in), Median(p50_out), Median(p99_out));
+  std::printf("| call | p50 µs | p99 µs |\n|---|---|---|\n| search in process | %.0f | %.0f |\n", Median(p50_in), Median(p99_in));
+  std::printf("| search over gRPC, loopback | %.0f | %.0f |\n", Median(p50_out), Median(p99_out));
+  std::printf("| call that does nothing, over gRPC | %.0f | %.0f |\n", Median(p50_empty), Median(p99_empty));
   std::printf("\np50 above in process: %.0f µs [%.0f–%.0f]\n", Median(above), *std::min_element(above.begin(), above.end()),
               *std::max_element(above.begin(), above.end()));
-  (*server)->Shutdown(absl::Seconds(1));
-  server->reset();
-  collection.reset();
-  database->reset();
+  server->Stop();
+  collection->reset();
+  database.reset();
   std::filesystem::remove_all(dir);
   return 0;
 }
@@ -132,4 +151,10 @@ int Main() {
 }  // namespace
 }  // namespace vouch
 
-int main() { return vouch::Main(); }
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::fprintf(stderr, "usage: bench_serve VOUCH\n");
+    return 2;
+  }
+  return vouch::Main(argv[1]);
+}

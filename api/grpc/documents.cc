@@ -81,7 +81,7 @@ class IngestCall {
       if (absl::Status status = Handle(std::move(request)); !status.ok()) return status;
       if (finished_) return absl::OkStatus();
     }
-    if (absl::Status status = CancelOf(context_).Check(); !status.ok()) return status;
+    if (absl::Status status = CheckCall(context_); !status.ok()) return status;
     return absl::AbortedError(
         "the stream ended without Finish: what was committed stays, and no document is taken for "
         "deleted");
@@ -264,7 +264,7 @@ class DocumentsService final : public v1::Documents::Service {
         if (reply.documents_size() < kListedDocuments) return absl::OkStatus();
         if (!writer->Write(reply)) return absl::CancelledError("the caller has gone");
         reply.Clear();
-        return CancelOf(*context).Check();
+        return CheckCall(*context);
       };
       absl::Status status =
           (*collection)
