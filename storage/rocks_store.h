@@ -57,8 +57,9 @@ class RocksStore : public Store {
   absl::StatusOr<std::string> GetAnswer(std::string_view tenant, std::string_view id) const override;
   absl::StatusOr<std::vector<std::string>> ListAnswers(std::string_view tenant, size_t limit) const override;
 
-  absl::StatusOr<uint32_t> Backup(const std::string& backup_dir,
-                                  const std::function<void(double fraction)>& progress) override;
+  absl::StatusOr<uint32_t> Backup(
+      const std::string& backup_dir,
+      const std::function<absl::Status(double fraction)>& progress) override;
 
  private:
   struct Place {

@@ -90,9 +90,10 @@ class Store {
   virtual absl::StatusOr<std::vector<std::string>> ListAnswers(std::string_view tenant, size_t limit) const = 0;
 
   // An incremental backup of the latest durable state into a folder; returns the backup's number. Backups of
-  // several days share files. FAILED_PRECONDITION: the folder holds something else.
+  // several days share files. FAILED_PRECONDITION: the folder holds something else. An error of `progress`, which is
+  // asked every few MiB, stops the backup and is passed on; the folder then holds the backups it held before.
   virtual absl::StatusOr<uint32_t> Backup(const std::string& backup_dir,
-                                          const std::function<void(double fraction)>& progress) = 0;
+                                          const std::function<absl::Status(double fraction)>& progress) = 0;
 
   virtual const std::string& path() const = 0;
 };

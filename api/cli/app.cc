@@ -43,6 +43,26 @@ void AddCommands(CLI::App& app, Invocation& invocation) {
   AddVersionCommand(app, invocation);
 }
 
+// Says so where a word stands where a command should, and there is no such command; else empty.
+std::string UnknownCommand(const CLI::App& app, int argc, char** argv) {
+  const CLI::App* at = &app;
+  std::string path = app.get_name();
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    if (at->get_require_subcommand_min() == 0 || word.starts_with('-')) return "";
+    std::string names;
+    const CLI::App* found = nullptr;
+    for (const CLI::App* command : at->get_subcommands([](const CLI::App*) { return true; })) {
+      if (command->get_name() == word) found = command;
+      names += (names.empty() ? "" : ", ") + command->get_name();
+    }
+    if (found == nullptr) return "'" + path + "' has no command '" + word + "'; it has " + names;
+    path += " " + word;
+    at = found;
+  }
+  return "";
+}
+
 int ReportOutcome(const absl::Status& outcome) {
   // Output that could not be written (a full disk) is a failure like any other.
   if (std::fflush(stdout) != 0 && outcome.ok()) {
@@ -75,6 +95,10 @@ int RunProgram(int argc, char** argv) {
     try {
       app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
+      if (const std::string unknown = UnknownCommand(app, argc, argv); !unknown.empty()) {
+        std::fprintf(stderr, "error: %s\n", unknown.c_str());
+        return kExitUsage;
+      }
       return app.exit(error, std::cout, std::cerr) == 0 ? 0 : kExitUsage;
     }
     return ReportOutcome(invocation.outcome);

@@ -1,5 +1,3 @@
-#include <pthread.h>
-#include <signal.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
@@ -11,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "api/cli/command.h"
 #include "api/cli/message_json.h"
+#include "api/cli/stop_signal.h"
 #include "api/server.h"
 #include "api/version.h"
 #include "query/database.h"
@@ -18,17 +17,6 @@
 
 namespace vouch {
 namespace {
-
-// Blocks the signals that end the server in all threads that are started from here on, so that one
-// place waits for them.
-sigset_t BlockSignals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  return signals;
-}
 
 void SetUpLog(const std::string& level) {
   auto logger = spdlog::stderr_logger_mt("vouch");
@@ -58,16 +46,6 @@ void Announce(const Invocation& invocation, const Server& server, const std::str
   std::fflush(stdout);
 }
 
-// Waits for SIGINT or SIGTERM; a second one ends the process at once.
-void AwaitSignal(const sigset_t& signals) {
-  int signal = 0;
-  sigwait(&signals, &signal);
-  ::signal(SIGINT, SIG_DFL);
-  ::signal(SIGTERM, SIG_DFL);
-  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
-  spdlog::info("got signal {}, finishing what runs", signal);
-}
-
 absl::Status RunServe(Invocation& invocation, const std::string& port_file) {
   absl::StatusOr<Config> config = invocation.LoadSettings();
   if (!config.ok()) return config.status();
@@ -77,26 +55,34 @@ absl::Status RunServe(Invocation& invocation, const std::string& port_file) {
     return UsageError(std::string(status.message()));
   }
   SetUpLog(config->log_level);
-  const sigset_t signals = BlockSignals();
+  StopSignal stop;
 
-  spdlog::info("opening the store in {}", *data_dir);
+  // The address first: whoever looks after the server sees that it starts, and a wrong address
+  // costs no opening of the store.
+  ServerOptions options;
+  options.listen = config->listen;
+  options.max_message_mb = static_cast<uint32_t>(config->max_message_mb);
+  options.request_threads = static_cast<uint32_t>(config->request_threads);
+  absl::StatusOr<std::unique_ptr<Server>> server = Server::Listen(options);
+  if (!server.ok()) return server.status();
+  spdlog::info("bound to {}, opening the store in {}", (*server)->address(), *data_dir);
   absl::StatusOr<std::unique_ptr<Database>> database =
       Database::Open(DatabaseOptionsOf(*config, *data_dir));
   if (!database.ok()) return ExplainOpen(database.status(), *data_dir);
   EmbedderRegistry embedders(
       {.base_url = config->model_server_base_url,
        .api_key = invocation.Variable(config->model_server_api_key_env).value_or("")});
-  ServerOptions options;
-  options.listen = config->listen;
-  options.max_message_mb = static_cast<uint32_t>(config->max_message_mb);
-  options.request_threads = static_cast<uint32_t>(config->request_threads);
-  absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(options, **database, embedders);
-  if (!server.ok()) return server.status();
+  stop.Arm();
+  (*server)->Open(**database, embedders);
   Announce(invocation, **server, *data_dir);
-  if (absl::Status status = WritePortFile(port_file, (*server)->port()); !status.ok())
+  if (absl::Status status = WritePortFile(port_file, (*server)->port()); !status.ok()) {
+    server->reset();  // it uses what was made after it
     return status;
+  }
 
-  AwaitSignal(signals);
+  const int signal = stop.Await();
+  spdlog::info("got signal {}, finishing what runs, for at most {} s", signal,
+               config->drain_seconds);
   (*server)->Shutdown(absl::Seconds(static_cast<int64_t>(config->drain_seconds)));
   server->reset();
   database->reset();
@@ -115,7 +101,7 @@ void AddServeCommand(CLI::App& app, Invocation& invocation) {
        "Every setting is also a key of the YAML file (seal_rows) and an environment variable\n"
        "(VOUCH_SEAL_ROWS); a flag beats the variable, which beats the file."},
       [&invocation, port_file] { return RunServe(invocation, *port_file); });
-  command->add_option("--port-file", *port_file, "writes the port there once it listens")
+  command->add_option("--port-file", *port_file, "writes the port there once calls are served")
       ->type_name("FILE");
 }
 

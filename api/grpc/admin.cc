@@ -14,12 +14,11 @@ namespace {
 
 class AdminService final : public v1::Admin::Service {
  public:
-  explicit AdminService(const ServiceContext& context)
-      : database_(*context.database), started_us_(context.started_us) {}
+  explicit AdminService(const ServiceContext& context) : services_(context) {}
 
   grpc::Status GetVersion(grpc::ServerContext* context, const v1::GetVersionRequest*,
                           v1::VersionReply* reply) override {
-    return Serve(*context, [&] {
+    return Serve(services_, *context, [&] {
       reply->set_version(kProgramVersion);
       reply->set_api(kApiVersion);
       reply->set_compiler(kCompiler);
@@ -29,14 +28,14 @@ class AdminService final : public v1::Admin::Service {
 
   grpc::Status GetStatus(grpc::ServerContext* context, const v1::GetStatusRequest*,
                          v1::StatusReply* reply) override {
-    return Serve(*context, [&]() -> absl::Status {
+    return Serve(services_, *context, [&]() -> absl::Status {
       reply->set_version(kProgramVersion);
-      reply->set_data(database_.store().path());
-      reply->set_started_us(started_us_);
-      auto infos = database_.ListCollections(PrincipalOf(*context));
+      reply->set_data(services_.database->store().path());
+      reply->set_started_us(services_.started_us);
+      auto infos = services_.database->ListCollections(PrincipalOf(*context));
       if (!infos.ok()) return infos.status();
       for (const CollectionInfo& info : *infos) {
-        absl::StatusOr<CollectionState> state = database_.store().GetState(info.id);
+        absl::StatusOr<CollectionState> state = services_.database->store().GetState(info.id);
         if (absl::IsNotFound(state.status())) continue;  // dropped meanwhile
         if (!state.ok()) return state.status();
         v1::CollectionStatus* collection = reply->add_collections();
@@ -50,7 +49,7 @@ class AdminService final : public v1::Admin::Service {
 
   grpc::Status Backup(grpc::ServerContext* context, const v1::BackupRequest* request,
                       grpc::ServerWriter<v1::BackupReply>* writer) override {
-    return Serve(*context, [&]() -> absl::Status {
+    return Serve(services_, *context, [&]() -> absl::Status {
       if (request->directory().empty() || request->directory().front() != '/') {
         return absl::InvalidArgumentError(
             absl::StrCat("directory is '", request->directory(),
@@ -61,8 +60,12 @@ class AdminService final : public v1::Admin::Service {
         reply.set_fraction(fraction);
         writer->Write(reply);
       });
-      absl::StatusOr<uint32_t> backup = database_.store().Backup(
-          request->directory(), [&](double fraction) { progress.Update(fraction); });
+      const CancelToken cancel = CancelOf(*context);
+      absl::StatusOr<uint32_t> backup =
+          services_.database->store().Backup(request->directory(), [&](double fraction) {
+            progress.Update(fraction);
+            return cancel.Check();
+          });
       if (!backup.ok()) return backup.status();
       v1::BackupReply reply;
       reply.set_fraction(1);
@@ -73,8 +76,7 @@ class AdminService final : public v1::Admin::Service {
   }
 
  private:
-  Database& database_;
-  const int64_t started_us_;
+  const ServiceContext& services_;
 };
 
 }  // namespace

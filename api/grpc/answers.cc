@@ -18,12 +18,11 @@ namespace {
 
 class AnswersService final : public v1::Answers::Service {
  public:
-  explicit AnswersService(const ServiceContext& context)
-      : database_(*context.database), embedders_(*context.embedders) {}
+  explicit AnswersService(const ServiceContext& context) : services_(context) {}
 
   grpc::Status Ask(grpc::ServerContext* context, const v1::AskRequest* request,
                    v1::Answer* reply) override {
-    return Serve(*context, [&]() -> absl::Status {
+    return Serve(services_, *context, [&]() -> absl::Status {
       AskRequest ask;
       ask.collection = request->collection();
       ask.question = request->question();
@@ -40,7 +39,7 @@ class AnswersService final : public v1::Answers::Service {
       ask.at = *std::move(at);
       ask.principal = PrincipalOf(*context);
       ask.cancel = CancelOf(*context);
-      absl::StatusOr<Answer> answer = vouch::Ask(database_, embedders_, ask);
+      absl::StatusOr<Answer> answer = vouch::Ask(*services_.database, *services_.embedders, ask);
       if (!answer.ok()) return answer.status();
       FillAnswer(*std::move(answer), reply);
       return absl::OkStatus();
@@ -49,9 +48,9 @@ class AnswersService final : public v1::Answers::Service {
 
   grpc::Status GetAnswer(grpc::ServerContext* context, const v1::GetAnswerRequest* request,
                          v1::Answer* reply) override {
-    return Serve(*context, [&]() -> absl::Status {
+    return Serve(services_, *context, [&]() -> absl::Status {
       absl::StatusOr<Answer> answer =
-          vouch::GetAnswer(database_, PrincipalOf(*context), request->id());
+          vouch::GetAnswer(*services_.database, PrincipalOf(*context), request->id());
       if (!answer.ok()) return answer.status();
       FillAnswer(*std::move(answer), reply);
       return absl::OkStatus();
@@ -60,13 +59,13 @@ class AnswersService final : public v1::Answers::Service {
 
   grpc::Status ListAnswers(grpc::ServerContext* context, const v1::ListAnswersRequest* request,
                            v1::ListAnswersResponse* reply) override {
-    return Serve(*context, [&]() -> absl::Status {
+    return Serve(services_, *context, [&]() -> absl::Status {
       if (request->limit() > ApiLimits::kMaxAnswers) {
         return absl::InvalidArgumentError(
             absl::StrCat("limit is ", request->limit(), ", at most ", ApiLimits::kMaxAnswers));
       }
       const uint32_t limit = request->limit() == 0 ? ApiLimits::kDefaultAnswers : request->limit();
-      auto records = database_.store().ListAnswers(PrincipalOf(*context).tenant, limit);
+      auto records = services_.database->store().ListAnswers(PrincipalOf(*context).tenant, limit);
       if (!records.ok()) return records.status();
       for (const std::string& record : *records) {
         absl::StatusOr<Answer> answer = AnswerFromJson(record);
@@ -85,8 +84,7 @@ class AnswersService final : public v1::Answers::Service {
   }
 
  private:
-  Database& database_;
-  EmbedderRegistry& embedders_;
+  const ServiceContext& services_;
 };
 
 }  // namespace

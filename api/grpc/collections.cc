@@ -19,15 +19,16 @@ namespace {
 
 class CollectionsService final : public v1::Collections::Service {
  public:
-  explicit CollectionsService(const ServiceContext& context) : database_(*context.database) {}
+  explicit CollectionsService(const ServiceContext& context) : services_(context) {}
 
   grpc::Status CreateCollection(grpc::ServerContext* context,
                                 const v1::CreateCollectionRequest* request,
                                 v1::Collection* reply) override {
-    return Serve(*context, [&]() -> absl::Status {
+    return Serve(services_, *context, [&]() -> absl::Status {
       absl::StatusOr<CollectionSchema> schema = SchemaOf(request->schema());
       if (!schema.ok()) return schema.status();
-      auto collection = database_.CreateCollection(PrincipalOf(*context), request->name(), *schema);
+      auto collection =
+          services_.database->CreateCollection(PrincipalOf(*context), request->name(), *schema);
       if (!collection.ok()) return collection.status();
       return Fill((*collection)->info(), reply);
     });
@@ -35,9 +36,9 @@ class CollectionsService final : public v1::Collections::Service {
 
   grpc::Status GetCollection(grpc::ServerContext* context, const v1::GetCollectionRequest* request,
                              v1::Collection* reply) override {
-    return Serve(*context, [&]() -> absl::Status {
-      auto info =
-          database_.store().catalog().GetCollection(PrincipalOf(*context).tenant, request->name());
+    return Serve(services_, *context, [&]() -> absl::Status {
+      auto info = services_.database->store().catalog().GetCollection(PrincipalOf(*context).tenant,
+                                                                      request->name());
       if (!info.ok()) return info.status();
       return Fill(*info, reply);
     });
@@ -45,8 +46,8 @@ class CollectionsService final : public v1::Collections::Service {
 
   grpc::Status ListCollections(grpc::ServerContext* context, const v1::ListCollectionsRequest*,
                                v1::ListCollectionsResponse* reply) override {
-    return Serve(*context, [&]() -> absl::Status {
-      auto infos = database_.ListCollections(PrincipalOf(*context));
+    return Serve(services_, *context, [&]() -> absl::Status {
+      auto infos = services_.database->ListCollections(PrincipalOf(*context));
       if (!infos.ok()) return infos.status();
       for (const CollectionInfo& info : *infos) {
         // One that was dropped meanwhile is left out.
@@ -63,18 +64,20 @@ class CollectionsService final : public v1::Collections::Service {
   grpc::Status DropCollection(grpc::ServerContext* context,
                               const v1::DropCollectionRequest* request,
                               v1::DropCollectionResponse*) override {
-    return Serve(*context,
-                 [&] { return database_.DropCollection(PrincipalOf(*context), request->name()); });
+    return Serve(services_, *context, [&] {
+      return services_.database->DropCollection(PrincipalOf(*context), request->name());
+    });
   }
 
   grpc::Status ListVersions(grpc::ServerContext* context, const v1::ListVersionsRequest* request,
                             v1::ListVersionsResponse* reply) override {
-    return Serve(*context, [&]() -> absl::Status {
+    return Serve(services_, *context, [&]() -> absl::Status {
       if (request->limit() > ApiLimits::kMaxVersions) {
         return absl::InvalidArgumentError(
             absl::StrCat("limit is ", request->limit(), ", at most ", ApiLimits::kMaxVersions));
       }
-      auto collection = database_.GetCollection(PrincipalOf(*context), request->collection());
+      auto collection =
+          services_.database->GetCollection(PrincipalOf(*context), request->collection());
       if (!collection.ok()) return collection.status();
       const Version first(std::max<uint64_t>(request->first(), 1));
       absl::StatusOr<Version> latest = (*collection)->Resolve(ReadAt{});
@@ -94,8 +97,9 @@ class CollectionsService final : public v1::Collections::Service {
 
   grpc::Status CreateTag(grpc::ServerContext* context, const v1::CreateTagRequest* request,
                          v1::Tag* reply) override {
-    return Serve(*context, [&]() -> absl::Status {
-      auto collection = database_.GetCollection(PrincipalOf(*context), request->collection());
+    return Serve(services_, *context, [&]() -> absl::Status {
+      auto collection =
+          services_.database->GetCollection(PrincipalOf(*context), request->collection());
       if (!collection.ok()) return collection.status();
       absl::StatusOr<ReadAt> at = ReadAtOf(request->at());
       if (!at.ok()) return at.status();
@@ -108,8 +112,9 @@ class CollectionsService final : public v1::Collections::Service {
 
   grpc::Status ListTags(grpc::ServerContext* context, const v1::ListTagsRequest* request,
                         v1::ListTagsResponse* reply) override {
-    return Serve(*context, [&]() -> absl::Status {
-      auto collection = database_.GetCollection(PrincipalOf(*context), request->collection());
+    return Serve(services_, *context, [&]() -> absl::Status {
+      auto collection =
+          services_.database->GetCollection(PrincipalOf(*context), request->collection());
       if (!collection.ok()) return collection.status();
       auto tags = (*collection)->ListTags();
       if (!tags.ok()) return tags.status();
@@ -120,8 +125,9 @@ class CollectionsService final : public v1::Collections::Service {
 
   grpc::Status DeleteTag(grpc::ServerContext* context, const v1::DeleteTagRequest* request,
                          v1::DeleteTagResponse*) override {
-    return Serve(*context, [&]() -> absl::Status {
-      auto collection = database_.GetCollection(PrincipalOf(*context), request->collection());
+    return Serve(services_, *context, [&]() -> absl::Status {
+      auto collection =
+          services_.database->GetCollection(PrincipalOf(*context), request->collection());
       if (!collection.ok()) return collection.status();
       return (*collection)->DeleteTag(request->name());
     });
@@ -129,8 +135,9 @@ class CollectionsService final : public v1::Collections::Service {
 
   grpc::Status GetStats(grpc::ServerContext* context, const v1::GetStatsRequest* request,
                         v1::CollectionStats* reply) override {
-    return Serve(*context, [&]() -> absl::Status {
-      auto collection = database_.GetCollection(PrincipalOf(*context), request->collection());
+    return Serve(services_, *context, [&]() -> absl::Status {
+      auto collection =
+          services_.database->GetCollection(PrincipalOf(*context), request->collection());
       if (!collection.ok()) return collection.status();
       FillStats((*collection)->Stats(), reply);
       return absl::OkStatus();
@@ -140,8 +147,9 @@ class CollectionsService final : public v1::Collections::Service {
   grpc::Status OptimizeCollection(grpc::ServerContext* context,
                                   const v1::OptimizeCollectionRequest* request,
                                   grpc::ServerWriter<v1::OptimizeProgress>* writer) override {
-    return Serve(*context, [&]() -> absl::Status {
-      auto collection = database_.GetCollection(PrincipalOf(*context), request->collection());
+    return Serve(services_, *context, [&]() -> absl::Status {
+      auto collection =
+          services_.database->GetCollection(PrincipalOf(*context), request->collection());
       if (!collection.ok()) return collection.status();
       ProgressWriter progress([&](double fraction) {
         v1::OptimizeProgress reply;
@@ -163,7 +171,7 @@ class CollectionsService final : public v1::Collections::Service {
  private:
   // From the store's own figures, so that listing collections opens no index.
   absl::Status Fill(const CollectionInfo& info, v1::Collection* message) {
-    absl::StatusOr<CollectionState> state = database_.store().GetState(info.id);
+    absl::StatusOr<CollectionState> state = services_.database->store().GetState(info.id);
     if (!state.ok()) return state.status();
     message->set_name(info.name);
     FillSchema(info.schema, message->mutable_schema());
@@ -208,7 +216,7 @@ class CollectionsService final : public v1::Collections::Service {
     message->set_last_build_error(stats.index.last_error);
   }
 
-  Database& database_;
+  const ServiceContext& services_;
 };
 
 }  // namespace

@@ -245,12 +245,13 @@ class DocumentsService final : public v1::Documents::Service {
   explicit DocumentsService(const ServiceContext& context) : services_(context) {}
 
   grpc::Status Ingest(grpc::ServerContext* context, IngestStream* stream) override {
-    return Serve(*context, [&] { return IngestCall(services_, *context, *stream).Run(); });
+    return Serve(services_, *context,
+                 [&] { return IngestCall(services_, *context, *stream).Run(); });
   }
 
   grpc::Status ListDocuments(grpc::ServerContext* context, const v1::ListDocumentsRequest* request,
                              grpc::ServerWriter<v1::ListDocumentsReply>* writer) override {
-    return Serve(*context, [&]() -> absl::Status {
+    return Serve(services_, *context, [&]() -> absl::Status {
       auto collection =
           services_.database->GetCollection(PrincipalOf(*context), request->collection());
       if (!collection.ok()) return collection.status();
@@ -288,7 +289,7 @@ class DocumentsService final : public v1::Documents::Service {
     message->set_chunks(entry.chunks);
   }
 
-  const ServiceContext services_;
+  const ServiceContext& services_;
 };
 
 }  // namespace

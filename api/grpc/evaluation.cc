@@ -68,20 +68,20 @@ absl::StatusOr<RetrievalEvaluationRequest> RequestOf(const v1::EvaluateRetrieval
 
 class EvaluationService final : public v1::Evaluation::Service {
  public:
-  explicit EvaluationService(const ServiceContext& context)
-      : database_(*context.database), embedders_(*context.embedders) {}
+  explicit EvaluationService(const ServiceContext& context) : services_(context) {}
 
   grpc::Status EvaluateRetrieval(grpc::ServerContext* context,
                                  const v1::EvaluateRetrievalRequest* request,
                                  grpc::ServerWriter<v1::EvaluateRetrievalReply>* writer) override {
-    return Serve(*context, [&]() -> absl::Status {
+    return Serve(services_, *context, [&]() -> absl::Status {
       absl::StatusOr<RetrievalEvaluationRequest> evaluation = RequestOf(*request);
       if (!evaluation.ok()) return evaluation.status();
       absl::StatusOr<Qrels> qrels = QrelsOf(*request);
       if (!qrels.ok()) return qrels.status();
       evaluation->principal = PrincipalOf(*context);
       evaluation->cancel = CancelOf(*context);
-      auto collection = database_.GetCollection(evaluation->principal, request->collection());
+      auto collection =
+          services_.database->GetCollection(evaluation->principal, request->collection());
       if (!collection.ok()) return collection.status();
       ProgressWriter progress([&](double fraction) {
         v1::EvaluateRetrievalReply reply;
@@ -89,7 +89,7 @@ class EvaluationService final : public v1::Evaluation::Service {
         writer->Write(reply);
       });
       absl::StatusOr<RetrievalRun> run =
-          RunQueries(**collection, embedders_, *evaluation,
+          RunQueries(**collection, *services_.embedders, *evaluation,
                      [&](double fraction) { progress.Update(fraction); });
       if (!run.ok()) return run.status();
       v1::EvaluateRetrievalReply reply;
@@ -118,8 +118,7 @@ class EvaluationService final : public v1::Evaluation::Service {
     if (request.with_run()) result->set_run(FormatRun(run.run, "vouch-" + result->mode()));
   }
 
-  Database& database_;
-  EmbedderRegistry& embedders_;
+  const ServiceContext& services_;
 };
 
 }  // namespace

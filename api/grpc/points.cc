@@ -19,11 +19,11 @@ namespace {
 
 class PointsService final : public v1::Points::Service {
  public:
-  explicit PointsService(const ServiceContext& context) : database_(*context.database) {}
+  explicit PointsService(const ServiceContext& context) : services_(context) {}
 
   grpc::Status Upsert(grpc::ServerContext* context, const v1::UpsertRequest* request,
                       v1::WriteReply* reply) override {
-    return Serve(*context, [&]() -> absl::Status {
+    return Serve(services_, *context, [&]() -> absl::Status {
       if (static_cast<size_t>(request->points_size()) > Limits::kMaxCommitRows) {
         return absl::InvalidArgumentError(absl::StrCat("the request has ", request->points_size(),
                                                        " points, at most ", Limits::kMaxCommitRows,
@@ -45,7 +45,7 @@ class PointsService final : public v1::Points::Service {
 
   grpc::Status Delete(grpc::ServerContext* context, const v1::DeleteRequest* request,
                       v1::WriteReply* reply) override {
-    return Serve(*context, [&]() -> absl::Status {
+    return Serve(services_, *context, [&]() -> absl::Status {
       if (static_cast<size_t>(request->ids_size()) > Limits::kMaxCommitRows) {
         return absl::InvalidArgumentError(absl::StrCat("the request has ", request->ids_size(),
                                                        " ids, at most ", Limits::kMaxCommitRows,
@@ -61,12 +61,13 @@ class PointsService final : public v1::Points::Service {
 
   grpc::Status Get(grpc::ServerContext* context, const v1::GetRequest* request,
                    v1::GetResponse* reply) override {
-    return Serve(*context, [&]() -> absl::Status {
+    return Serve(services_, *context, [&]() -> absl::Status {
       if (static_cast<uint32_t>(request->ids_size()) > ApiLimits::kMaxGetIds) {
         return absl::InvalidArgumentError(absl::StrCat("the request has ", request->ids_size(),
                                                        " ids, at most ", ApiLimits::kMaxGetIds));
       }
-      auto collection = database_.GetCollection(PrincipalOf(*context), request->collection());
+      auto collection =
+          services_.database->GetCollection(PrincipalOf(*context), request->collection());
       if (!collection.ok()) return collection.status();
       absl::StatusOr<Version> version = ResolveRead(**collection, request->at());
       if (!version.ok()) return version.status();
@@ -90,8 +91,9 @@ class PointsService final : public v1::Points::Service {
 
   grpc::Status Count(grpc::ServerContext* context, const v1::CountRequest* request,
                      v1::CountResponse* reply) override {
-    return Serve(*context, [&]() -> absl::Status {
-      auto collection = database_.GetCollection(PrincipalOf(*context), request->collection());
+    return Serve(services_, *context, [&]() -> absl::Status {
+      auto collection =
+          services_.database->GetCollection(PrincipalOf(*context), request->collection());
       if (!collection.ok()) return collection.status();
       absl::StatusOr<Version> version = ResolveRead(**collection, request->at());
       if (!version.ok()) return version.status();
@@ -108,8 +110,9 @@ class PointsService final : public v1::Points::Service {
 
   grpc::Status Scroll(grpc::ServerContext* context, const v1::ScrollRequest* request,
                       v1::ScrollResponse* reply) override {
-    return Serve(*context, [&]() -> absl::Status {
-      auto collection = database_.GetCollection(PrincipalOf(*context), request->collection());
+    return Serve(services_, *context, [&]() -> absl::Status {
+      auto collection =
+          services_.database->GetCollection(PrincipalOf(*context), request->collection());
       if (!collection.ok()) return collection.status();
       absl::StatusOr<Version> version = ResolveRead(**collection, request->at(), request->cursor());
       if (!version.ok()) return version.status();
@@ -151,7 +154,7 @@ class PointsService final : public v1::Points::Service {
   template <class Request>
   absl::Status Write(const grpc::ServerContext& context, const Request& request, WriteRequest write,
                      v1::WriteReply* reply) {
-    auto collection = database_.GetCollection(PrincipalOf(context), request.collection());
+    auto collection = services_.database->GetCollection(PrincipalOf(context), request.collection());
     if (!collection.ok()) return collection.status();
     write.principal = PrincipalOf(context);
     write.request_id = request.request_id();
@@ -166,7 +169,7 @@ class PointsService final : public v1::Points::Service {
     return absl::OkStatus();
   }
 
-  Database& database_;
+  const ServiceContext& services_;
 };
 
 }  // namespace

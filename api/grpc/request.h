@@ -10,9 +10,11 @@
 #include <new>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "api/grpc/services.h"
 #include "api/status.h"
 #include "index/cancel.h"
 #include "storage/principal.h"
@@ -51,10 +53,14 @@ inline CancelToken CancelOf(const grpc::ServerContext& context) {
 // a caller claims about itself in metadata is believed.
 inline Principal PrincipalOf(const grpc::ServerContext&) { return Principal{}; }
 
-// Runs one request: not at all where its deadline has passed while it waited. The one boundary at
-// which exceptions of the libraries below (out of memory) become a status.
+// Runs one request where the gate lets it in: not at all where its deadline has passed while it
+// waited. The one boundary at which exceptions of the libraries below (out of memory) become a
+// status.
 template <class Handler>
-grpc::Status Serve(const grpc::ServerContext& context, Handler&& handler) {
+grpc::Status Serve(const ServiceContext& services, const grpc::ServerContext& context,
+                   Handler&& handler) {
+  if (absl::Status status = services.gate->Enter(); !status.ok()) return ToGrpc(status);
+  const absl::Cleanup leave = [&services] { services.gate->Leave(); };
   if (context.deadline() < std::chrono::system_clock::now()) {
     return ToGrpc(absl::DeadlineExceededError("the request's deadline passed while it waited"));
   }

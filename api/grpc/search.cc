@@ -16,13 +16,13 @@ namespace {
 
 class SearchService final : public v1::Search::Service {
  public:
-  explicit SearchService(const ServiceContext& context)
-      : database_(*context.database), embedders_(*context.embedders) {}
+  explicit SearchService(const ServiceContext& context) : services_(context) {}
 
   grpc::Status Search(grpc::ServerContext* context, const v1::SearchRequest* request,
                       v1::SearchResponse* reply) override {
-    return Serve(*context, [&]() -> absl::Status {
-      auto collection = database_.GetCollection(PrincipalOf(*context), request->collection());
+    return Serve(services_, *context, [&]() -> absl::Status {
+      auto collection =
+          services_.database->GetCollection(PrincipalOf(*context), request->collection());
       if (!collection.ok()) return collection.status();
       std::string embedder;
       absl::StatusOr<SearchRequest> search = Convert(*context, *request, **collection, &embedder);
@@ -46,7 +46,7 @@ class SearchService final : public v1::Search::Service {
     search.cursor = request.cursor();
     search.cancel = CancelOf(context);
     // A text is embedded by the model of the version that is read, so the version comes first.
-    const QueryContext query_context{collection, embedders_, *version, search.cancel};
+    const QueryContext query_context{collection, *services_.embedders, *version, search.cancel};
     absl::StatusOr<ConvertedQuery> query = QueryOf(v1::QueryNode(request.query()), query_context);
     if (!query.ok()) return query.status();
     search.query = std::move(query->root);
@@ -81,8 +81,7 @@ class SearchService final : public v1::Search::Service {
     for (std::string& id : response.build_ids) reply->add_build_ids(std::move(id));
   }
 
-  Database& database_;
-  EmbedderRegistry& embedders_;
+  const ServiceContext& services_;
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "api/grpc/call_gate.h"
 #include "query/database.h"
 #include "rag/embed/embedder_registry.h"
 
@@ -13,11 +14,13 @@ class Service;
 
 namespace vouch {
 
-// What the services work on; lives longer than they do.
+// What the services work on; lives longer than they do. All but the gate is set before the gate
+// opens, and read only by calls that it let in.
 struct ServiceContext {
   Database* database = nullptr;
   EmbedderRegistry* embedders = nullptr;
   int64_t started_us = 0;
+  CallGate* gate = nullptr;
 };
 
 // One gRPC service each: translation and limits only. Thread safe.

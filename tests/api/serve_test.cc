@@ -1,5 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <filesystem>
 #include <fstream>
@@ -71,12 +74,53 @@ TEST_F(ServeTest, StopsInOrderOnSigtermAndLeavesASoundStore) {
   EXPECT_EQ(result.exit_code, 0) << result.out << result.err;
 }
 
+TEST_F(ServeTest, WhileTheStoreOpensItAnswersAndCanBeStopped) {
+  // A write-ahead log that is a pipe: the store opens as long as nobody writes to it.
+  std::filesystem::create_directories(dir_.File("slow/store"));
+  std::ofstream(dir_.File("slow/store/CURRENT")) << "MANIFEST-000001\n";
+  std::ofstream(dir_.File("slow/store/MANIFEST-000001")) << "";
+  ASSERT_EQ(::mkfifo(dir_.File("slow/store/000004.log").c_str(), 0600), 0);
+  const std::string address = server_->address();
+  ASSERT_EQ(server_->Stop(), 0) << "its port is free for the other one";
+  server_ = ServerProcess::StartAt(address, VOUCH_BINARY, dir_.File("slow"), dir_.File("slow.log"));
+  ProgramResult result;
+  for (int tries = 0; tries < 1000; ++tries) {  // until it listens
+    result = Run({"collection", "list"});
+    ASSERT_EQ(result.exit_code, 1) << result.out;
+    if (result.err.find("no server answers") == std::string::npos) break;
+  }
+  EXPECT_THAT(result.err, AllOf(HasSubstr("UNAVAILABLE"), HasSubstr("opening its store")));
+  const int status = server_->Stop();
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM) << status;
+}
+
+TEST_F(ServeTest, MistakesOnItsCommandLineAreUsageErrors) {
+  const auto serve = [&](std::vector<std::string> words) {
+    words.insert(words.end(), {"--data", dir_.File("other")});
+    return RunVouch(words, dir_.path());
+  };
+  ProgramResult result = serve({"serv"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, AllOf(HasSubstr("no command 'serv'"), HasSubstr("serve, ")));
+  result = serve({"serve", "start"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("start"));
+  result = serve({"serve", "--listen", "127.0.0.1"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("HOST:PORT"));
+  result = serve({"serve", "--request-threads", "0"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("from 4 to 4096"));
+  EXPECT_FALSE(std::filesystem::exists(dir_.File("other"))) << "no store is made for a mistake";
+}
+
 TEST_F(ServeTest, AnAddressInUseIsAnErrorThatNamesIt) {
   const ProgramResult result = RunVouch(
       {"serve", "--data", dir_.File("other"), "--listen", server_->address()}, dir_.path());
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.err, AllOf(HasSubstr("UNAVAILABLE"), HasSubstr(server_->address()),
                                 HasSubstr("--listen")));
+  EXPECT_FALSE(std::filesystem::exists(dir_.File("other"))) << "it looked at the address first";
 }
 
 }  // namespace

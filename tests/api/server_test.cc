@@ -29,21 +29,142 @@ grpc::ByteBuffer BufferOf(const std::string& bytes) {
   return grpc::ByteBuffer(&slice, 1);
 }
 
-TEST_F(ApiTest, HealthSaysServing) {
-  grpc::GenericStub stub(channel_);
+constexpr char kServing[] = "\x08\x01";     // HealthCheckResponse{status: SERVING}
+constexpr char kNotServing[] = "\x08\x02";  // NOT_SERVING
+
+// The reply's bytes; the status where it is not OK.
+std::string HealthOf(const std::shared_ptr<grpc::Channel>& channel, const std::string& service) {
+  grpc::GenericStub stub(channel);
   grpc::CompletionQueue queue;
   grpc::ClientContext context;
+  std::string request;  // HealthCheckRequest{service}
+  if (!service.empty())
+    request = "\n" + std::string(1, static_cast<char>(service.size())) + service;
   const auto call =
-      stub.PrepareUnaryCall(&context, "/grpc.health.v1.Health/Check", BufferOf(""), &queue);
+      stub.PrepareUnaryCall(&context, "/grpc.health.v1.Health/Check", BufferOf(request), &queue);
   call->StartCall();
   grpc::ByteBuffer reply;
   grpc::Status status;
   call->Finish(&reply, &status, nullptr);
   void* tag = nullptr;
   bool ok = false;
-  ASSERT_TRUE(queue.Next(&tag, &ok));
-  ASSERT_TRUE(status.ok()) << status.error_message();
-  EXPECT_EQ(BytesOf(reply), "\x08\x01") << "HealthCheckResponse{status: SERVING}";
+  EXPECT_TRUE(queue.Next(&tag, &ok));
+  return status.ok() ? BytesOf(reply) : status.error_message();
+}
+
+TEST_F(ApiTest, HealthSaysServing) {
+  EXPECT_EQ(HealthOf(channel_, ""), kServing);
+  EXPECT_EQ(HealthOf(channel_, "vouch.v1.Search"), kServing);
+}
+
+TEST_F(ApiTest, BeforeItOpensOnlyHealthAnswers) {
+  ServerOptions options;
+  options.listen = "127.0.0.1:0";
+  const auto server = Server::Listen(options);
+  ASSERT_TRUE(server.ok()) << server.status();
+  UseChannel(grpc::CreateChannel((*server)->address(), grpc::InsecureChannelCredentials()));
+  EXPECT_EQ(HealthOf(channel_, ""), kNotServing);
+  EXPECT_EQ(HealthOf(channel_, "vouch.v1.Points"), kNotServing);
+  v1::CountRequest request;
+  request.set_collection("films");
+  v1::CountResponse response;
+  const grpc::Status status = Call(points_, &v1::Points::Stub::Count, request, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_THAT(status.error_message(), HasSubstr("opening its store"));
+
+  (*server)->Open(*database_, embedders_);
+  EXPECT_EQ(HealthOf(channel_, ""), kServing);
+  EXPECT_EQ(HealthOf(channel_, "vouch.v1.Points"), kServing);
+  CreateFilms();
+}
+
+// An Ingest call that the server is in, since it has answered.
+class OpenCall {
+ public:
+  explicit OpenCall(const std::shared_ptr<grpc::Channel>& channel)
+      : documents_(v1::Documents::NewStub(channel)), stream_(documents_->Ingest(&context_)) {
+    v1::IngestRequest request;
+    request.mutable_options()->set_collection("notes");
+    EXPECT_TRUE(stream_->Write(request));
+    request.mutable_offer();
+    EXPECT_TRUE(stream_->Write(request));
+    v1::IngestReply reply;
+    EXPECT_TRUE(stream_->Read(&reply));
+  }
+  grpc::Status End() {
+    v1::IngestRequest request;
+    request.mutable_finish();
+    stream_->Write(request);
+    v1::IngestReply reply;
+    while (stream_->Read(&reply)) {
+    }
+    return stream_->Finish();
+  }
+
+ private:
+  grpc::ClientContext context_;
+  std::unique_ptr<v1::Documents::Stub> documents_;
+  std::unique_ptr<grpc::ClientReaderWriter<v1::IngestRequest, v1::IngestReply>> stream_;
+};
+
+TEST_F(ApiTest, CallsOverTheLimitAreRefusedAtOnce) {
+  ServerOptions options;
+  options.listen = "127.0.0.1:0";
+  options.request_threads = 4;
+  Start(options);
+  UseChannel(grpc::CreateChannel(server_->address(), grpc::InsecureChannelCredentials()));
+  CreateFilms();
+  UpsertFilms();
+  std::vector<std::unique_ptr<OpenCall>> calls;
+  for (int i = 0; i < 4; ++i) calls.push_back(std::make_unique<OpenCall>(channel_));
+
+  v1::CountRequest request;
+  request.set_collection("films");
+  v1::CountResponse response;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 16; ++t) {  // more than there are threads in all
+    threads.emplace_back([&] {
+      for (int i = 0; i < 20; ++i) {
+        v1::CountResponse refused;
+        const grpc::Status status = Call(points_, &v1::Points::Stub::Count, request, &refused);
+        EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED)
+            << status.error_message();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  const grpc::Status status = Call(points_, &v1::Points::Stub::Count, request, &response);
+  EXPECT_THAT(status.error_message(), AllOf(HasSubstr("4 calls"), HasSubstr("request_threads")));
+  EXPECT_EQ(HealthOf(channel_, ""), kServing) << "a full server is not a broken one";
+
+  EXPECT_TRUE(calls.back()->End().ok());
+  // The caller may hear of the end some time before the place is free.
+  grpc::Status later = status;
+  while (later.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED) {
+    later = Call(points_, &v1::Points::Stub::Count, request, &response);
+  }
+  EXPECT_TRUE(later.ok()) << later.error_message();
+  calls.pop_back();
+  for (const auto& call : calls) EXPECT_TRUE(call->End().ok());
+}
+
+TEST_F(ApiTest, AStoppingServerEndsWhatRunsAndRefusesWhatComes) {
+  ServerOptions options;
+  options.listen = "127.0.0.1:0";
+  Start(options);
+  UseChannel(grpc::CreateChannel(server_->address(), grpc::InsecureChannelCredentials()));
+  CreateFilms();
+  UpsertFilms();
+  OpenCall running(channel_);
+  std::thread stop([this] { server_->Shutdown(absl::InfiniteDuration()); });
+  v1::CountRequest request;
+  request.set_collection("films");
+  v1::CountResponse response;
+  grpc::Status status;
+  while (status.ok()) status = Call(points_, &v1::Points::Stub::Count, request, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE) << status.error_message();
+  EXPECT_TRUE(running.End().ok()) << "it was running when the server was told to stop";
+  stop.join();
 }
 
 TEST_F(ApiTest, ReflectionListsTheServices) {

@@ -12,13 +12,10 @@
 
 namespace vouch {
 
-std::unique_ptr<ServerProcess> ServerProcess::Start(const std::string& binary, const std::string& data_dir,
-                                                    const std::string& log_path,
-                                                    const std::vector<std::string>& flags) {
-  const std::string port_file = data_dir + ".port";
-  ::unlink(port_file.c_str());
-  std::vector<std::string> words = {binary,        "serve", "--data",      data_dir, "--listen",
-                                    "127.0.0.1:0", "--port-file", port_file};
+std::unique_ptr<ServerProcess> ServerProcess::StartAt(const std::string& address, const std::string& binary,
+                                                      const std::string& data_dir, const std::string& log_path,
+                                                      const std::vector<std::string>& flags) {
+  std::vector<std::string> words = {binary, "serve", "--data", data_dir, "--listen", address};
   words.insert(words.end(), flags.begin(), flags.end());
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
@@ -33,18 +30,31 @@ std::unique_ptr<ServerProcess> ServerProcess::Start(const std::string& binary, c
     ::_exit(127);
   }
   ::close(log);
-  // The port file is there once the server listens; nothing else tells another process.
+  return std::unique_ptr<ServerProcess>(new ServerProcess(pid, address));
+}
+
+std::unique_ptr<ServerProcess> ServerProcess::Start(const std::string& binary, const std::string& data_dir,
+                                                    const std::string& log_path,
+                                                    const std::vector<std::string>& flags) {
+  const std::string port_file = data_dir + ".port";
+  ::unlink(port_file.c_str());
+  std::vector<std::string> all_flags = {"--port-file", port_file};
+  all_flags.insert(all_flags.end(), flags.begin(), flags.end());
+  std::unique_ptr<ServerProcess> server = StartAt("127.0.0.1:0", binary, data_dir, log_path, all_flags);
+  // The port file is there once the server takes calls; nothing else tells another process.
   for (int tries = 0; tries < 30'000; ++tries) {
     std::ifstream in(port_file);
     std::string port;
     if (in >> port && !port.empty() && in.peek() == '\n') {
-      return std::unique_ptr<ServerProcess>(new ServerProcess(pid, "127.0.0.1:" + port));
+      server->address_ = "127.0.0.1:" + port;
+      return server;
     }
-    if (::waitpid(pid, nullptr, WNOHANG) == pid) return nullptr;
+    if (::waitpid(server->pid_, nullptr, WNOHANG) == server->pid_) {
+      server->pid_ = 0;
+      return nullptr;
+    }
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
-  ::kill(pid, SIGKILL);
-  ::waitpid(pid, nullptr, 0);
   return nullptr;
 }
 

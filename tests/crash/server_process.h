@@ -15,6 +15,10 @@ class ServerProcess {
   static std::unique_ptr<ServerProcess> Start(const std::string& binary, const std::string& data_dir,
                                               const std::string& log_path,
                                               const std::vector<std::string>& flags = {});
+  // Starts it on `address` and does not wait.
+  static std::unique_ptr<ServerProcess> StartAt(const std::string& address, const std::string& binary,
+                                                const std::string& data_dir, const std::string& log_path,
+                                                const std::vector<std::string>& flags = {});
   ~ServerProcess();
   ServerProcess(const ServerProcess&) = delete;
   ServerProcess& operator=(const ServerProcess&) = delete;

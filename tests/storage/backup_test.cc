@@ -1,4 +1,5 @@
 #include <fstream>
+#include <random>
 
 #include "tests/storage/store_fixture.h"
 
@@ -39,7 +40,10 @@ TEST_F(BackupTest, EachBackupRestoresWhatStoodThen) {
   for (uint64_t i = 0; i < 3; ++i) {
     MustCommit(Upsert(c_, {MakeRow(i, i), MakeRow(100, i)}));
     dumps.push_back(Dump(*store_));
-    const auto id = store_->Backup(backups, [&](double fraction) { progress = fraction; });
+    const auto id = store_->Backup(backups, [&](double fraction) {
+      progress = fraction;
+      return absl::OkStatus();
+    });
     ASSERT_TRUE(id.ok()) << id.status();
     EXPECT_EQ(*id, i + 1);
     EXPECT_EQ(progress, 1);
@@ -62,6 +66,32 @@ TEST_F(BackupTest, EachBackupRestoresWhatStoodThen) {
   // The restored store goes on.
   EXPECT_EQ(newest->commit_log().Commit(Upsert(c_, {MakeRow(5, 5)}))->header.version, Version(4));
   EXPECT_EQ(VerifyBackup(backups, 9).code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(BackupTest, ABackupStopsWhenItIsToldTo) {
+  const std::string backups = dir_.File("backups");
+  MustCommit(Upsert(c_, {MakeRow(1, 1)}));
+  ASSERT_TRUE(store_->Backup(backups, nullptr).ok());
+  // More than RocksDB copies between two looks at `progress`.
+  std::mt19937_64 random(1);
+  for (uint64_t i = 0; i < 20; ++i) {
+    std::string text;
+    while (text.size() < 1'000'000) absl::StrAppend(&text, absl::Hex(random()));
+    CommitRequest request = Upsert(c_, {MakeRow(10 + i, i)});
+    request.upserts[0].payload = absl::StrCat("{\"a\": \"", text, "\"}");
+    MustCommit(std::move(request));
+  }
+  int asked = 0;
+  const auto stopped = store_->Backup(backups, [&](double) {
+    ++asked;
+    return absl::CancelledError("the caller has gone");
+  });
+  EXPECT_EQ(stopped.status(), absl::CancelledError("the caller has gone"));
+  EXPECT_EQ(asked, 1);
+  ASSERT_EQ(ListBackups(backups)->size(), 1u);
+  EXPECT_TRUE(VerifyBackup(backups, 1).ok());
+  ASSERT_TRUE(store_->Backup(backups, nullptr).ok()) << "and the next one is whole";
+  EXPECT_TRUE(VerifyBackup(backups, ListBackups(backups)->back().id).ok());
 }
 
 TEST_F(BackupTest, ABackupSharesWhatDidNotChange) {
