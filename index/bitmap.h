@@ -20,6 +20,9 @@ class Bitmap {
   void Set(size_t i) { words_[i >> 6] |= uint64_t{1} << (i & 63); }
   void Clear(size_t i) { words_[i >> 6] &= ~(uint64_t{1} << (i & 63)); }
 
+  // Bits [64 · w, 64 · w + 64), the lowest first; those past the end are 0.
+  uint64_t word(size_t w) const { return words_[w]; }
+
   size_t Count() const {
     size_t count = 0;
     for (uint64_t word : words_) count += static_cast<size_t>(std::popcount(word));

@@ -6,139 +6,55 @@
 #include <utility>
 
 #include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
+#include "index/inverted/bm25_kernel.h"
+#include "index/inverted/ranked_scan.h"
 
 namespace vouch {
 namespace {
-
-// Rows are scored in windows of so many, whose sums stay in the processor's first cache.
-constexpr uint32_t kWindowRows = 2048;
-constexpr uint32_t kMemoLengths = 512;
-constexpr size_t kWindowsPerCancelCheck = 16;
 
 bool IsSet(const Bitmap* bitmap, uint32_t row) {
   return bitmap == nullptr || (row < bitmap->size() && bitmap->Test(row));
 }
 
-// The one formula behind scores and their explanation; the order of operations is that of bm25.h.
+// The norms of short texts.
+std::vector<double> MakeNorms(const Bm25Params& params, double average_length) {
+  const Bm25TermKernel kernel{.k1 = params.k1, .b = params.b, .average_length = average_length};
+  std::vector<double> norms(Bm25TermKernel::kTableLengths);
+  for (uint32_t length = 0; length < norms.size(); ++length) norms[length] = kernel.Norm(length);
+  return norms;
+}
+
+// What RankedScan asks of a term; `norms` must outlive it.
 class TermScorer {
  public:
-  TermScorer(const Bm25Params& params, double average_length)
-      : k1_(params.k1), b_(params.b), average_length_(average_length) {
-    for (uint32_t length = 0; length < kMemoLengths; ++length) norms_[length] = MakeNorm(length);
-  }
+  static constexpr bool kPositive = true;  // idf and frequencies are
 
-  double Score(const TermStatistics& term, uint32_t frequency, uint32_t length) const {
-    const double norm = length < kMemoLengths ? norms_[length] : MakeNorm(length);
-    const double tf = static_cast<double>(frequency);
-    return static_cast<double>(term.query_frequency) * term.idf * tf * (k1_ + 1) / (tf + norm);
+  TermScorer(const TermStatistics& term, const Bm25Params& params, double average_length,
+             const std::vector<double>& norms, std::span<const uint32_t> lengths)
+      : kernel_{.lengths = lengths.data(),
+                .norms = norms.data(),
+                .k1 = params.k1,
+                .b = params.b,
+                .average_length = average_length,
+                .weight = static_cast<double>(term.query_frequency) * term.idf},
+        score_(BestBm25Kernel()) {}
+
+  void Score(const PostingBlock& block, uint32_t from, uint32_t to, double* out) const {
+    score_(kernel_, block.rows + from, block.values + from, to - from, out);
   }
+  double ScoreOne(uint32_t row, uint32_t frequency) const {
+    return kernel_.Of(frequency, kernel_.lengths[row]);
+  }
+  // More of a frequency and less of a length is more of a score; each of the formula's operations
+  // may round that away by half a unit in the last place, which the factor makes good.
+  double Highest(const PostingBound& bound) const {
+    return kernel_.Of(bound.a, bound.b) * (1 + 0x1p-48);
+  }
+  double Magnitude(const PostingBound& bound) const { return Highest(bound); }
 
  private:
-  double MakeNorm(uint32_t length) const {
-    return k1_ * (1 - b_ + b_ * static_cast<double>(length) / average_length_);
-  }
-
-  double k1_;
-  double b_;
-  double average_length_;
-  std::array<double, kMemoLengths> norms_;
-};
-
-// The best k hits so far, the worst of them on top of a heap.
-class TopHits {
- public:
-  explicit TopHits(size_t k) : k_(k) {}
-
-  void Offer(const Hit& hit) {
-    if (hits_.size() < k_) {
-      hits_.push_back(hit);
-      std::push_heap(hits_.begin(), hits_.end());
-    } else if (hit < hits_.front()) {
-      std::pop_heap(hits_.begin(), hits_.end());
-      hits_.back() = hit;
-      std::push_heap(hits_.begin(), hits_.end());
-    }
-  }
-  std::vector<Hit> Take() && {
-    std::sort_heap(hits_.begin(), hits_.end());
-    return std::move(hits_);
-  }
-
- private:
-  size_t k_;
-  std::vector<Hit> hits_;
-};
-
-// Scores one segment: in each window of rows, term after term adds to the rows' sums, so that every
-// sum is made in ascending order of terms.
-class SegmentScan {
- public:
-  SegmentScan(const TextSegment& segment, const TextStatistics& statistics,
-              const TermScorer& scorer)
-      : segment_(segment),
-        allowed_(segment.allowed != nullptr ? segment.allowed : segment.visible),
-        lengths_(segment.index->lengths()),
-        scorer_(scorer) {
-    for (const TermStatistics& term : statistics.terms) {
-      if (term.document_frequency == 0) continue;
-      const std::span<const Posting> postings = segment.index->postings(term.term);
-      if (!postings.empty()) cursors_.push_back({&term, postings});
-    }
-  }
-
-  absl::Status Run(const CancelToken& cancel, TopHits* top) {
-    for (size_t windows = 0; !cursors_.empty(); ++windows) {
-      if (windows % kWindowsPerCancelCheck == 0) {
-        if (absl::Status status = cancel.Check(); !status.ok()) return status;
-      }
-      uint32_t first = ~uint32_t{0};
-      for (const Cursor& cursor : cursors_) first = std::min(first, cursor.postings.front().row);
-      ScanWindow(first - first % kWindowRows, top);
-    }
-    return absl::OkStatus();
-  }
-
- private:
-  struct Cursor {
-    const TermStatistics* term;
-    std::span<const Posting> postings;  // those not yet scored
-  };
-
-  void ScanWindow(uint32_t begin, TopHits* top) {
-    for (Cursor& cursor : cursors_) {
-      size_t used = 0;
-      while (used < cursor.postings.size()) {
-        const Posting& posting = cursor.postings[used];
-        const uint32_t slot = posting.row - begin;
-        if (slot >= kWindowRows) break;
-        touched_[slot / 64] |= uint64_t{1} << (slot % 64);
-        sums_[slot] += scorer_.Score(*cursor.term, posting.frequency, lengths_[posting.row]);
-        ++used;
-      }
-      cursor.postings = cursor.postings.subspan(used);
-    }
-    std::erase_if(cursors_, [](const Cursor& cursor) { return cursor.postings.empty(); });
-    for (size_t word = 0; word < touched_.size(); ++word) {
-      for (uint64_t bits = touched_[word]; bits != 0; bits &= bits - 1) {
-        const uint32_t slot = static_cast<uint32_t>(word * 64) + std::countr_zero(bits);
-        const float score = static_cast<float>(sums_[slot]);
-        sums_[slot] = 0;
-        if (score > 0 && IsSet(allowed_, begin + slot)) {
-          top->Offer({.row = RowId(segment_.first_row.value + begin + slot), .score = score});
-        }
-      }
-      touched_[word] = 0;
-    }
-  }
-
-  const TextSegment& segment_;
-  const Bitmap* allowed_;
-  std::span<const uint32_t> lengths_;
-  const TermScorer& scorer_;
-  std::vector<Cursor> cursors_;  // ascending by term
-  std::array<double, kWindowRows> sums_{};
-  std::array<uint64_t, kWindowRows / 64> touched_{};
+  Bm25TermKernel kernel_;
+  Bm25Kernel score_;
 };
 
 struct LengthSum {
@@ -171,11 +87,31 @@ LengthSum SumVisibleLengths(const TextSegment& segment) {
   return {.rows = all.rows - hidden.rows, .length = all.length - hidden.length};
 }
 
-uint64_t CountVisible(std::span<const Posting> postings, const Bitmap* visible) {
-  if (visible == nullptr) return postings.size();
-  return static_cast<uint64_t>(
-      std::count_if(postings.begin(), postings.end(),
-                    [&](const Posting& posting) { return IsSet(visible, posting.row); }));
+// Decodes only blocks with hidden rows in their range.
+uint64_t CountVisible(const PostingList& list, const Bitmap* visible) {
+  if (visible == nullptr || list.empty()) return list.size();
+  const auto all_visible = [&](uint32_t begin, uint32_t end) {
+    if (end > visible->size()) return false;
+    for (size_t word = begin / 64; word < (size_t{end} + 63) / 64; ++word) {
+      uint64_t wanted = ~uint64_t{0};
+      if (word == begin / 64) wanted &= ~uint64_t{0} << (begin % 64);
+      if (word == end / 64) wanted &= (uint64_t{1} << (end % 64)) - 1;
+      if ((visible->word(word) & wanted) != wanted) return false;
+    }
+    return true;
+  };
+  uint64_t count = 0;
+  PostingBlock block;
+  for (uint32_t b = 0; b < list.blocks(); ++b) {
+    if (list.has_bounds() &&
+        all_visible(b == 0 ? 0 : list.last_row(b - 1) + 1, list.last_row(b) + 1)) {
+      count += std::min<uint64_t>(kBlockPostings, list.size() - b * kBlockPostings);
+      continue;
+    }
+    list.Decode(b, &block);
+    for (uint32_t i = 0; i < block.count; ++i) count += IsSet(visible, block.rows[i]) ? 1 : 0;
+  }
+  return count;
 }
 
 }  // namespace
@@ -208,15 +144,24 @@ TextStatistics CollectTextStatistics(std::span<const TextSegment> segments,
 absl::StatusOr<std::vector<Hit>> SearchBm25(std::span<const TextSegment> segments,
                                             const TextStatistics& statistics,
                                             const Bm25Params& params, size_t k,
-                                            const CancelToken& cancel) {
+                                            const CancelToken& cancel, RankedScanStats* stats) {
   if (k == 0 || statistics.documents == 0) return std::vector<Hit>();
-  const TermScorer scorer(params, statistics.average_length);
-  TopHits top(k);
+  const std::vector<double> norms = MakeNorms(params, statistics.average_length);
+  BestHits best(k);
   for (const TextSegment& segment : segments) {
-    SegmentScan scan(segment, statistics, scorer);
-    if (absl::Status status = scan.Run(cancel, &top); !status.ok()) return status;
+    std::vector<ScanTerm<TermScorer>> terms;
+    for (const TermStatistics& term : statistics.terms) {
+      if (term.document_frequency == 0) continue;
+      const PostingList list = segment.index->postings(term.term);
+      if (!list.empty())
+        terms.push_back({list, TermScorer(term, params, statistics.average_length, norms,
+                                          segment.index->lengths())});
+    }
+    RankedScan<TermScorer> scan(terms, segment.first_row, segment.index->rows(),
+                                segment.allowed != nullptr ? segment.allowed : segment.visible);
+    if (absl::Status status = scan.Run(cancel, &best, stats); !status.ok()) return status;
   }
-  return std::move(top).Take();
+  return std::move(best).Take();
 }
 
 std::vector<TermContribution> ExplainBm25(const TextIndex& index, uint32_t row,
@@ -224,18 +169,18 @@ std::vector<TermContribution> ExplainBm25(const TextIndex& index, uint32_t row,
                                           const Bm25Params& params) {
   std::vector<TermContribution> contributions;
   if (row >= index.rows() || statistics.documents == 0) return contributions;
-  const TermScorer scorer(params, statistics.average_length);
+  const std::vector<double> norms = MakeNorms(params, statistics.average_length);
   for (const TermStatistics& term : statistics.terms) {
-    const std::span<const Posting> postings = index.postings(term.term);
-    const auto at = std::lower_bound(
-        postings.begin(), postings.end(), row,
-        [](const Posting& posting, uint32_t wanted) { return posting.row < wanted; });
-    if (at == postings.end() || at->row != row || term.document_frequency == 0) continue;
-    contributions.push_back({.term = term.term,
-                             .frequency = at->frequency,
-                             .document_frequency = term.document_frequency,
-                             .idf = term.idf,
-                             .score = scorer.Score(term, at->frequency, index.length(row))});
+    const PostingList list = index.postings(term.term);
+    const std::optional<uint32_t> frequency = list.Find(row);
+    if (!frequency || term.document_frequency == 0) continue;
+    contributions.push_back(
+        {.term = term.term,
+         .frequency = *frequency,
+         .document_frequency = term.document_frequency,
+         .idf = term.idf,
+         .score = TermScorer(term, params, statistics.average_length, norms, index.lengths())
+                      .ScoreOne(row, *frequency)});
   }
   return contributions;
 }

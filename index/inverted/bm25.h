@@ -13,6 +13,8 @@
 
 namespace vouch {
 
+struct RankedScanStats;
+
 // One segment as a search sees it. `visible`: the rows of the collection at the version read; `allowed`: of these, the
 // rows that may be hits. Null stands for all.
 struct TextSegment {
@@ -48,9 +50,10 @@ TextStatistics CollectTextStatistics(std::span<const TextSegment> segments, cons
 // score = Σ over terms, ascending by term bytes, in double: query_frequency · idf · tf · (k1 + 1) /
 // (tf + k1 · (1 − b + b · length / average_length)), idf = ln(1 + (N − df + 0.5) / (df + 0.5)) (Robertson and Zaragoza
 // 2009, with Lucene's idf, which is never negative); then rounded once to float.
-// The exact `k` best of the allowed rows with score > 0, by (score descending, row ascending).
+// The exact `k` best of the allowed rows with score > 0, by (score descending, row ascending). Segments ascend by row.
 absl::StatusOr<std::vector<Hit>> SearchBm25(std::span<const TextSegment> segments, const TextStatistics& statistics,
-                                            const Bm25Params& params, size_t k, const CancelToken& cancel);
+                                            const Bm25Params& params, size_t k, const CancelToken& cancel,
+                                            RankedScanStats* stats = nullptr);
 
 struct TermContribution {
   std::string term;

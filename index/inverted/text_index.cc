@@ -1,6 +1,7 @@
 #include "index/inverted/text_index.h"
 
 #include <algorithm>
+#include <array>
 #include <queue>
 #include <utility>
 
@@ -15,17 +16,62 @@ namespace {
 
 // The grammar stands in README.md.
 constexpr uint32_t kTextIndexMagic = 0x54585456;  // "VTXT"
-constexpr uint32_t kTextIndexFormat = 1;
+constexpr uint32_t kTextIndexFormat = 2;
 
 absl::Status Corrupt(std::string_view what) {
   return absl::DataLossError(absl::StrCat("text index: ", std::string(what)));
 }
 
-// Term t has the postings [ends_[t - 1], ends_[t]).
-//
-// Invariants: 1. a term has at least one posting, and its rows ascend; 2. frequencies are at least
-// 1; 3. a row's length is the sum of its frequencies. Parse checks all three, since scores are made
-// of them.
+// Which pairs of frequency and length no other pair of the block beats in both: up to kLevels of
+// them. Frequencies from kLevels on share one level, with the largest of them and the shortest
+// length.
+class FrequencyFrontier {
+ public:
+  void Add(uint32_t frequency, uint32_t length) {
+    const size_t level = std::min(frequency, kLevels) - 1;
+    shortest_[level] = std::min(shortest_[level], length);
+    if (level == kLevels - 1) most_ = std::max(most_, frequency);
+  }
+  void AppendTo(std::vector<PostingBound>* bounds) const {
+    uint32_t shortest = kNone;
+    for (uint32_t level = kLevels; level-- > 0;) {
+      if (shortest_[level] >= shortest) continue;
+      shortest = shortest_[level];
+      bounds->push_back({.a = level == kLevels - 1 ? most_ : level + 1, .b = shortest});
+    }
+  }
+
+ private:
+  static constexpr uint32_t kLevels = 8;
+  static constexpr uint32_t kNone = ~uint32_t{0};
+  std::array<uint32_t, kLevels> shortest_ = {kNone, kNone, kNone, kNone,
+                                             kNone, kNone, kNone, kNone};
+  uint32_t most_ = 0;
+};
+
+class TextBounds final : public BoundMaker {
+ public:
+  explicit TextBounds(std::span<const uint32_t> lengths) : lengths_(lengths) {}
+
+  void AppendBlock(const PostingBlock& block, std::vector<PostingBound>* bounds) const override {
+    FrequencyFrontier frontier;
+    for (uint32_t i = 0; i < block.count; ++i)
+      frontier.Add(block.values[i], lengths_[block.rows[i]]);
+    frontier.AppendTo(bounds);
+  }
+  void AppendList(std::span<const PostingBound> blocks,
+                  std::vector<PostingBound>* bounds) const override {
+    FrequencyFrontier frontier;
+    for (const PostingBound& bound : blocks) frontier.Add(bound.a, bound.b);
+    frontier.AppendTo(bounds);
+  }
+
+ private:
+  std::span<const uint32_t> lengths_;
+};
+
+// Invariants beyond those of PostingLists: a row's length is the sum of its frequencies, which
+// Parse checks, since scores are made of them.
 class FlatTextIndex final : public TextIndex {
  public:
   uint32_t rows() const override { return static_cast<uint32_t>(lengths_.size()); }
@@ -34,28 +80,26 @@ class FlatTextIndex final : public TextIndex {
   uint32_t length(uint32_t row) const override { return lengths_[row]; }
   std::span<const uint32_t> lengths() const override { return lengths_; }
 
-  std::span<const Posting> postings(std::string_view term) const override {
+  PostingList postings(std::string_view term) const override {
     const size_t i = terms_.Find(term);
-    if (i == TermDictionary::kNotFound) return {};
-    return postings_of(i);
+    return i == TermDictionary::kNotFound ? PostingList() : lists_.list(i);
   }
 
   size_t memory_bytes() const override {
-    return sizeof(*this) + terms_.memory_bytes() + ends_.capacity() * sizeof(uint64_t) +
-           postings_.capacity() * sizeof(Posting) + lengths_.capacity() * sizeof(uint32_t);
+    return sizeof(*this) + terms_.memory_bytes() + lists_.memory_bytes() +
+           lengths_.capacity() * sizeof(uint32_t);
   }
 
   std::string Serialize() const override {
     FlatWriter writer;
-    writer.Reserve(64 + terms_.memory_bytes() + ends_.size() * sizeof(uint64_t) +
-                   postings_.size() * sizeof(Posting) + lengths_.size() * sizeof(uint32_t));
+    writer.Reserve(64 + terms_.memory_bytes() + lists_.memory_bytes() +
+                   lengths_.size() * sizeof(uint32_t));
     writer.Number(kTextIndexMagic);
     writer.Number(kTextIndexFormat);
     writer.Number(rows());
     writer.Array(lengths_);
     terms_.Write(&writer);
-    writer.Array(ends_);
-    writer.Array(postings_);
+    lists_.Write(&writer);
     return std::move(writer).Take();
   }
 
@@ -64,21 +108,15 @@ class FlatTextIndex final : public TextIndex {
   absl::Status Read(std::string_view bytes, uint32_t rows);
 
  private:
-  std::span<const Posting> postings_of(size_t term) const {
-    const uint64_t begin = term == 0 ? 0 : ends_[term - 1];
-    return std::span(postings_).subspan(begin, ends_[term] - begin);
-  }
   void CountLengths() {
     for (uint32_t length : lengths_) {
       total_length_ += length;
       rows_with_text_ += length > 0 ? 1 : 0;
     }
   }
-  absl::Status CheckPostings() const;
 
   TermDictionary terms_;
-  std::vector<uint64_t> ends_;
-  std::vector<Posting> postings_;
+  PostingLists lists_{PostingValues::kCounts};
   std::vector<uint32_t> lengths_;
   uint64_t total_length_ = 0;
   uint32_t rows_with_text_ = 0;
@@ -116,7 +154,8 @@ std::shared_ptr<const TextIndex> FlatTextIndex::Build(std::span<const AnalyzedTe
   std::sort(order.begin(), order.end(),
             [&](uint32_t a, uint32_t b) { return uses[a].term < uses[b].term; });
   index->terms_.Reserve(uses.size(), term_bytes);
-  index->ends_.reserve(uses.size());
+  std::vector<uint64_t> ends;
+  ends.reserve(uses.size());
   uint64_t end = 0;
   for (uint32_t ordinal : order) {
     TermUse& use = uses[ordinal];
@@ -124,18 +163,28 @@ std::shared_ptr<const TextIndex> FlatTextIndex::Build(std::span<const AnalyzedTe
     const uint64_t begin = end;
     end += use.next;
     use.next = begin;
-    index->ends_.push_back(end);
+    ends.push_back(end);
   }
 
-  index->postings_.resize(end);
+  std::vector<uint32_t> rows(end);
+  std::vector<uint32_t> frequencies(end);
   size_t occurrence = 0;
   for (uint32_t row = 0; row < texts.size(); ++row) {
     for (const AnalyzedText::Term& term : texts[row]->terms) {
       if (term.frequency == 0) continue;
-      TermUse& use = uses[occurrences[occurrence++]];
-      index->postings_[use.next++] = {.row = row, .frequency = term.frequency};
+      const uint64_t place = uses[occurrences[occurrence++]].next++;
+      rows[place] = row;
+      frequencies[place] = term.frequency;
     }
   }
+  const TextBounds bounds(index->lengths_);
+  uint64_t begin = 0;
+  for (uint64_t list_end : ends) {
+    index->lists_.Add(std::span(rows).subspan(begin, list_end - begin),
+                      std::span(frequencies).subspan(begin, list_end - begin), bounds);
+    begin = list_end;
+  }
+  index->lists_.ShrinkToFit();
   index->CountLengths();
   return index;
 }
@@ -152,38 +201,40 @@ std::shared_ptr<const TextIndex> FlatTextIndex::Merge(std::span<const FlatTextIn
   };
   std::priority_queue<Cursor, std::vector<Cursor>, std::greater<>> cursors;
   std::vector<uint32_t> first_rows;
-  size_t postings = 0;
   uint32_t rows = 0;
   for (size_t part = 0; part < parts.size(); ++part) {
     first_rows.push_back(rows);
     rows += parts[part]->rows();
-    postings += parts[part]->postings_.size();
     if (parts[part]->terms_.size() > 0) cursors.push({parts[part]->terms_.term(0), part, 0});
   }
   index->lengths_.reserve(rows);
-  index->postings_.reserve(postings);
   for (const FlatTextIndex* part : parts) {
     index->lengths_.insert(index->lengths_.end(), part->lengths_.begin(), part->lengths_.end());
   }
+  const TextBounds bounds(index->lengths_);
+  std::vector<uint32_t> list_rows;
+  std::vector<uint32_t> frequencies;
   while (!cursors.empty()) {
     const std::string_view term = cursors.top().term;
     index->terms_.Append(term);
+    list_rows.clear();
+    frequencies.clear();
     while (!cursors.empty() && cursors.top().term == term) {
       const Cursor cursor = cursors.top();
       cursors.pop();
       const FlatTextIndex& part = *parts[cursor.part];
       const uint32_t first_row = first_rows[cursor.part];
-      for (const Posting& posting : part.postings_of(cursor.ordinal)) {
-        index->postings_.push_back(
-            {.row = first_row + posting.row, .frequency = posting.frequency});
-      }
+      part.lists_.list(cursor.ordinal).ForEachBlock([&](const PostingBlock& block) {
+        for (uint32_t i = 0; i < block.count; ++i) list_rows.push_back(first_row + block.rows[i]);
+        frequencies.insert(frequencies.end(), block.values, block.values + block.count);
+      });
       const size_t next = cursor.ordinal + 1;
       if (next < part.terms_.size()) cursors.push({part.terms_.term(next), cursor.part, next});
     }
-    index->ends_.push_back(index->postings_.size());
+    index->lists_.Add(list_rows, frequencies, bounds);
   }
   index->terms_.ShrinkToFit();
-  index->ends_.shrink_to_fit();
+  index->lists_.ShrinkToFit();
   index->CountLengths();
   return index;
 }
@@ -203,38 +254,21 @@ absl::Status FlatTextIndex::Read(std::string_view bytes, uint32_t rows) {
   }
   if (!reader.Array(rows, &lengths_)) return Corrupt("the lengths are cut short");
   if (!terms_.Read(&reader)) return Corrupt("the terms are cut short or out of order");
-  if (!reader.Array(terms_.size(), &ends_)) return Corrupt("the postings' ends are cut short");
-  uint64_t previous = 0;
-  for (uint64_t end : ends_) {
-    if (end <= previous) return Corrupt("a term without postings");
-    previous = end;
-  }
-  if (!reader.Array(previous, &postings_)) return Corrupt("the postings are cut short");
+  std::vector<uint64_t> sums(rows, 0);
+  const absl::Status postings = lists_.Read(&reader, terms_.size(), rows, TextBounds(lengths_),
+                                            [&](const PostingBlock& block) {
+                                              for (uint32_t i = 0; i < block.count; ++i)
+                                                sums[block.rows[i]] += block.values[i];
+                                            });
+  if (!postings.ok()) return Corrupt(std::string(postings.message()));
   if (!reader.AtEnd()) return Corrupt("bytes after the postings");
-  CountLengths();
-  return CheckPostings();
-}
-
-absl::Status FlatTextIndex::CheckPostings() const {
-  std::vector<uint64_t> sums(lengths_.size(), 0);
-  for (size_t term = 0; term < terms_.size(); ++term) {
-    int64_t previous = -1;
-    for (const Posting& posting : postings_of(term)) {
-      if (posting.row >= sums.size()) {
-        return Corrupt(absl::StrCat("row ", posting.row, " of ", sums.size()));
-      }
-      if (posting.row <= previous) return Corrupt("postings out of row order");
-      if (posting.frequency == 0) return Corrupt("a posting of frequency 0");
-      previous = posting.row;
-      sums[posting.row] += posting.frequency;
-    }
-  }
   for (size_t row = 0; row < sums.size(); ++row) {
     if (sums[row] != lengths_[row]) {
       return Corrupt(absl::StrCat("row ", row, " of length ", lengths_[row], " has ", sums[row],
                                   " occurrences of terms"));
     }
   }
+  CountLengths();
   return absl::OkStatus();
 }
 

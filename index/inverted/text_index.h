@@ -9,15 +9,11 @@
 
 #include "absl/status/statusor.h"
 #include "index/inverted/analyzer.h"
+#include "index/inverted/posting_lists.h"
 
 namespace vouch {
 
-struct Posting {
-  uint32_t row = 0;  // counted from the segment's first row
-  uint32_t frequency = 0;
-};
-
-// The inverted index of one text field in one segment: term → postings in row order, and every row's length.
+// The inverted index of one text field in one segment: term → postings in row order, compressed, and every row's length.
 // Immutable; all methods are thread safe.
 class TextIndex {
  public:
@@ -28,8 +24,9 @@ class TextIndex {
   virtual uint32_t rows_with_text() const = 0;  // rows of length > 0
   virtual uint32_t length(uint32_t row) const = 0;
   virtual std::span<const uint32_t> lengths() const = 0;  // of all rows
-  // Ascending by row; empty for an unknown term.
-  virtual std::span<const Posting> postings(std::string_view term) const = 0;
+  // Rows counted from the segment's first one, and frequencies; empty for an unknown term. A bound is {frequency, length}:
+  // each posting of the block has, for one of the block's bounds, at most that frequency and at least that length.
+  virtual PostingList postings(std::string_view term) const = 0;
   virtual size_t memory_bytes() const = 0;
   // Terms in byte order, numbers little-endian; equal indexes give equal bytes.
   virtual std::string Serialize() const = 0;

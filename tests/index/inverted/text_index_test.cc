@@ -27,11 +27,13 @@ std::shared_ptr<const TextIndex> Build(std::span<const AnalyzedText> texts) {
   return TextIndex::Build(pointers);
 }
 
-std::string Show(std::span<const Posting> postings) {
+std::string Show(const PostingList& postings) {
   std::string shown;
-  for (const Posting& posting : postings) {
-    absl::StrAppend(&shown, posting.row, "x", posting.frequency, " ");
-  }
+  postings.ForEachBlock([&](const PostingBlock& block) {
+    for (uint32_t i = 0; i < block.count; ++i) {
+      absl::StrAppend(&shown, block.rows[i], "x", block.values[i], " ");
+    }
+  });
   return shown;
 }
 
@@ -98,15 +100,19 @@ TEST(TextIndexTest, MergedPartsEqualTheWhole) {
 }
 
 TEST(TextIndexTest, GoldenBytes) {
-  const std::string bytes = Build(std::vector<AnalyzedText>{Text({{"ab", 2}})})->Serialize();
+  const std::string bytes =
+      Build(std::vector<AnalyzedText>{Text({{"ab", 2}}), Text({}), Text({{"ab", 1}, {"c", 3}})})
+          ->Serialize();
   const unsigned char golden[] = {
-      'V', 'T', 'X', 'T', 1, 0, 0, 0, 1,   0,   0, 0,  // magic, format, rows
-      2,   0,   0,   0,                                // lengths
-      1,   0,   0,   0,   0, 0, 0, 0, 2,   0,   0, 0,
-      0,   0,   0,   0,                          // terms, bytes
-      2,   0,   0,   0,   0, 0, 0, 0, 'a', 'b',  // ends, bytes of the terms
-      1,   0,   0,   0,   0, 0, 0, 0, 0,   0,   0, 0,
-      2,   0,   0,   0};  // ends of the postings, postings
+      'V', 'T', 'X', 'T', 2, 0, 0, 0, 3, 0, 0, 0,              // magic, format, rows
+      2,   0,   0,   0,   0, 0, 0, 0, 4, 0, 0, 0,              // lengths
+      2,   0,   0,   0,   0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0,  // terms, bytes
+      2,   0,   0,   0,   0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0,  // ends
+      'a', 'b', 'c',                                           // bytes of the terms
+      2,   0,   0,   0,   1, 0, 0, 0,                          // postings of each term
+      8,   0,   0,   0,   0, 0, 0, 0,                          // bytes of the blocks
+      1,   1,   2,   1,                                        // steps 0 and 1, frequencies 2 and 1
+      2,   2,   2,   2};                                       // step 2, frequency 3
   EXPECT_EQ(bytes, std::string(reinterpret_cast<const char*>(golden), sizeof(golden)));
 }
 
@@ -145,12 +151,13 @@ TEST_F(TextIndexDamageTest, EveryPrefixAndEveryFlippedBitIsSafe) {
 }
 
 TEST_F(TextIndexDamageTest, ChecksPostings) {
-  // The last posting is {row 2, frequency 4} of "wing", before it {0, 2}, before that {0, 1} of
-  // "flap".
-  EXPECT_THAT(ParseWith(4, 0), HasSubstr("frequency 0"));
-  EXPECT_THAT(ParseWith(4, 5), HasSubstr("row 2 of length 4 has 5"));
-  EXPECT_THAT(ParseWith(8, 3), HasSubstr("row 3 of 3"));
-  EXPECT_THAT(ParseWith(8, 0), HasSubstr("out of row order"));
+  // The last bytes are the block of "wing": 1 bit a step, 2 bits a frequency, steps 0 and 1,
+  // frequencies 2 and 4; before them stands that of "flap": no bits at all.
+  EXPECT_THAT(ParseWith(4, 0x0c020201), HasSubstr("row 0 of length 3 has 2 occurrences"));
+  EXPECT_THAT(ParseWith(4, 0x0d030202), HasSubstr("row 3 of 3"));
+  EXPECT_THAT(ParseWith(4, 0x0d020221), HasSubstr("cut short"));
+  EXPECT_THAT(ParseWith(4, 0x1d020201), HasSubstr("in another form"));
+  EXPECT_THAT(ParseWith(4, 0x0d060201), HasSubstr("in another form"));
 }
 
 TEST_F(TextIndexDamageTest, ChecksRows) {
