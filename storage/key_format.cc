@@ -16,6 +16,7 @@ constexpr uint8_t kTenant = 0x10;
 constexpr uint8_t kCollection = 0x11;
 constexpr uint8_t kTag = 0x12;
 constexpr uint8_t kSetting = 0x13;
+constexpr uint8_t kDropped = 0x14;
 // commits: the byte after the prefix.
 constexpr uint8_t kHeader = 0x01;
 constexpr uint8_t kRequest = 0x02;
@@ -95,6 +96,9 @@ std::string TagKey(std::string_view prefix, std::string_view name) {
 std::string SettingKey(std::string_view prefix, std::string_view key) {
   return WithKind(kSetting, prefix, key);
 }
+
+std::string DroppedKeyPrefix() { return std::string(1, static_cast<char>(kDropped)); }
+std::string DroppedKey(std::string_view prefix) { return DroppedKeyPrefix().append(prefix); }
 
 std::string CommitKeyPrefix(std::string_view prefix) {
   std::string key(prefix);
@@ -187,6 +191,13 @@ absl::StatusOr<std::string_view> DecodeTagKey(std::string_view key) {
 }
 absl::StatusOr<std::string_view> DecodeSettingKey(std::string_view key) {
   return AfterKindAndPrefix(kSetting, "a setting", key);
+}
+
+absl::StatusOr<std::string_view> DecodeDroppedKey(std::string_view key) {
+  absl::StatusOr<std::string_view> rest = AfterKindAndPrefix(kDropped, "a dropped collection", key);
+  if (!rest.ok()) return rest.status();
+  if (!rest->empty()) return BadKey("a dropped collection", key);
+  return key.substr(1);
 }
 
 absl::StatusOr<std::string_view> DecodeRequestKey(std::string_view key) {

@@ -38,6 +38,9 @@ std::string CollectionKeyPrefix();
 // `prefix` is a CollectionPrefix in all that follows.
 std::string TagKey(std::string_view prefix, std::string_view name);
 std::string SettingKey(std::string_view prefix, std::string_view key);
+// A collection that was dropped, until all its data is deleted.
+std::string DroppedKey(std::string_view prefix);
+std::string DroppedKeyPrefix();
 
 // --- commits
 std::string CommitKey(std::string_view prefix, Version version);
@@ -89,6 +92,8 @@ absl::StatusOr<NamedKeyParts> DecodeNamedKey(std::string_view key);
 // What follows kind byte and prefix in the key of a tag, setting or request.
 absl::StatusOr<std::string_view> DecodeTagKey(std::string_view key);
 absl::StatusOr<std::string_view> DecodeSettingKey(std::string_view key);
+// The collection's prefix.
+absl::StatusOr<std::string_view> DecodeDroppedKey(std::string_view key);
 absl::StatusOr<std::string_view> DecodeRequestKey(std::string_view key);
 absl::StatusOr<std::string_view> DecodeTenantKey(std::string_view key);
 struct CollectionKeyParts {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/match.h"
+#include "storage/closed_mark.h"
 #include "storage/coding.h"
 #include "storage/concat.h"
 #include "storage/key_format.h"
@@ -174,15 +175,17 @@ absl::Status Rocks::CheckFormat(bool read_only) {
 
 Rocks::~Rocks() {
   if (db_ == nullptr) return;
-  if (!read_only_ && CheckWritable().ok()) {
-    // What fails here is still in the write-ahead log.
-    (void)db_->Flush(rocksdb::FlushOptions(), handles_);
-  }
+  // What fails to be flushed is still in the write-ahead log.
+  const bool flushed =
+      !read_only_ && CheckWritable().ok() && db_->Flush(rocksdb::FlushOptions(), handles_).ok();
+  rocksdb::Env& env = *db_->GetEnv();
+  const std::string path = db_->GetName();
   for (auto* handle : handles_) {
     if (handle != nullptr) (void)db_->DestroyColumnFamilyHandle(handle);
   }
   for (auto* handle : other_handles_) (void)db_->DestroyColumnFamilyHandle(handle);
-  (void)db_->Close();
+  // Without the mark the next start takes it for a power loss, which is no harm.
+  if (db_->Close().ok() && flushed) (void)WriteClosedMark(env, path);
 }
 
 absl::Status Rocks::CheckWritable() const {

@@ -18,6 +18,7 @@ namespace {
 
 constexpr size_t kMaxSettingBytes = size_t{1} << 20;
 constexpr size_t kNamesInError = 10;
+constexpr size_t kDeletesABatch = 10'000;
 
 std::shared_ptr<const CollectionEntry> MakeEntry(TenantNumber tenant, const CollectionInfo& info) {
   auto entry = std::make_shared<CollectionEntry>();
@@ -42,7 +43,9 @@ rocksdb::Slice ToSlice(std::string_view bytes) { return {bytes.data(), bytes.siz
 
 absl::Status RocksCatalog::Load() {
   if (auto s = LoadTenants(); !s.ok()) return s;
-  return LoadCollections();
+  if (auto s = LoadCollections(); !s.ok()) return s;
+  DeleteDroppedData();
+  return absl::OkStatus();
 }
 
 absl::Status RocksCatalog::LoadTenants() {
@@ -218,11 +221,57 @@ absl::StatusOr<std::vector<CollectionInfo>> RocksCatalog::ListAllCollections() c
 }
 
 absl::Status RocksCatalog::DropCollection(std::string_view tenant, std::string_view name) {
-  return log_.RunExclusive([&]() -> absl::Status {
+  std::string prefix;
+  const absl::Status status = log_.RunExclusive([&]() -> absl::Status {
     absl::StatusOr<CollectionInfo> info = GetCollection(tenant, name);
     if (!info.ok()) return info.status();
+    const auto number = FindTenant(info->tenant);
+    if (number.has_value()) prefix = CollectionPrefix(*number, info->id);
     return DropEntry(*info);
   });
+  if (!status.ok()) return status;
+  // The collection is gone. Where its data cannot be deleted now, the next start does it.
+  (void)DeleteData(prefix);
+  return absl::OkStatus();
+}
+
+absl::Status RocksCatalog::DeleteData(const std::string& prefix) {
+  rocksdb::WriteBatch batch;
+  const auto delete_all = [&](Family family, const std::string& keys) -> absl::Status {
+    absl::Status written;
+    const absl::Status scanned =
+        rocks_.Scan(family, keys, PrefixEnd(keys), [&](std::string_view key, std::string_view) {
+          batch.Delete(rocks_.handle(family), ToSlice(key));
+          if (batch.Count() < kDeletesABatch) return true;
+          written = rocks_.Write(batch);
+          batch.Clear();
+          return written.ok();
+        });
+    return written.ok() ? scanned : written;
+  };
+  for (const Family family : {Family::kCommits, Family::kRows, Family::kVectors, Family::kPoints,
+                              Family::kRetired, Family::kDocuments, Family::kArtifacts}) {
+    if (auto s = delete_all(family, prefix); !s.ok()) return s;
+  }
+  for (const std::string& keys : {TagKey(prefix, ""), SettingKey(prefix, "")}) {
+    if (auto s = delete_all(Family::kCatalog, keys); !s.ok()) return s;
+  }
+  batch.Delete(rocks_.handle(Family::kCatalog), DroppedKey(prefix));
+  return rocks_.Write(batch);
+}
+
+void RocksCatalog::DeleteDroppedData() {
+  std::vector<std::string> prefixes;
+  const absl::Status scanned =
+      rocks_.Scan(Family::kCatalog, DroppedKeyPrefix(), PrefixEnd(DroppedKeyPrefix()),
+                  [&](std::string_view key, std::string_view) {
+                    if (const auto prefix = DecodeDroppedKey(key); prefix.ok())
+                      prefixes.emplace_back(*prefix);
+                    return true;
+                  });
+  if (!scanned.ok()) return;
+  // Nobody reads what is left of them; where it cannot be deleted now, the next start tries again.
+  for (const std::string& prefix : prefixes) (void)DeleteData(prefix);
 }
 
 absl::Status RocksCatalog::DropEntry(const CollectionInfo& info) {
@@ -234,13 +283,7 @@ absl::Status RocksCatalog::DropEntry(const CollectionInfo& info) {
   rocksdb::WriteBatch batch;
   rocksdb::ColumnFamilyHandle* catalog = rocks_.handle(Family::kCatalog);
   batch.Delete(catalog, CollectionKey(*tenant, info.name));
-  for (const std::string& keys : {TagKey(prefix, ""), SettingKey(prefix, "")}) {
-    batch.DeleteRange(catalog, keys, PrefixEnd(keys));
-  }
-  for (const Family family : {Family::kCommits, Family::kRows, Family::kVectors, Family::kPoints,
-                              Family::kRetired, Family::kDocuments, Family::kArtifacts}) {
-    batch.DeleteRange(rocks_.handle(family), prefix, PrefixEnd(prefix));
-  }
+  batch.Put(catalog, DroppedKey(prefix), "");
   if (auto s = rocks_.Write(batch); !s.ok()) return s;
   directory_.Remove(info.id);
   std::lock_guard lock(mu_);

@@ -73,6 +73,12 @@ class RocksCatalog : public Catalog {
   absl::StatusOr<uint64_t> NextNumber(const std::string& key) const;
   absl::StatusOr<TenantNumber> AddTenant(std::string_view tenant);
   absl::Status DropEntry(const CollectionInfo& info);
+  // Deletes the data of a collection that is dropped, key by key. (Not by ranges: a compaction
+  // whose output is range deletions alone ends the process in an assertion of RocksDB 7.8 where it
+  // cannot be written, on a full disk say.)
+  absl::Status DeleteData(const std::string& prefix);
+  // What an earlier run began.
+  void DeleteDroppedData();
 
   Rocks& rocks_;
   CollectionDirectory& directory_;

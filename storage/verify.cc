@@ -33,7 +33,8 @@ struct CatalogContent {
   std::map<std::string, TenantNumber, std::less<>> tenants;
   std::set<uint64_t> tenant_numbers;
   std::map<uint64_t, std::pair<TenantNumber, CollectionInfo>> collections;  // by number
-  std::set<std::string, std::less<>> prefixes;
+  std::set<std::string, std::less<>>
+      prefixes;  // of collections, and of dropped ones whose data is being deleted
   std::optional<uint64_t> next_collection;
   std::optional<uint64_t> next_tenant;
 };
@@ -133,6 +134,8 @@ void StoreVerifier::CheckCatalogEntry(std::string_view key, std::string_view val
     CheckTenant(*tenant, value);
   } else if (auto collection = DecodeCollectionKey(key); collection.ok()) {
     CheckCollectionEntry(*collection, value);
+  } else if (auto dropped = DecodeDroppedKey(key); dropped.ok()) {
+    catalog_.prefixes.emplace(*dropped);
   } else if (!DecodeTagKey(key).ok() && !DecodeSettingKey(key).ok()) {
     problems_.Add(Concat("catalog: the key \"", Escape(key, 64), "\" is of no known kind"));
   }

@@ -10,6 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/strip.h"
+#include "storage/closed_mark.h"
 #include "storage/concat.h"
 #include "storage/crc32c.h"
 #include "storage/rocks.h"
@@ -20,7 +21,9 @@ namespace {
 
 constexpr size_t kHeaderBytes = 7;
 constexpr uint32_t kMaskDelta = 0xA282EAD8;
-constexpr size_t kBatchHeadBytes = 12;  // a batch's sequence (8) and count (4), little-endian
+constexpr size_t kSequenceBytes = 8;
+constexpr size_t kBatchHeadBytes =
+    kSequenceBytes + 4;  // a batch's sequence and count, little-endian
 
 enum class Kind : uint8_t { kFull = 1, kFirst = 2, kMiddle = 3, kLast = 4 };
 
@@ -61,7 +64,7 @@ class LogScanner {
     while (block.size() - at >= kHeaderBytes) {
       const std::optional<Fragment> fragment = ReadFragment(block.substr(at));
       if (!scan_.bad_offset.has_value()) {
-        if (!fragment.has_value() || !Fits(fragment->kind)) MarkBad(offset + at);
+        if (!fragment.has_value() || !Fits(fragment->kind)) MarkBad(offset + at, block.substr(at));
       }
       if (scan_.bad_offset.has_value()) {
         if (fragment.has_value() && StartsRecord(fragment->kind)) {
@@ -76,20 +79,28 @@ class LogScanner {
       at += kHeaderBytes + fragment->bytes.size();
     }
     // Less than a header: padding at the end of a block, a torn header at the end of the file.
-    if (block.size() < kLogBlockBytes && at < block.size()) MarkBad(offset + at);
+    if (block.size() < kLogBlockBytes && at < block.size()) MarkBad(offset + at, "");
     return true;
   }
 
   LogScan Finish() {
-    if (in_record_) MarkBad(record_offset_);
+    if (in_record_) MarkBad(record_offset_, "");
     return scan_;
   }
 
  private:
   bool Fits(Kind kind) const { return StartsRecord(kind) != in_record_; }
 
-  void MarkBad(uint64_t offset) {
-    if (!scan_.bad_offset.has_value()) scan_.bad_offset = offset;
+  // `rest` starts with the fragment that does not read, where there is one.
+  void MarkBad(uint64_t offset, std::string_view rest) {
+    if (scan_.bad_offset.has_value()) return;
+    scan_.bad_offset = offset;
+    std::string_view head = head_;
+    if (!in_record_) head = rest.substr(std::min(rest.size(), kHeaderBytes));
+    if (head.size() >= kSequenceBytes) {
+      const uint64_t sequence = LittleEndian(head.substr(0, kSequenceBytes));
+      if (sequence != 0) scan_.bad_sequence = sequence;
+    }
     in_record_ = false;
   }
 
@@ -101,9 +112,9 @@ class LogScanner {
     head_.append(fragment.bytes.substr(0, kBatchHeadBytes - std::min(kBatchHeadBytes, head_.size())));
     in_record_ = fragment.kind == Kind::kFirst || fragment.kind == Kind::kMiddle;
     if (in_record_ || head_.size() < kBatchHeadBytes) return;
-    const uint64_t sequence = LittleEndian(std::string_view(head_).substr(0, 8));
+    const uint64_t sequence = LittleEndian(std::string_view(head_).substr(0, kSequenceBytes));
     if (!scan_.first_sequence.has_value()) scan_.first_sequence = sequence;
-    scan_.next_sequence = sequence + LittleEndian(std::string_view(head_).substr(8, 4));
+    scan_.next_sequence = sequence + LittleEndian(std::string_view(head_).substr(kSequenceBytes));
   }
 
   LogScan scan_;
@@ -156,6 +167,8 @@ absl::Status CheckManifest(rocksdb::Env& env, const std::string& path) {
   if (env.FileExists(manifest).IsNotFound()) {
     return absl::DataLossError(Concat(path, "/CURRENT names ", name, ", which is missing"));
   }
+  if (auto s = CheckClosedMark(env, path, std::string_view(name.data(), name.size())); !s.ok())
+    return s;
   absl::StatusOr<LogScan> scan = ScanFile(env, manifest);
   if (!scan.ok()) return scan.status();
   if (scan->record_after_bad) return Damaged(manifest, *scan->bad_offset);
@@ -191,25 +204,32 @@ absl::Status CheckLogs(rocksdb::Env& env, const std::string& path) {
     }
   }
   std::sort(logs.begin(), logs.end());
-  // A torn tail in a log that is not the last: an earlier start dropped it, and went on with the sequence number that
-  // the torn record would have had. Any other number says that acknowledged records were lost.
-  std::optional<uint64_t> torn_sequence;
+  // A torn tail in a log that is not the last: an earlier start dropped it, and went on with the
+  // sequence number that the torn record would have had. Any other number says that acknowledged
+  // records were lost. Which number that is says the log before the torn record; where it begins
+  // with it, the log before; and where there is none, the record itself.
+  std::optional<uint64_t> next_sequence;  // after all logs so far
+  bool torn = false;
+  uint64_t torn_sequence = 0;  // 0: nothing says it
   std::string torn_log;
   uint64_t torn_offset = 0;
   for (const auto& [number, log] : logs) {
     absl::StatusOr<LogScan> scan = ScanFile(env, log);
     if (!scan.ok()) return scan.status();
-    if (torn_sequence.has_value() && scan->first_sequence.has_value()) {
-      if (*scan->first_sequence != *torn_sequence) return Damaged(torn_log, torn_offset);
-      torn_sequence.reset();
+    if (scan->first_sequence.has_value()) {
+      if (torn && torn_sequence != 0 && torn_sequence != *scan->first_sequence) {
+        return Damaged(torn_log, torn_offset);
+      }
+      torn = false;
+      next_sequence = scan->next_sequence;
     }
     if (!scan->bad_offset.has_value()) continue;
     if (scan->record_after_bad) return Damaged(log, *scan->bad_offset);
-    if (scan->first_sequence.has_value() || !torn_sequence.has_value()) {
-      torn_sequence = scan->next_sequence;
-      torn_log = log;
-      torn_offset = *scan->bad_offset;
-    }
+    if (torn) continue;
+    torn = true;
+    torn_sequence = next_sequence.value_or(scan->bad_sequence.value_or(0));
+    torn_log = log;
+    torn_offset = *scan->bad_offset;
   }
   return absl::OkStatus();
 }

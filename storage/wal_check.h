@@ -37,6 +37,9 @@ struct LogScan {
   bool record_after_bad = false;           // a whole record starts after it
   std::optional<uint64_t> first_sequence;  // of the first batch that reads; only in write-ahead logs
   uint64_t next_sequence = 0;              // after the last batch that reads before bad_offset
+  // What the record at bad_offset has where its sequence number belongs. Nothing vouches for it;
+  // nullopt where those bytes are missing, or zero as in a page that was never written.
+  std::optional<uint64_t> bad_sequence;
 };
 LogScan ScanLog(const std::function<std::string_view()>& read_block);
 

@@ -77,6 +77,7 @@ TEST(KeyFormatTest, GoldenBytes) {
   EXPECT_EQ(Hex(CollectionKey(TenantNumber(7), "c")), "110000000763");
   EXPECT_EQ(Hex(TagKey(prefix, "x")), "1200000007000000000000010278");
   EXPECT_EQ(Hex(SettingKey(prefix, "x")), "1300000007000000000000010278");
+  EXPECT_EQ(Hex(DroppedKey(prefix)), "14000000070000000000000102");
   EXPECT_EQ(Hex(CommitKey(prefix, Version(0x1122))), "000000070000000000000102010000000000001122");
   EXPECT_EQ(Hex(RequestKey(prefix, "r")), "0000000700000000000001020272");
   EXPECT_EQ(Hex(RowKey(prefix, RowId(0x1122))), "0000000700000000000001020000000000001122");
@@ -102,6 +103,9 @@ TEST(KeyFormatTest, KeysDecodeToWhatTheyWereMadeOf) {
   EXPECT_EQ(*DecodeTagKey(tag), "tag");
   EXPECT_EQ(*DecodeSettingKey(setting), "set");
   EXPECT_EQ(*DecodeRequestKey(request), "r");
+  const std::string dropped = DroppedKey(prefix);
+  EXPECT_EQ(*DecodeDroppedKey(dropped), prefix);
+  EXPECT_FALSE(DecodeDroppedKey(dropped + "x").ok());
   const std::string tenant = TenantKey("t"), collection = CollectionKey(TenantNumber(7), "c");
   EXPECT_EQ(*DecodeTenantKey(tenant), "t");
   EXPECT_EQ(DecodeCollectionKey(collection)->tenant, TenantNumber(7));

@@ -26,13 +26,22 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view after_kind = key.substr(key.empty() ? 0 : 1, kCollectionPrefixBytes);
   if (const auto name = DecodeTagKey(key); name.ok()) check(TagKey(after_kind, *name));
   if (const auto name = DecodeSettingKey(key); name.ok()) check(SettingKey(after_kind, *name));
+  if (const auto dropped = DecodeDroppedKey(key); dropped.ok()) check(DroppedKey(*dropped));
   return 0;
 }
 
 std::vector<std::string> FuzzSeeds() {
   using namespace vouch;
   const std::string prefix = CollectionPrefix(TenantNumber(1), CollectionId(2));
-  return {prefix, RowKey(prefix, RowId(3)), VectorKey(prefix, RowId(3), 4), CommitKey(prefix, Version(5)),
-          RequestKey(prefix, "r"), TagKey(prefix, "t"), SettingKey(prefix, "s"), TenantKey("t"),
-          CollectionKey(TenantNumber(1), "c"), NamedKey(prefix, "name")};
+  return {prefix,
+          RowKey(prefix, RowId(3)),
+          VectorKey(prefix, RowId(3), 4),
+          CommitKey(prefix, Version(5)),
+          RequestKey(prefix, "r"),
+          TagKey(prefix, "t"),
+          SettingKey(prefix, "s"),
+          DroppedKey(prefix),
+          TenantKey("t"),
+          CollectionKey(TenantNumber(1), "c"),
+          NamedKey(prefix, "name")};
 }

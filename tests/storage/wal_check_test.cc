@@ -1,13 +1,17 @@
 // Torn tails and damage in logs of RocksDB's format, built byte by byte.
 #include "storage/wal_check.h"
 
+#include <rocksdb/env.h>
+
 #include <cstdint>
+#include <fstream>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "gtest/gtest.h"
 #include "storage/crc32c.h"
+#include "tests/support/temp_dir.h"
 
 namespace vouch {
 namespace {
@@ -136,6 +140,61 @@ TEST(WalCheckTest, APageThatNeverCameIsTornInTheLastRecordAndDamageBefore) {
     const LogScan scan = Scan(log);
     ASSERT_TRUE(scan.bad_offset.has_value());
     EXPECT_EQ(scan.record_after_bad, record < 2) << record;
+  }
+}
+
+// What CheckLogs says of a folder with these logs, numbered from 1, and a whole manifest.
+absl::Status CheckFolder(const std::vector<std::string>& logs) {
+  TempDir dir;
+  const auto write = [&](const std::string& name, const std::string& bytes) {
+    std::ofstream(dir.File(name), std::ios::binary) << bytes;
+  };
+  write("CURRENT", "MANIFEST-000100\n");
+  LogBuilder manifest;
+  manifest.Add(1, 1, 20);
+  write("MANIFEST-000100", manifest.log());
+  int number = 0;
+  for (const std::string& log : logs) write("00000" + std::to_string(++number) + ".log", log);
+  return CheckLogs(*rocksdb::Env::Default(), dir.path());
+}
+
+std::string OneRecord(uint64_t sequence, size_t size) {
+  LogBuilder builder;
+  builder.Add(sequence, 2, size);
+  return builder.log();
+}
+
+// The start after a power loss goes on with the number of the record that it dropped.
+TEST(WalCheckTest, ATornLogMayBeFollowedByTheSameSequenceOnly) {
+  const std::string whole = ThreeRecords(60).log();  // 10 to 15, the last at 15
+  const std::string torn = whole.substr(0, whole.size() - 1);
+  EXPECT_TRUE(CheckFolder({torn}).ok());
+  EXPECT_TRUE(CheckFolder({torn, OneRecord(15, 5)}).ok());
+  EXPECT_TRUE(CheckFolder({torn, "", OneRecord(15, 5)}).ok());
+  EXPECT_EQ(CheckFolder({torn, OneRecord(16, 5)}).code(), absl::StatusCode::kDataLoss);
+  EXPECT_TRUE(CheckFolder({whole, OneRecord(16, 5)}).ok());
+}
+
+// Twice the power went at a log's first record.
+TEST(WalCheckTest, ALogTornAtItsFirstRecordMayBeFollowedByTheSameSequenceOnly) {
+  const std::string record = OneRecord(20, 60);
+  for (const size_t cut :
+       {size_t{1}, size_t{6}, size_t{10}, size_t{15}, size_t{40}, record.size() - 1}) {
+    const std::string torn = record.substr(0, cut);
+    EXPECT_TRUE(CheckFolder({torn, OneRecord(20, 5)}).ok()) << cut;
+    EXPECT_TRUE(CheckFolder({torn, torn, OneRecord(20, 5)}).ok()) << cut;
+    EXPECT_EQ(CheckFolder({torn, OneRecord(22, 5)}).ok(), cut < 15)
+        << cut;  // the number is cut off, too
+    EXPECT_EQ(CheckFolder({OneRecord(18, 5), torn, OneRecord(22, 5)}).code(),
+              absl::StatusCode::kDataLoss)
+        << cut;
+    EXPECT_TRUE(CheckFolder({OneRecord(18, 5), torn, OneRecord(20, 5)}).ok()) << cut;
+  }
+  EXPECT_TRUE(CheckFolder({std::string(record.size(), '\0'), OneRecord(20, 5)}).ok());
+  for (size_t byte = 0; byte < record.size(); ++byte) {  // a record that was acknowledged
+    std::string flipped = record;
+    flipped[byte] = static_cast<char>(flipped[byte] ^ 4);
+    EXPECT_EQ(CheckFolder({flipped, OneRecord(22, 5)}).code(), absl::StatusCode::kDataLoss) << byte;
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <rocksdb/env.h>
 #include <rocksdb/file_system.h>
+#include <rocksdb/system_clock.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -10,7 +11,6 @@
 #include <map>
 #include <mutex>
 #include <random>
-#include <set>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -26,7 +26,7 @@ using rocksdb::IOStatus;
 using rocksdb::Slice;
 
 constexpr uint64_t kNever = UINT64_MAX;
-constexpr size_t kPageBytes = 4096;
+constexpr uint64_t kSectorBytes = 512;
 
 IOStatus NoPower() { return IOStatus::IOError("the power is off"); }
 
@@ -35,6 +35,11 @@ std::string ParentOf(const std::string& path) { return std::filesystem::path(pat
 std::string ReadAll(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+std::optional<std::string> ReadIfThere(const std::string& path) {
+  if (!std::filesystem::exists(path)) return std::nullopt;
+  return ReadAll(path);
 }
 
 void WriteAll(const std::string& path, const std::string& bytes) {
@@ -87,8 +92,8 @@ class FaultFileSystem : public rocksdb::FileSystemWrapper {
   }
   void MarkDirectorySynced(const std::string& directory) {
     const std::lock_guard lock(mu_);
-    std::erase_if(created_, [&](const std::string& path) { return ParentOf(path) == directory; });
-    std::erase_if(replaced_, [&](const auto& entry) { return ParentOf(entry.first) == directory; });
+    std::erase_if(unsynced_,
+                  [&](const EntryChange& change) { return ParentOf(change.path) == directory; });
   }
 
   // --- rocksdb::FileSystem
@@ -99,10 +104,8 @@ class FaultFileSystem : public rocksdb::FileSystemWrapper {
                         std::unique_ptr<rocksdb::FSDirectory>* result, IODebugContext* context) override;
   IOStatus RenameFile(const std::string& from, const std::string& to, const IOOptions& options,
                       IODebugContext* context) override;
-  IOStatus DeleteFile(const std::string& path, const IOOptions& options, IODebugContext* context) override {
-    if (!Tick()) return NoPower();
-    return FileSystemWrapper::DeleteFile(path, options, context);
-  }
+  IOStatus DeleteFile(const std::string& path, const IOOptions& options,
+                      IODebugContext* context) override;
   IOStatus CreateDir(const std::string& path, const IOOptions& options, IODebugContext* context) override {
     if (!Tick()) return NoPower();
     return FileSystemWrapper::CreateDir(path, options, context);
@@ -119,15 +122,23 @@ class FaultFileSystem : public rocksdb::FileSystemWrapper {
     if (operations_left_ > 0) --operations_left_;
     return operations_left_ > 0;
   }
+  // A file that was created, renamed or deleted, in a folder that was not synced since.
+  struct EntryChange {
+    std::string path = {};
+    std::optional<std::string> old_content =
+        std::nullopt;               // of `path`, where there was such a file
+    std::string renamed_from = {};  // empty: not by a rename
+  };
+
   void CutUnsynced(const std::string& path, uint64_t synced);
+  void Undo(const EntryChange& change);
 
   mutable std::mutex mu_;
   std::mt19937_64 random_;
   uint64_t operations_left_ = kNever;
   std::optional<uint64_t> free_bytes_;
-  std::map<std::string, uint64_t> synced_;        // bytes that are durable, of files written here
-  std::set<std::string> created_;                 // entries whose folder was not synced since
-  std::map<std::string, std::string> replaced_;   // what a rename replaced, until the folder is synced
+  std::map<std::string, uint64_t> synced_;  // bytes that are durable, of files written here
+  std::vector<EntryChange> unsynced_;       // in the order in which they were made
 };
 
 namespace {
@@ -197,12 +208,13 @@ IOStatus FaultFileSystem::NewWritableFile(const std::string& path, const FileOpt
                                           IODebugContext* context) {
   if (!Tick()) return NoPower();
   std::unique_ptr<rocksdb::FSWritableFile> file;
+  const std::lock_guard lock(mu_);
+  EntryChange change{.path = path, .old_content = ReadIfThere(path)};
   const IOStatus status = FileSystemWrapper::NewWritableFile(path, options, &file, context);
   if (!status.ok()) return status;
   *result = std::make_unique<FaultFile>(std::move(file), *this, path);
-  const std::lock_guard lock(mu_);
   synced_[path] = 0;
-  created_.insert(path);
+  unsynced_.push_back(std::move(change));
   return status;
 }
 
@@ -218,48 +230,102 @@ IOStatus FaultFileSystem::RenameFile(const std::string& from, const std::string&
                                      const IOOptions& options, IODebugContext* context) {
   if (!Tick()) return NoPower();
   const std::lock_guard lock(mu_);
-  if (created_.count(to) == 0 && replaced_.count(to) == 0 && std::filesystem::exists(to)) {
-    replaced_[to] = ReadAll(to);
-  }
+  EntryChange change{.path = to, .old_content = ReadIfThere(to), .renamed_from = from};
   const IOStatus status = FileSystemWrapper::RenameFile(from, to, options, context);
   if (!status.ok()) return status;
-  if (replaced_.count(to) == 0) created_.insert(to);
-  created_.erase(from);
+  unsynced_.push_back(std::move(change));
+  synced_.erase(to);
   if (const auto at = synced_.find(from); at != synced_.end()) {
     synced_[to] = at->second;
-    synced_.erase(from);
+    synced_.erase(at);
   }
   return status;
 }
 
-// Anything from "just what was synced" to "all of it", as the disk happened to be; in a log, also a page that did not
-// make it while a later one did.
+IOStatus FaultFileSystem::DeleteFile(const std::string& path, const IOOptions& options,
+                                     IODebugContext* context) {
+  if (!Tick()) return NoPower();
+  const std::lock_guard lock(mu_);
+  EntryChange change{.path = path, .old_content = ReadIfThere(path)};
+  const IOStatus status = FileSystemWrapper::DeleteFile(path, options, context);
+  if (!status.ok()) return status;
+  synced_.erase(path);
+  unsynced_.push_back(std::move(change));
+  return status;
+}
+
+// Just what was synced, all of it, or anything between, as the disk happened to be; in a log, also
+// sectors that did not make it while a later one did. (A log is synced after each record. A
+// manifest may get several before a sync, and RocksDB does not read one with a hole.)
 void FaultFileSystem::CutUnsynced(const std::string& path, uint64_t synced) {
   std::error_code error;
   const uint64_t size = std::filesystem::file_size(path, error);
   if (error || size <= synced) return;
-  const uint64_t kept = random_() % 2 == 0 ? synced : synced + random_() % (size - synced + 1);
+  const uint64_t dice = random_() % 4;
+  const uint64_t kept = dice == 0   ? synced
+                        : dice == 1 ? size
+                                    : synced + random_() % (size - synced + 1);
   std::filesystem::resize_file(path, kept, error);
   if (!path.ends_with(".log") || kept == synced || random_() % 2 == 0) return;
   std::string bytes = ReadAll(path);
-  const uint64_t hole = synced + random_() % (kept - synced);
-  const uint64_t hole_end = std::min<uint64_t>(kept, hole + 1 + random_() % kPageBytes);
+  // Disks write whole sectors.
+  const uint64_t hole =
+      std::max(synced, (synced + random_() % (kept - synced)) / kSectorBytes * kSectorBytes);
+  const uint64_t hole_end =
+      std::min(kept, (hole / kSectorBytes + 1 + random_() % 8) * kSectorBytes);
   std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(hole),
             bytes.begin() + static_cast<std::ptrdiff_t>(hole_end), '\0');
   WriteAll(path, bytes);
 }
 
+void FaultFileSystem::Undo(const EntryChange& change) {
+  std::error_code ignored;
+  if (!change.renamed_from.empty()) {
+    std::filesystem::rename(change.path, change.renamed_from, ignored);
+  } else {
+    std::filesystem::remove(change.path, ignored);
+  }
+  if (change.old_content.has_value()) WriteAll(change.path, *change.old_content);
+}
+
+// Folders are journalled: of what was not synced in them, the first changes stay and the last are
+// undone.
 void FaultFileSystem::Recover() {
   const std::lock_guard lock(mu_);
   for (const auto& [path, synced] : synced_) CutUnsynced(path, synced);
-  std::error_code ignored;
-  for (const std::string& path : created_) std::filesystem::remove(path, ignored);
-  for (const auto& [path, content] : replaced_) WriteAll(path, content);
+  const uint64_t dice = random_() % 4;
+  const size_t kept = dice == 0   ? 0
+                      : dice == 1 ? unsynced_.size()
+                                  : random_() % (unsynced_.size() + 1);
+  for (size_t i = unsynced_.size(); i > kept; --i) Undo(unsynced_[i - 1]);
   synced_.clear();
-  created_.clear();
-  replaced_.clear();
+  unsynced_.clear();
   operations_left_ = kNever;
 }
+
+namespace {
+
+// RocksDB waits a second after a flush or compaction that failed; here each life of a store ends
+// with some of these.
+class ShortSleeps : public rocksdb::SystemClockWrapper {
+ public:
+  ShortSleeps() : SystemClockWrapper(rocksdb::SystemClock::Default()) {}
+  const char* Name() const override { return "ShortSleeps"; }
+  void SleepForMicroseconds(int micros) override {
+    SystemClockWrapper::SleepForMicroseconds(std::min(micros, 100));
+  }
+};
+
+class EnvOfFaults : public rocksdb::EnvWrapper {
+ public:
+  explicit EnvOfFaults(std::shared_ptr<rocksdb::FileSystem> files)
+      : EnvWrapper(rocksdb::Env::Default()) {
+    file_system_ = std::move(files);
+    system_clock_ = std::make_shared<ShortSleeps>();
+  }
+};
+
+}  // namespace
 
 struct FaultEnv::Holder {
   std::unique_ptr<rocksdb::Env> env;
@@ -267,7 +333,7 @@ struct FaultEnv::Holder {
 
 FaultEnv::FaultEnv(uint64_t seed)
     : files_(std::make_shared<FaultFileSystem>(seed)), holder_(std::make_unique<Holder>()) {
-  holder_->env = rocksdb::NewCompositeEnv(files_);
+  holder_->env = std::make_unique<EnvOfFaults>(files_);
 }
 FaultEnv::~FaultEnv() = default;
 

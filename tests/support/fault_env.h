@@ -9,12 +9,15 @@ namespace vouch {
 
 class FaultFileSystem;
 
-// A rocksdb::Env over the real files that loses power and runs out of space when told to. It never syncs for real: what
-// counts as durable is what the code synced, so tests of many crashes stay quick. Thread safe, but for Recover.
+// A rocksdb::Env over the real files that loses power and runs out of space when told to. It never
+// syncs for real: what counts as durable is what the code synced, so tests of many crashes stay
+// quick. Thread safe, but for Recover.
 //
-// Losing power: from one mutating operation on (append, sync, create, rename, delete) nothing changes any more and all
-// such operations fail. Recover, with the store closed, then takes the files back to what was durable: bytes that were
-// not synced are cut off, or some of them stay, torn; files and renames whose folder was not synced are undone.
+// Losing power: from one mutating operation on (append, sync, create, rename, delete) nothing
+// changes any more and all such operations fail. Recover, with the store closed, then takes the
+// files back to what the disk may hold: of bytes that were not synced none, some (torn) or all
+// stay; files that were created, renamed or deleted, and whose folder was not synced since, stay so
+// up to some moment, and after it do not.
 class FaultEnv {
  public:
   explicit FaultEnv(uint64_t seed);
