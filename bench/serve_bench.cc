@@ -1,12 +1,17 @@
 // What a search costs over gRPC on loopback, above the same search in process: 100,000 x 128, HNSW, k = 10.
 //
 // Two copies of one store: this process searches the one, a `vouch serve` of its own the other, in turns. The client has
-// one connection and one request at a time. Payloads are left out, so that the difference is the transport's; a call
-// that does nothing shows how much of it no server could save.
+// one connection and one request at a time. Payloads are left out, so that the difference is the transport's.
+//
+// The floor is what no engine behind gRPC could save: a bare gRPC server with the same messages, which only computes for
+// as long as the search takes in process. For that long the caller's core sleeps, and waking it costs; a call that does
+// nothing is shown as well, since it is over before the core sleeps.
 //
 //   bench_serve VOUCH      the program to serve with
 #include <grpcpp/grpcpp.h>
 
+#include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +19,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "bench/mixture.h"
@@ -82,9 +89,72 @@ double Median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
+// Answers a search by ten hits after it has computed for as many microseconds as its limit says.
+class BareSearch final : public v1::Search::Service {
+ public:
+  grpc::Status Search(grpc::ServerContext*, const v1::SearchRequest* request, v1::SearchResponse* response) override {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds(request->limit());
+    for (uint64_t i = 0; i < 10; ++i) {
+      v1::Hit* hit = response->add_hits();
+      hit->mutable_point()->mutable_id()->set_number(i);
+      hit->set_score(static_cast<float>(i));
+    }
+    while (std::chrono::steady_clock::now() < end) {
+    }
+    return grpc::Status::OK;
+  }
+};
+
+// A process of its own, as gRPC does not survive a fork. Prints its port.
+int ServeBare() {
+  BareSearch service;
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+  builder.RegisterService(&service);
+  const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  if (server == nullptr) return 1;
+  std::printf("%d\n", port);
+  std::fflush(stdout);
+  server->Wait();
+  return 0;
+}
+
+// The bare server as a child, killed with the object.
+class BareServer {
+ public:
+  BareServer() {
+    int out[2];
+    if (::pipe(out) != 0) Check(absl::InternalError("no pipe"));
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      ::dup2(out[1], STDOUT_FILENO);
+      ::close(out[0]);
+      ::execl("/proc/self/exe", "bench_serve", "--bare", nullptr);
+      ::_exit(127);
+    }
+    ::close(out[1]);
+    FILE* lines = ::fdopen(out[0], "r");
+    int port = 0;
+    if (std::fscanf(lines, "%d", &port) != 1) Check(absl::InternalError("the bare server does not start"));
+    std::fclose(lines);
+    address_ = "127.0.0.1:" + std::to_string(port);
+  }
+  ~BareServer() {
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  const std::string& address() const { return address_; }
+
+ private:
+  pid_t pid_ = 0;
+  std::string address_;
+};
+
 int Main(const char* program) {
   const std::filesystem::path dir = std::filesystem::temp_directory_path() / ("vouch-serve-" + std::to_string(::getpid()));
   std::filesystem::create_directories(dir);
+  const BareServer bare;  // before this process has threads
   FillCollection(*OpenDatabase(dir / "here"));
   std::filesystem::copy(dir / "here", dir / "there", std::filesystem::copy_options::recursive);
   std::unique_ptr<Database> database = OpenDatabase(dir / "here");
@@ -115,6 +185,17 @@ int Main(const char* program) {
     const grpc::Status status = stub->Search(&context, request, &response);
     if (!status.ok()) Check(absl::InternalError(status.error_message()));
   };
+  auto bare_stub = v1::Search::NewStub(grpc::CreateChannel(bare.address(), grpc::InsecureChannelCredentials()));
+  double in_process_micros = 0;
+  const auto bare_call = [&](size_t q) {
+    v1::SearchRequest request;
+    request.set_collection("bench");
+    request.set_limit(static_cast<uint32_t>(in_process_micros));
+    request.mutable_query()->mutable_dense()->mutable_vector()->Add(&queries[q * kDim], &queries[q * kDim] + kDim);
+    v1::SearchResponse response;
+    grpc::ClientContext context;
+    if (!bare_stub->Search(&context, request, &response).ok()) Check(absl::InternalError("the bare server is gone"));
+  };
   const auto empty_call = [&](size_t) {
     v1::VersionReply response;
     grpc::ClientContext context;
@@ -123,24 +204,36 @@ int Main(const char* program) {
   };
   Latencies(in_process);
   Latencies(over_grpc);
-  std::vector<double> p50_in, p99_in, p50_out, p99_out, p50_empty, p99_empty, above;
+  struct Line {
+    const char* name;
+    std::vector<double> p50, p99;
+    double Add(const std::vector<double>& micros) {
+      p50.push_back(micros[kQueries / 2]);
+      p99.push_back(micros[kQueries * 99 / 100]);
+      return p50.back();
+    }
+  };
+  Line in{"search in process", {}, {}}, out{"search over gRPC, loopback", {}, {}},
+      floor{"bare gRPC server that computes for as long", {}, {}}, empty{"call that does nothing, over gRPC", {}, {}};
+  std::vector<double> above, floor_above;
   for (size_t round = 0; round < kRounds; ++round) {
-    const std::vector<double> in = Latencies(in_process), out = Latencies(over_grpc), empty = Latencies(empty_call);
-    p50_in.push_back(in[kQueries / 2]);
-    p99_in.push_back(in[kQueries * 99 / 100]);
-    p50_out.push_back(out[kQueries / 2]);
-    p99_out.push_back(out[kQueries * 99 / 100]);
-    p50_empty.push_back(empty[kQueries / 2]);
-    p99_empty.push_back(empty[kQueries * 99 / 100]);
-    above.push_back(p50_out.back() - p50_in.back());
+    in_process_micros = in.Add(Latencies(in_process));
+    above.push_back(out.Add(Latencies(over_grpc)) - in_process_micros);
+    floor_above.push_back(floor.Add(Latencies(bare_call)) - in_process_micros);
+    empty.Add(Latencies(empty_call));
   }
   std::printf("%zu x %zu, HNSW M=16 efConstruction=200 ef=100, k=10, %zu queries, median of %zu rounds, seed %llu\n\n", kRows, kDim,
               kQueries, kRounds, static_cast<unsigned long long>(kSeed));
-  std::printf("| call | p50 µs | p99 µs |\n|---|---|---|\n| search in process | %.0f | %.0f |\n", Median(p50_in), Median(p99_in));
-  std::printf("| search over gRPC, loopback | %.0f | %.0f |\n", Median(p50_out), Median(p99_out));
-  std::printf("| call that does nothing, over gRPC | %.0f | %.0f |\n", Median(p50_empty), Median(p99_empty));
-  std::printf("\np50 above in process: %.0f µs [%.0f–%.0f]\n", Median(above), *std::min_element(above.begin(), above.end()),
-              *std::max_element(above.begin(), above.end()));
+  std::printf("| call | p50 µs | p99 µs |\n|---|---|---|\n");
+  for (const Line* line : {&in, &out, &floor, &empty}) {
+    std::printf("| %s | %.0f | %.0f |\n", line->name, Median(line->p50), Median(line->p99));
+  }
+  const auto print = [](const char* name, const std::vector<double>& values) {
+    std::printf("\n%s: %.0f µs [%.0f–%.0f]\n", name, Median(values), *std::min_element(values.begin(), values.end()),
+                *std::max_element(values.begin(), values.end()));
+  };
+  print("p50 above in process", above);
+  print("of that the floor, a bare gRPC server", floor_above);
   server->Stop();
   collection->reset();
   database.reset();
@@ -156,5 +249,6 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: bench_serve VOUCH\n");
     return 2;
   }
+  if (std::string_view(argv[1]) == "--bare") return vouch::ServeBare();
   return vouch::Main(argv[1]);
 }

@@ -4,7 +4,8 @@
 //   bench_write DIR      makes and removes stores in DIR, whose disk is the one that is measured
 //
 // Rows/s: one client, 100,000 rows of 128 dimensions in batches of 500. Commits/s: rows one by one, 1 client and 16, each
-// for a fixed number of commits. Every commit is synced before it is acknowledged. The median of three rounds counts.
+// for a fixed number of commits, with the latency that a client sees and the commits that shared a sync. Every commit is
+// synced before it is acknowledged. The median of three rounds counts.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -73,18 +74,24 @@ CollectionSchema Schema() {
 // Writes rows [begin, end) of the data as one commit.
 using WriteRows = std::function<void(size_t begin, size_t end)>;
 
-// A fresh store in `path` for one measurement; `measure` gets the way to write to it.
-using WithStore = std::function<double(const std::string& path, const std::function<double(const WriteRows&)>& measure)>;
+// One measurement, given the way to write.
+using Measurement = std::function<void(const WriteRows&)>;
+// A fresh store in `path` for one measurement; returns the mean number of commits that shared a sync.
+using WithStore = std::function<double(const std::string& path, const Measurement& measure)>;
 
-double OnCommitLog(const std::vector<float>& data, const std::string& path,
-                   const std::function<double(const WriteRows&)>& measure) {
+double GroupSize(Store& store) {
+  const CommitLogStats stats = store.commit_log().Stats();
+  return static_cast<double>(stats.commits) / static_cast<double>(std::max<uint64_t>(1, stats.syncs));
+}
+
+double OnCommitLog(const std::vector<float>& data, const std::string& path, const Measurement& measure) {
   StoreOptions options;
   options.path = path;
   const auto store = Store::Open(options);
   Check(store.status());
   const auto info = (*store)->catalog().CreateCollection("bench", "bench", Schema(), 0);
   Check(info.status());
-  return measure([&](size_t begin, size_t end) {
+  measure([&](size_t begin, size_t end) {
     CommitRequest request;
     request.collection = info->id;
     for (size_t row = begin; row < end; ++row) {
@@ -95,17 +102,17 @@ double OnCommitLog(const std::vector<float>& data, const std::string& path,
     }
     Check((*store)->commit_log().Commit(std::move(request)).status());
   });
+  return GroupSize(**store);
 }
 
-double OnCollection(const std::vector<float>& data, const std::string& path,
-                    const std::function<double(const WriteRows&)>& measure) {
+double OnCollection(const std::vector<float>& data, const std::string& path, const Measurement& measure) {
   DatabaseOptions options;
   options.path = path;
   const auto database = Database::Open(options);
   Check(database.status());
   const auto collection = (*database)->CreateCollection(Principal(), "bench", Schema());
   Check(collection.status());
-  return measure([&](size_t begin, size_t end) {
+  measure([&](size_t begin, size_t end) {
     WriteRequest request;
     for (size_t row = begin; row < end; ++row) {
       PointInput& point = request.upserts.emplace_back();
@@ -114,6 +121,7 @@ double OnCollection(const std::vector<float>& data, const std::string& path,
     }
     Check((*collection)->Write(std::move(request)).status());
   });
+  return GroupSize((*collection)->store());
 }
 
 double RowsPerSecond(const WriteRows& write) {
@@ -122,36 +130,53 @@ double RowsPerSecond(const WriteRows& write) {
   return kRows / SecondsSince(start);
 }
 
-double CommitsPerSecond(const WriteRows& write, size_t clients, size_t commits) {
-  std::atomic<size_t> next = 0;
-  std::vector<std::thread> threads;
-  const auto start = std::chrono::steady_clock::now();
-  for (size_t t = 0; t < clients; ++t) {
-    threads.emplace_back([&] {
-      for (size_t row = next++; row < commits; row = next++) write(row, row + 1);
-    });
+// Rows one by one, by so many clients.
+struct SingleRows {
+  std::vector<double> per_second, p50_us, p99_us, group;  // one a round
+
+  void Run(const WriteRows& write, size_t clients, size_t commits) {
+    std::atomic<size_t> next = 0;
+    std::vector<double> micros(commits);
+    std::vector<std::thread> threads;
+    const auto start = std::chrono::steady_clock::now();
+    for (size_t t = 0; t < clients; ++t) {
+      threads.emplace_back([&] {
+        for (size_t row = next++; row < commits; row = next++) {
+          const auto begin = std::chrono::steady_clock::now();
+          write(row, row + 1);
+          micros[row] = 1e6 * SecondsSince(begin);
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    per_second.push_back(static_cast<double>(commits) / SecondsSince(start));
+    std::sort(micros.begin(), micros.end());
+    p50_us.push_back(micros[commits / 2]);
+    p99_us.push_back(micros[commits * 99 / 100]);
   }
-  for (std::thread& thread : threads) thread.join();
-  return static_cast<double>(commits) / SecondsSince(start);
-}
+};
 
 void Measure(const char* name, const std::string& dir, const WithStore& with_store) {
-  std::vector<double> rows, one, many;
+  std::vector<double> rows, ratio;
+  SingleRows one, many;
   const std::string path = dir + "/bench-write";
-  const auto fresh = [&](const std::function<double(const WriteRows&)>& measure) {
+  const auto fresh = [&](const Measurement& measure) {
     std::filesystem::remove_all(path);
-    const double value = with_store(path, measure);
+    const double group = with_store(path, measure);
     std::filesystem::remove_all(path);
-    return value;
+    return group;
   };
   for (size_t round = 0; round < kRounds; ++round) {  // in turns, so that a slow minute is shared
-    rows.push_back(fresh(RowsPerSecond));
-    one.push_back(fresh([](const WriteRows& write) { return CommitsPerSecond(write, 1, kCommitsOfOne); }));
-    many.push_back(
-        fresh([](const WriteRows& write) { return CommitsPerSecond(write, kManyClients, kCommitsOfMany); }));
+    fresh([&](const WriteRows& write) { rows.push_back(RowsPerSecond(write)); });
+    one.group.push_back(fresh([&](const WriteRows& write) { one.Run(write, 1, kCommitsOfOne); }));
+    many.group.push_back(fresh([&](const WriteRows& write) { many.Run(write, kManyClients, kCommitsOfMany); }));
+    ratio.push_back(many.per_second.back() / one.per_second.back());
   }
-  std::printf("| %s | %.0f | %.0f | %.0f | %.1f |\n", name, Median(rows), Median(one), Median(many),
-              Median(many) / Median(one));
+  std::sort(ratio.begin(), ratio.end());
+  std::printf("| %s | %.0f | %.0f | %.0f / %.0f | %.0f | %.0f / %.0f | %.1f | %.1f [%.1f–%.1f] |\n", name, Median(rows),
+              Median(one.per_second), Median(one.p50_us), Median(one.p99_us), Median(many.per_second),
+              Median(many.p50_us), Median(many.p99_us), Median(many.group), Median(ratio), ratio.front(),
+              ratio.back());
   std::fflush(stdout);
 }
 
@@ -184,8 +209,9 @@ int main(int argc, char** argv) {
               "one fdatasync takes %.3f ms\n\n",
               kDim, kRounds, Commit().c_str(), static_cast<unsigned long long>(kSeed),
               std::thread::hardware_concurrency(), SyncMillis(dir));
-  std::printf("| through | rows/s in batches of %zu | commits/s, 1 client | commits/s, %zu clients | ratio |\n"
-              "|---|---|---|---|---|\n",
+  std::printf("| through | rows/s in batches of %zu | commits/s, 1 client | p50 / p99 µs | commits/s, %zu clients | "
+              "p50 / p99 µs | commits a sync | ratio |\n"
+              "|---|---|---|---|---|---|---|---|\n",
               kBatch, kManyClients);
   Measure("CommitLog", dir, [&](const std::string& path, const auto& measure) {
     return OnCommitLog(data, path, measure);

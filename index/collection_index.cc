@@ -74,6 +74,12 @@ absl::StatusOr<bool> FitsSource(const Segment& segment, const RowSource& source)
   return fits;
 }
 
+// What Prepare hands to Apply: the rows' segment, numbered from 0. Null where there are no rows.
+class PreparedSegment final : public PreparedRows {
+ public:
+  SegmentPtr segment;
+};
+
 class CollectionIndexImpl final : public CollectionIndex {
  public:
   CollectionIndexImpl(std::shared_ptr<const IndexSchema> schema, std::shared_ptr<RetiredRows> retired,
@@ -82,30 +88,31 @@ class CollectionIndexImpl final : public CollectionIndex {
   ~CollectionIndexImpl() override { maintainer_->Shutdown(); }
 
   absl::StatusOr<std::shared_ptr<const PreparedRows>> Prepare(std::span<const RowInput> rows) const override {
-    absl::StatusOr<std::shared_ptr<const IndexedRows>> prepared = IndexedRows::Prepare(*schema_, rows);
-    if (!prepared.ok()) return prepared.status();
-    return std::shared_ptr<const PreparedRows>(*std::move(prepared));
+    auto prepared = std::make_shared<PreparedSegment>();
+    if (rows.empty()) return prepared;
+    const auto indexed = IndexedRows::Prepare(*schema_, rows);
+    if (!indexed.ok()) return indexed.status();
+    absl::StatusOr<SegmentPtr> segment = BuildFreshSegment(*schema_, RowId(0), rows, **indexed);
+    if (!segment.ok()) return segment.status();
+    prepared->segment = *std::move(segment);
+    return prepared;
   }
 
-  void Apply(const CommitRequest& request, const CommitHeader& header) override {
+  void Apply(std::span<const DurableCommit> commits) override {
     const std::shared_ptr<const SegmentSet> current = maintainer_->Current();
-    if (header.version <= current->latest) return;
-    if (header.row_count != request.upserts.size() ||
-        (header.row_count > 0 && header.first_row.value != current->rows)) {
-      maintainer_->ReportError(absl::InternalError(
-          absl::StrCat("commit ", header.version.value, " adds ", header.row_count, " rows from ",
-                       header.first_row.value, " on; the index has ", current->rows, " rows")));
-      return;
+    std::vector<SegmentPtr> fresh;
+    Version latest = current->latest;
+    uint64_t rows = current->rows;
+    absl::Status status;
+    for (const DurableCommit& commit : commits) {
+      const CommitHeader& header = *commit.header;
+      if (header.version <= latest) continue;
+      if (status = AddCommit(commit, rows, fresh); !status.ok()) break;
+      for (RowId row : header.retired) retired_->Retire(row, header.version);
+      latest = header.version;
     }
-    SegmentPtr fresh;
-    if (header.row_count > 0) {
-      absl::StatusOr<SegmentPtr> built =
-          BuildFreshSegment(*schema_, header.first_row, request.upserts, *PreparedOf(request));
-      if (!built.ok()) return maintainer_->ReportError(built.status());
-      fresh = *std::move(built);
-    }
-    for (RowId row : header.retired) retired_->Retire(row, header.version);
-    maintainer_->Append(std::move(fresh), header.version);
+    if (latest > current->latest) maintainer_->Append(std::move(fresh), latest);
+    if (!status.ok()) maintainer_->ReportError(status);
   }
 
   IndexReader Read(Version at, uint64_t rows_at) const override {
@@ -119,16 +126,38 @@ class CollectionIndexImpl final : public CollectionIndex {
   absl::Status WaitIdle(const CancelToken& cancel) override { return maintainer_->WaitIdle(cancel); }
 
  private:
-  std::shared_ptr<const IndexedRows> PreparedOf(const CommitRequest& request) {
-    auto prepared = std::dynamic_pointer_cast<const IndexedRows>(request.prepared);
-    if (prepared != nullptr && prepared->payloads.size() == request.upserts.size()) return prepared;
+  // Adds the commit's segment to `fresh`; `rows` is where its rows start, and moves on.
+  absl::Status AddCommit(const DurableCommit& commit, uint64_t& rows, std::vector<SegmentPtr>& fresh) {
+    const CommitHeader& header = *commit.header;
+    const std::vector<RowInput>& upserts = commit.request->upserts;
+    if (header.row_count != upserts.size() || (header.row_count > 0 && header.first_row.value != rows)) {
+      return absl::InternalError(absl::StrCat("commit ", header.version.value, " adds ", header.row_count,
+                                              " rows from ", header.first_row.value, " on; the index has ", rows,
+                                              " rows"));
+    }
+    if (header.row_count == 0) return absl::OkStatus();
+    const auto prepared = std::dynamic_pointer_cast<const PreparedSegment>(commit.request->prepared);
+    if (prepared != nullptr && prepared->segment != nullptr && prepared->segment->rows.size() == upserts.size()) {
+      auto segment = std::make_shared<Segment>(*prepared->segment);  // shares all its parts
+      segment->rows = {header.first_row, header.rows_end()};
+      fresh.push_back(std::move(segment));
+    } else {
+      absl::StatusOr<SegmentPtr> built = BuildUnprepared(header.first_row, upserts);
+      if (!built.ok()) return built.status();
+      fresh.push_back(*std::move(built));
+    }
+    rows = header.rows_end().value;
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<SegmentPtr> BuildUnprepared(RowId first, std::span<const RowInput> rows) {
     uint64_t refused = 0;
-    prepared = IndexedRows::PrepareStored(*schema_, request.upserts, refused);
+    const auto indexed = IndexedRows::PrepareStored(*schema_, rows, refused);
     if (refused > 0) {
       maintainer_->ReportError(absl::InvalidArgumentError(
           absl::StrCat(refused, " committed rows do not fit the schema; they have no text and no payload here")));
     }
-    return prepared;
+    return BuildFreshSegment(*schema_, first, rows, *indexed);
   }
 
   const std::shared_ptr<const IndexSchema> schema_;

@@ -12,7 +12,7 @@
 #include "index/index_reader.h"
 #include "index/job_pool.h"
 #include "index/row_source.h"
-#include "storage/commit.h"
+#include "storage/commit_log.h"
 #include "storage/filesystem.h"
 #include "storage/schema.h"
 
@@ -47,8 +47,8 @@ struct IndexStatus {
 
 // All that can be searched in one collection.
 //
-// Rows come in by Prepare (any thread) and Apply (the commit log's writer thread, version order). Fresh rows lie in
-// small immutable segments that are searched exactly; the background seals them into segments with graphs and files.
+// Rows come in by Prepare (any thread) and Apply (one thread at a time, version order). Fresh rows lie in small immutable
+// segments, made by Prepare, that are searched exactly; the background seals them into segments with graphs and files.
 // Readers take an IndexReader, which holds one immutable snapshot.
 //
 // Invariants:
@@ -64,10 +64,16 @@ class CollectionIndex {
       const std::function<absl::Status(const std::function<void(RowId, Version)>&)>& scan_retired);
   virtual ~CollectionIndex() = default;
 
-  // Analyses texts and types payloads. INVALID_ARGUMENT names the row's id, the field and what is wrong.
+  // Makes the rows' segment: analyses texts, types payloads, copies vectors. The same rows go into the commit,
+  // unchanged. INVALID_ARGUMENT names the row's id, the field and what is wrong.
   virtual absl::StatusOr<std::shared_ptr<const PreparedRows>> Prepare(std::span<const RowInput> rows) const = 0;
-  // Makes a durable commit visible. `prepared` may be null (it is then made here).
-  virtual void Apply(const CommitRequest& request, const CommitHeader& header) = 0;
+  // Makes durable commits of this collection visible, all at one moment. What Prepare made may be missing in them (it
+  // is then made here).
+  virtual void Apply(std::span<const DurableCommit> commits) = 0;
+  void Apply(const CommitRequest& request, const CommitHeader& header) {
+    const DurableCommit commit{&request, &header};
+    Apply(std::span(&commit, 1));
+  }
 
   // The latest snapshot; `at` is the version to be read and `rows_at` its rows_end. Cheap.
   virtual IndexReader Read(Version at, uint64_t rows_at) const = 0;

@@ -12,8 +12,8 @@
 
 namespace vouch {
 
-// What the index makes of rows before their commit: the costly part of taking them in, done on the caller's thread.
-class IndexedRows final : public PreparedRows {
+// Analysed texts and typed payloads of rows: the costly part of making a segment of them.
+class IndexedRows {
  public:
   std::vector<TypedPayload> payloads;             // one a row
   std::vector<std::vector<AnalyzedText>> texts;   // by text field, then by row

@@ -65,7 +65,7 @@ std::vector<SegmentPtr> SegmentMaintainer::MergeTail(const std::vector<SegmentPt
   return result;
 }
 
-void SegmentMaintainer::Append(SegmentPtr fresh, Version version) {
+void SegmentMaintainer::Append(std::vector<SegmentPtr> fresh, Version version) {
   std::shared_ptr<const SegmentSet> base;
   uint64_t busy_end = 0;
   {
@@ -75,16 +75,16 @@ void SegmentMaintainer::Append(SegmentPtr fresh, Version version) {
   }
   std::vector<SegmentPtr> segments = base->segments;
   uint64_t rows = base->rows;
-  if (fresh != nullptr) {
-    rows = fresh->rows.end.value;
-    segments.push_back(fresh);
+  if (!fresh.empty()) {
+    rows = fresh.back()->rows.end.value;
+    segments.insert(segments.end(), fresh.begin(), fresh.end());
     segments = MergeTail(segments, busy_end);
   }
   std::lock_guard lock(mu_);
   if (current_ != base || busy_end_ != busy_end) {
-    // A job began or published meanwhile: its range may reach into the merge, so this time the row is only added.
+    // A job began or published meanwhile: its range may reach into the merge, so this time the rows are only added.
     segments = current_->segments;
-    if (fresh != nullptr) segments.push_back(std::move(fresh));
+    segments.insert(segments.end(), fresh.begin(), fresh.end());
   }
   PublishSet(std::move(segments), version, rows);
   ScheduleIfDue();

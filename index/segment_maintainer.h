@@ -37,8 +37,8 @@ class SegmentMaintainer : public std::enable_shared_from_this<SegmentMaintainer>
                     std::shared_ptr<const SegmentSet> initial, uint64_t files_damaged);
 
   std::shared_ptr<const SegmentSet> Current() const;
-  // Publishes a commit: `fresh` holds its rows, which follow those published; null where it added none.
-  void Append(SegmentPtr fresh, Version version);
+  // Publishes commits up to `version`: `fresh` holds their rows, which follow those published.
+  void Append(std::vector<SegmentPtr> fresh, Version version);
   void ReportError(const absl::Status& status);
 
   IndexStatus Status() const;

@@ -66,7 +66,7 @@ absl::Status CollectionImpl::OpenIndex() {
   return absl::OkStatus();
 }
 
-void CollectionImpl::Apply(const CommitRequest& request, const CommitHeader& header) {
+void CollectionImpl::Apply(std::span<const DurableCommit> commits) {
   std::shared_ptr<CollectionIndex> index;
   {
     // Whatever the state: a drop that fails leaves a collection that must have missed nothing.
@@ -74,7 +74,8 @@ void CollectionImpl::Apply(const CommitRequest& request, const CommitHeader& hea
     index = latest_.index;
   }
   if (index == nullptr) return;
-  index->Apply(request, header);
+  index->Apply(commits);
+  const CommitHeader& header = *commits.back().header;
   const std::lock_guard lock(mu_);
   latest_.version = header.version;
   latest_.rows = header.rows_end().value;

@@ -41,8 +41,8 @@ class CollectionImpl final : public Collection {
                                                               CollectionDeps deps);
   ~CollectionImpl() override = default;
 
-  // On the commit log's writer thread, in version order.
-  void Apply(const CommitRequest& request, const CommitHeader& header);
+  // Called by the commit log: one call at a time, in version order. At least one commit.
+  void Apply(std::span<const DurableCommit> commits);
   // Later calls answer NOT_FOUND; index files go with the index. `drop` removes the collection from
   // the catalog; its error leaves the collection as it was.
   absl::Status Drop(const std::function<absl::Status()>& drop);
@@ -110,7 +110,7 @@ class CollectionImpl final : public Collection {
 
   mutable std::mutex mu_;
   State state_ = State::kOpen;  // guarded by mu_
-  Latest latest_;  // guarded by mu_
+  Latest latest_;               // guarded by mu_
 };
 
 }  // namespace vouch

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
@@ -110,14 +112,19 @@ class LocalDatabase final : public Database, private CommitListener {
     return IndexDirectory() + "/" + DirectoryName(id);
   }
 
-  void OnCommit(const CommitRequest& request, const CommitHeader& header) override {
-    std::shared_ptr<CollectionImpl> collection;
-    {
-      const std::lock_guard lock(mu_);
-      const auto slot = slots_.find(request.collection);
-      if (slot != slots_.end()) collection = slot->second->collection;
+  void OnCommits(std::span<const DurableCommit> commits) override {
+    // By collection, in order within each.
+    absl::flat_hash_map<CollectionId, std::vector<DurableCommit>> parts;
+    for (const DurableCommit& commit : commits) parts[commit.request->collection].push_back(commit);
+    for (const auto& [id, part] : parts) {
+      std::shared_ptr<CollectionImpl> collection;
+      {
+        const std::lock_guard lock(mu_);
+        const auto slot = slots_.find(id);
+        if (slot != slots_.end()) collection = slot->second->collection;
+      }
+      if (collection != nullptr) collection->Apply(part);
     }
-    if (collection != nullptr) collection->Apply(request, header);
   }
 
   std::shared_ptr<Slot> SlotOf(CollectionId id) {

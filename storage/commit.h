@@ -35,7 +35,7 @@ struct Artifact {
   std::string bytes;
 };
 
-// What the index made of the rows before the commit, on the caller's thread (analysed text, typed payload).
+// What the index made of the rows before the commit, on the caller's thread.
 // Storage only carries it to the listener.
 class PreparedRows {
  public:

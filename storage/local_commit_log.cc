@@ -35,27 +35,45 @@ void LocalCommitLog::SetListener(CommitListener* listener) {
   listener_ = listener;
 }
 
+CommitLogStats LocalCommitLog::Stats() const {
+  std::lock_guard lock(mu_);
+  return stats_;
+}
+
 void LocalCommitLog::Run(Waiter& waiter) {
-  std::vector<Waiter*> group;
-  CommitListener* listener = nullptr;
-  {
-    std::unique_lock lock(mu_);
-    queue_.push_back(&waiter);
-    while (!waiter.done && (writing_ || queue_.front() != &waiter)) waiter.turn.wait(lock);
-    if (waiter.done) return;
-    writing_ = true;
-    group = TakeGroup();
-    listener = listener_;
-  }
+  std::unique_lock lock(mu_);
+  queue_.push_back(&waiter);
+  while (!waiter.done && (writing_ || queue_.front() != &waiter)) waiter.turn.wait(lock);
+  if (waiter.done) return;
+  writing_ = true;
+  const std::vector<Waiter*> group = TakeGroup();
+  CommitListener* const listener = listener_;
+  bool written = false;
   if (waiter.exclusive != nullptr) {
+    applied_more_.wait(lock, [this] { return groups_applied_ == groups_written_; });
+    lock.unlock();
     waiter.exclusive_status = (*waiter.exclusive)();
   } else {
-    WriteGroup(group, listener);
+    lock.unlock();
+    written = WriteGroup(group);
   }
-  std::lock_guard lock(mu_);
+  lock.lock();
   writing_ = false;
-  // The next writer first: its group is what the others wait for.
   if (!queue_.empty()) queue_.front()->turn.notify_one();
+  const uint64_t turn = groups_written_++;
+  if (written) {
+    ++stats_.syncs;
+    for (const Waiter* member : group) stats_.commits += member->commit->is_new ? 1 : 0;
+  }
+  // A group without a new commit takes its turn as well: what it tells may be a commit that is not applied yet.
+  applied_more_.wait(lock, [&] { return groups_applied_ == turn; });
+  if (written && listener != nullptr) {
+    lock.unlock();
+    Apply(group, *listener);
+    lock.lock();
+  }
+  ++groups_applied_;
+  applied_more_.notify_all();
   for (Waiter* member : group) {
     member->done = true;
     if (member != &waiter) member->turn.notify_one();
@@ -78,7 +96,7 @@ std::vector<LocalCommitLog::Waiter*> LocalCommitLog::TakeGroup() {
   return group;
 }
 
-void LocalCommitLog::WriteGroup(std::span<Waiter* const> group, CommitListener* listener) {
+bool LocalCommitLog::WriteGroup(std::span<Waiter* const> group) {
   std::vector<PendingCommit*> commits;
   size_t bytes = 0;
   for (const Waiter* waiter : group) {
@@ -91,20 +109,26 @@ void LocalCommitLog::WriteGroup(std::span<Waiter* const> group, CommitListener* 
   if (status.ok()) status = builder.Build(commits, batch);
   if (!status.ok()) {
     for (PendingCommit* commit : commits) commit->result = status;
-    return;
+    return false;
   }
-  if (batch.Count() == 0) return;
+  if (batch.Count() == 0) return false;
   if (auto s = rocks_.Write(batch); !s.ok()) {
     for (PendingCommit* commit : commits) {
       if (commit->needs_group) commit->result = s;
     }
-    return;
+    return false;
   }
   builder.PublishTips();
-  if (listener == nullptr) return;
-  for (const PendingCommit* commit : commits) {
-    if (commit->is_new) listener->OnCommit(commit->request, commit->result->header);
+  return true;
+}
+
+void LocalCommitLog::Apply(std::span<Waiter* const> group, CommitListener& listener) {
+  std::vector<DurableCommit> durable;
+  for (const Waiter* waiter : group) {
+    const PendingCommit& commit = *waiter->commit;
+    if (commit.is_new) durable.push_back({&commit.request, &commit.result->header});
   }
+  if (!durable.empty()) listener.OnCommits(durable);
 }
 
 }  // namespace vouch

@@ -25,8 +25,11 @@ class Rocks;
 // Invariants:
 // 1. One thread at a time is the writer: the one whose call stands at the head of the queue. It takes what stands behind
 //    it along, up to kMaxGroupCommits and kMaxGroupBytes, so that all share one sync; the next group gathers meanwhile.
-// 2. Readers and the listener see a commit only after it is durable, and in version order.
-// 3. No lock is held while the writer reads, writes, syncs or calls the listener.
+// 2. Readers and the listener see a commit only after it is durable, and in version order: one thread at a time applies,
+//    in the order in which the groups were written. It is no longer the writer then, so that the next group is written
+//    and synced while this one is applied.
+// 3. No lock is held while a thread reads, writes, syncs or calls the listener.
+// 4. Exclusive work runs while nobody writes or applies.
 class LocalCommitLog : public CommitLog {
  public:
   static constexpr size_t kMaxGroupCommits = 64;
@@ -37,6 +40,7 @@ class LocalCommitLog : public CommitLog {
       : rocks_(rocks), directory_(directory) {}
 
   absl::StatusOr<CommitResult> Commit(CommitRequest request) override;
+  CommitLogStats Stats() const override;
   // Runs `work` as the only writer: no commit is under way in it. For changes of the catalog.
   absl::Status RunExclusive(const std::function<absl::Status()>& work);
   // Null removes it. Not while commits are under way.
@@ -54,14 +58,21 @@ class LocalCommitLog : public CommitLog {
   void Run(Waiter& waiter);
   // What the head of the queue takes along, itself first.
   std::vector<Waiter*> TakeGroup();  // holding mu_
-  void WriteGroup(std::span<Waiter* const> group, CommitListener* listener);
+  // True where something was written.
+  bool WriteGroup(std::span<Waiter* const> group);
+  static void Apply(std::span<Waiter* const> group, CommitListener& listener);
 
   Rocks& rocks_;
   CollectionDirectory& directory_;
-  std::mutex mu_;
-  std::deque<Waiter*> queue_;  // guarded by mu_
-  bool writing_ = false;  // guarded by mu_
-  CommitListener* listener_ = nullptr;  // guarded by mu_
+  mutable std::mutex mu_;
+  std::condition_variable applied_more_;
+  // --- guarded by mu_
+  std::deque<Waiter*> queue_;
+  bool writing_ = false;
+  uint64_t groups_written_ = 0;
+  uint64_t groups_applied_ = 0;
+  CommitLogStats stats_;
+  CommitListener* listener_ = nullptr;
 };
 
 }  // namespace vouch

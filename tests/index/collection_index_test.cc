@@ -110,6 +110,35 @@ TEST_F(CollectionIndexTest, EachVersionShowsItsRows) {
   EXPECT_EQ(Latest().IdOf(RowId(2)), PointId(1));
 }
 
+TEST_F(CollectionIndexTest, CommitsOfOneGroupAreAppliedAsOneByOne) {
+  Open(Options());
+  Commit({Point(1, {1, 0, 0, 0, 0}), Point(2, {2, 0, 0, 0, 0})});
+  std::vector<std::pair<CommitRequest, CommitHeader>> made;
+  made.push_back(model_.Commit({Point(3, {4, 0, 0, 0, 0})}, {}));
+  made.push_back(model_.Commit({}, {PointId(2)}));
+  for (uint64_t id = 3; id < 12; ++id) made.push_back(model_.Commit({Point(id, {3, 0, 0, 0, 0})}, {}));
+  std::vector<DurableCommit> group;
+  for (size_t i = 0; i < made.size(); ++i) {
+    // Prepared or not, and one that was applied before.
+    if (i % 3 != 0) made[i].first.prepared = *index_->Prepare(made[i].first.upserts);
+    group.push_back({&made[i].first, &made[i].second});
+  }
+  index_->Apply(std::span(group).first(2));
+  index_->Apply(std::span(group).subspan(1));
+  EXPECT_EQ(index_->latest(), model_.latest());
+  const auto rows_at = [&](uint64_t version) {
+    const IndexReader reader = index_->Read(Version(version), model_.rows_at(Version(version)));
+    return Search(reader, Mask(reader));
+  };
+  EXPECT_THAT(rows_at(1), ElementsAre(0, 1));
+  EXPECT_THAT(rows_at(2), ElementsAre(0, 1, 2));
+  EXPECT_THAT(rows_at(3), ElementsAre(0, 2));
+  EXPECT_THAT(rows_at(4), ElementsAre(0, 3));
+  EXPECT_THAT(rows_at(5), ElementsAre(0, 3, 4));
+  EXPECT_THAT(index_->Status().last_error, IsEmpty());
+  EXPECT_LT(index_->Status().segments.size(), 8u) << "small neighbours are merged";
+}
+
 TEST_F(CollectionIndexTest, AnOldSnapshotIsUntouchedByLaterCommitsAndMerges) {
   Open(Options());
   Commit({Point(1, {1, 0, 0, 0, 0}), Point(2, {2, 0, 0, 0, 0})});

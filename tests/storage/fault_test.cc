@@ -18,7 +18,7 @@ using testing::HasSubstr;
 
 class CountingListener : public CommitListener {
  public:
-  void OnCommit(const CommitRequest&, const CommitHeader& header) override { last = header.version; }
+  void OnCommits(std::span<const DurableCommit> commits) override { last = commits.back().header->version; }
   Version last;
 };
 

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <limits>
+#include <mutex>
 #include <set>
+#include <span>
 #include <thread>
 
 #include "tests/storage/store_fixture.h"
@@ -321,14 +324,22 @@ TEST_F(StoreTest, EverythingIsThereAfterReopening) {
 class Recorder : public CommitListener {
  public:
   Recorder(const Store& store, CollectionId collection) : store_(store), collection_(collection) {}
-  void OnCommit(const CommitRequest& request, const CommitHeader& header) override {
-    heard.push_back(header.version.value);
-    readable &= store_.GetState(collection_)->latest >= header.version;
-    readable &= store_.GetCommit(collection_, header.version).ok();
-    for (const RowInput& row : request.upserts) {
-      readable &= store_.FindPoint(collection_, row.id, header.version)->has_value();
+  void OnCommits(std::span<const DurableCommit> commits) override {
+    EXPECT_EQ(calls.fetch_add(1), 0) << "one call at a time";
+    EXPECT_FALSE(commits.empty());
+    for (const auto& [request, header] : commits) {
+      heard.push_back(header->version.value);
+      readable &= store_.GetState(collection_)->latest >= header->version;
+      readable &= store_.GetCommit(collection_, header->version).ok();
+      for (const RowInput& row : request->upserts) {
+        readable &= store_.FindPoint(collection_, row.id, header->version)->has_value();
+      }
     }
+    ++groups;
+    calls.fetch_sub(1);
   }
+  std::atomic<int> calls = 0;
+  uint64_t groups = 0;
   std::vector<uint64_t> heard;
   bool readable = true;
 
@@ -336,6 +347,56 @@ class Recorder : public CommitListener {
   const Store& store_;
   const CollectionId collection_;
 };
+
+// Stays in the first call until it is let go.
+class SlowListener : public CommitListener {
+ public:
+  void OnCommits(std::span<const DurableCommit> commits) override {
+    std::unique_lock lock(mu_);
+    if (heard.empty()) {
+      inside_ = true;
+      changed_.notify_all();
+      changed_.wait(lock, [this] { return let_go_; });
+    }
+    for (const DurableCommit& commit : commits) heard.push_back(commit.header->version.value);
+  }
+  void AwaitFirst() {
+    std::unique_lock lock(mu_);
+    changed_.wait(lock, [this] { return inside_; });
+  }
+  void LetGo() {
+    const std::lock_guard lock(mu_);
+    let_go_ = true;
+    changed_.notify_all();
+  }
+  std::vector<uint64_t> heard;
+
+ private:
+  std::mutex mu_;
+  std::condition_variable changed_;
+  bool inside_ = false;
+  bool let_go_ = false;
+};
+
+TEST_F(StoreTest, TheNextGroupIsDurableWhileOneIsApplied) {
+  SlowListener listener;
+  store_->SetListener(&listener);
+  std::atomic<int> acknowledged = 0;
+  const auto commit = [&](uint64_t id) {
+    EXPECT_TRUE(Commit(Upsert(c_, {MakeRow(id, id)})).ok());
+    ++acknowledged;
+  };
+  std::thread first(commit, 1);
+  listener.AwaitFirst();
+  std::thread second(commit, 2);
+  while (store_->GetState(c_)->latest < Version(2)) std::this_thread::yield();
+  EXPECT_EQ(acknowledged, 0) << "none is acknowledged before it is applied";
+  listener.LetGo();
+  first.join();
+  second.join();
+  EXPECT_EQ(listener.heard, (std::vector<uint64_t>{1, 2}));
+  store_->SetListener(nullptr);
+}
 
 TEST_F(StoreTest, ConcurrentCommitsAreDenseAndHeardInOrder) {
   constexpr uint64_t kThreads = 16, kCommits = 25;
@@ -366,6 +427,8 @@ TEST_F(StoreTest, ConcurrentCommitsAreDenseAndHeardInOrder) {
   EXPECT_EQ(*all.rbegin(), kThreads * kCommits);
   EXPECT_EQ(recorder.heard, std::vector<uint64_t>(all.begin(), all.end()));
   EXPECT_TRUE(recorder.readable);
+  EXPECT_EQ(store_->commit_log().Stats().commits, kThreads * kCommits);
+  EXPECT_EQ(store_->commit_log().Stats().syncs, recorder.groups) << "what shares a sync is heard together";
   const auto state = store_->GetState(c_);
   EXPECT_EQ(state->rows, 2 * kThreads * kCommits);
   EXPECT_EQ(state->live_rows, kThreads * kCommits + 1);
