@@ -19,6 +19,8 @@ pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(GUMBO REQUIRED IMPORTED_TARGET gumbo)
 pkg_check_modules(CMARK REQUIRED IMPORTED_TARGET libcmark)
+find_library(ROARING_LIBRARY roaring REQUIRED)
+find_path(ROARING_INCLUDE_DIR roaring/roaring.h REQUIRED)
 find_library(STEMMER_LIBRARY stemmer REQUIRED)
 find_path(STEMMER_INCLUDE_DIR libstemmer.h REQUIRED)
 
@@ -47,3 +49,7 @@ target_link_libraries(vouch_faiss INTERFACE "${FAISS_LIBRARY}" OpenMP::OpenMP_CX
 add_library(vouch_stemmer INTERFACE)
 target_include_directories(vouch_stemmer SYSTEM INTERFACE "${STEMMER_INCLUDE_DIR}")
 target_link_libraries(vouch_stemmer INTERFACE "${STEMMER_LIBRARY}")
+
+add_library(vouch_roaring INTERFACE)
+target_include_directories(vouch_roaring SYSTEM INTERFACE "${ROARING_INCLUDE_DIR}")
+target_link_libraries(vouch_roaring INTERFACE "${ROARING_LIBRARY}")

@@ -7,6 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "index/dense/dense_search.h"
 #include "index/dense/kernels.h"
+#include "index/payload/compiled_filter.h"
+#include "index/payload/value_index.h"
 #include "index/segment_set.h"
 
 namespace vouch {
@@ -83,39 +85,39 @@ struct PlanCounts {
   }
 };
 
-// Clears the rows of the segment that a reader of rows [0, rows_at) does not have yet.
-void ClearNewRows(const Segment& segment, uint64_t rows_at, std::unique_ptr<Bitmap>& visible) {
-  if (segment.rows.end.value <= rows_at) return;
-  if (segment.rows.begin.value >= rows_at) {
-    visible = std::make_unique<Bitmap>(segment.row_count(), false);
-    return;
-  }
-  if (visible == nullptr) visible = std::make_unique<Bitmap>(segment.row_count(), true);
-  for (uint64_t row = rows_at; row < segment.rows.end.value; ++row) visible->Clear(row - segment.rows.begin.value);
+// The rows of the segment that a reader of rows [0, rows_at) at the version sees.
+VisibleRows VisibleIn(const SegmentSet& set, const Segment& segment, Version at, uint64_t rows_at) {
+  if (segment.rows.begin.value >= rows_at) return {.rows = std::make_shared<Bitmap>(segment.row_count()), .count = 0};
+  VisibleRows visible = segment.visible->At(*set.retired, segment.rows, at);
+  if (segment.rows.end.value <= rows_at) return visible;
+  auto old_rows = visible.rows == nullptr ? std::make_shared<Bitmap>(segment.row_count(), true)
+                                          : std::make_shared<Bitmap>(*visible.rows);
+  for (uint64_t row = rows_at; row < segment.rows.end.value; ++row) old_rows->Clear(row - segment.rows.begin.value);
+  const uint64_t count = old_rows->Count();
+  return {.rows = std::move(old_rows), .count = count};
 }
 
-RowMask::SegmentMask MaskSegment(const SegmentSet& set, const Segment& segment, Version at, uint64_t rows_at,
-                                 const Filter* filter, const Principal& principal) {
+RowMask::SegmentMask MaskSegment(const Segment& segment, VisibleRows visible, const CompiledFilter* filter,
+                                 const Principal& principal) {
   RowMask::SegmentMask mask;
-  std::unique_ptr<Bitmap> visible;
-  if (segment.rows.begin.value < rows_at) set.retired->ClearRetired(segment.rows, at, visible);
-  ClearNewRows(segment, rows_at, visible);
-  if (visible != nullptr) mask.visible = std::move(*visible);
-  mask.visible_count = mask.visible ? mask.visible->Count() : segment.row_count();
+  mask.visible = std::move(visible.rows);
+  mask.visible_count = visible.count;
   mask.allowed_count = mask.visible_count;
   if (mask.visible_count == 0) return mask;
 
   const bool hides = segment.access != nullptr && segment.access->MayHideFrom(principal);
   if (filter == nullptr && !hides) return mask;
+  std::shared_ptr<Bitmap> allowed;
   if (filter != nullptr) {
-    mask.allowed = segment.payload->Evaluate(
-        *filter, [&](std::span<const FilterValue> ids) { return segment.ids->Find(ids); });
-    if (mask.visible) mask.allowed->And(*mask.visible);
+    allowed = std::make_shared<Bitmap>(segment.payload->Evaluate(
+        *filter, [&](std::span<const FilterValue> ids) { return segment.ids->Find(ids); }));
+    if (mask.visible) allowed->And(*mask.visible);
   } else {
-    mask.allowed = mask.visible ? *mask.visible : Bitmap(segment.row_count(), true);
+    allowed = mask.visible ? std::make_shared<Bitmap>(*mask.visible) : std::make_shared<Bitmap>(segment.row_count(), true);
   }
-  if (hides) segment.access->ClearHidden(principal, *mask.allowed);
-  mask.allowed_count = mask.allowed->Count();
+  if (hides) segment.access->ClearHidden(principal, *allowed);
+  mask.allowed_count = allowed->Count();
+  mask.allowed = std::move(allowed);
   return mask;
 }
 
@@ -148,13 +150,37 @@ absl::StatusOr<RowMask> IndexReader::MakeMask(const Filter* filter, const Princi
                                               const CancelToken& cancel) const {
   RowMask mask;
   mask.segments.reserve(segments_->segments.size());
+  std::optional<CompiledFilter> compiled;
+  if (filter != nullptr) compiled = CompiledFilter::Compile(*filter, segments_->schema->schema);
   for (const SegmentPtr& segment : segments_->segments) {
     if (absl::Status status = cancel.Check(); !status.ok()) return status;
-    mask.segments.push_back(MaskSegment(*segments_, *segment, at_, rows_at_, filter, principal));
+    mask.segments.push_back(MaskSegment(*segment, VisibleIn(*segments_, *segment, at_, rows_at_),
+                                        compiled ? &*compiled : nullptr, principal));
     mask.visible_count += mask.segments.back().visible_count;
     mask.allowed_count += mask.segments.back().allowed_count;
   }
   return mask;
+}
+
+AllowedEstimate IndexReader::EstimateAllowed(const Filter* filter, const Principal& principal) const {
+  AllowedEstimate estimate;
+  estimate.segments.reserve(segments_->segments.size());
+  std::optional<CompiledFilter> compiled;
+  if (filter != nullptr) compiled = CompiledFilter::Compile(*filter, segments_->schema->schema);
+  for (const SegmentPtr& segment : segments_->segments) {
+    const uint64_t visible = VisibleIn(*segments_, *segment, at_, rows_at_).count;
+    const uint64_t hidden = segment->row_count() - visible;
+    AllowedEstimate::Bounds bounds{visible, visible};
+    if (compiled) {
+      const RowBounds meeting = segment->payload->Estimate(*compiled);
+      bounds = {meeting.lower > hidden ? meeting.lower - hidden : 0, std::min(meeting.upper, visible)};
+    }
+    if (segment->access != nullptr && segment->access->MayHideFrom(principal)) bounds.lower = 0;
+    estimate.total.lower += bounds.lower;
+    estimate.total.upper += bounds.upper;
+    estimate.segments.push_back(bounds);
+  }
+  return estimate;
 }
 
 absl::StatusOr<std::vector<Hit>> IndexReader::SearchDense(const DenseQuery& query, const RowMask& mask,

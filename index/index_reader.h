@@ -26,17 +26,27 @@ class SegmentSet;
 // per request and shared by its leaves.
 struct RowMask {
   struct SegmentMask {
-    std::optional<Bitmap> visible;  // nullopt: all rows of the segment are visible at the version
-    std::optional<Bitmap> allowed;  // nullopt: as `visible`
+    std::shared_ptr<const Bitmap> visible;  // null: all rows of the segment are visible at the version
+    std::shared_ptr<const Bitmap> allowed;  // null: as `visible`
     uint64_t visible_count = 0;
     uint64_t allowed_count = 0;
 
-    const Bitmap* visible_or_null() const { return visible ? &*visible : nullptr; }
-    const Bitmap* allowed_or_null() const { return allowed ? &*allowed : visible_or_null(); }
+    const Bitmap* visible_or_null() const { return visible.get(); }
+    const Bitmap* allowed_or_null() const { return allowed ? allowed.get() : visible_or_null(); }
   };
   std::vector<SegmentMask> segments;  // in the snapshot's order
   uint64_t visible_count = 0;
   uint64_t allowed_count = 0;
+};
+
+// Bounds of RowMask's allowed counts, known before a mask is made.
+struct AllowedEstimate {
+  struct Bounds {
+    uint64_t lower = 0;
+    uint64_t upper = 0;
+  };
+  std::vector<Bounds> segments;  // in the snapshot's order
+  Bounds total;
 };
 
 struct DenseQuery {
@@ -68,6 +78,9 @@ class IndexReader {
 
   // `filter` may be null and must be validated. Looks at cancel between segments.
   absl::StatusOr<RowMask> MakeMask(const Filter* filter, const Principal& principal, const CancelToken& cancel) const;
+
+  // At least and at most how many rows MakeMask would allow, from the payload indexes alone: no row is looked at.
+  AllowedEstimate EstimateAllowed(const Filter* filter, const Principal& principal) const;
 
   // At most k hits. Rows without a vector in the field are no hits. A zero query vector under cosine is INVALID_ARGUMENT.
   absl::StatusOr<std::vector<Hit>> SearchDense(const DenseQuery& query, const RowMask& mask, const CancelToken& cancel,

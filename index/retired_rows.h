@@ -36,13 +36,20 @@ class RetiredRows {
   // Clears in `visible`, which stands for the rows from `range.begin` on, those retired at or before `at`. Null
   // `visible` is made, all set, by the first such row.
   void ClearRetired(RowRange range, Version at, std::unique_ptr<Bitmap>& visible) const;
+  // A version at or after the newest retirement in the range; 0 where there is none.
+  Version NewestIn(RowRange range) const;
 
  private:
   struct Chunk {
     // A bit that is clear spares reading the version.
     std::array<std::atomic<uint64_t>, kChunkRows / 64> any{};
     std::array<std::atomic<uint64_t>, kChunkRows> version;
+    // The newest retirement of each 64 rows, and of all: where it is old enough, 64 rows are cleared at once. Stored before
+    // the bit in `any`, so that whoever sees the bit sees at least its version.
+    std::array<std::atomic<uint64_t>, kChunkRows / 64> newest{};
+    std::atomic<uint64_t> newest_of_all = 0;
     Chunk();
+    uint64_t RetiredIn(size_t word, uint64_t at) const;
   };
   struct Block {
     std::array<std::atomic<Chunk*>, 1024> chunks{};

@@ -12,6 +12,7 @@
 #include "index/id_column.h"
 #include "index/inverted/text_index.h"
 #include "index/payload/payload_columns.h"
+#include "index/visible_rows.h"
 #include "storage/ids.h"
 
 namespace vouch {
@@ -32,6 +33,7 @@ struct Segment {
   std::vector<std::shared_ptr<const Graph>> graphs;         // one a dense field; null: searched exactly
   std::vector<std::shared_ptr<const TextIndex>> text;       // one a text field
   std::shared_ptr<const PayloadColumns> payload;
+  std::shared_ptr<VisibleRowsCache> visible = std::make_shared<VisibleRowsCache>();  // never null; changes no answer
 
   bool sealed = false;
   std::string build_id;     // of its file's content; empty where not sealed

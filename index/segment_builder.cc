@@ -54,7 +54,8 @@ std::shared_ptr<const AccessColumn> MergeAccess(std::span<const SegmentPtr> part
 }  // namespace
 
 uint64_t Segment::MemoryBytes() const {
-  uint64_t bytes = ids->bytes().size() + payload->memory_bytes() + (access == nullptr ? 0 : access->memory_bytes());
+  uint64_t bytes = ids->bytes().size() + payload->memory_bytes() + visible->memory_bytes() +
+                   (access == nullptr ? 0 : access->memory_bytes());
   for (const DenseColumn& column : dense) bytes += column.vectors().size_bytes() + column.rows().size_bytes();
   for (const auto& graph : graphs) bytes += graph == nullptr ? 0 : graph->memory_bytes();
   for (const auto& index : text) bytes += index->memory_bytes();

@@ -44,6 +44,10 @@ class Executor {
   absl::StatusOr<NodeResult> Run(const Plan& plan);
   // The mask of the plan's filter `index`; made where it was not yet.
   absl::StatusOr<const RowMask*> MaskOf(const Plan& plan, size_t index);
+  // What the payload indexes say of the mask before it is made.
+  AllowedEstimate EstimateOf(const Plan& plan, size_t index) const {
+    return reader_.EstimateAllowed(plan.filters[index], principal_);
+  }
 
  private:
   absl::StatusOr<NodeResult> RunNode(const Plan& plan, const PlannedNode& node);

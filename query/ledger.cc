@@ -1,6 +1,7 @@
 #include "query/ledger.h"
 
 #include <string>
+#include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
@@ -32,10 +33,16 @@ absl::Status Ledger::AddPlan(SearchResponse& response) {
   for (size_t i = 0; i < plan_.filters.size(); ++i) {
     absl::StatusOr<const RowMask*> mask = executor_.MaskOf(plan_, i);
     if (!mask.ok()) return mask.status();
+    const bool filtered = plan_.filters[i] != nullptr;
+    std::string words = absl::StrCat(filtered ? "" : "no filter: ", (*mask)->allowed_count, " of ",
+                                     (*mask)->visible_count, " visible rows allowed");
+    if (filtered) {
+      const AllowedEstimate::Bounds expected = executor_.EstimateOf(plan_, i).total;
+      absl::StrAppend(&words, ", expected ", expected.lower);
+      if (expected.upper != expected.lower) absl::StrAppend(&words, " to ", expected.upper);
+    }
     response.plan.push_back({.node = absl::StrCat("filter[", i, "]"),
-                             .plan = absl::StrCat(plan_.filters[i] == nullptr ? "no filter: " : "",
-                                                  (*mask)->allowed_count, " of ",
-                                                  (*mask)->visible_count, " visible rows allowed"),
+                             .plan = std::move(words),
                              .hits = (*mask)->allowed_count,
                              .distances = 0,
                              .rows_visited = 0,

@@ -16,138 +16,192 @@ absl::Status Corrupt(const char* what) {
 }
 
 template <typename T>
-void AppendAll(const std::vector<T>& from, std::vector<T>* to) {
-  to->insert(to->end(), from.begin(), from.end());
+void SortUnique(std::vector<T>& values) {
+  std::sort(values.begin(), values.end());
+  values.erase(std::unique(values.begin(), values.end()), values.end());
+}
+
+template <typename T>
+uint32_t PlaceOf(const std::vector<T>& dictionary, T value) {
+  return static_cast<uint32_t>(std::lower_bound(dictionary.begin(), dictionary.end(), value) -
+                               dictionary.begin());
+}
+
+// Calls visit with each value of the field, row after row, and after_row after each row.
+template <typename Visit, typename AfterRow>
+void ForEachValue(size_t field, std::span<const TypedPayload* const> rows, Visit visit,
+                  AfterRow after_row) {
+  for (const TypedPayload* row : rows) {
+    if (row != nullptr && field < row->fields.size()) {
+      for (const PayloadValue& value : row->fields[field]) visit(value);
+    }
+    after_row();
+  }
+}
+
+bool IsInteger(PayloadType type) {
+  return type == PayloadType::kInteger || type == PayloadType::kDatetime ||
+         type == PayloadType::kBool;
 }
 
 }  // namespace
 
-size_t Column::value_count() const {
+size_t Column::distinct() const {
   switch (type_) {
     case PayloadType::kKeyword:
-      return codes_.size();
+      return keywords_.size();
     case PayloadType::kInteger:
     case PayloadType::kDatetime:
+    case PayloadType::kBool:
       return integers_.size();
     case PayloadType::kFloat:
       return floats_.size();
-    case PayloadType::kBool:
-      return bools_.size();
   }
   return 0;
 }
 
-void Column::Append(const PayloadValue& value) {
-  switch (type_) {
-    case PayloadType::kKeyword:
-      return;  // through SetKeywords, all at once
-    case PayloadType::kInteger:
-    case PayloadType::kDatetime:
-      if (const auto* integer = std::get_if<int64_t>(&value)) integers_.push_back(*integer);
-      return;
-    case PayloadType::kFloat:
-      if (const auto* real = std::get_if<double>(&value)) floats_.push_back(*real);
-      return;
-    case PayloadType::kBool:
-      if (const auto* flag = std::get_if<bool>(&value)) bools_.push_back(*flag ? 1 : 0);
-      return;
-  }
+void Column::Finish() {
+  bool one_each = !ends_.empty();
+  for (uint32_t row = 0; row < rows_ && one_each; ++row) one_each = ends_[row] == row + 1;
+  if (one_each || rows_ == 0) std::vector<uint32_t>().swap(ends_);
+  if (rows_ < ValueIndex::kMinRows) return;
+  index_ = ValueIndex::Build(codes_, ends_, rows_, static_cast<uint32_t>(distinct()));
 }
 
-void Column::SetKeywords(std::span<const std::string_view> keywords) {
+template <typename T>
+void Column::BuildNumbers(const std::vector<T>& values, std::vector<T>& dictionary) {
+  dictionary = values;
+  SortUnique(dictionary);
+  dictionary.shrink_to_fit();
+  codes_ = CodeArray(values.size(), dictionary.size());
+  for (size_t i = 0; i < values.size(); ++i) codes_.Set(i, PlaceOf(dictionary, values[i]));
+}
+
+void Column::BuildKeywords(size_t field, std::span<const TypedPayload* const> rows) {
+  std::vector<std::string_view> values;
   std::vector<std::string_view> distinct;
   absl::flat_hash_map<std::string_view, uint32_t> codes;
-  for (std::string_view keyword : keywords) {
-    if (codes.try_emplace(keyword, 0).second) distinct.push_back(keyword);
-  }
+  ForEachValue(
+      field, rows,
+      [&](const PayloadValue& value) {
+        const auto* text = std::get_if<std::string>(&value);
+        if (text == nullptr) return;
+        values.push_back(*text);
+        if (codes.try_emplace(*text, 0).second) distinct.push_back(*text);
+      },
+      [&] { ends_.push_back(static_cast<uint32_t>(values.size())); });
   std::sort(distinct.begin(), distinct.end());
   for (std::string_view keyword : distinct) {
     codes[keyword] = static_cast<uint32_t>(keywords_.size());
     keywords_.Append(keyword);
   }
   keywords_.ShrinkToFit();
-  codes_.reserve(keywords.size());
-  for (std::string_view keyword : keywords) codes_.push_back(codes[keyword]);
-}
-
-void Column::Compact() {
-  for (uint32_t row = 0; row < rows_; ++row) {
-    if (ends_[row] != row + 1) return;
-  }
-  std::vector<uint32_t>().swap(ends_);
+  codes_ = CodeArray(values.size(), keywords_.size());
+  for (size_t i = 0; i < values.size(); ++i) codes_.Set(i, codes[values[i]]);
 }
 
 Column Column::Build(PayloadType type, size_t field, std::span<const TypedPayload* const> rows) {
   Column column(type);
   column.rows_ = static_cast<uint32_t>(rows.size());
   column.ends_.reserve(rows.size());
-  std::vector<std::string_view> keywords;
-  for (const TypedPayload* row : rows) {
-    if (row != nullptr && field < row->fields.size()) {
-      for (const PayloadValue& value : row->fields[field]) {
-        column.Append(value);
-        if (type != PayloadType::kKeyword) continue;
-        if (const auto* text = std::get_if<std::string>(&value)) keywords.push_back(*text);
-      }
-    }
-    const size_t end = type == PayloadType::kKeyword ? keywords.size() : column.value_count();
-    column.ends_.push_back(static_cast<uint32_t>(end));
+  std::vector<int64_t> integers;
+  std::vector<double> floats;
+  switch (type) {
+    case PayloadType::kKeyword:
+      column.BuildKeywords(field, rows);
+      break;
+    case PayloadType::kInteger:
+    case PayloadType::kDatetime:
+    case PayloadType::kBool:
+      ForEachValue(
+          field, rows,
+          [&](const PayloadValue& value) {
+            const auto* integer = std::get_if<int64_t>(&value);
+            const auto* flag = std::get_if<bool>(&value);
+            if (type == PayloadType::kBool && flag != nullptr) integers.push_back(*flag ? 1 : 0);
+            if (type != PayloadType::kBool && integer != nullptr) integers.push_back(*integer);
+          },
+          [&] { column.ends_.push_back(static_cast<uint32_t>(integers.size())); });
+      column.BuildNumbers(integers, column.integers_);
+      break;
+    case PayloadType::kFloat:
+      ForEachValue(
+          field, rows,
+          [&](const PayloadValue& value) {
+            // + 0.0 makes -0.0 the 0.0 that it equals.
+            if (const auto* real = std::get_if<double>(&value)) floats.push_back(*real + 0.0);
+          },
+          [&] { column.ends_.push_back(static_cast<uint32_t>(floats.size())); });
+      column.BuildNumbers(floats, column.floats_);
+      break;
   }
-  if (type == PayloadType::kKeyword) column.SetKeywords(keywords);
-  column.Compact();
+  column.Finish();
   return column;
+}
+
+std::vector<std::vector<uint32_t>> Column::MergeDictionaries(
+    std::span<const Column* const> parts) {
+  std::vector<std::string_view> keywords;
+  for (const Column* part : parts) {
+    for (size_t i = 0; i < part->keywords_.size(); ++i) keywords.push_back(part->keywords_.term(i));
+    integers_.insert(integers_.end(), part->integers_.begin(), part->integers_.end());
+    floats_.insert(floats_.end(), part->floats_.begin(), part->floats_.end());
+  }
+  SortUnique(keywords);
+  for (std::string_view keyword : keywords) keywords_.Append(keyword);
+  keywords_.ShrinkToFit();
+  SortUnique(integers_);
+  SortUnique(floats_);
+  integers_.shrink_to_fit();
+  floats_.shrink_to_fit();
+  std::vector<std::vector<uint32_t>> codes;
+  for (const Column* part : parts) {
+    std::vector<uint32_t>& of_part = codes.emplace_back(part->distinct());
+    for (size_t i = 0; i < of_part.size(); ++i) {
+      of_part[i] = type_ == PayloadType::kKeyword
+                       ? static_cast<uint32_t>(keywords_.LowerBound(part->keywords_.term(i)))
+                   : type_ == PayloadType::kFloat ? PlaceOf(floats_, part->floats_[i])
+                                                  : PlaceOf(integers_, part->integers_[i]);
+    }
+  }
+  return codes;
 }
 
 Column Column::Merge(PayloadType type, std::span<const Column* const> parts) {
   Column column(type);
-  std::vector<std::string_view> distinct;
-  for (const Column* part : parts) {
-    for (size_t i = 0; i < part->keywords_.size(); ++i) distinct.push_back(part->keywords_.term(i));
-  }
-  std::sort(distinct.begin(), distinct.end());
-  distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
-  for (std::string_view keyword : distinct) column.keywords_.Append(keyword);
-  column.keywords_.ShrinkToFit();
-  for (const Column* part : parts) {
-    std::vector<uint32_t> codes(part->keywords_.size());
-    for (size_t i = 0; i < codes.size(); ++i) {
-      codes[i] = static_cast<uint32_t>(column.keywords_.LowerBound(part->keywords_.term(i)));
+  const std::vector<std::vector<uint32_t>> new_codes = column.MergeDictionaries(parts);
+  size_t values = 0;
+  for (const Column* part : parts) values += part->codes_.size();
+  column.codes_ = CodeArray(values, column.distinct());
+  uint32_t first = 0;
+  for (size_t p = 0; p < parts.size(); ++p) {
+    const Column& part = *parts[p];
+    for (size_t i = 0; i < part.codes_.size(); ++i) {
+      column.codes_.Set(first + i, new_codes[p][part.codes_[i]]);
     }
-    const auto first = static_cast<uint32_t>(column.value_count());
-    for (uint32_t code : part->codes_) column.codes_.push_back(codes[code]);
-    AppendAll(part->integers_, &column.integers_);
-    AppendAll(part->floats_, &column.floats_);
-    AppendAll(part->bools_, &column.bools_);
-    for (uint32_t row = 0; row < part->rows_; ++row) {
-      column.ends_.push_back(first + (part->ends_.empty() ? row + 1 : part->ends_[row]));
+    for (uint32_t row = 0; row < part.rows_; ++row) {
+      column.ends_.push_back(first + (part.ends_.empty() ? row + 1 : part.ends_[row]));
     }
-    column.rows_ += part->rows_;
+    first += static_cast<uint32_t>(part.codes_.size());
+    column.rows_ += part.rows_;
   }
-  column.Compact();
+  column.Finish();
   return column;
 }
 
 void Column::Write(FlatWriter* writer) const {
   writer->Number(static_cast<uint8_t>(type_));
-  writer->Number<uint64_t>(value_count());
+  writer->Number<uint64_t>(codes_.size());
   writer->Number<uint32_t>(static_cast<uint32_t>(ends_.size()));
   writer->Array(ends_);
-  switch (type_) {
-    case PayloadType::kKeyword:
-      keywords_.Write(writer);
-      writer->Array(codes_);
-      return;
-    case PayloadType::kInteger:
-    case PayloadType::kDatetime:
-      writer->Array(integers_);
-      return;
-    case PayloadType::kFloat:
-      writer->Array(floats_);
-      return;
-    case PayloadType::kBool:
-      writer->Array(bools_);
-      return;
+  if (type_ == PayloadType::kKeyword) {
+    keywords_.Write(writer);
+  } else {
+    writer->Number<uint64_t>(distinct());
+    writer->Array(integers_);
+    writer->Array(floats_);
   }
+  codes_.Write(writer);
 }
 
 absl::Status Column::Read(FlatReader* reader, uint32_t rows) {
@@ -162,49 +216,67 @@ absl::Status Column::Read(FlatReader* reader, uint32_t rows) {
   rows_ = rows;
   if (!reader->Array(ends, &ends_)) return Corrupt("the ends are cut short");
   uint32_t previous = 0;
-  for (uint32_t end : ends_) {
-    if (end < previous) return Corrupt("the ends fall");
-    previous = end;
+  bool one_each = !ends_.empty();
+  for (uint32_t row = 0; row < ends_.size(); ++row) {
+    if (ends_[row] < previous) return Corrupt("the ends fall");
+    previous = ends_[row];
+    one_each = one_each && previous == row + 1;
   }
+  if (one_each) return Corrupt("ends where every row has one value");
   if (values != (ends_.empty() ? uint64_t{rows} : previous)) {
     return Corrupt("the number of values is not what the rows have");
   }
-  return ReadValues(reader, values);
+  if (absl::Status status = ReadDictionary(reader); !status.ok()) return status;
+  if (!codes_.Read(reader, values, distinct())) return Corrupt("the codes are cut short");
+  if (absl::Status status = CheckCodes(); !status.ok()) return status;
+  Finish();
+  return absl::OkStatus();
 }
 
-absl::Status Column::ReadValues(FlatReader* reader, uint64_t count) {
-  switch (type_) {
-    case PayloadType::kKeyword:
-      if (!keywords_.Read(reader)) return Corrupt("the keywords are cut short or out of order");
-      if (!reader->Array(count, &codes_)) return Corrupt("the keyword codes are cut short");
-      for (uint32_t code : codes_) {
-        if (code >= keywords_.size()) return Corrupt("a keyword code above the dictionary");
-      }
-      return absl::OkStatus();
-    case PayloadType::kInteger:
-    case PayloadType::kDatetime:
-      if (!reader->Array(count, &integers_)) return Corrupt("the integers are cut short");
-      return absl::OkStatus();
-    case PayloadType::kFloat:
-      if (!reader->Array(count, &floats_)) return Corrupt("the floats are cut short");
-      for (double value : floats_) {
-        if (!std::isfinite(value)) return Corrupt("a float that is not finite");
-      }
-      return absl::OkStatus();
-    case PayloadType::kBool:
-      if (!reader->Array(count, &bools_)) return Corrupt("the bools are cut short");
-      for (uint8_t value : bools_) {
-        if (value > 1) return Corrupt("a bool that is neither 0 nor 1");
-      }
-      return absl::OkStatus();
+absl::Status Column::ReadDictionary(FlatReader* reader) {
+  if (type_ == PayloadType::kKeyword) {
+    if (!keywords_.Read(reader)) return Corrupt("the keywords are cut short or out of order");
+    return absl::OkStatus();
   }
-  return Corrupt("an unknown type");
+  uint64_t count = 0;
+  if (!reader->Number(&count)) return Corrupt("the dictionary is cut short");
+  const bool read = IsInteger(type_) ? reader->Array(count, &integers_)
+                                     : reader->Array(count, &floats_);
+  if (!read) return Corrupt("the dictionary is cut short");
+  for (size_t i = 0; i < floats_.size(); ++i) {
+    if (!std::isfinite(floats_[i])) return Corrupt("a float that is not finite");
+    if (floats_[i] == 0 && std::signbit(floats_[i])) return Corrupt("a float that is -0");
+    if (i > 0 && !(floats_[i - 1] < floats_[i])) return Corrupt("the dictionary does not ascend");
+  }
+  for (size_t i = 0; i < integers_.size(); ++i) {
+    if (i > 0 && integers_[i - 1] >= integers_[i]) return Corrupt("the dictionary does not ascend");
+    if (type_ == PayloadType::kBool && (integers_[i] < 0 || integers_[i] > 1)) {
+      return Corrupt("a bool that is neither 0 nor 1");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Column::CheckCodes() const {
+  std::vector<bool> used(distinct());
+  bool above = false;
+  codes_.Visit([&](const auto& codes) {
+    for (const auto code : codes) {
+      above = above || code >= used.size();
+      if (!above) used[code] = true;
+    }
+  });
+  if (above) return Corrupt("a code above the dictionary");
+  if (std::find(used.begin(), used.end(), false) != used.end()) {
+    return Corrupt("a value in the dictionary that no row has");
+  }
+  return absl::OkStatus();
 }
 
 size_t Column::memory_bytes() const {
   return sizeof(*this) + ends_.capacity() * sizeof(uint32_t) + keywords_.memory_bytes() +
-         codes_.capacity() * sizeof(uint32_t) + integers_.capacity() * sizeof(int64_t) +
-         floats_.capacity() * sizeof(double) + bools_.capacity();
+         codes_.memory_bytes() + integers_.capacity() * sizeof(int64_t) +
+         floats_.capacity() * sizeof(double) + (index_ == nullptr ? 0 : index_->memory_bytes());
 }
 
 }  // namespace vouch

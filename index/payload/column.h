@@ -10,17 +10,21 @@
 #include "index/bitmap.h"
 #include "index/flat_codec.h"
 #include "index/inverted/term_dictionary.h"
-#include "index/payload/filter.h"
+#include "index/payload/code_array.h"
 #include "index/payload/payload_columns.h"
+#include "index/payload/value_index.h"
+#include "index/payload/value_set.h"
 #include "storage/schema.h"
 
 namespace vouch {
 
-// One payload field of one segment: every row's values, one row after the other.
+// One payload field of one segment: every row's values, one row after the other, as codes: places in the dictionary of the
+// field's distinct values, which ascend. So a condition becomes a few ranges of codes, whatever the field's type.
 //
 // Thread safety: const methods may run on any number of threads; the others build the column.
 // Invariants: 1. ends_ is empty where each row has just one value (the common case costs nothing),
-// else it has one entry a row and does not fall; 2. codes_ are below the dictionary's size.
+// else it has one entry a row and does not fall; 2. codes_ are below the dictionary's size; 3. each entry of the dictionary
+// is the value of a row; 4. index_ is there from ValueIndex::kMinRows rows on.
 class Column {
  public:
   explicit Column(PayloadType type) : type_(type) {}
@@ -29,39 +33,41 @@ class Column {
   static Column Build(PayloadType type, size_t field, std::span<const TypedPayload* const> rows);
   static Column Merge(PayloadType type, std::span<const Column* const> parts);
 
-  // Rows that meet a leaf of a validated filter on this field.
-  Bitmap Match(const Filter& filter) const;
+  // The codes of the values in the set, which is of the column's type: ascending, neither overlapping nor touching.
+  std::vector<CodeRange> CodesIn(const ValueSet& values) const;
+  // How many rows have a value in the ranges; from the index only, else [0, rows].
+  RowBounds Bounds(std::span<const CodeRange> ranges) const;
+  // Adds the rows with a value in the ranges; `rows_empty`: none is set yet.
+  void AddRows(std::span<const CodeRange> ranges, bool rows_empty, Bitmap& rows) const;
+  bool RowMeets(uint32_t row, std::span<const CodeRange> ranges) const;
+  // Whether no row has two values, as far as is known: "a value in A" and "a value in B" is then "a value in both".
+  bool single_valued() const { return ends_.empty() || (index_ != nullptr && index_->single()); }
 
   void Write(FlatWriter* writer) const;
   absl::Status Read(FlatReader* reader, uint32_t rows);
   size_t memory_bytes() const;
 
  private:
-  size_t value_count() const;
-  void Append(const PayloadValue& value);
-  // Makes the dictionary from the keywords of a column under construction.
-  void SetKeywords(std::span<const std::string_view> keywords);
-  // Takes ends_ off where each row has one value.
-  void Compact();
-
-  // The rows with a value that `meets` takes.
-  template <typename T, typename Meets>
-  Bitmap RowsWith(const std::vector<T>& values, Meets meets) const;
-  Bitmap RowsWithAny() const;
-  Bitmap MatchCompare(FilterOp op, const FilterValue& literal) const;
-  Bitmap MatchIn(std::span<const FilterValue> literals) const;
-  Bitmap MatchKeyword(FilterOp op, std::string_view literal) const;
-  Bitmap MatchKeywordIn(std::span<const FilterValue> literals) const;
-  absl::Status ReadValues(FlatReader* reader, uint64_t count);
+  size_t distinct() const;
+  // Takes ends_ off where each row has one value, and makes the index.
+  void Finish();
+  void BuildKeywords(size_t field, std::span<const TypedPayload* const> rows);
+  template <typename T>
+  void BuildNumbers(const std::vector<T>& values, std::vector<T>& dictionary);
+  // Makes the dictionary of the parts' and gives, for each part, the new code of each of its codes.
+  std::vector<std::vector<uint32_t>> MergeDictionaries(std::span<const Column* const> parts);
+  absl::Status ReadDictionary(FlatReader* reader);
+  absl::Status CheckCodes() const;
 
   PayloadType type_;
   uint32_t rows_ = 0;
   std::vector<uint32_t> ends_;     // row r has the values [ends_[r - 1], ends_[r])
+  CodeArray codes_;
+  // The dictionary: one of these.
   TermDictionary keywords_;        // keyword
-  std::vector<uint32_t> codes_;    // keyword: places in keywords_
-  std::vector<int64_t> integers_;  // integer, datetime
-  std::vector<double> floats_;     // float
-  std::vector<uint8_t> bools_;     // bool
+  std::vector<int64_t> integers_;  // integer, datetime, bool as 0 and 1
+  std::vector<double> floats_;     // float; no -0.0
+  std::shared_ptr<const ValueIndex> index_;
 };
 
 }  // namespace vouch

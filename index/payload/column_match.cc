@@ -1,160 +1,107 @@
+// How conditions meet a column: sets of values as ranges of codes, and those as rows.
 #include <algorithm>
-#include <functional>
-#include <optional>
-#include <string>
-#include <utility>
 
 #include "index/payload/column.h"
-#include "index/payload/numeric_range.h"
 
 namespace vouch {
 namespace {
 
-std::optional<int64_t> DatetimeLiteral(const FilterValue& literal) {
-  const auto* text = std::get_if<std::string>(&literal);
-  if (text == nullptr) return std::nullopt;
-  const absl::StatusOr<int64_t> micros = ParseDatetime(*text);
-  if (!micros.ok()) return std::nullopt;
-  return *micros;
+bool InRanges(uint32_t code, std::span<const CodeRange> ranges) {
+  if (ranges.size() == 1) return code - ranges[0].low < ranges[0].high - ranges[0].low;
+  const auto after = std::upper_bound(ranges.begin(), ranges.end(), code,
+                                      [](uint32_t c, const CodeRange& range) { return c < range.low; });
+  return after != ranges.begin() && code < (after - 1)->high;
+}
+
+void AddRange(size_t low, size_t high, std::vector<CodeRange>& ranges) {
+  if (low >= high) return;
+  // Sets that do not touch may have no value between them here.
+  if (!ranges.empty() && ranges.back().high == low) {
+    ranges.back().high = static_cast<uint32_t>(high);
+  } else {
+    ranges.push_back({static_cast<uint32_t>(low), static_cast<uint32_t>(high)});
+  }
 }
 
 template <typename T>
-auto OneOf(std::vector<T> wanted) {
-  std::sort(wanted.begin(), wanted.end());
-  return [wanted = std::move(wanted)](T value) {
-    return std::binary_search(wanted.begin(), wanted.end(), value);
-  };
+void AddNumbers(const std::vector<NumericRange<T>>& set, const std::vector<T>& dictionary,
+                std::vector<CodeRange>& ranges) {
+  auto from = dictionary.begin();
+  for (const NumericRange<T>& range : set) {
+    const auto low = std::lower_bound(from, dictionary.end(), range.low);
+    const auto high = range.low == range.high ? low + (low != dictionary.end() && *low == range.low ? 1 : 0)
+                                              : std::upper_bound(low, dictionary.end(), range.high);
+    AddRange(static_cast<size_t>(low - dictionary.begin()), static_cast<size_t>(high - dictionary.begin()), ranges);
+    from = high;
+  }
+}
+
+// One value a row: 64 rows a word, so that no bit is set by itself.
+template <typename Code>
+void ScanSingle(const std::vector<Code>& codes, std::span<const CodeRange> ranges, std::span<uint64_t> words) {
+  for (size_t row = 0; row < codes.size();) {
+    const size_t end = std::min(codes.size(), row + 64);
+    uint64_t word = 0;
+    for (size_t bit = 0; row < end; ++row, ++bit) word |= uint64_t{InRanges(codes[row], ranges)} << bit;
+    words[(row - 1) / 64] |= word;
+  }
 }
 
 }  // namespace
 
-template <typename T, typename Meets>
-Bitmap Column::RowsWith(const std::vector<T>& values, Meets meets) const {
-  Bitmap rows(rows_);
-  if (ends_.empty()) {
+std::vector<CodeRange> Column::CodesIn(const ValueSet& values) const {
+  std::vector<CodeRange> ranges;
+  if (const auto* texts = std::get_if<TextSet>(&values)) {
+    for (const TextRange& range : *texts) {
+      const size_t low = keywords_.LowerBound(range.low);
+      AddRange(low, range.high ? keywords_.LowerBound(*range.high) : keywords_.size(), ranges);
+    }
+  } else if (const auto* integers = std::get_if<IntegerSet>(&values)) {
+    AddNumbers(*integers, integers_, ranges);
+  } else {
+    AddNumbers(std::get<FloatSet>(values), floats_, ranges);
+  }
+  return ranges;
+}
+
+RowBounds Column::Bounds(std::span<const CodeRange> ranges) const {
+  if (ranges.empty()) return {0, 0};
+  if (index_ == nullptr) return {0, rows_};
+  if (ranges.size() == 1) return index_->Bounds(ranges[0]);
+  RowBounds all;
+  for (const CodeRange& range : ranges) {
+    const RowBounds bounds = index_->Bounds(range);
+    all.lower = index_->single() ? all.lower + bounds.lower : std::max(all.lower, bounds.lower);
+    all.upper += bounds.upper;
+  }
+  all.upper = std::min(all.upper, index_->present_rows());
+  return all;
+}
+
+void Column::AddRows(std::span<const CodeRange> ranges, bool rows_empty, Bitmap& rows) const {
+  if (ranges.empty()) return;
+  if (index_ != nullptr) {
+    for (const CodeRange& range : ranges) {
+      index_->AddRows(range, rows_empty, rows);
+      rows_empty = false;
+    }
+    return;
+  }
+  if (!ends_.empty()) {
     for (uint32_t row = 0; row < rows_; ++row) {
-      if (meets(values[row])) rows.Set(row);
+      if (RowMeets(row, ranges)) rows.Set(row);
     }
-    return rows;
+    return;
   }
-  uint32_t begin = 0;
-  for (uint32_t row = 0; row < rows_; ++row) {
-    const uint32_t end = ends_[row];
-    if (std::any_of(values.begin() + begin, values.begin() + end, std::cref(meets))) rows.Set(row);
-    begin = end;
-  }
-  return rows;
+  codes_.Visit([&](const auto& codes) { ScanSingle(codes, ranges, rows.mutable_words()); });
 }
 
-Bitmap Column::RowsWithAny() const {
-  if (ends_.empty()) return Bitmap(rows_, true);
-  Bitmap rows(rows_);
-  uint32_t begin = 0;
-  for (uint32_t row = 0; row < rows_; ++row) {
-    if (ends_[row] > begin) rows.Set(row);
-    begin = ends_[row];
+bool Column::RowMeets(uint32_t row, std::span<const CodeRange> ranges) const {
+  if (ends_.empty()) return InRanges(codes_[row], ranges);
+  for (uint32_t i = row == 0 ? 0 : ends_[row - 1]; i < ends_[row]; ++i) {
+    if (InRanges(codes_[i], ranges)) return true;
   }
-  return rows;
-}
-
-Bitmap Column::Match(const Filter& filter) const {
-  if (filter.op == FilterOp::kExists) return RowsWithAny();
-  if (filter.op == FilterOp::kIn) return MatchIn(filter.values);
-  if (filter.values.empty()) return Bitmap(rows_);
-  if (filter.op != FilterOp::kNe) return MatchCompare(filter.op, filter.values[0]);
-  Bitmap rows = MatchCompare(FilterOp::kEq, filter.values[0]);
-  rows.Invert();
-  rows.And(RowsWithAny());
-  return rows;
-}
-
-Bitmap Column::MatchCompare(FilterOp op, const FilterValue& literal) const {
-  switch (type_) {
-    case PayloadType::kKeyword: {
-      const auto* text = std::get_if<std::string>(&literal);
-      return text == nullptr ? Bitmap(rows_) : MatchKeyword(op, *text);
-    }
-    case PayloadType::kInteger: {
-      const auto range = IntegersMeeting(op, literal);
-      if (!range.has_value()) return Bitmap(rows_);
-      return RowsWith(integers_, [range](int64_t value) { return range->Contains(value); });
-    }
-    case PayloadType::kDatetime: {
-      const std::optional<int64_t> micros = DatetimeLiteral(literal);
-      if (!micros.has_value()) return Bitmap(rows_);
-      const auto range = IntegersMeeting(op, *micros);
-      if (!range.has_value()) return Bitmap(rows_);
-      return RowsWith(integers_, [range](int64_t value) { return range->Contains(value); });
-    }
-    case PayloadType::kFloat: {
-      const auto range = FloatsMeeting(op, literal);
-      if (!range.has_value()) return Bitmap(rows_);
-      return RowsWith(floats_, [range](double value) { return range->Contains(value); });
-    }
-    case PayloadType::kBool: {
-      const auto* flag = std::get_if<bool>(&literal);
-      if (flag == nullptr || op != FilterOp::kEq) return Bitmap(rows_);
-      return RowsWith(bools_, [wanted = *flag](uint8_t value) { return (value != 0) == wanted; });
-    }
-  }
-  return Bitmap(rows_);
-}
-
-Bitmap Column::MatchKeyword(FilterOp op, std::string_view literal) const {
-  // Codes ascend as their keywords do, so that every comparison is a range [low, high) of codes.
-  const size_t at = keywords_.LowerBound(literal);
-  const size_t after = at < keywords_.size() && keywords_.term(at) == literal ? at + 1 : at;
-  size_t low = 0;
-  size_t high = keywords_.size();
-  if (op == FilterOp::kEq || op == FilterOp::kGe) low = at;
-  if (op == FilterOp::kGt) low = after;
-  if (op == FilterOp::kEq || op == FilterOp::kLe) high = after;
-  if (op == FilterOp::kLt) high = at;
-  if (low >= high) return Bitmap(rows_);
-  return RowsWith(codes_, [low, high](uint32_t code) { return low <= code && code < high; });
-}
-
-Bitmap Column::MatchIn(std::span<const FilterValue> literals) const {
-  switch (type_) {
-    case PayloadType::kKeyword: {
-      Bitmap wanted(keywords_.size());
-      for (const FilterValue& literal : literals) {
-        const auto* text = std::get_if<std::string>(&literal);
-        if (text == nullptr) continue;
-        const size_t code = keywords_.Find(*text);
-        if (code != TermDictionary::kNotFound) wanted.Set(code);
-      }
-      return RowsWith(codes_, [&wanted](uint32_t code) { return wanted.Test(code); });
-    }
-    case PayloadType::kInteger:
-    case PayloadType::kDatetime: {
-      std::vector<int64_t> wanted;
-      for (const FilterValue& literal : literals) {
-        if (type_ == PayloadType::kDatetime) {
-          const std::optional<int64_t> micros = DatetimeLiteral(literal);
-          if (micros.has_value()) wanted.push_back(*micros);
-        } else if (const auto range = IntegersMeeting(FilterOp::kEq, literal)) {
-          wanted.push_back(range->low);
-        }
-      }
-      return RowsWith(integers_, OneOf(std::move(wanted)));
-    }
-    case PayloadType::kFloat: {
-      std::vector<double> wanted;
-      for (const FilterValue& literal : literals) {
-        if (const auto range = FloatsMeeting(FilterOp::kEq, literal)) wanted.push_back(range->low);
-      }
-      return RowsWith(floats_, OneOf(std::move(wanted)));
-    }
-    case PayloadType::kBool: {
-      bool wanted[2] = {false, false};
-      for (const FilterValue& literal : literals) {
-        if (const auto* flag = std::get_if<bool>(&literal)) wanted[*flag ? 1 : 0] = true;
-      }
-      return RowsWith(bools_, [&wanted](uint8_t value) { return wanted[value]; });
-    }
-  }
-  return Bitmap(rows_);
+  return false;
 }
 
 }  // namespace vouch

@@ -5,63 +5,35 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "index/payload/column.h"
+#include "index/payload/compiled_filter.h"
+#include "index/payload/filter_eval.h"
 
 namespace vouch {
 namespace {
 
 // The grammar stands in README.md.
 constexpr uint32_t kPayloadMagic = 0x59415056;  // "VPAY"
-constexpr uint32_t kPayloadFormat = 1;
+constexpr uint32_t kPayloadFormat = 2;
 
 class FlatPayloadColumns final : public PayloadColumns {
  public:
-  FlatPayloadColumns(const CollectionSchema& schema, uint32_t rows) : rows_(rows) {
-    for (const PayloadField& field : schema.payload) paths_.push_back(field.path);
-  }
+  explicit FlatPayloadColumns(uint32_t rows) : rows_(rows) {}
 
   uint32_t rows() const override { return rows_; }
 
   Bitmap Evaluate(
-      const Filter& filter,
-      const std::function<Bitmap(std::span<const FilterValue>)>& has_id) const override {
-    switch (filter.op) {
-      case FilterOp::kAnd: {
-        Bitmap rows(rows_, true);
-        for (const Filter& child : filter.children) rows.And(Evaluate(child, has_id));
-        return rows;
-      }
-      case FilterOp::kOr: {
-        Bitmap rows(rows_);
-        for (const Filter& child : filter.children) rows.Or(Evaluate(child, has_id));
-        return rows;
-      }
-      case FilterOp::kNot: {
-        Bitmap rows = Evaluate(filter.children.front(), has_id);
-        rows.Invert();
-        return rows;
-      }
-      case FilterOp::kHasId:
-        return has_id(filter.values);
-      case FilterOp::kEq:
-      case FilterOp::kNe:
-      case FilterOp::kLt:
-      case FilterOp::kLe:
-      case FilterOp::kGt:
-      case FilterOp::kGe:
-      case FilterOp::kIn:
-      case FilterOp::kExists:
-        break;
-    }
-    for (size_t i = 0; i < paths_.size(); ++i) {
-      if (paths_[i] == filter.path) return columns_[i].Match(filter);
-    }
-    return Bitmap(rows_);
+      const CompiledFilter& filter,
+      const std::function<Bitmap(std::span<const FilterValue>)>& find_ids) const override {
+    return SegmentFilter(filter, columns_, rows_).Evaluate(find_ids);
+  }
+
+  RowBounds Estimate(const CompiledFilter& filter) const override {
+    return SegmentFilter(filter, columns_, rows_).bounds();
   }
 
   size_t memory_bytes() const override {
     size_t bytes = sizeof(*this);
     for (const Column& column : columns_) bytes += column.memory_bytes();
-    for (const std::string& path : paths_) bytes += sizeof(path) + path.capacity();
     return bytes;
   }
 
@@ -82,7 +54,6 @@ class FlatPayloadColumns final : public PayloadColumns {
 
  private:
   uint32_t rows_;
-  std::vector<std::string> paths_;
   std::vector<Column> columns_;
 };
 
@@ -122,7 +93,7 @@ absl::Status FlatPayloadColumns::Read(const CollectionSchema& schema, std::strin
 
 std::shared_ptr<const PayloadColumns> PayloadColumns::Build(
     const CollectionSchema& schema, std::span<const TypedPayload* const> rows) {
-  auto columns = std::make_shared<FlatPayloadColumns>(schema, static_cast<uint32_t>(rows.size()));
+  auto columns = std::make_shared<FlatPayloadColumns>(static_cast<uint32_t>(rows.size()));
   for (size_t i = 0; i < schema.payload.size(); ++i) {
     columns->Add(Column::Build(schema.payload[i].type, i, rows));
   }
@@ -133,7 +104,7 @@ std::shared_ptr<const PayloadColumns> PayloadColumns::Merge(
     const CollectionSchema& schema, std::span<const PayloadColumns* const> parts) {
   uint32_t rows = 0;
   for (const PayloadColumns* part : parts) rows += part->rows();
-  auto columns = std::make_shared<FlatPayloadColumns>(schema, rows);
+  auto columns = std::make_shared<FlatPayloadColumns>(rows);
   for (size_t i = 0; i < schema.payload.size(); ++i) {
     std::vector<const Column*> sources;
     for (const PayloadColumns* part : parts) {
@@ -147,7 +118,7 @@ std::shared_ptr<const PayloadColumns> PayloadColumns::Merge(
 
 absl::StatusOr<std::shared_ptr<const PayloadColumns>> PayloadColumns::Parse(
     const CollectionSchema& schema, std::string_view bytes, uint32_t rows) {
-  auto columns = std::make_shared<FlatPayloadColumns>(schema, rows);
+  auto columns = std::make_shared<FlatPayloadColumns>(rows);
   if (absl::Status status = columns->Read(schema, bytes); !status.ok()) return status;
   return columns;
 }

@@ -17,6 +17,9 @@
 
 namespace vouch {
 
+struct CompiledFilter;
+struct RowBounds;
+
 // One value of a payload field, typed by the schema: keyword → string, integer → int64, float → double, bool → bool,
 // datetime → int64 microseconds since the Unix epoch.
 using PayloadValue = std::variant<bool, int64_t, double, std::string>;
@@ -46,9 +49,13 @@ class PayloadColumns {
   virtual ~PayloadColumns() = default;
 
   virtual uint32_t rows() const = 0;
-  // Rows that meet a validated filter; kHasId nodes are asked of `has_id(ids)` → Bitmap, since ids lie in the segment.
-  virtual Bitmap Evaluate(const Filter& filter,
-                          const std::function<Bitmap(std::span<const FilterValue>)>& has_id) const = 0;
+  // Rows that meet a filter compiled for the columns' schema; kIds nodes are asked of `find_ids`, since ids lie in the
+  // segment.
+  virtual Bitmap Evaluate(const CompiledFilter& filter,
+                          const std::function<Bitmap(std::span<const FilterValue>)>& find_ids) const = 0;
+  // How many rows meet it, from the indexes only; segments too small to be indexed answer [0, rows] where they would have
+  // to look at rows.
+  virtual RowBounds Estimate(const CompiledFilter& filter) const = 0;
   virtual size_t memory_bytes() const = 0;
   virtual std::string Serialize() const = 0;
 

@@ -73,6 +73,14 @@ class IndexModel {
     }
     EXPECT_EQ(mask->visible_count, visible);
     EXPECT_EQ(mask->allowed_count, rows.size());
+    const AllowedEstimate estimate = reader.EstimateAllowed(filtered ? &filter : nullptr, who);
+    ASSERT_EQ(estimate.segments.size(), mask->segments.size());
+    for (size_t i = 0; i < mask->segments.size(); ++i) {
+      EXPECT_LE(estimate.segments[i].lower, mask->segments[i].allowed_count);
+      EXPECT_GE(estimate.segments[i].upper, mask->segments[i].allowed_count);
+    }
+    EXPECT_LE(estimate.total.lower, rows.size());
+    EXPECT_GE(estimate.total.upper, rows.size());
     EXPECT_EQ(reader.ScrollRows(*mask, kNoRow, model_.rows()), rows);
     for (RowId row : rows) EXPECT_EQ(reader.IdOf(row), model_.row(row.value).input.id);
     CheckDense(reader, *mask, allowed);

@@ -97,7 +97,7 @@ TEST_F(ExplainTest, ThePlanNamesFiltersAndNodes) {
   EXPECT_THAT(nodes, ElementsAre("filter[0]", "filter[1]", "fuse", "fuse[0].dense(v)",
                                  "fuse[1].text(body)"));
   EXPECT_THAT(response.plan[0].plan, HasSubstr("25 of 30 visible rows allowed"));
-  EXPECT_THAT(response.plan[1].plan, HasSubstr("5 of 30 visible rows allowed"));
+  EXPECT_THAT(response.plan[1].plan, HasSubstr("5 of 30 visible rows allowed, expected 0 to 30"));
   EXPECT_THAT(response.plan[2].plan, HasSubstr("rrf k=60 over 2 lists"));
   EXPECT_THAT(response.plan[4].plan, HasSubstr("limit 120, filter[1]"));
   EXPECT_EQ(response.plan[3].hits, 25u);

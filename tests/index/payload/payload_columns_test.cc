@@ -65,7 +65,7 @@ TEST_F(PayloadColumnsTest, EmptyChains) {
 
 TEST_F(PayloadColumnsTest, AsksForIds) {
   const Filter filter = Node(FilterOp::kNot, {Leaf(FilterOp::kHasId, "", {"seven", "9"})});
-  const Bitmap rows = columns_->Evaluate(filter, [](std::span<const FilterValue> ids) {
+  const Bitmap rows = columns_->Evaluate(CompiledFilter::Compile(filter, schema_), [](std::span<const FilterValue> ids) {
     EXPECT_EQ(ids.size(), 2);
     Bitmap found(4);
     found.Set(2);
@@ -77,7 +77,7 @@ TEST_F(PayloadColumnsTest, AsksForIds) {
 
 TEST_F(PayloadColumnsTest, SchemasWithoutFieldsHoldRows) {
   const auto columns = BuildColumns(CollectionSchema(), std::vector<std::string>(3, "{}"));
-  EXPECT_EQ(RowsMeeting(*columns, Node(FilterOp::kAnd, {})), "0 1 2");
+  EXPECT_EQ(RowsMeeting(*columns, Node(FilterOp::kAnd, {}), {}), "0 1 2");
   EXPECT_TRUE(PayloadColumns::Parse({}, columns->Serialize(), 3).ok());
 }
 
@@ -123,14 +123,18 @@ TEST_F(PayloadColumnsTest, GoldenBytes) {
                    std::vector<std::string>{R"({"k":["y","x"],"b":true})", R"({"b":false})"})
           ->Serialize();
   const unsigned char golden[] = {
-      'V', 'P', 'A', 'Y', 1, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0,  // magic, format, rows, fields
-      1,   2,   0,   0,   0, 0, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0,   2,   0,
-      0,   0,                                                            // keyword, values, ends
-      2,   0,   0,   0,   0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0,            // keywords, their bytes
-      1,   0,   0,   0,   0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 'x', 'y',  // ends of the keywords,
-                                                                         // bytes
-      1,   0,   0,   0,   0, 0, 0, 0,                                    // codes
-      4,   2,   0,   0,   0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0};  // bool, values, no ends, values
+      'V', 'P', 'A', 'Y', 2, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0,  // magic, format, rows, fields
+      1,                                                       // keyword
+      2, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0,                      // values, ends
+      2, 0, 0, 0, 2, 0, 0, 0,                                  // the ends
+      2, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0,          // keywords, their bytes
+      1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 'x', 'y',  // ends of the keywords, bytes
+      1, 0,                                                      // codes of one byte
+      4,                                                         // bool
+      2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,                        // values, no ends
+      2, 0, 0, 0, 0, 0, 0, 0,                                    // distinct values
+      0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0,            // 0, 1
+      1, 0};                                                     // codes
   EXPECT_EQ(bytes, std::string(reinterpret_cast<const char*>(golden), sizeof(golden)));
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "index/payload/compiled_filter.h"
 #include "index/payload/payload_columns.h"
 
 namespace vouch {
@@ -44,9 +45,10 @@ inline std::shared_ptr<const PayloadColumns> BuildColumns(
 }
 
 // "0 2 5": the rows that meet the filter.
-inline std::string RowsMeeting(const PayloadColumns& columns, const Filter& filter) {
+inline std::string RowsMeeting(const PayloadColumns& columns, const Filter& filter,
+                               const CollectionSchema& schema = OneOfEachSchema()) {
   const Bitmap rows = columns.Evaluate(
-      filter, [&](std::span<const FilterValue>) { return Bitmap(columns.rows()); });
+      CompiledFilter::Compile(filter, schema), [&](std::span<const FilterValue>) { return Bitmap(columns.rows()); });
   std::string shown;
   rows.ForEach([&](size_t row) {
     if (!shown.empty()) shown.push_back(' ');

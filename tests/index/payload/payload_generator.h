@@ -1,0 +1,172 @@
+#pragma once
+
+// Random payloads and filters, and an evaluator that looks at one row at a time.
+#include <algorithm>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "tests/index/payload/payload_fixture.h"
+
+namespace vouch {
+
+// Exact for what the test makes of numbers: x87's long double holds every int64 and double.
+inline int Order(const PayloadValue& value, const FilterValue& literal, PayloadType type) {
+  const auto sign = [](const auto& a, const auto& b) { return a < b ? -1 : b < a ? 1 : 0; };
+  const auto number = [](const auto& v) -> long double {
+    if (const auto* integer = std::get_if<int64_t>(&v)) return *integer;
+    return std::get<double>(v);
+  };
+  switch (type) {
+    case PayloadType::kKeyword:
+      return sign(std::get<std::string>(value), std::get<std::string>(literal));
+    case PayloadType::kBool:
+      return sign(std::get<bool>(value), std::get<bool>(literal));
+    case PayloadType::kDatetime:
+      return sign(std::get<int64_t>(value), ParseDatetime(std::get<std::string>(literal)).value());
+    case PayloadType::kInteger:
+    case PayloadType::kFloat:
+      break;
+  }
+  return sign(number(value), number(literal));
+}
+
+inline bool NaiveMeets(const CollectionSchema& schema, const TypedPayload& row, const Filter& filter) {
+  const auto child_meets = [&](const Filter& child) { return NaiveMeets(schema, row, child); };
+  switch (filter.op) {
+    case FilterOp::kAnd:
+      return std::all_of(filter.children.begin(), filter.children.end(), child_meets);
+    case FilterOp::kOr:
+      return std::any_of(filter.children.begin(), filter.children.end(), child_meets);
+    case FilterOp::kNot:
+      return !child_meets(filter.children[0]);
+    default:
+      break;
+  }
+  const int field =
+      static_cast<int>(std::find_if(schema.payload.begin(), schema.payload.end(),
+                                    [&](const PayloadField& f) { return f.path == filter.path; }) -
+                       schema.payload.begin());
+  const PayloadType type = schema.payload[field].type;
+  const std::vector<PayloadValue>& values = row.fields[field];
+  const auto any = [&](auto holds) {
+    return std::any_of(values.begin(), values.end(), [&](const PayloadValue& value) {
+      return std::any_of(
+          filter.values.begin(), filter.values.end(),
+          [&](const FilterValue& literal) { return holds(Order(value, literal, type)); });
+    });
+  };
+  switch (filter.op) {
+    case FilterOp::kExists:
+      return !values.empty();
+    case FilterOp::kEq:
+    case FilterOp::kIn:
+      return any([](int order) { return order == 0; });
+    case FilterOp::kNe:
+      return !values.empty() && !any([](int order) { return order == 0; });
+    case FilterOp::kLt:
+      return any([](int order) { return order < 0; });
+    case FilterOp::kLe:
+      return any([](int order) { return order <= 0; });
+    case FilterOp::kGt:
+      return any([](int order) { return order > 0; });
+    default:
+      return any([](int order) { return order >= 0; });
+  }
+}
+
+class Generator {
+ public:
+  Generator(uint64_t seed, const CollectionSchema& schema) : random_(seed), schema_(schema) {}
+
+  uint64_t Below(uint64_t n) { return random_() % n; }
+
+  TypedPayload Row() {
+    TypedPayload row;
+    for (const PayloadField& field : schema_.payload) {
+      std::vector<PayloadValue>& values = row.fields.emplace_back();
+      // Mostly one value, so that columns with and without ends come up.
+      const uint64_t count = Below(4) > 0 || single_valued_ ? 1 : Below(4);
+      for (uint64_t i = 0; i < count; ++i) values.push_back(Value(field.type));
+    }
+    return row;
+  }
+  Filter Tree(int depth) {
+    if (depth > 0 && Below(3) > 0) {
+      const FilterOp op = std::vector{FilterOp::kAnd, FilterOp::kOr, FilterOp::kNot}[Below(3)];
+      Filter filter{.op = op};
+      const uint64_t children = op == FilterOp::kNot ? 1 : Below(4);
+      for (uint64_t i = 0; i < children; ++i) filter.children.push_back(Tree(depth - 1));
+      return filter;
+    }
+    const PayloadField& field = schema_.payload[Below(schema_.payload.size())];
+    std::vector<FilterOp> ops = {FilterOp::kEq, FilterOp::kNe, FilterOp::kIn, FilterOp::kExists};
+    if (field.type != PayloadType::kBool) {
+      ops.insert(ops.end(), {FilterOp::kLt, FilterOp::kLe, FilterOp::kGt, FilterOp::kGe});
+    }
+    Filter leaf{.op = ops[Below(ops.size())], .path = field.path};
+    const uint64_t literals = leaf.op == FilterOp::kExists ? 0
+                              : leaf.op == FilterOp::kIn   ? Below(4)
+                                                           : 1;
+    for (uint64_t i = 0; i < literals; ++i) leaf.values.push_back(Literal(field.type));
+    return leaf;
+  }
+  void SetSingleValued(bool single) { single_valued_ = single; }
+  // Values are drawn from so many; 0: from few that are hard.
+  void SetSpread(uint64_t spread) { spread_ = spread; }
+
+ private:
+  int64_t Integer() {
+    if (spread_ > 0) return static_cast<int64_t>(Below(spread_));
+    constexpr int64_t kTwoTo53 = int64_t{1} << 53;
+    return Below(3) == 0 ? kTwoTo53 - 2 + static_cast<int64_t>(Below(5))
+                         : static_cast<int64_t>(Below(6)) - 2;
+  }
+  double Float() {
+    if (spread_ > 0) return static_cast<double>(Below(spread_)) / 4;
+    return Below(3) == 0 ? static_cast<double>(Integer()) : static_cast<double>(Below(12)) / 2 - 2;
+  }
+  std::string Keyword() {
+    if (spread_ > 0) return absl::StrCat("k", Below(spread_));
+    return std::vector<std::string>{"", "a", "ab", "b", "\u00e9", "z"}[Below(6)];
+  }
+
+  PayloadValue Value(PayloadType type) {
+    switch (type) {
+      case PayloadType::kKeyword:
+        return Keyword();
+      case PayloadType::kInteger:
+        return Integer();
+      case PayloadType::kFloat:
+        return Float();
+      case PayloadType::kBool:
+        return Below(2) == 0;
+      case PayloadType::kDatetime:
+        break;
+    }
+    return static_cast<int64_t>(Below(4)) * 500'000;
+  }
+  FilterValue Literal(PayloadType type) {
+    switch (type) {
+      case PayloadType::kKeyword:
+        return Keyword();
+      case PayloadType::kInteger:
+      case PayloadType::kFloat:
+        if (Below(2) == 0) return Integer();
+        return Float();
+      case PayloadType::kBool:
+        return Below(2) == 0;
+      case PayloadType::kDatetime:
+        break;
+    }
+    return absl::StrCat("1970-01-01T00:00:0", Below(2), ".", Below(2) * 5, "Z");
+  }
+
+  std::mt19937_64 random_;
+  const CollectionSchema& schema_;
+  bool single_valued_ = false;
+  uint64_t spread_ = 0;
+};
+
+}  // namespace vouch
