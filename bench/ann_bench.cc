@@ -1,15 +1,21 @@
-// Dense search: the engine in process against raw FAISS HNSW at the same parameters, one thread, in turns in one run.
+// Dense search: the engine in process against hnswlib and raw FAISS HNSW, searched on one thread in turns in one run.
 //   bench_ann [rows] [dim] [queries]
 #include <faiss/IndexHNSW.h>
+#include <hnswlib/hnswlib.h>
 #include <omp.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <random>
 #include <string>
 #include <thread>
 #include <vector>
@@ -17,6 +23,7 @@
 #include "absl/strings/str_cat.h"
 #include "bench/mixture.h"
 #include "index/collection_index.h"
+#include "index/dense/code_kernels.h"
 #include "index/dense/kernels.h"
 
 namespace vouch {
@@ -103,26 +110,206 @@ double FillIndex(CollectionIndex& index, const std::vector<float>& data, size_t 
   return Seconds(start);
 }
 
-struct Turn {
-  double queries_per_second = 0;
+struct Point {
+  int ef = 0;
   double recall = 0;
+  double queries_per_second = 0;
 };
 
-template <typename SearchOne>
-Turn Measure(const std::vector<float>& queries, size_t dim, const std::vector<std::vector<uint64_t>>& truth,
-             SearchOne search) {
+using SearchOne = std::function<void(const float* query, int ef, std::vector<uint64_t>& out)>;
+
+struct Engine {
+  std::string name;
+  double build_s = 0;
+  double bytes_per_vector = 0;  // held in memory
+  SearchOne search;
+  std::vector<Point> points;  // by rising ef
+};
+
+double RecallOf(const std::vector<std::vector<uint64_t>>& results, const std::vector<std::vector<uint64_t>>& truth) {
+  double found = 0;
+  double wanted = 0;
+  for (size_t q = 0; q < truth.size(); ++q) {
+    wanted += static_cast<double>(truth[q].size());
+    for (uint64_t row : results[q]) found += static_cast<double>(std::count(truth[q].begin(), truth[q].end(), row));
+  }
+  return found / wanted;
+}
+
+Point Measure(const std::vector<float>& queries, size_t dim, const std::vector<std::vector<uint64_t>>& truth, int ef,
+              const SearchOne& search) {
   std::vector<std::vector<uint64_t>> results(truth.size());
   const auto start = std::chrono::steady_clock::now();
-  for (size_t q = 0; q < truth.size(); ++q) search(queries.data() + q * dim, results[q]);
-  Turn turn;
-  turn.queries_per_second = static_cast<double>(truth.size()) / Seconds(start);
-  for (size_t q = 0; q < truth.size(); ++q) {
-    for (uint64_t row : results[q]) {
-      turn.recall += static_cast<double>(std::count(truth[q].begin(), truth[q].end(), row));
+  for (size_t q = 0; q < truth.size(); ++q) search(queries.data() + q * dim, ef, results[q]);
+  const double seconds = Seconds(start);
+  return {ef, RecallOf(results, truth), static_cast<double>(truth.size()) / seconds};
+}
+
+// QPS where the engine's line through its points crosses the recall; the first point's where that is above it already.
+std::optional<double> QpsAt(const std::vector<Point>& points, double recall) {
+  for (size_t i = 0; i < points.size(); ++i) {
+    if (points[i].recall < recall) continue;
+    if (i == 0) return points[0].queries_per_second;
+    const Point& below = points[i - 1];
+    const double part = (recall - below.recall) / (points[i].recall - below.recall);
+    return below.queries_per_second + part * (points[i].queries_per_second - below.queries_per_second);
+  }
+  return std::nullopt;
+}
+
+// Medians of kTurns turns; in each turn all engines take all efs, one after the other.
+void Sweep(std::vector<Engine>& engines, const std::vector<float>& queries, size_t dim,
+           const std::vector<std::vector<uint64_t>>& truth) {
+  const std::vector<int> efs = {10, 12, 16, 20, 28, 40, 64, 100};
+  std::vector<std::vector<std::vector<double>>> qps(engines.size(), std::vector<std::vector<double>>(efs.size()));
+  for (Engine& engine : engines) engine.points.resize(efs.size());
+  for (int turn = 0; turn < kTurns; ++turn) {
+    for (size_t e = 0; e < engines.size(); ++e) {
+      for (size_t i = 0; i < efs.size(); ++i) {
+        engines[e].points[i] = Measure(queries, dim, truth, efs[i], engines[e].search);
+        qps[e][i].push_back(engines[e].points[i].queries_per_second);
+      }
     }
   }
-  turn.recall /= static_cast<double>(truth.size() * kK);
-  return turn;
+  for (size_t e = 0; e < engines.size(); ++e) {
+    for (size_t i = 0; i < efs.size(); ++i) engines[e].points[i].queries_per_second = Median(qps[e][i]);
+  }
+}
+
+Engine MakeHnswlib(const std::vector<float>& data, size_t rows, size_t dim) {
+  auto space = std::make_shared<hnswlib::L2Space>(dim);
+  auto index = std::make_shared<hnswlib::HierarchicalNSW<float>>(space.get(), rows, kM, kEfConstruction);
+  const auto start = std::chrono::steady_clock::now();
+  index->addPoint(data.data(), 0);
+  std::atomic<size_t> next{1};
+  const auto add = [&] {
+    for (size_t row = next.fetch_add(1); row < rows; row = next.fetch_add(1)) index->addPoint(&data[row * dim], row);
+  };
+  std::thread second(add);
+  add();
+  second.join();
+  Engine engine;
+  engine.name = "hnswlib";
+  engine.build_s = Seconds(start);
+  engine.bytes_per_vector = static_cast<double>(index->size_data_per_element_);
+  engine.search = [space, index](const float* query, int ef, std::vector<uint64_t>& out) {
+    index->setEf(static_cast<size_t>(ef));
+    auto found = index->searchKnn(query, kK);
+    for (; !found.empty(); found.pop()) out.push_back(found.top().second);
+  };
+  return engine;
+}
+
+Engine MakeFaiss(const std::vector<float>& data, size_t rows, size_t dim) {
+  auto index = std::make_shared<faiss::IndexHNSWFlat>(static_cast<int>(dim), kM);
+  index->hnsw.efConstruction = kEfConstruction;
+  omp_set_num_threads(2);
+  const auto start = std::chrono::steady_clock::now();
+  index->add(static_cast<faiss::Index::idx_t>(rows), data.data());
+  Engine engine;
+  engine.name = "FAISS HNSW";
+  engine.build_s = Seconds(start);
+  omp_set_num_threads(1);
+  engine.bytes_per_vector =
+      static_cast<double>(dim * 4) + static_cast<double>(index->hnsw.neighbors.size() * 4) / static_cast<double>(rows);
+  engine.search = [index](const float* query, int ef, std::vector<uint64_t>& out) {
+    index->hnsw.efSearch = ef;
+    float distances[kK];
+    faiss::Index::idx_t labels[kK];
+    index->search(1, query, kK, distances, labels);
+    for (const faiss::Index::idx_t label : labels) out.push_back(static_cast<uint64_t>(label));
+  };
+  return engine;
+}
+
+std::vector<uint64_t> EngineSearch(const IndexReader& reader, const RowMask& mask, std::span<const float> query, int ef,
+                                   bool exact) {
+  const DenseQuery dense = {.field = 0, .vector = query, .k = kK, .ef_search = ef, .exact = exact};
+  const auto hits = reader.SearchDense(dense, mask, CancelToken(), nullptr);
+  std::vector<uint64_t> rows;
+  for (const Hit& hit : *hits) rows.push_back(hit.row.value);
+  return rows;
+}
+
+// Random and correlated filters: QPS and recall of the planner's choice beside exact search over the allowed rows.
+void Filters(const IndexReader& reader, const std::vector<float>& data, const std::vector<float>& queries, size_t dim,
+             int ef, double unfiltered_qps) {
+  const size_t rows = data.size() / dim;
+  std::printf("\nFilters at ef %d (unfiltered %.0f QPS):\n\n", ef, unfiltered_qps);
+  std::printf("| keeps | which rows | recall | QPS | of unfiltered | exact search QPS |\n|---|---|---|---|---|---|\n");
+  for (const bool correlated : {false, true}) {
+    // Correlated: the rows of largest value along one random direction, so that the allowed ones lie together.
+    std::mt19937_64 random(kSeed);
+    std::normal_distribution<float> normal;
+    std::vector<float> direction(dim);
+    for (float& value : direction) value = normal(random);
+    std::vector<std::pair<float, uint64_t>> order(rows);
+    for (size_t row = 0; row < rows; ++row) {
+      float key = 0;
+      for (size_t d = 0; d < dim; ++d) key += direction[d] * data[row * dim + d];
+      order[row] = {correlated ? -key : static_cast<float>(random() >> 40), row};
+    }
+    std::sort(order.begin(), order.end());
+    for (const double keep : {0.5, 0.1, 0.01, 0.001}) {
+      RowMask mask;
+      RowMask::SegmentMask& segment = mask.segments.emplace_back();
+      Bitmap allowed(rows);
+      const auto count = static_cast<size_t>(keep * static_cast<double>(rows));
+      for (size_t i = 0; i < count; ++i) allowed.Set(order[i].second);
+      segment.allowed = std::move(allowed);
+      segment.visible_count = mask.visible_count = rows;
+      segment.allowed_count = mask.allowed_count = count;
+      std::vector<std::vector<uint64_t>> truth;
+      const auto exact_start = std::chrono::steady_clock::now();
+      for (size_t q = 0; q < queries.size() / dim; ++q) {
+        truth.push_back(EngineSearch(reader, mask, {queries.data() + q * dim, dim}, ef, true));
+      }
+      const double exact_qps = static_cast<double>(truth.size()) / Seconds(exact_start);
+      std::vector<double> qps;
+      Point point;
+      for (int turn = 0; turn < kTurns; ++turn) {
+        point = Measure(queries, dim, truth, ef, [&](const float* query, int at, std::vector<uint64_t>& out) {
+          out = EngineSearch(reader, mask, {query, dim}, at, false);
+        });
+        qps.push_back(point.queries_per_second);
+      }
+      std::printf("| %.1f %% | %s | %.4f | %.0f | %.2f | %.0f |\n", keep * 100, correlated ? "correlated" : "random",
+                  point.recall, Median(qps), Median(qps) / unfiltered_qps, exact_qps);
+      std::fflush(stdout);
+    }
+  }
+}
+
+void PrintTables(const std::vector<Engine>& engines) {
+  std::printf("| engine | build s (2 threads) | bytes a vector | QPS at recall .95 | at .99 | at .999 |\n");
+  std::printf("|---|---|---|---|---|---|\n");
+  for (const Engine& engine : engines) {
+    std::printf("| %s | %.1f | %.0f |", engine.name.c_str(), engine.build_s, engine.bytes_per_vector);
+    for (const double recall : {0.95, 0.99, 0.999}) {
+      const std::optional<double> qps = QpsAt(engine.points, recall);
+      const std::optional<double> rival = QpsAt(engines[1].points, recall);
+      if (!qps) {
+        std::printf(" - |");
+      } else if (!rival) {
+        std::printf(" %.0f |", *qps);
+      } else {
+        std::printf(" %.0f (%.2f x hnswlib) |", *qps, *qps / *rival);
+      }
+    }
+    std::printf("\n");
+  }
+  std::printf("\n| ef |");
+  for (const Engine& engine : engines) std::printf(" %s recall | QPS |", engine.name.c_str());
+  std::printf("\n|---|");
+  for (size_t i = 0; i < engines.size(); ++i) std::printf("---|---|");
+  std::printf("\n");
+  for (size_t i = 0; i < engines[0].points.size(); ++i) {
+    std::printf("| %d |", engines[0].points[i].ef);
+    for (const Engine& engine : engines) {
+      std::printf(" %.4f | %.0f |", engine.points[i].recall, engine.points[i].queries_per_second);
+    }
+    std::printf("\n");
+  }
 }
 
 int Run(size_t rows, size_t dim, size_t query_count) {
@@ -132,7 +319,7 @@ int Run(size_t rows, size_t dim, size_t query_count) {
 
   const std::string directory =
       absl::StrCat(std::filesystem::temp_directory_path().string(), "/vouch-bench-ann-", getpid());
-  JobPool pool(1);
+  JobPool pool(2);
   NoRows source;
   IndexOptions options;
   options.directory = directory;
@@ -147,49 +334,36 @@ int Run(size_t rows, size_t dim, size_t query_count) {
   if (absl::Status status = (*index)->Optimize(CancelToken(), nullptr); !status.ok()) {
     return std::fprintf(stderr, "%s\n", status.ToString().c_str()), 1;
   }
-  const double build_s = Seconds(build_start);
-  omp_set_num_threads(1);
-  const auto faiss_start = std::chrono::steady_clock::now();
-  faiss::IndexHNSWFlat raw(static_cast<int>(dim), kM);
-  raw.hnsw.efConstruction = kEfConstruction;
-  raw.add(static_cast<faiss::Index::idx_t>(rows), data.data());
-  const double faiss_build_s = Seconds(faiss_start);
-
   const IndexReader reader = (*index)->Read((*index)->latest(), rows);
   const RowMask mask = *reader.MakeMask(nullptr, Principal(), CancelToken());
-  std::printf("%zu x %zu, mixture data, L2, k=%zu, M=%d, efConstruction=%d, %zu queries, seed %llu, one thread, "
-              "kernels %s, %s\n\n",
-              rows, dim, kK, kM, kEfConstruction, query_count, static_cast<unsigned long long>(kSeed),
-              std::string(BestKernels().name).c_str(), MachineName().c_str());
-  std::printf("Rows applied in %.2f s (%.0f rows/s); graph built in %.1f s, by raw FAISS in %.1f s.\n\n", apply_s,
-              static_cast<double>(rows) / apply_s, build_s, faiss_build_s);
-  std::printf("| ef | engine recall | engine QPS | FAISS recall | FAISS QPS | ratio [range of %d turns] |\n", kTurns);
-  std::printf("|---|---|---|---|---|---|\n");
-  for (const int ef : {32, 64, 100, 200}) {
-    std::vector<double> engine_qps, faiss_qps, ratios;
-    Turn engine, faiss_turn;
-    for (int turn = 0; turn < kTurns; ++turn) {
-      engine = Measure(queries, dim, truth, [&](const float* query, std::vector<uint64_t>& out) {
-        const DenseQuery dense = {.field = 0, .vector = {query, dim}, .k = kK, .ef_search = ef, .exact = false};
-        const auto hits = reader.SearchDense(dense, mask, CancelToken(), nullptr);
-        for (const Hit& hit : *hits) out.push_back(hit.row.value);
-      });
-      raw.hnsw.efSearch = ef;
-      faiss_turn = Measure(queries, dim, truth, [&](const float* query, std::vector<uint64_t>& out) {
-        float distances[kK];
-        faiss::Index::idx_t labels[kK];
-        raw.search(1, query, kK, distances, labels);
-        for (const faiss::Index::idx_t label : labels) out.push_back(static_cast<uint64_t>(label));
-      });
-      engine_qps.push_back(engine.queries_per_second);
-      faiss_qps.push_back(faiss_turn.queries_per_second);
-      ratios.push_back(engine.queries_per_second / faiss_turn.queries_per_second);
-    }
-    std::printf("| %d | %.4f | %.0f | %.4f | %.0f | %.2f [%.2f-%.2f] |\n", ef, engine.recall, Median(engine_qps),
-                faiss_turn.recall, Median(faiss_qps), Median(ratios), *std::min_element(ratios.begin(), ratios.end()),
-                *std::max_element(ratios.begin(), ratios.end()));
-    std::fflush(stdout);
+  Engine vouch;
+  vouch.name = "vouch";
+  vouch.build_s = Seconds(build_start);
+  for (const SegmentInfo& segment : (*index)->Status().segments) {
+    vouch.bytes_per_vector += static_cast<double>(segment.memory_bytes) / static_cast<double>(rows);
   }
+  vouch.search = [&](const float* query, int ef, std::vector<uint64_t>& out) {
+    out = EngineSearch(reader, mask, {query, dim}, ef, false);
+  };
+  std::vector<Engine> engines;
+  engines.push_back(std::move(vouch));
+  engines.push_back(MakeHnswlib(data, rows, dim));
+  engines.push_back(MakeFaiss(data, rows, dim));
+
+  std::printf("%zu x %zu, mixture data, L2, k=%zu, M=%d, efConstruction=%d, %zu queries, seed %llu, one thread, "
+              "median of %d turns, kernels %s and %s, %s; rows applied in %.2f s\n\n",
+              rows, dim, kK, kM, kEfConstruction, query_count, static_cast<unsigned long long>(kSeed), kTurns,
+              std::string(BestKernels().name).c_str(), std::string(BestCodeKernels().name).c_str(),
+              MachineName().c_str(), apply_s);
+  Sweep(engines, queries, dim, truth);
+  PrintTables(engines);
+  std::fflush(stdout);
+  for (const Point& point : engines[0].points) {
+    if (point.recall < 0.99 && point.ef < 100) continue;
+    Filters(reader, data, queries, dim, point.ef, point.queries_per_second);
+    break;
+  }
+  engines.clear();
   index->reset();
   std::error_code ignored;
   std::filesystem::remove_all(directory, ignored);

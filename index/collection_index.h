@@ -21,7 +21,7 @@ namespace vouch {
 struct IndexOptions {
   std::string directory;              // where the collection's segment files lie
   Filesystem* filesystem = nullptr;   // not null
-  JobPool* job_pool = nullptr;        // not null; builds and merges run there
+  JobPool* job_pool = nullptr;        // not null; builds and merges run there, a build on as many threads as it has
   // Rows that are searched exactly before a segment is sealed and built in the background. More: fewer, larger
   // builds, and slower searches of fresh rows.
   uint64_t seal_rows = 20'000;

@@ -51,12 +51,17 @@ struct PlanCounts {
   uint64_t asked = 0;
   uint64_t flat = 0;
   uint64_t filtered = 0;
+  uint64_t by_code = 0;
   size_t min_ef = 0;
   size_t max_ef = 0;
 
   void Add(const Segment& segment, bool has_graph, bool asked_exact, const DenseSegmentStats& done) {
     if (done.exact) {
       ++(asked_exact ? asked : !segment.sealed ? fresh : has_graph ? filtered : flat);
+      return;
+    }
+    if (done.codes) {
+      ++by_code;
       return;
     }
     if (done.ef == 0) return;
@@ -70,6 +75,9 @@ struct PlanCounts {
       absl::StrAppend(&words, "graph ef=", min_ef);
       if (max_ef != min_ef) absl::StrAppend(&words, "..", max_ef);
       absl::StrAppend(&words, " on ", walked, walked == 1 ? " segment" : " segments");
+    }
+    if (by_code > 0) {
+      absl::StrAppend(&words, words.empty() ? "" : ", ", "all codes on ", by_code, " (few rows allowed)");
     }
     AddExact(asked, "on request", words);
     AddExact(fresh, "fresh rows", words);
@@ -214,7 +222,7 @@ absl::StatusOr<std::vector<Hit>> IndexReader::SearchDense(const DenseQuery& quer
     distances += done.distances;
   }
   if (stats != nullptr) {
-    stats->segments += plan.walked + plan.asked + plan.fresh + plan.flat + plan.filtered;
+    stats->segments += plan.walked + plan.by_code + plan.asked + plan.fresh + plan.flat + plan.filtered;
     stats->segments_exact += plan.asked + plan.fresh + plan.flat + plan.filtered;
     stats->distances += distances;
     stats->rows_visited += distances;

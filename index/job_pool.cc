@@ -1,9 +1,19 @@
 #include "index/job_pool.h"
 
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <utility>
 
 namespace vouch {
+namespace {
+
+// Searches come first: a background thread gets about a tenth of a core that a searching one wants, and all of an idle one.
+constexpr int kBackgroundNice = 10;
+
+}  // namespace
 
 JobPool::JobPool(size_t threads) {
   for (size_t i = 0; i < std::max<size_t>(threads, 1); ++i) threads_.emplace_back([this] { Run(); });
@@ -30,6 +40,8 @@ void JobPool::Submit(std::function<void()> job) {
 }
 
 void JobPool::Run() {
+  // Threads that a job starts inherit this. Where it cannot be had, jobs only compete more.
+  (void)setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kBackgroundNice);
   std::unique_lock lock(mu_);
   while (true) {
     wake_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });

@@ -10,7 +10,7 @@
 
 namespace vouch {
 
-// The engine's one bounded pool for background work (builds, merges). Jobs run in the order given and must not throw.
+// The engine's one bounded pool for background work (builds, merges), of lower priority than searches. Jobs run in the order given and must not throw.
 // The destructor finishes the running jobs and drops the waiting ones.
 class JobPool {
  public:
@@ -19,6 +19,7 @@ class JobPool {
   JobPool(const JobPool&) = delete;
   JobPool& operator=(const JobPool&) = delete;
 
+  int threads() const { return static_cast<int>(threads_.size()); }
   void Submit(std::function<void()> job);
 
  private:

@@ -109,7 +109,8 @@ absl::StatusOr<SegmentPtr> MergeSegments(const IndexSchema& schema, std::span<co
   return merged;
 }
 
-absl::StatusOr<Segment> BuildGraphs(const IndexSchema& schema, const Segment& segment, const BuildProgress& progress) {
+absl::StatusOr<Segment> BuildGraphs(const IndexSchema& schema, const Segment& segment, int threads,
+                                    const BuildProgress& progress) {
   Segment built = segment;
   const size_t fields = schema.schema.dense.size();
   for (size_t field = 0; field < fields; ++field) {
@@ -118,7 +119,7 @@ absl::StatusOr<Segment> BuildGraphs(const IndexSchema& schema, const Segment& se
       return progress((static_cast<double>(field) + fraction) / static_cast<double>(fields));
     };
     absl::StatusOr<std::shared_ptr<const Graph>> graph =
-        BuildGraph(built.dense[field], schema.schema.dense[field].hnsw, field_progress);
+        BuildGraph(built.dense[field], schema.schema.dense[field].hnsw, threads, field_progress);
     if (!graph.ok()) return graph.status();
     built.graphs[field] = *std::move(graph);
   }

@@ -19,6 +19,8 @@ absl::StatusOr<SegmentPtr> BuildFreshSegment(const IndexSchema& schema, RowId fi
 absl::StatusOr<SegmentPtr> MergeSegments(const IndexSchema& schema, std::span<const SegmentPtr> parts);
 
 // A copy of the segment with a graph for each field that the schema wants one for; it shares all other parts.
-absl::StatusOr<Segment> BuildGraphs(const IndexSchema& schema, const Segment& segment, const BuildProgress& progress);
+// `threads` build it; their number changes nothing but the time.
+absl::StatusOr<Segment> BuildGraphs(const IndexSchema& schema, const Segment& segment, int threads,
+                                    const BuildProgress& progress);
 
 }  // namespace vouch

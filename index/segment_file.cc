@@ -246,8 +246,12 @@ class SegmentParser {
       const bool wants_graph =
           schema_.dense[field].index == DenseIndexKind::kHnsw && segment.dense.back().nodes() > 0;
       if (!wants_graph) continue;
+      if (!Take(SectionKind::kCodes, field, bytes)) return Damaged("a field's codes are missing");
+      absl::StatusOr<std::shared_ptr<const VectorCodes>> codes =
+          VectorCodes::Parse(bytes, segment.dense.back(), owner_);
+      if (!codes.ok()) return codes.status();
       if (!Take(SectionKind::kGraph, field, bytes)) return Damaged("a graph is missing");
-      absl::StatusOr<std::shared_ptr<const Graph>> graph = Graph::Parse(bytes, segment.dense.back().nodes(), owner_);
+      absl::StatusOr<std::shared_ptr<const Graph>> graph = Graph::Parse(bytes, *std::move(codes), owner_);
       if (!graph.ok()) return graph.status();
       segment.graphs.back() = *std::move(graph);
     }
@@ -278,6 +282,9 @@ EncodedSegment EncodeSegment(const IndexSchema& schema, const Segment& segment) 
     WriteVectors(segment.dense[field], writer);
     writer.End();
     if (segment.graphs[field] == nullptr) continue;
+    writer.Begin(SectionKind::kCodes, field);
+    writer.Add(segment.graphs[field]->codes().bytes());
+    writer.End();
     writer.Begin(SectionKind::kGraph, field);
     writer.Add(segment.graphs[field]->bytes());
     writer.End();

@@ -233,7 +233,7 @@ absl::StatusOr<Segment> SegmentMaintainer::BuildSealed(const Task& task) {
     if (!merged.ok()) return merged.status();
     whole = *std::move(merged);
   }
-  absl::StatusOr<Segment> built = BuildGraphs(*schema_, *whole, [this](double fraction) {
+  absl::StatusOr<Segment> built = BuildGraphs(*schema_, *whole, options_.job_pool->threads(), [this](double fraction) {
     build_fraction_.store(fraction);
     return stopping_.load() ? absl::CancelledError("the index is closing") : absl::OkStatus();
   });

@@ -41,6 +41,11 @@ class DenseColumn {
   bool dense_rows() const { return nodes_ == segment_rows_; }  // node = row
 
   const float* vector(uint32_t node) const { return vectors_ + size_t{node} * dim_; }
+  void Prefetch(uint32_t node) const {
+    constexpr uint32_t kLineFloats = 16;
+    constexpr uint32_t kMostFloats = 16 * kLineFloats;  // the processor follows the rest by itself
+    for (uint32_t d = 0; d < dim_ && d < kMostFloats; d += kLineFloats) __builtin_prefetch(vector(node) + d);
+  }
   std::span<const float> vectors() const { return {vectors_, size_t{nodes_} * dim_}; }
   std::span<const uint32_t> rows() const { return rows_; }
   uint32_t RowOf(uint32_t node) const { return rows_.empty() ? node : rows_[node]; }

@@ -8,11 +8,12 @@
 namespace vouch {
 namespace {
 
-// Below this share of allowed rows, scanning them beats walking past the others.
-constexpr double kMinWalkShare = 0.3;
-// A walk computes about this many distances for each place in its beam, at random places in memory; a scan of fewer
-// rows is faster and exact.
-constexpr uint64_t kWalkDistancesPerEf = 8;
+// Up to this many rows, or four times those scored in the end, are scored exactly at once: no code saves much then.
+constexpr uint64_t kFewRows = 256;
+// A walk compares about this many codes for each place in its beam, at random places in memory, each as costly as two in
+// a scan.
+constexpr uint64_t kWalkCodesPerEf = 16;
+constexpr uint64_t kWalkCodeCost = 2;
 constexpr uint32_t kRowsBetweenCancelChecks = 16'384;
 
 // Scores nodes four at a time, in the order given.
@@ -57,32 +58,36 @@ class Scanner {
   uint64_t computed_ = 0;
 };
 
-absl::Status ScanExactly(const DenseSegmentSearch& search, const float* query, const CancelToken& cancel, TopHits& top,
-                         DenseSegmentStats& stats) {
+// Calls visit(node) for each allowed node, ascending; stops with the token's status.
+template <typename Visit>
+absl::Status ForEachAllowedNode(const DenseSegmentSearch& search, const CancelToken& cancel, const Visit& visit) {
   const DenseColumn& column = *search.column;
-  Scanner scanner(search, query, top);
   if (search.allowed != nullptr && column.dense_rows()) {
     // Node = row: only the set bits are looked at.
     absl::Status status;
     uint64_t seen = 0;
     search.allowed->ForEach([&](size_t row) {
       if (++seen % kRowsBetweenCancelChecks == 0 && status.ok()) status = cancel.Check();
-      if (status.ok()) scanner.Add(static_cast<uint32_t>(row));
+      if (status.ok()) visit(static_cast<uint32_t>(row));
     });
-    if (!status.ok()) return status;
-    scanner.Flush();
-    stats.exact = true;
-    stats.distances += scanner.computed();
-    return absl::OkStatus();
+    return status;
   }
   for (uint32_t begin = 0; begin < column.nodes();) {
     const uint32_t end = begin + std::min(kRowsBetweenCancelChecks, column.nodes() - begin);
     for (uint32_t node = begin; node < end; ++node) {
-      if (search.allowed == nullptr || search.allowed->Test(column.RowOf(node))) scanner.Add(node);
+      if (search.allowed == nullptr || search.allowed->Test(column.RowOf(node))) visit(node);
     }
     begin = end;
     if (absl::Status status = cancel.Check(); !status.ok()) return status;
   }
+  return absl::OkStatus();
+}
+
+absl::Status ScanExactly(const DenseSegmentSearch& search, const float* query, const CancelToken& cancel, TopHits& top,
+                         DenseSegmentStats& stats) {
+  Scanner scanner(search, query, top);
+  absl::Status status = ForEachAllowedNode(search, cancel, [&](uint32_t node) { scanner.Add(node); });
+  if (!status.ok()) return status;
   scanner.Flush();
   stats.exact = true;
   stats.distances += scanner.computed();
@@ -98,27 +103,86 @@ uint64_t CountAllowedNodes(const DenseSegmentSearch& search) {
   return count;
 }
 
-// True where the walk found enough; its hits are pushed then.
+// How many of the best rows by code are scored exactly: enough that what the codes misplace comes back (docs/architecture).
+size_t Rescored(size_t k) { return 3 * k + 10; }
+
+WalkScratch& ThreadScratch() {
+  thread_local WalkScratch scratch;
+  return scratch;
+}
+
+// Scores the first `count` allowed entries; how many there were.
+size_t Rescore(const DenseSegmentSearch& search, const float* query, std::span<const BeamEntry> entries, size_t count,
+               TopHits& top, DenseSegmentStats& stats) {
+  const DenseColumn& column = *search.column;
+  Scanner scanner(search, query, top);
+  const auto is_allowed = [&](const BeamEntry& entry) {
+    return search.allowed == nullptr || search.allowed->Test(column.RowOf(entry.node()));
+  };
+  size_t prefetched = 0;
+  for (const BeamEntry& entry : entries) {
+    if (prefetched == count) break;
+    if (!is_allowed(entry)) continue;
+    column.Prefetch(entry.node());
+    ++prefetched;
+  }
+  size_t found = 0;
+  for (const BeamEntry& entry : entries) {
+    if (found == count) break;
+    if (!is_allowed(entry)) continue;
+    scanner.Add(entry.node());
+    ++found;
+  }
+  scanner.Flush();
+  stats.distances += scanner.computed();
+  return found;
+}
+
+// True where the walk found enough; its hits are pushed then or not.
 bool WalkGraph(const DenseSegmentSearch& search, const float* query, uint64_t allowed_nodes, size_t ef, TopHits& top,
                DenseSegmentStats& stats) {
-  const DenseColumn& column = *search.column;
   stats.ef = ef;
-  const size_t wanted = static_cast<size_t>(std::min<uint64_t>(search.k, allowed_nodes));
-  const std::span<const BeamEntry> beam = search.graph->Walk(column, query, ef, stats.distances);
-  std::vector<Hit> hits;
-  hits.reserve(wanted);
-  for (const BeamEntry& entry : beam) {
-    if (hits.size() == wanted) break;
-    const uint32_t row = column.RowOf(entry.node());
-    if (search.allowed != nullptr && !search.allowed->Test(row)) continue;
-    hits.push_back({RowId(search.first_row.value + row), ScoreOfDistance(entry.distance())});
+  WalkScratch& scratch = ThreadScratch();
+  search.graph->codes().Encode(query, scratch.query);
+  const std::span<const BeamEntry> beam = search.graph->Walk(scratch.query, ef, scratch, stats.distances);
+  const uint64_t wanted = std::min<uint64_t>(search.k, allowed_nodes);
+  if (wanted > beam.size()) return false;
+  if (search.allowed != nullptr) {
+    uint64_t allowed = 0;
+    for (const BeamEntry& entry : beam) allowed += search.allowed->Test(search.column->RowOf(entry.node())) ? 1 : 0;
+    if (allowed < wanted) return false;
   }
-  if (hits.size() < wanted) return false;
-  for (const Hit& hit : hits) {
-    if (!top.Wants(hit.score)) break;
-    top.Push(hit);
-  }
+  Rescore(search, query, beam, Rescored(search.k), top, stats);
   return true;
+}
+
+// Compares the codes of all allowed nodes and scores the best exactly.
+absl::Status ScanCodes(const DenseSegmentSearch& search, const float* query, const CancelToken& cancel, TopHits& top,
+                       DenseSegmentStats& stats) {
+  stats.codes = true;
+  const VectorCodes& codes = search.graph->codes();
+  WalkScratch& scratch = ThreadScratch();
+  codes.Encode(query, scratch.query);
+  scratch.beam.Begin(Rescored(search.k));
+  uint32_t nodes[4];
+  size_t waiting = 0;
+  absl::Status status = ForEachAllowedNode(search, cancel, [&](uint32_t node) {
+    nodes[waiting++] = node;
+    codes.Prefetch(node);
+    if (waiting < 4) return;
+    waiting = 0;
+    float keys[4];
+    codes.KeyFour(scratch.query, nodes, keys);
+    for (size_t i = 0; i < 4; ++i) scratch.beam.Insert(BeamEntry::Make(keys[i], nodes[i]));
+    stats.distances += 4;
+  });
+  if (!status.ok()) return status;
+  for (size_t i = 0; i < waiting; ++i) {
+    scratch.beam.Insert(BeamEntry::Make(codes.Key(scratch.query, nodes[i]), nodes[i]));
+  }
+  stats.distances += waiting;
+  Rescore(search, query, scratch.beam.entries(), Rescored(search.k), top, stats);
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -145,11 +209,10 @@ absl::Status SearchDenseSegment(const DenseSegmentSearch& search, const float* q
   if (search.exact || search.graph == nullptr) return ScanExactly(search, query, cancel, top, stats);
   const uint64_t allowed = CountAllowedNodes(search);
   if (allowed == 0) return absl::OkStatus();
+  if (allowed <= std::max<uint64_t>(kFewRows, 4 * Rescored(search.k))) return ScanExactly(search, query, cancel, top, stats);
   const double share = static_cast<double>(allowed) / search.column->nodes();
   const auto ef = static_cast<size_t>(std::ceil(static_cast<double>(std::max(search.ef, search.k)) / share));
-  if (share < kMinWalkShare || allowed <= ef * kWalkDistancesPerEf) {
-    return ScanExactly(search, query, cancel, top, stats);
-  }
+  if (allowed <= ef * kWalkCodesPerEf * kWalkCodeCost) return ScanCodes(search, query, cancel, top, stats);
   if (WalkGraph(search, query, allowed, ef, top, stats)) return absl::OkStatus();
   return ScanExactly(search, query, cancel, top, stats);
 }

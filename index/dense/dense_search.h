@@ -42,16 +42,18 @@ struct DenseSegmentSearch {
 };
 
 struct DenseSegmentStats {
-  bool exact = false;
-  size_t ef = 0;  // of the walk, where one was done
+  bool exact = false;  // all allowed rows were scored
+  bool codes = false;  // all allowed rows were compared by code, the best of them scored
+  size_t ef = 0;       // of the walk, where one was done
   uint64_t distances = 0;
 };
 
 // Pushes the segment's best rows. `query` has the column's dim and is normalised under cosine.
 //
-// Exact without a graph, on request, for few allowed rows, and where a filter lets less than kMinWalkShare of the rows
-// pass. Otherwise a walk; a filter raises ef by the inverse of the share that it lets pass, so that about `ef` allowed
-// rows come into the beam. A walk that finds fewer than min(k, allowed) rows is done again exactly.
+// Exact without a graph, on request, and for few allowed rows. Else by code, and the best Rescored(k) of those are scored
+// exactly: by a walk, or by comparing all allowed rows where a filter leaves so few that this is cheaper. A filter raises
+// a walk's ef by the inverse of the share that it lets pass, so that about `ef` allowed rows come into the beam. A walk
+// that finds fewer than min(k, allowed) rows is done again exactly.
 absl::Status SearchDenseSegment(const DenseSegmentSearch& search, const float* query, const CancelToken& cancel,
                                 TopHits& top, DenseSegmentStats& stats);
 

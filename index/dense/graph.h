@@ -7,22 +7,13 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "index/dense/dense_column.h"
+#include "index/dense/graph_walk.h"
+#include "index/dense/vector_codes.h"
 
 namespace vouch {
 
-// A node and its distance as one integer that sorts by (distance, node): 32 bits of order-preserving float, 31 bits of
-// node, and the walk's own mark in bit 0.
-struct BeamEntry {
-  uint64_t bits = 0;
-
-  static BeamEntry Make(float distance, uint32_t node);
-  uint32_t node() const { return static_cast<uint32_t>(bits) >> 1; }
-  float distance() const;
-};
-
-// The links of a hierarchical navigable small world (Malkov and Yashunin 2018) over the nodes of a DenseColumn. FAISS
-// builds it (graph_build.h); the walk is ours, since it decides speed.
+// The links of a hierarchical navigable small world (Malkov and Yashunin 2018) over the nodes of a DenseColumn, with the
+// codes that it is built and walked by (vector_codes.h).
 //
 // Bytes (little-endian; each array starts at a multiple of 64):
 //   u32 nodes, u32 m, u32 entry, u32 max_level, u64 upper_blocks
@@ -37,24 +28,27 @@ struct BeamEntry {
 // 2. The entry is a node of level max_level.
 class Graph {
  public:
-  static constexpr uint32_t kNoNode = 0xFFFFFFFFu;
   static constexpr uint32_t kMaxNodes = uint32_t{1} << 31;  // a beam entry has 31 bits for the node
   static constexpr uint32_t kMaxLevel = 63;
   static constexpr size_t kHeaderBytes = 64;
 
-  // `bytes` start at a multiple of 64 and lie in `owner`. DATA_LOSS where they break an invariant.
-  static absl::StatusOr<std::shared_ptr<const Graph>> Parse(std::string_view bytes, uint32_t nodes,
+  // `bytes` start at a multiple of 64 and lie in `owner`. DATA_LOSS where they break an invariant or do not have as many
+  // nodes as `codes`.
+  static absl::StatusOr<std::shared_ptr<const Graph>> Parse(std::string_view bytes,
+                                                            std::shared_ptr<const VectorCodes> codes,
                                                             std::shared_ptr<const void> owner);
 
   uint32_t nodes() const { return nodes_; }
   uint32_t m() const { return m_; }
   std::string_view bytes() const { return bytes_; }
-  size_t memory_bytes() const { return bytes_.size() + upper_start_.size() * sizeof(uint32_t); }
+  const VectorCodes& codes() const { return *codes_; }
+  size_t memory_bytes() const {
+    return bytes_.size() + upper_start_.size() * sizeof(uint32_t) + codes_->bytes().size();
+  }
 
-  // The `ef` nearest nodes that a best-first search with a beam of `ef` finds, ascending by (distance, node).
-  // `query`: dim floats; normalised by the caller under cosine. Adds to `distances` the distances computed.
-  // The result is valid until the thread's next walk.
-  std::span<const BeamEntry> Walk(const DenseColumn& column, const float* query, size_t ef, uint64_t& distances) const;
+  // The `ef` nearest nodes by code that a best-first search with a beam of `ef` finds, ascending by (key, node). Adds to
+  // `distances` the keys computed. The result lies in `scratch` until its next walk.
+  std::span<const BeamEntry> Walk(const CodeQuery& query, size_t ef, WalkScratch& scratch, uint64_t& distances) const;
 
  private:
   Graph() = default;
@@ -65,7 +59,6 @@ class Graph {
   std::span<const uint32_t> Upper(uint32_t node, uint32_t level) const {
     return upper_.subspan((size_t{upper_start_[node]} + level - 1) * m_, m_);
   }
-  BeamEntry Descend(const DenseColumn& column, const float* query, uint64_t& distances) const;
 
   uint32_t nodes_ = 0;
   uint32_t m_ = 0;
@@ -76,6 +69,7 @@ class Graph {
   std::span<const uint32_t> upper_;
   std::vector<uint32_t> upper_start_;  // first block of each node; derived from levels_
   std::string_view bytes_;
+  std::shared_ptr<const VectorCodes> codes_;
   std::shared_ptr<const void> owner_;
 };
 

@@ -1,15 +1,21 @@
 #include "index/dense/graph_build.h"
 
-#include <faiss/IndexHNSW.h>
-
 #include <algorithm>
 #include <cstring>
+#include <random>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "index/dense/faiss_guard.h"
+#include "index/dense/parallel.h"
 
 namespace vouch {
 namespace {
+
+// A batch has at most this share of the nodes already in the graph, so that few neighbours are missed in it.
+constexpr size_t kBatchShare = 32;
+constexpr size_t kMaxBatch = 2048;
+constexpr size_t kGrain = 8;
+constexpr uint64_t kLevelSeed = 20261123;
 
 absl::Status ValidateBuild(const DenseColumn& column, const HnswOptions& options) {
   if (column.nodes() == 0 || column.nodes() >= Graph::kMaxNodes) {
@@ -26,81 +32,240 @@ absl::Status ValidateBuild(const DenseColumn& column, const HnswOptions& options
   return absl::OkStatus();
 }
 
-// Adding initialises a lock for every row so far, so slices grow with the index: at most 128 of them, beside the
-// first small ones.
-size_t SliceRows(size_t done) { return std::max<size_t>(256, done / 128); }
-
-absl::Status AddAll(const DenseColumn& column, faiss::IndexHNSWFlat& index, const BuildProgress& progress) {
-  for (size_t done = 0; done < column.nodes();) {
-    if (absl::Status status = progress(static_cast<double>(done) / column.nodes()); !status.ok()) return status;
-    const size_t slice = std::min<size_t>(SliceRows(done), column.nodes() - done);
-    index.add(static_cast<faiss::Index::idx_t>(slice), column.vector(static_cast<uint32_t>(done)));
-    done += slice;
+// The bytes of a graph being built, with all links kNoNode.
+class GraphBytes {
+ public:
+  // Each level has an m-th of the nodes of the one below, drawn in node order.
+  static absl::StatusOr<GraphBytes> Create(uint32_t nodes, uint32_t m) {
+    GraphBytes graph;
+    graph.m_ = m;
+    std::mt19937_64 random(kLevelSeed);
+    std::vector<uint8_t> levels(nodes);
+    uint64_t blocks = 0;
+    graph.upper_start_.resize(nodes);
+    for (uint32_t node = 0; node < nodes; ++node) {
+      while (levels[node] < Graph::kMaxLevel && random() % m == 0) ++levels[node];
+      graph.upper_start_[node] = static_cast<uint32_t>(blocks);
+      blocks += levels[node];
+    }
+    const GraphLayout layout(nodes, m, blocks);
+    graph.buffer_ = std::make_shared<AlignedBuffer>(layout.size);
+    char* bytes = graph.buffer_->data();
+    if (bytes == nullptr) {
+      return absl::ResourceExhaustedError(absl::StrCat("no memory for a graph of ", layout.size, " bytes"));
+    }
+    std::memset(bytes, 0, layout.size);
+    std::memcpy(bytes, &nodes, sizeof(nodes));
+    std::memcpy(bytes + 4, &m, sizeof(m));
+    std::memcpy(bytes + 16, &blocks, sizeof(blocks));
+    std::memcpy(bytes + layout.levels, levels.data(), nodes);
+    std::memset(bytes + layout.level0, 0xFF, size_t{nodes} * 2 * m * sizeof(uint32_t));
+    std::memset(bytes + layout.upper, 0xFF, blocks * m * sizeof(uint32_t));
+    graph.levels_ = reinterpret_cast<const uint8_t*>(bytes + layout.levels);
+    graph.level0_ = reinterpret_cast<uint32_t*>(bytes + layout.level0);
+    graph.upper_ = reinterpret_cast<uint32_t*>(bytes + layout.upper);
+    return graph;
   }
-  return progress(1.0);
-}
 
-template <typename T>
-void WriteNumber(char* at, T value) {
-  std::memcpy(at, &value, sizeof(T));
-}
+  uint32_t level(uint32_t node) const { return levels_[node]; }
+  size_t Capacity(uint32_t level) const { return level == 0 ? 2 * m_ : m_; }
+  std::span<uint32_t> Links(uint32_t node, uint32_t level) const {
+    if (level == 0) return {level0_ + size_t{node} * 2 * m_, 2 * m_};
+    return {upper_ + (size_t{upper_start_[node]} + level - 1) * m_, m_};
+  }
+  void SetEntry(uint32_t entry, uint32_t max_level) {
+    std::memcpy(buffer_->data() + 8, &entry, sizeof(entry));
+    std::memcpy(buffer_->data() + 12, &max_level, sizeof(max_level));
+  }
+  const std::shared_ptr<AlignedBuffer>& buffer() const { return buffer_; }
 
-// Copies FAISS's links into our layout.
-absl::StatusOr<std::shared_ptr<const Graph>> CopyOut(const faiss::HNSW& hnsw, uint32_t nodes, uint32_t m) {
-  if (hnsw.levels.size() != nodes || hnsw.offsets.size() != size_t{nodes} + 1 || hnsw.entry_point < 0) {
-    return absl::InternalError("FAISS gave a graph of another size than it was asked for");
+ private:
+  size_t m_ = 0;
+  std::vector<uint32_t> upper_start_;
+  std::shared_ptr<AlignedBuffer> buffer_;
+  const uint8_t* levels_ = nullptr;
+  uint32_t* level0_ = nullptr;
+  uint32_t* upper_ = nullptr;
+};
+
+// What one thread needs to find and choose links.
+struct BuildScratch {
+  WalkScratch walk;
+  std::vector<BeamEntry> candidates;  // ascending
+  std::vector<CodeQuery> chosen;
+  std::vector<uint32_t> links;
+  uint64_t distances = 0;
+};
+
+// A link to be made from `target` back to `source`.
+struct BackLink {
+  uint32_t target = 0;
+  uint32_t source = 0;
+};
+
+class GraphBuilder {
+ public:
+  GraphBuilder(const VectorCodes& codes, Metric metric, GraphBytes& graph, const HnswOptions& options, int threads)
+      : codes_(codes),
+        has_length_(metric != Metric::kInnerProduct),
+        graph_(graph),
+        m_(static_cast<size_t>(options.m)),
+        ef_(static_cast<size_t>(options.ef_construction)),
+        threads_(threads),
+        scratch_(static_cast<size_t>(threads)) {}
+
+  absl::Status Run(const BuildProgress& progress) {
+    max_level_ = graph_.level(0);
+    const size_t nodes = codes_.nodes();
+    for (size_t begin = 1; begin < nodes;) {
+      if (absl::Status status = progress(static_cast<double>(begin) / static_cast<double>(nodes)); !status.ok()) {
+        return status;
+      }
+      const size_t end = std::min(nodes, begin + std::clamp<size_t>(begin / kBatchShare, 1, kMaxBatch));
+      InsertBatch(static_cast<uint32_t>(begin), static_cast<uint32_t>(end));
+      begin = end;
+    }
+    graph_.SetEntry(entry_, max_level_);
+    return progress(1.0);
   }
-  uint64_t blocks = 0;
-  for (int levels : hnsw.levels) blocks += static_cast<uint64_t>(levels - 1);
-  const GraphLayout layout(nodes, m, blocks);
-  auto buffer = std::make_shared<AlignedBuffer>(layout.size);
-  if (buffer->data() == nullptr) {
-    return absl::ResourceExhaustedError(absl::StrCat("no memory for a graph of ", layout.size, " bytes"));
-  }
-  std::memset(buffer->data(), 0, layout.size);
-  WriteNumber<uint32_t>(buffer->data(), nodes);
-  WriteNumber<uint32_t>(buffer->data() + 4, m);
-  WriteNumber<uint32_t>(buffer->data() + 8, static_cast<uint32_t>(hnsw.entry_point));
-  WriteNumber<uint32_t>(buffer->data() + 12, static_cast<uint32_t>(hnsw.levels[hnsw.entry_point] - 1));
-  WriteNumber<uint64_t>(buffer->data() + 16, blocks);
-  auto* levels = reinterpret_cast<uint8_t*>(buffer->data() + layout.levels);
-  auto* level0 = reinterpret_cast<uint32_t*>(buffer->data() + layout.level0);
-  auto* upper = reinterpret_cast<uint32_t*>(buffer->data() + layout.upper);
-  for (uint32_t node = 0; node < nodes; ++node) {
-    const auto highest = static_cast<uint32_t>(hnsw.levels[node] - 1);
-    levels[node] = static_cast<uint8_t>(std::min(highest, Graph::kMaxLevel + 1));
-    for (uint32_t level = 0; level <= highest; ++level) {
-      size_t begin = 0;
-      size_t end = 0;
-      hnsw.neighbor_range(node, static_cast<int>(level), &begin, &end);
-      // FAISS pads with -1, which is kNoNode.
-      uint32_t*& out = level == 0 ? level0 : upper;
-      for (size_t i = begin; i < end; ++i) *out++ = static_cast<uint32_t>(hnsw.neighbors[i]);
+
+ private:
+  void InsertBatch(uint32_t begin, uint32_t end) {
+    found_.resize(end - begin);
+    ParallelFor(begin, end, threads_, kGrain, [&](size_t node, size_t thread) {
+      FindLinks(static_cast<uint32_t>(node), scratch_[thread], found_[node - begin]);
+    });
+    uint32_t top = 0;
+    for (const auto& levels : found_) top = std::max(top, static_cast<uint32_t>(levels.size()));
+    for (uint32_t level = 0; level < top; ++level) LinkLevel(begin, level);
+    for (uint32_t node = begin; node < end; ++node) {
+      if (graph_.level(node) <= max_level_) continue;
+      max_level_ = graph_.level(node);
+      entry_ = node;
     }
   }
-  return Graph::Parse(buffer->view(), nodes, buffer);
-}
+
+  // The links of a node at each of its levels that the graph has, level 0 first.
+  void FindLinks(uint32_t node, BuildScratch& scratch, std::vector<std::vector<uint32_t>>& found) const {
+    CodeQuery& query = scratch.walk.query;
+    codes_.EncodeNode(node, query);
+    BeamEntry best = BeamEntry::Make(codes_.Key(query, entry_), entry_);
+    const uint32_t own_level = std::min(graph_.level(node), max_level_);
+    for (uint32_t level = max_level_; level > own_level; --level) {
+      best = DescendLevel(codes_, query, [&](uint32_t from) { return graph_.Links(from, level); }, best,
+                          scratch.distances);
+    }
+    found.resize(own_level + 1);
+    scratch.candidates.assign(1, best);
+    for (uint32_t level = own_level + 1; level-- > 0;) {
+      scratch.walk.visited.Begin(codes_.nodes());
+      scratch.walk.beam.Begin(ef_);
+      for (const BeamEntry& entry : scratch.candidates) {
+        scratch.walk.visited.Visit(entry.node());
+        scratch.walk.beam.Insert({entry.bits & ~uint64_t{1}});
+      }
+      WalkLevel(codes_, query, [&](uint32_t from) { return graph_.Links(from, level); }, scratch.walk.visited,
+                scratch.walk.beam, scratch.distances);
+      const std::span<const BeamEntry> beam = scratch.walk.beam.entries();
+      scratch.candidates.assign(beam.begin(), beam.end());
+      Choose(node, m_, scratch);
+      found[level] = scratch.links;
+    }
+  }
+
+  // Puts into scratch.links up to `count` of the candidates, nearest first: those that are nearer to the node than to
+  // every link chosen before.
+  void Choose(uint32_t node, size_t count, BuildScratch& scratch) const {
+    scratch.links.clear();
+    if (scratch.chosen.size() < count) scratch.chosen.resize(count);
+    const float own = has_length_ ? codes_.bias(node) : 0.0f;
+    for (const BeamEntry& candidate : scratch.candidates) {
+      if (scratch.links.size() == count) break;
+      const float distance = candidate.key() + own;
+      bool nearer = true;
+      for (size_t i = 0; i < scratch.links.size() && nearer; ++i) {
+        const float length = has_length_ ? codes_.bias(scratch.links[i]) : 0.0f;
+        nearer = codes_.Key(scratch.chosen[i], candidate.node()) + length >= distance;
+      }
+      if (!nearer) continue;
+      codes_.EncodeNode(candidate.node(), scratch.chosen[scratch.links.size()]);
+      scratch.links.push_back(candidate.node());
+    }
+  }
+
+  // Writes the batch's own links at the level, and the links back.
+  void LinkLevel(uint32_t begin, uint32_t level) {
+    back_.clear();
+    for (size_t i = 0; i < found_.size(); ++i) {
+      if (found_[i].size() <= level) continue;
+      const uint32_t node = begin + static_cast<uint32_t>(i);
+      std::copy(found_[i][level].begin(), found_[i][level].end(), graph_.Links(node, level).begin());
+      for (uint32_t target : found_[i][level]) back_.push_back({target, node});
+    }
+    std::sort(back_.begin(), back_.end(), [](const BackLink& a, const BackLink& b) {
+      return a.target != b.target ? a.target < b.target : a.source < b.source;
+    });
+    starts_.clear();
+    for (size_t i = 0; i < back_.size(); ++i) {
+      if (i == 0 || back_[i].target != back_[i - 1].target) starts_.push_back(i);
+    }
+    starts_.push_back(back_.size());
+    ParallelFor(0, starts_.size() - 1, threads_, kGrain, [&](size_t i, size_t thread) {
+      AddBackLinks(std::span<const BackLink>(back_).subspan(starts_[i], starts_[i + 1] - starts_[i]), level,
+                   scratch_[thread]);
+    });
+  }
+
+  // All of one target. Where its places do not suffice, old and new links are chosen among anew.
+  void AddBackLinks(std::span<const BackLink> links, uint32_t level, BuildScratch& scratch) const {
+    const uint32_t target = links.front().target;
+    const std::span<uint32_t> places = graph_.Links(target, level);
+    const auto used = static_cast<size_t>(std::find(places.begin(), places.end(), kNoNode) - places.begin());
+    if (used + links.size() <= places.size()) {
+      for (size_t i = 0; i < links.size(); ++i) places[used + i] = links[i].source;
+      return;
+    }
+    CodeQuery& query = scratch.walk.query;
+    codes_.EncodeNode(target, query);
+    scratch.candidates.clear();
+    const auto add = [&](uint32_t node) {
+      scratch.candidates.push_back(BeamEntry::Make(codes_.Key(query, node), node));
+    };
+    for (size_t i = 0; i < used; ++i) add(places[i]);
+    for (const BackLink& link : links) add(link.source);
+    std::sort(scratch.candidates.begin(), scratch.candidates.end(),
+              [](BeamEntry a, BeamEntry b) { return a.bits < b.bits; });
+    Choose(target, places.size(), scratch);
+    std::fill(std::copy(scratch.links.begin(), scratch.links.end(), places.begin()), places.end(), kNoNode);
+  }
+
+  const VectorCodes& codes_;
+  const bool has_length_;  // keys plus lengths are squared distances
+  GraphBytes& graph_;
+  const size_t m_;
+  const size_t ef_;
+  const int threads_;
+  uint32_t entry_ = 0;
+  uint32_t max_level_ = 0;
+  std::vector<BuildScratch> scratch_;                       // one a thread
+  std::vector<std::vector<std::vector<uint32_t>>> found_;   // by node of the batch and level
+  std::vector<BackLink> back_;
+  std::vector<size_t> starts_;  // of each target in `back_`
+};
 
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const Graph>> BuildGraph(const DenseColumn& column, const HnswOptions& options,
-                                                        const BuildProgress& progress) {
+                                                        int threads, const BuildProgress& progress) {
   if (absl::Status status = ValidateBuild(column, options); !status.ok()) return status;
-  std::shared_ptr<const Graph> graph;
-  absl::Status status = GuardFaiss([&]() -> absl::Status {
-    const faiss::MetricType metric =
-        column.metric() == Metric::kL2 ? faiss::METRIC_L2 : faiss::METRIC_INNER_PRODUCT;
-    faiss::IndexHNSWFlat index(static_cast<int>(column.dim()), options.m, metric);
-    index.hnsw.efConstruction = options.ef_construction;
-    if (absl::Status added = AddAll(column, index, progress); !added.ok()) return added;
-    absl::StatusOr<std::shared_ptr<const Graph>> copied =
-        CopyOut(index.hnsw, column.nodes(), static_cast<uint32_t>(options.m));
-    if (!copied.ok()) return copied.status();
-    graph = *std::move(copied);
-    return absl::OkStatus();
-  });
-  if (!status.ok()) return status;
-  return graph;
+  threads = std::clamp(threads, 1, 64);
+  absl::StatusOr<std::shared_ptr<const VectorCodes>> codes = VectorCodes::Build(column, threads);
+  if (!codes.ok()) return codes.status();
+  absl::StatusOr<GraphBytes> bytes = GraphBytes::Create(column.nodes(), static_cast<uint32_t>(options.m));
+  if (!bytes.ok()) return bytes.status();
+  GraphBuilder builder(**codes, column.metric(), *bytes, options, threads);
+  if (absl::Status status = builder.Run(progress); !status.ok()) return status;
+  return Graph::Parse(bytes->buffer()->view(), *std::move(codes), bytes->buffer());
 }
 
 }  // namespace vouch

@@ -12,10 +12,14 @@ namespace vouch {
 // Asked every few hundred rows with the share of the work done, 0 to 1; anything but OK ends the build with it.
 using BuildProgress = std::function<absl::Status(double fraction)>;
 
-// Builds the graph over all nodes of the column by FAISS (IndexHNSWFlat), on this thread alone. Equal columns and
-// options give equal bytes. While it runs it holds a second copy of the vectors.
+// Builds codes and graph over all nodes of the column, on `threads` threads. Equal columns and options give equal bytes,
+// whatever the number of threads.
+//
+// Nodes are inserted in batches that grow with the graph: each node of a batch searches the graph as it was before the
+// batch (so the searches share nothing that changes), then all links are made in node order, as in "ParlayANN" (Manohar
+// and others, 2024). Neighbours are chosen by Malkov and Yashunin's heuristic (algorithm 4), all by code.
 // INVALID_ARGUMENT: no nodes, too many, or options outside HnswOptions' limits.
 absl::StatusOr<std::shared_ptr<const Graph>> BuildGraph(const DenseColumn& column, const HnswOptions& options,
-                                                        const BuildProgress& progress);
+                                                        int threads, const BuildProgress& progress);
 
 }  // namespace vouch

@@ -53,8 +53,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   // What decodes must be safe to search.
   const float query[5] = {1, 2, 3, 4, 5};
   for (size_t field = 0; field < segment->dense.size(); ++field) {
+    const vouch::Graph* graph = segment->graphs[field].get();
+    if (graph == nullptr) continue;
     uint64_t distances = 0;
-    if (segment->graphs[field] != nullptr) segment->graphs[field]->Walk(segment->dense[field], query, 20, distances);
+    vouch::WalkScratch scratch;
+    graph->codes().Encode(query, scratch.query);
+    graph->Walk(scratch.query, 20, scratch, distances);
   }
   for (uint32_t row = 0; row < segment->row_count(); ++row) segment->ids->IdOf(row);
   return 0;

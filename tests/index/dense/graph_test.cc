@@ -1,6 +1,7 @@
 #include "index/dense/graph.h"
 
 #include <cstring>
+#include <limits>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -13,50 +14,58 @@ namespace {
 
 const BuildProgress kNoProgress = [](double) { return absl::OkStatus(); };
 
-std::shared_ptr<const Graph> Build(const DenseColumn& column, int m = 16, int ef_construction = 100) {
-  auto graph = BuildGraph(column, {.m = m, .ef_construction = ef_construction, .ef_search = 64}, kNoProgress);
+std::shared_ptr<const Graph> Build(const DenseColumn& column, int m = 16, int ef_construction = 100, int threads = 2) {
+  auto graph = BuildGraph(column, {.m = m, .ef_construction = ef_construction, .ef_search = 64}, threads, kNoProgress);
   EXPECT_TRUE(graph.ok()) << graph.status();
   return graph.ok() ? *graph : nullptr;
 }
 
+std::vector<uint32_t> WalkedNodes(const Graph& graph, const float* query, size_t ef, uint64_t& distances) {
+  WalkScratch scratch;
+  graph.codes().Encode(query, scratch.query);
+  std::vector<uint32_t> nodes;
+  float last = -std::numeric_limits<float>::infinity();
+  for (const BeamEntry& entry : graph.Walk(scratch.query, ef, scratch, distances)) {
+    EXPECT_EQ(entry.key(), graph.codes().Key(scratch.query, entry.node()));
+    EXPECT_GE(entry.key(), last);
+    last = entry.key();
+    nodes.push_back(entry.node());
+  }
+  return nodes;
+}
+
 class GraphRecall : public testing::TestWithParam<Metric> {};
 
-TEST_P(GraphRecall, ReachesTheFloor) {
+TEST_P(GraphRecall, TheNearestAreInTheBeam) {
   const Metric metric = GetParam();
-  const TestVectors rows = ClusteredVectors(7, 4000, 24, metric);
-  const TestVectors queries = ClusteredVectors(8, 100, 24, metric);
-  const DenseColumn column = MakeColumn(rows, 24, metric);
-  const auto graph = Build(column);
-  double recall = 0;
-  for (const auto& query : queries) {
-    uint64_t distances = 0;
-    std::vector<Hit> hits;
-    for (const BeamEntry& entry : graph->Walk(column, query.data(), 64, distances)) {
-      hits.push_back({RowId(entry.node()), ScoreOfDistance(entry.distance())});
+  for (const uint32_t dim : {24u, 160u}) {  // without and with projection
+    const TestVectors rows = ClusteredVectors(7, 3000, dim, metric);
+    const TestVectors queries = ClusteredVectors(8, 60, dim, metric);
+    const DenseColumn column = MakeColumn(rows, dim, metric);
+    const auto graph = Build(column);
+    double recall = 0;
+    for (const auto& query : queries) {
+      uint64_t distances = 0;
+      std::vector<Hit> hits;
+      for (uint32_t node : WalkedNodes(*graph, query.data(), 64, distances)) hits.push_back({RowId(node), 0});
+      EXPECT_EQ(hits.size(), 64u);
+      recall += Recall(hits, BruteForce(rows, query, metric, 10));
+      EXPECT_GT(distances, 0u);
+      EXPECT_LT(distances, 3000u);
     }
-    EXPECT_EQ(hits.size(), 64u);
-    EXPECT_TRUE(std::is_sorted(hits.begin(), hits.end()));
-    hits.resize(10);
-    recall += Recall(hits, BruteForce(rows, query, metric, 10));
-    EXPECT_GT(distances, 0u);
-    EXPECT_LT(distances, 4000u);
+    EXPECT_GE(recall / 60, 0.97) << dim;
   }
-  EXPECT_GE(recall / 100, 0.95);
 }
 
 INSTANTIATE_TEST_SUITE_P(Metrics, GraphRecall, testing::Values(Metric::kL2, Metric::kCosine, Metric::kInnerProduct));
 
-TEST(Graph, TwoBuildsGiveEqualBytes) {
-  const DenseColumn column = MakeColumn(ClusteredVectors(3, 1500, 12, Metric::kL2), 12, Metric::kL2);
-  EXPECT_EQ(Build(column)->bytes(), Build(column)->bytes());
-}
-
-TEST(Graph, ScoresAreThoseOfTheKernels) {
-  const TestVectors rows = ClusteredVectors(5, 300, 7, Metric::kInnerProduct);
-  const DenseColumn column = MakeColumn(rows, 7, Metric::kInnerProduct);
-  uint64_t distances = 0;
-  for (const BeamEntry& entry : Build(column)->Walk(column, rows[11].data(), 50, distances)) {
-    EXPECT_EQ(entry.distance(), AvailableKernels()[0].negative_ip(rows[11].data(), rows[entry.node()].data(), 7));
+TEST(Graph, BuildsGiveEqualBytesOnAnyNumberOfThreads) {
+  const DenseColumn column = MakeColumn(ClusteredVectors(3, 3000, 70, Metric::kL2), 70, Metric::kL2);
+  const auto one = Build(column, 8, 60, 1);
+  for (int threads : {2, 5}) {
+    const auto other = Build(column, 8, 60, threads);
+    EXPECT_EQ(one->bytes(), other->bytes()) << threads;
+    EXPECT_EQ(one->codes().bytes(), other->codes().bytes()) << threads;
   }
 }
 
@@ -64,29 +73,34 @@ TEST(Graph, TinyGeometry) {
   const DenseColumn one = MakeColumn({{2.5f}}, 1, Metric::kL2);
   uint64_t distances = 0;
   const float query = 1;
-  auto found = Build(one)->Walk(one, &query, 10, distances);
-  ASSERT_EQ(found.size(), 1u);
-  EXPECT_EQ(found[0].distance(), 2.25f);
+  EXPECT_THAT(WalkedNodes(*Build(one), &query, 10, distances), testing::ElementsAre(0));
 
   const DenseColumn equal = MakeColumn(TestVectors(200, {1.0f, 1.0f}), 2, Metric::kL2);
   const float origin[2] = {0, 0};
-  found = Build(equal, 4)->Walk(equal, origin, 5, distances);
-  ASSERT_EQ(found.size(), 5u);
-  for (const BeamEntry& entry : found) EXPECT_EQ(entry.distance(), 2.0f);
+  EXPECT_EQ(WalkedNodes(*Build(equal, 4), origin, 5, distances).size(), 5u);
 }
 
-TEST(Graph, RefusesWhatFaissWouldAbortOn) {
+TEST(Graph, SmallestAndLargestDimensions) {
+  for (const uint32_t dim : {1u, 4096u}) {
+    const TestVectors rows = ClusteredVectors(9, 120, dim, Metric::kL2);
+    const DenseColumn column = MakeColumn(rows, dim, Metric::kL2);
+    uint64_t distances = 0;
+    EXPECT_THAT(WalkedNodes(*Build(column), rows[77].data(), 20, distances), testing::Contains(77u)) << dim;
+  }
+}
+
+TEST(Graph, RefusesOptionsOutOfRange) {
   const DenseColumn none = MakeColumn({}, 3, Metric::kL2);
-  EXPECT_EQ(BuildGraph(none, {}, kNoProgress).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(BuildGraph(none, {}, 1, kNoProgress).status().code(), absl::StatusCode::kInvalidArgument);
   const DenseColumn one = MakeColumn({{1, 2, 3}}, 3, Metric::kL2);
-  EXPECT_EQ(BuildGraph(one, {.m = 1}, kNoProgress).status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(BuildGraph(one, {.m = 129}, kNoProgress).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(BuildGraph(one, {.m = 1}, 1, kNoProgress).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(BuildGraph(one, {.m = 129}, 1, kNoProgress).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
 TEST(Graph, ABuildStopsWhenAsked) {
   const DenseColumn column = MakeColumn(ClusteredVectors(3, 2000, 8, Metric::kL2), 8, Metric::kL2);
   double last = 0;
-  const auto graph = BuildGraph(column, {}, [&](double fraction) {
+  const auto graph = BuildGraph(column, {}, 2, [&](double fraction) {
     last = fraction;
     return fraction < 0.4 ? absl::OkStatus() : absl::CancelledError("stop");
   });
@@ -101,18 +115,21 @@ class GraphBytes : public testing::Test {
     auto copy = std::make_shared<AlignedBuffer>(bytes_.size());
     std::memcpy(copy->data(), bytes_.data(), bytes_.size());
     change(copy->data());
-    return Graph::Parse(copy->view().substr(0, bytes_.size() - cut), 500, copy).status();
+    return Graph::Parse(copy->view().substr(0, bytes_.size() - cut), codes_, copy).status();
   }
   static void Put(char* at, uint32_t value) { std::memcpy(at, &value, 4); }
 
   DenseColumn column_ = MakeColumn(ClusteredVectors(3, 500, 8, Metric::kL2), 8, Metric::kL2);
   std::shared_ptr<const Graph> graph_ = Build(column_, 4);
+  std::shared_ptr<const VectorCodes> codes_ =
+      *VectorCodes::Parse(graph_->codes().bytes(), column_, graph_);
   std::string_view bytes_ = graph_->bytes();
 };
 
 TEST_F(GraphBytes, RoundTrip) {
   EXPECT_TRUE(ParseChanged([](char*) {}).ok());
-  EXPECT_EQ(Graph::Parse(bytes_, 499, nullptr).status().code(), absl::StatusCode::kDataLoss);
+  const DenseColumn fewer = MakeColumn(ClusteredVectors(3, 499, 8, Metric::kL2), 8, Metric::kL2);
+  EXPECT_EQ(Graph::Parse(bytes_, *VectorCodes::Build(fewer, 1), nullptr).status().code(), absl::StatusCode::kDataLoss);
 }
 
 TEST_F(GraphBytes, BrokenInvariantsAreDataLoss) {

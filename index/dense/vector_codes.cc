@@ -1,0 +1,82 @@
+#include "index/dense/vector_codes.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "index/dense/kernels.h"
+#include "index/dense/vector_codes_layout.h"
+
+namespace vouch {
+
+absl::StatusOr<std::shared_ptr<const VectorCodes>> VectorCodes::Parse(std::string_view bytes, const DenseColumn& column,
+                                                                      std::shared_ptr<const void> owner) {
+  if (bytes.size() < kHeaderBytes) return absl::DataLossError("codes: shorter than their header");
+  VectorCodesHeader header;
+  std::memcpy(&header, bytes.data(), sizeof(header));
+  if (header.nodes != column.nodes() || header.dim != column.dim()) {
+    return absl::DataLossError(absl::StrCat("codes: ", header.nodes, " codes of dimension ", header.dim,
+                                            " where the column has ", column.nodes(), " of ", column.dim()));
+  }
+  if (header.code_dim == 0 || header.code_dim > header.dim || header.projected > 1 ||
+      (header.projected == 0 && header.code_dim != header.dim) ||
+      header.stride != CodeStride(header.code_dim) || !std::isfinite(header.step) || header.step <= 0) {
+    return absl::DataLossError("codes: a number of the header is out of range");
+  }
+  const VectorCodesLayout layout(header);
+  if (bytes.size() != layout.size) {
+    return absl::DataLossError(absl::StrCat("codes: ", bytes.size(), " bytes where ", layout.size, " are due"));
+  }
+  std::shared_ptr<VectorCodes> codes(new VectorCodes());
+  codes->nodes_ = header.nodes;
+  codes->dim_ = header.dim;
+  codes->code_dim_ = header.code_dim;
+  codes->stride_ = header.stride;
+  codes->step_ = header.step;
+  codes->product_factor_ = column.metric() == Metric::kInnerProduct ? 1.0f : 2.0f;
+  codes->projected_ = header.projected != 0;
+  codes->mean_ = {reinterpret_cast<const float*>(bytes.data() + layout.mean), header.dim};
+  if (codes->projected_) {
+    codes->axes_ = {reinterpret_cast<const float*>(bytes.data() + layout.axes), size_t{header.code_dim} * header.dim};
+  }
+  codes->records_ = reinterpret_cast<const uint8_t*>(bytes.data() + layout.records);
+  codes->bytes_ = bytes;
+  codes->owner_ = std::move(owner);
+  return codes;
+}
+
+void VectorCodes::Encode(const float* query, CodeQuery& out) const {
+  out.centred.resize(size_t{dim_} + code_dim_);
+  float* centred = out.centred.data();
+  float* values = projected_ ? centred + dim_ : centred;
+  for (uint32_t d = 0; d < dim_; ++d) centred[d] = query[d] - mean_[d];
+  if (projected_) Project(axes_, {centred, dim_}, {values, code_dim_});
+  float largest = 0;
+  for (uint32_t i = 0; i < code_dim_; ++i) largest = std::max(largest, std::fabs(values[i]));
+  const bool usable = largest > 0 && std::isfinite(largest);
+  const float step = usable ? largest / static_cast<float>(kMaxCodeValue) : 1.0f;
+  out.values.assign(stride_, 0);
+  int32_t sum = 0;
+  for (uint32_t i = 0; i < code_dim_ && usable; ++i) {
+    const auto value = static_cast<int8_t>(RoundWithin(values[i] / step, -kMaxCodeValue, kMaxCodeValue));
+    out.values[i] = value;
+    sum += value;
+  }
+  out.scale = product_factor_ * step * step_;
+  out.shift = kOffset * sum;
+}
+
+void VectorCodes::EncodeNode(uint32_t node, CodeQuery& out) const {
+  const uint8_t* values = code(node);
+  out.values.assign(stride_, 0);
+  int32_t sum = 0;
+  for (uint32_t i = 0; i < code_dim_; ++i) {
+    const auto value = static_cast<int8_t>(static_cast<int>(values[i] & kMaxCodeValue) - kOffset);
+    out.values[i] = value;
+    sum += value;
+  }
+  out.scale = product_factor_ * step_ * step_;
+  out.shift = kOffset * sum;
+}
+
+}  // namespace vouch

@@ -1,0 +1,193 @@
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <numeric>
+
+#include "absl/strings/str_cat.h"
+#include "index/dense/kernels.h"
+#include "index/dense/parallel.h"
+#include "index/dense/principal_axes.h"
+#include "index/dense/vector_codes.h"
+#include "index/dense/vector_codes_layout.h"
+
+namespace vouch {
+namespace {
+
+// Projections tried, shortest first: with the bias each fills whole cache lines.
+constexpr uint32_t kCodeDims[] = {60, 124, 188, 252};
+constexpr uint32_t kAxesSample = 4096;
+// A projection takes at least this many rows an axis, or its axes are chance.
+constexpr uint32_t kRowsPerAxis = 4;
+// The trial: how many of the kTrialK nearest rows are among the kTrialFirst first by code.
+constexpr uint32_t kTrialRows = 16'384;
+constexpr uint32_t kTrialQueries = 64;
+constexpr uint32_t kTrialK = 10;
+constexpr uint32_t kTrialFirst = 16;
+constexpr double kTrialRecall = 0.99;
+// This share of the sampled values is within the codes' range; the others are cut.
+constexpr double kWithinRange = 0.9999;
+constexpr uint32_t kStepRows = 2000;
+
+}  // namespace
+
+class CodeBuilder {
+ public:
+  CodeBuilder(const DenseColumn& column, int threads) : column_(column), threads_(threads) {}
+
+  absl::StatusOr<std::shared_ptr<const VectorCodes>> Build() {
+    uint32_t longest = 0;
+    for (uint32_t dim : kCodeDims) {
+      if (dim < column_.dim() && column_.nodes() / kRowsPerAxis >= dim) longest = dim;
+    }
+    if (longest == 0) {
+      axes_.mean = FindMean(column_, kAxesSample);
+      return Fill(column_, 0);
+    }
+    axes_ = FindPrincipalAxes(column_, longest, kAxesSample);
+    absl::StatusOr<DenseColumn> trial = Sample(kTrialRows);
+    if (!trial.ok()) return trial.status();
+    MakeTruth(*trial);
+    for (uint32_t dim : kCodeDims) {
+      if (dim > longest) break;
+      absl::StatusOr<std::shared_ptr<const VectorCodes>> codes = Fill(*trial, dim);
+      if (!codes.ok()) return codes.status();
+      if (TrialRecall(**codes) >= kTrialRecall) return Fill(column_, dim);
+    }
+    return Fill(column_, 0);
+  }
+
+ private:
+  // The trial's queries lie between its rows where the column has more rows than the trial.
+  const float* TrialQuery(uint32_t i) const {
+    const uint64_t step = std::max<uint64_t>(1, column_.nodes() / kTrialQueries);
+    return column_.vector(static_cast<uint32_t>(std::min<uint64_t>(i * step + step / 2, column_.nodes() - 1)));
+  }
+
+  absl::StatusOr<DenseColumn> Sample(uint32_t rows) const {
+    rows = std::min(rows, column_.nodes());
+    std::vector<std::span<const float>> vectors;
+    for (uint32_t i = 0; i < rows; ++i) {
+      vectors.push_back({column_.vector(static_cast<uint32_t>(uint64_t{i} * column_.nodes() / rows)), column_.dim()});
+    }
+    DenseField field;
+    field.dim = column_.dim();
+    field.metric = column_.metric();
+    return DenseColumn::Build(field, vectors);
+  }
+
+  // The `count` nodes of least `key`, ascending by node.
+  template <typename Key>
+  static std::vector<uint32_t> Least(uint32_t nodes, size_t count, const Key& key) {
+    std::vector<std::pair<float, uint32_t>> keys(nodes);
+    for (uint32_t node = 0; node < nodes; ++node) keys[node] = {key(node), node};
+    count = std::min<size_t>(count, nodes);
+    std::partial_sort(keys.begin(), keys.begin() + static_cast<ptrdiff_t>(count), keys.end());
+    std::vector<uint32_t> least;
+    for (size_t i = 0; i < count; ++i) least.push_back(keys[i].second);
+    std::sort(least.begin(), least.end());
+    return least;
+  }
+
+  void MakeTruth(const DenseColumn& trial) {
+    truth_.resize(kTrialQueries);
+    const DistanceKernels::One distance = BestKernels().one(trial.metric());
+    ParallelFor(0, kTrialQueries, threads_, 1, [&](size_t i, size_t) {
+      const float* query = TrialQuery(static_cast<uint32_t>(i));
+      truth_[i] = Least(trial.nodes(), kTrialK,
+                        [&](uint32_t node) { return distance(query, trial.vector(node), trial.dim()); });
+    });
+  }
+
+  double TrialRecall(const VectorCodes& codes) const {
+    size_t found = 0;
+    size_t wanted = 0;
+    CodeQuery query;
+    for (uint32_t i = 0; i < kTrialQueries; ++i) {
+      codes.Encode(TrialQuery(i), query);
+      const auto first =
+          Least(codes.nodes(), kTrialFirst, [&](uint32_t node) { return codes.Key(query, node); });
+      wanted += truth_[i].size();
+      for (uint32_t node : truth_[i]) found += std::binary_search(first.begin(), first.end(), node) ? 1 : 0;
+    }
+    return wanted == 0 ? 1.0 : static_cast<double>(found) / static_cast<double>(wanted);
+  }
+
+  // The values that the code of `vector` rounds: `dim` projections, or all shifted values for 0. `scratch`: dim floats.
+  void Values(const float* vector, uint32_t dim, std::span<float> scratch, std::span<float> out) const {
+    const std::span<float> centred = dim == 0 ? out : scratch;
+    for (uint32_t d = 0; d < column_.dim(); ++d) centred[d] = vector[d] - axes_.mean[d];
+    if (dim > 0) Project({axes_.axes.data(), size_t{dim} * column_.dim()}, centred, out);
+  }
+
+  float FindStep(const DenseColumn& column, uint32_t dim) const {
+    const uint32_t values = dim == 0 ? column.dim() : dim;
+    const uint32_t rows = std::min(kStepRows, column.nodes());
+    std::vector<float> sizes(size_t{rows} * values);
+    std::vector<float> scratch(column.dim());
+    for (uint32_t i = 0; i < rows; ++i) {
+      Values(column.vector(static_cast<uint32_t>(uint64_t{i} * column.nodes() / rows)), dim, scratch,
+             {sizes.data() + size_t{i} * values, values});
+    }
+    for (float& size : sizes) size = std::isfinite(size) ? std::fabs(size) : 0.0f;
+    const auto at = static_cast<size_t>(kWithinRange * static_cast<double>(sizes.size() - 1));
+    std::nth_element(sizes.begin(), sizes.begin() + static_cast<ptrdiff_t>(at), sizes.end());
+    const float step = sizes[at] / static_cast<float>(kMaxCodeValue - VectorCodes::kOffset);
+    return step > 0 ? step : 1.0f;
+  }
+
+  absl::StatusOr<std::shared_ptr<const VectorCodes>> Fill(const DenseColumn& column, uint32_t projection) const {
+    VectorCodesHeader header;
+    header.nodes = column.nodes();
+    header.dim = column.dim();
+    header.code_dim = projection == 0 ? column.dim() : projection;
+    header.stride = CodeStride(header.code_dim);
+    header.step = FindStep(column, projection);
+    header.projected = projection == 0 ? 0 : 1;
+    const VectorCodesLayout layout(header);
+    auto buffer = std::make_shared<AlignedBuffer>(layout.size);
+    if (buffer->data() == nullptr) {
+      return absl::ResourceExhaustedError(absl::StrCat("no memory for codes of ", layout.size, " bytes"));
+    }
+    std::memset(buffer->data(), 0, layout.records);
+    std::memcpy(buffer->data(), &header, sizeof(header));
+    std::memcpy(buffer->data() + layout.mean, axes_.mean.data(), axes_.mean.size() * sizeof(float));
+    if (projection > 0) {
+      std::memcpy(buffer->data() + layout.axes, axes_.axes.data(), size_t{projection} * header.dim * sizeof(float));
+    }
+    auto* records = reinterpret_cast<uint8_t*>(buffer->data() + layout.records);
+    std::memset(records + size_t{header.nodes} * header.stride, 0, layout.size - layout.records -
+                                                                         size_t{header.nodes} * header.stride);
+    const DistanceKernels::One l2 = BestKernels().l2;
+    const bool has_bias = column.metric() != Metric::kInnerProduct;
+    std::vector<std::vector<float>> scratch(static_cast<size_t>(threads_));
+    ParallelFor(0, header.nodes, threads_, 256, [&](size_t node, size_t thread) {
+      std::vector<float>& space = scratch[thread];
+      space.resize(size_t{header.dim} + header.code_dim);
+      const std::span<float> values(space.data() + header.dim, header.code_dim);
+      const float* vector = column.vector(static_cast<uint32_t>(node));
+      Values(vector, projection, {space.data(), header.dim}, values);
+      uint8_t* record = records + node * header.stride;
+      std::memset(record, 0, header.stride);
+      for (uint32_t i = 0; i < header.code_dim; ++i) {
+        record[i] = static_cast<uint8_t>(
+            RoundWithin(values[i] / header.step, -VectorCodes::kOffset, kMaxCodeValue - VectorCodes::kOffset) +
+            VectorCodes::kOffset);
+      }
+      const float bias = has_bias ? l2(vector, axes_.mean.data(), header.dim) : 0.0f;
+      std::memcpy(record + header.stride - sizeof(float), &bias, sizeof(float));
+    });
+    return VectorCodes::Parse(buffer->view(), column, buffer);
+  }
+
+  const DenseColumn& column_;
+  const int threads_;
+  PrincipalAxes axes_;
+  std::vector<std::vector<uint32_t>> truth_;  // the nearest nodes of the trial, ascending
+};
+
+absl::StatusOr<std::shared_ptr<const VectorCodes>> VectorCodes::Build(const DenseColumn& column, int threads) {
+  if (column.nodes() == 0) return absl::InvalidArgumentError("codes take at least one vector");
+  return CodeBuilder(column, std::max(1, threads)).Build();
+}
+
+}  // namespace vouch
