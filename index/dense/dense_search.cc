@@ -1,7 +1,6 @@
 #include "index/dense/dense_search.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "index/dense/kernels.h"
 
@@ -10,10 +9,11 @@ namespace {
 
 // Up to this many rows, or four times those scored in the end, are scored exactly at once: no code saves much then.
 constexpr uint64_t kFewRows = 256;
-// A walk compares about this many codes for each place in its beam, at random places in memory, each as costly as two in
-// a scan.
-constexpr uint64_t kWalkCodesPerEf = 16;
-constexpr uint64_t kWalkCodeCost = 2;
+// A walk costs about as much as comparing the codes of this many rows in order, for each place in its beam; one among
+// allowed rows only, with its ways through the others, some times that (measured, docs/architecture.md).
+constexpr uint64_t kWalkRowsPerEf = 128;
+constexpr uint64_t kFilteredWalkRowsPerEf = 256;
+constexpr size_t kCodesAhead = 32;
 constexpr uint32_t kRowsBetweenCancelChecks = 16'384;
 
 // Scores nodes four at a time, in the order given.
@@ -111,47 +111,33 @@ WalkScratch& ThreadScratch() {
   return scratch;
 }
 
-// Scores the first `count` allowed entries; how many there were.
-size_t Rescore(const DenseSegmentSearch& search, const float* query, std::span<const BeamEntry> entries, size_t count,
-               TopHits& top, DenseSegmentStats& stats) {
-  const DenseColumn& column = *search.column;
+// Scores the first `count` entries, all of them allowed.
+void Rescore(const DenseSegmentSearch& search, const float* query, std::span<const BeamEntry> entries, size_t count,
+             TopHits& top, DenseSegmentStats& stats) {
+  entries = entries.first(std::min(count, entries.size()));
+  for (const BeamEntry& entry : entries) search.column->Prefetch(entry.node());
   Scanner scanner(search, query, top);
-  const auto is_allowed = [&](const BeamEntry& entry) {
-    return search.allowed == nullptr || search.allowed->Test(column.RowOf(entry.node()));
-  };
-  size_t prefetched = 0;
-  for (const BeamEntry& entry : entries) {
-    if (prefetched == count) break;
-    if (!is_allowed(entry)) continue;
-    column.Prefetch(entry.node());
-    ++prefetched;
-  }
-  size_t found = 0;
-  for (const BeamEntry& entry : entries) {
-    if (found == count) break;
-    if (!is_allowed(entry)) continue;
-    scanner.Add(entry.node());
-    ++found;
-  }
+  for (const BeamEntry& entry : entries) scanner.Add(entry.node());
   scanner.Flush();
   stats.distances += scanner.computed();
-  return found;
 }
 
-// True where the walk found enough; its hits are pushed then or not.
+// True where the walk found enough; its hits are pushed then.
 bool WalkGraph(const DenseSegmentSearch& search, const float* query, uint64_t allowed_nodes, size_t ef, TopHits& top,
                DenseSegmentStats& stats) {
   stats.ef = ef;
+  const DenseColumn& column = *search.column;
   WalkScratch& scratch = ThreadScratch();
   search.graph->codes().Encode(query, scratch.query);
-  const std::span<const BeamEntry> beam = search.graph->Walk(scratch.query, ef, scratch, stats.distances);
-  const uint64_t wanted = std::min<uint64_t>(search.k, allowed_nodes);
-  if (wanted > beam.size()) return false;
-  if (search.allowed != nullptr) {
-    uint64_t allowed = 0;
-    for (const BeamEntry& entry : beam) allowed += search.allowed->Test(search.column->RowOf(entry.node())) ? 1 : 0;
-    if (allowed < wanted) return false;
+  std::span<const BeamEntry> beam;
+  if (allowed_nodes == column.nodes()) {
+    beam = search.graph->Walk(scratch.query, ef, scratch, stats.distances);
+  } else {
+    beam = search.graph->WalkAllowed(
+        scratch.query, ef, [&](uint32_t node) { return search.allowed->Test(column.RowOf(node)); }, scratch,
+        stats.distances);
   }
+  if (beam.size() < std::min<uint64_t>(search.k, allowed_nodes)) return false;
   Rescore(search, query, beam, Rescored(search.k), top, stats);
   return true;
 }
@@ -164,23 +150,21 @@ absl::Status ScanCodes(const DenseSegmentSearch& search, const float* query, con
   WalkScratch& scratch = ThreadScratch();
   codes.Encode(query, scratch.query);
   scratch.beam.Begin(Rescored(search.k));
-  uint32_t nodes[4];
+  // Many are asked of memory before the first is compared.
+  uint32_t nodes[kCodesAhead];
   size_t waiting = 0;
+  const auto flush = [&] {
+    InsertScored(codes, scratch.query, {nodes, waiting}, scratch.beam);
+    stats.distances += waiting;
+    waiting = 0;
+  };
   absl::Status status = ForEachAllowedNode(search, cancel, [&](uint32_t node) {
     nodes[waiting++] = node;
     codes.Prefetch(node);
-    if (waiting < 4) return;
-    waiting = 0;
-    float keys[4];
-    codes.KeyFour(scratch.query, nodes, keys);
-    for (size_t i = 0; i < 4; ++i) scratch.beam.Insert(BeamEntry::Make(keys[i], nodes[i]));
-    stats.distances += 4;
+    if (waiting == kCodesAhead) flush();
   });
   if (!status.ok()) return status;
-  for (size_t i = 0; i < waiting; ++i) {
-    scratch.beam.Insert(BeamEntry::Make(codes.Key(scratch.query, nodes[i]), nodes[i]));
-  }
-  stats.distances += waiting;
+  flush();
   Rescore(search, query, scratch.beam.entries(), Rescored(search.k), top, stats);
   return absl::OkStatus();
 }
@@ -210,9 +194,11 @@ absl::Status SearchDenseSegment(const DenseSegmentSearch& search, const float* q
   const uint64_t allowed = CountAllowedNodes(search);
   if (allowed == 0) return absl::OkStatus();
   if (allowed <= std::max<uint64_t>(kFewRows, 4 * Rescored(search.k))) return ScanExactly(search, query, cancel, top, stats);
-  const double share = static_cast<double>(allowed) / search.column->nodes();
-  const auto ef = static_cast<size_t>(std::ceil(static_cast<double>(std::max(search.ef, search.k)) / share));
-  if (allowed <= ef * kWalkCodesPerEf * kWalkCodeCost) return ScanCodes(search, query, cancel, top, stats);
+  const size_t ef = std::max(search.ef, search.k);
+  const bool filtered = allowed < search.column->nodes();
+  if (allowed <= ef * (filtered ? kFilteredWalkRowsPerEf : kWalkRowsPerEf)) {
+    return ScanCodes(search, query, cancel, top, stats);
+  }
   if (WalkGraph(search, query, allowed, ef, top, stats)) return absl::OkStatus();
   return ScanExactly(search, query, cancel, top, stats);
 }

@@ -51,9 +51,8 @@ struct DenseSegmentStats {
 // Pushes the segment's best rows. `query` has the column's dim and is normalised under cosine.
 //
 // Exact without a graph, on request, and for few allowed rows. Else by code, and the best Rescored(k) of those are scored
-// exactly: by a walk, or by comparing all allowed rows where a filter leaves so few that this is cheaper. A filter raises
-// a walk's ef by the inverse of the share that it lets pass, so that about `ef` allowed rows come into the beam. A walk
-// that finds fewer than min(k, allowed) rows is done again exactly.
+// exactly: by comparing all allowed rows where that is cheaper than a walk, by a walk among all rows where all are
+// allowed, else by one among the allowed rows. A walk that finds fewer than min(k, allowed) rows is done again exactly.
 absl::Status SearchDenseSegment(const DenseSegmentSearch& search, const float* query, const CancelToken& cancel,
                                 TopHits& top, DenseSegmentStats& stats);
 

@@ -79,13 +79,18 @@ absl::Status Graph::CheckLinks() const {
   return absl::OkStatus();
 }
 
-std::span<const BeamEntry> Graph::Walk(const CodeQuery& query, size_t ef, WalkScratch& scratch,
-                                       uint64_t& distances) const {
+BeamEntry Graph::Descend(const CodeQuery& query, uint64_t& distances) const {
   BeamEntry best = BeamEntry::Make(codes_->Key(query, entry_), entry_);
   ++distances;
   for (uint32_t level = max_level_; level > 0; --level) {
     best = DescendLevel(*codes_, query, [&](uint32_t node) { return Upper(node, level); }, best, distances);
   }
+  return best;
+}
+
+std::span<const BeamEntry> Graph::Walk(const CodeQuery& query, size_t ef, WalkScratch& scratch,
+                                       uint64_t& distances) const {
+  const BeamEntry best = Descend(query, distances);
   scratch.visited.Begin(nodes_);
   scratch.visited.Visit(best.node());
   scratch.beam.Begin(std::min<size_t>(ef, nodes_));

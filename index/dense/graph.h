@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -50,8 +51,43 @@ class Graph {
   // `distances` the keys computed. The result lies in `scratch` until its next walk.
   std::span<const BeamEntry> Walk(const CodeQuery& query, size_t ef, WalkScratch& scratch, uint64_t& distances) const;
 
+  // The same among the nodes for which allowed(node) holds, which alone come into the result. Starts from where the
+  // upper levels lead and from kStarts allowed nodes spread over the graph, so that it also ends near the query where the
+  // allowed nodes lie together and far from it.
+  template <typename Allowed>
+  std::span<const BeamEntry> WalkAllowed(const CodeQuery& query, size_t ef, const Allowed& allowed,
+                                         WalkScratch& scratch, uint64_t& distances) const {
+    const auto links = [this](uint32_t node) { return Level0(node); };
+    const BeamEntry best = Descend(query, distances);
+    scratch.visited.Begin(nodes_);
+    scratch.visited.Visit(best.node());
+    scratch.beam.Begin(std::min<size_t>(ef, nodes_));
+    if (allowed(best.node())) scratch.beam.Insert(best);
+    ExpandAllowed(*codes_, query, links, allowed, best.node(), scratch.visited, scratch.beam, distances);
+    for (uint32_t i = 0; i < kStarts; ++i) {
+      const auto from = static_cast<uint32_t>(uint64_t{i} * nodes_ / kStarts);
+      const auto end = static_cast<uint32_t>(std::min<uint64_t>(uint64_t{i + 1} * nodes_ / kStarts, from + kStartSteps));
+      uint32_t node = from;
+      while (node < end && !allowed(node)) ++node;
+      if (node >= end || !scratch.visited.Visit(node)) continue;
+      scratch.beam.Insert(BeamEntry::Make(codes_->Key(query, node), node));
+      ++distances;
+    }
+    uint32_t node = 0;
+    while (scratch.beam.TakeNext(node)) {
+      if (const BeamEntry* next = scratch.beam.PeekNext()) __builtin_prefetch(Level0(next->node()).data());
+      ExpandAllowed(*codes_, query, links, allowed, node, scratch.visited, scratch.beam, distances);
+    }
+    return scratch.beam.entries();
+  }
+
  private:
+  static constexpr uint32_t kStarts = 32;
+  static constexpr uint32_t kStartSteps = 256;  // nodes looked at for each
+
   Graph() = default;
+  // Where the upper levels lead.
+  BeamEntry Descend(const CodeQuery& query, uint64_t& distances) const;
   absl::Status ParseArrays(std::string_view bytes, uint32_t nodes);
   absl::Status CheckLinks() const;
 
