@@ -155,7 +155,7 @@ TEST_F(PlannedSearch, RecallHoldsWhereTheAllowedRowsLieTogether) {
   double recall = 0;
   uint64_t walks = 0;
   for (const auto& query : ClusteredVectors(19, 50, kDim, Metric::kL2)) {
-    DenseSegmentSearch search = SearchOf(*column_, graph_->get(), 4, 5, &allowed);
+    DenseSegmentSearch search = SearchOf(*column_, graph_->get(), 4, 7, &allowed);
     const SearchRun run = Search(search, query);
     walks += run.stats.ef > 0 && !run.stats.exact ? 1 : 0;
     for (const Hit& hit : run.hits) EXPECT_TRUE(allowed.Test(hit.row.value));
