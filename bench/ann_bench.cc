@@ -256,7 +256,7 @@ void Filters(const IndexReader& reader, const std::vector<float>& data, const st
       Bitmap allowed(rows);
       const auto count = static_cast<size_t>(keep * static_cast<double>(rows));
       for (size_t i = 0; i < count; ++i) allowed.Set(order[i].second);
-      segment.allowed = std::move(allowed);
+      segment.allowed = std::make_shared<const Bitmap>(std::move(allowed));
       segment.visible_count = mask.visible_count = rows;
       segment.allowed_count = mask.allowed_count = count;
       std::vector<std::vector<uint64_t>> truth;
