@@ -108,7 +108,8 @@ class GrpcServer final : public Server {
     if (server_ == nullptr) return;
     SetHealth(false);
     gate_.Close();
-    // While calls still run, the gate refuses those that come and says why; gRPC's own end would cancel them.
+    // While calls still run, the gate refuses those that come and says why; gRPC's own end would
+    // cancel them.
     const absl::Time deadline = absl::Now() + grace;
     while (gate_.running() > 0 && absl::Now() < deadline) absl::SleepFor(absl::Milliseconds(2));
     server_->Shutdown(absl::ToChronoTime(deadline));
