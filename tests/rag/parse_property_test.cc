@@ -52,7 +52,8 @@ void CheckDocument(const Document& document, const std::string& hint) {
       if (source.begin == source.end) continue;  // text that the parser put in
       ASSERT_LE(chunk.source.begin, source.begin) << hint;
       ASSERT_GE(chunk.source.end, source.end) << hint;
-      for (const SpanPiece& piece : chunk.spans.Slice(sentence.begin, sentence.end).pieces()) {
+      const SpanMap spans = chunk.spans.Slice(sentence.begin, sentence.end);
+      for (const SpanPiece& piece : spans.pieces()) {
         if (piece.source_begin == piece.source_end) continue;
         ASSERT_LE(source.begin, piece.source_begin) << hint;
         ASSERT_GE(source.end, piece.source_end) << hint;
