@@ -7,6 +7,10 @@
 namespace vouch {
 namespace {
 
+// How payloads are read into values and texts; raised when the same payload gives others. 2:
+// through arrays of objects.
+constexpr uint32_t kReading = 2;
+
 void AddText(FlatWriter& writer, const std::string& text) {
   writer.Number(static_cast<uint64_t>(text.size()));
   writer.Bytes(text);
@@ -16,6 +20,7 @@ void AddText(FlatWriter& writer, const std::string& text) {
 uint64_t Fingerprint(const IndexSchema& made) {
   const CollectionSchema& schema = made.schema;
   FlatWriter writer;
+  writer.Number(kReading);
   writer.Number(static_cast<uint64_t>(schema.dense.size()));
   for (const DenseField& field : schema.dense) {
     writer.Number(field.dim);
