@@ -26,13 +26,13 @@ std::optional<MediaType> MediaTypeOf(std::string_view file_name) {
 std::string_view ParserId(MediaType type) {
   switch (type) {
     case MediaType::kText:
-      return "text/1";
+      return "text/2";
     case MediaType::kMarkdown:
       return "markdown/1";
     case MediaType::kHtml:
       return "html/1";
     case MediaType::kJsonLines:
-      return "jsonl/1";
+      return "jsonl/2";
   }
   return "";
 }

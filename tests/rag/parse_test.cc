@@ -83,6 +83,24 @@ TEST(TextParserTest, WrappedLinesBecomeOne) {
   EXPECT_EQ(SourceOf(MediaType::kText, wrapped, "texts are and goes"), "texts are\r\nand goes");
 }
 
+TEST(TextParserTest, IndentedParagraphsAreWrappedToo) {
+  EXPECT_THAT(
+      Blocks(MediaType::kText,
+             "NAME\n\n       The quick brown fox jumps over the lazy dog, and\n       goes on to "
+             "the next line.\n"),
+      ElementsAre("p:NAME",
+                  "p:The quick brown fox jumps over the lazy dog, and goes on to the next line."));
+  EXPECT_THAT(Blocks(MediaType::kText,
+                     "The quick brown fox jumps over the lazy dog, and\n  starts anew where it is "
+                     "indented.\n"),
+              ElementsAre("p:The quick brown fox jumps over the lazy dog, and\n  starts anew where "
+                          "it is indented."));
+  EXPECT_THAT(
+      Blocks(MediaType::kText,
+             "  const int a_long_line_of_code = and_its_end(1);\n  return the_next_line();\n"),
+      ElementsAre("p:const int a_long_line_of_code = and_its_end(1);\n  return the_next_line();"));
+}
+
 TEST(TextParserTest, LoneCarriageReturnsEndLines) {
   EXPECT_THAT(Blocks(MediaType::kText, "one\rtwo\r\rthree"), ElementsAre("p:one\ntwo", "p:three"));
 }
