@@ -15,16 +15,23 @@ namespace {
 
 constexpr double kContextShare = 0.25;
 constexpr double kPairShare = 0.2;
-// A list's stub answers nothing by itself.
-constexpr size_t kFewTerms = 3;
-constexpr double kFewTermsFactor = 0.6;
-constexpr double kQuestionFactor = 0.7;
-// What starts in lower case may be the rest of something, and what starts so leans on what came
-// before.
-constexpr double kLowerCaseFactor = 0.85;
-constexpr double kLeaningFactor = 0.85;
+// Under a heading that speaks of the question, sentences speak of it more.
+constexpr double kHeadingShare = 0.15;
+// What a sentence starts with it is about.
+constexpr double kFirstShare = 0.15;
 // What a term in the rest of the chunk counts as evidence that the chunk speaks of the question.
 constexpr double kChunkShare = 0.4;
+// A list's stub answers nothing by itself; a long sentence says much that was not asked.
+constexpr size_t kFewTerms = 3;
+constexpr double kFewTermsFactor = 0.8;
+constexpr size_t kManyTerms = 16;
+constexpr double kQuestionFactor = 0.7;
+// What starts in lower case or in brackets may be the rest of something; what starts as `Leans`
+// says, or points elsewhere on its page, needs what stands around it.
+constexpr double kLeaningFactor = 0.85;
+// Code and figures between words.
+constexpr double kFewLettersFactor = 0.8;
+constexpr double kFewLetters = 0.85;
 // Words that ask and help to ask; they say nothing of what is asked.
 constexpr std::string_view kAskingWords =
     "what which who whom whose when where why how do does did done doing can could should would "
@@ -87,9 +94,13 @@ Question ReadQuestion(std::string_view text, const std::vector<std::set<std::str
   return question;
 }
 
-// What of the question must be there at least, so that quoting is better than silence.
+// What of the question must be there at least, so that quoting is better than silence. No sentence
+// holds all of a long one.
 double NeededEvidence(const Question& question) {
-  return question.weights.size() <= 2 ? 0.51 : 0.34;
+  constexpr size_t kShort = 2;
+  constexpr size_t kLong = 8;
+  if (question.weights.size() <= kShort) return 0.51;
+  return question.weights.size() <= kLong ? 0.34 : 0.25;
 }
 
 // Sets score and evidence; both are 0 where the sentence holds no term of the question.
@@ -99,7 +110,9 @@ void Weigh(const Question& question, const std::vector<Token>& tokens,
   double own = 0;
   double around = 0;
   double nearby = 0;
+  double headed = 0;
   for (const auto& [term, weight] : question.weights) {
+    if (context.contains(term)) headed += weight;
     if (candidate->terms.contains(term)) {
       own += weight;
     } else if (context.contains(term)) {
@@ -114,8 +127,13 @@ void Weigh(const Question& question, const std::vector<Token>& tokens,
     if (question.pairs.contains({tokens[i - 1].term, tokens[i].term})) pairs += 1;
   }
   const double all_pairs = std::max<double>(1.0, static_cast<double>(question.pairs.size()));
-  candidate->sentence.score = (own + kContextShare * around) / question.total +
-                              kPairShare * std::min(1.0, pairs / all_pairs);
+  const auto first = std::find_if(tokens.begin(), tokens.end(), [&](const Token& token) {
+    return question.weights.contains(token.term);
+  });
+  candidate->sentence.score =
+      ((own + kContextShare * around + kHeadingShare * headed) / question.total +
+       kPairShare * std::min(1.0, pairs / all_pairs)) *
+      (1.0 + kFirstShare / static_cast<double>(1 + (first - tokens.begin())));
   candidate->evidence = (own + around + kChunkShare * nearby) / question.total;
 }
 
@@ -132,13 +150,26 @@ bool Leans(std::string_view sentence) {
   return false;
 }
 
+// Whether it speaks of a place on its page.
+bool Points(std::string_view sentence) {
+  for (const std::string_view words :
+       {" following", " below", " above", " just described", "See also"}) {
+    if (sentence.find(words) != std::string_view::npos) return true;
+  }
+  return false;
+}
+
 // How well the sentence reads by itself.
 double FormFactor(std::string_view sentence, size_t terms) {
   double factor = 1;
   if (terms <= kFewTerms) factor *= kFewTermsFactor;
+  if (terms > kManyTerms)
+    factor /= 1.0 + static_cast<double>(terms - kManyTerms) / (3.0 * kManyTerms);
   if (sentence.ends_with('?')) factor *= kQuestionFactor;
-  if (absl::ascii_islower(sentence.front())) factor *= kLowerCaseFactor;
+  if (absl::ascii_islower(sentence.front()) || sentence.front() == '(') factor *= kLeaningFactor;
   if (Leans(sentence)) factor *= kLeaningFactor;
+  if (Points(sentence)) factor *= kLeaningFactor;
+  if (ShareOfLetters(sentence) < kFewLetters) factor *= kFewLettersFactor;
   return factor;
 }
 

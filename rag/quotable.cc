@@ -56,15 +56,7 @@ size_t CountWords(std::string_view text) {
   return words;
 }
 
-bool IsMostlyLetters(std::string_view text) {
-  size_t letters = 0;
-  size_t others = 0;
-  for (const char c : text) {
-    if (absl::ascii_isspace(c)) continue;
-    ++(absl::ascii_isalpha(c) || static_cast<unsigned char>(c) >= 0x80 ? letters : others);
-  }
-  return static_cast<double>(letters) >= kMinLetters * static_cast<double>(letters + others);
-}
+bool IsMostlyLetters(std::string_view text) { return ShareOfLetters(text) >= kMinLetters; }
 
 bool ClosesBrackets(std::string_view text) {
   constexpr size_t kLabelBytes = 4;  // "a)", "12)"
@@ -116,6 +108,16 @@ void AddOnlyParagraph(std::string_view text, const std::vector<Block>& blocks,
 }
 
 }  // namespace
+
+double ShareOfLetters(std::string_view text) {
+  size_t letters = 0;
+  size_t others = 0;
+  for (const char c : text) {
+    if (absl::ascii_isspace(c)) continue;
+    ++(absl::ascii_isalpha(c) || static_cast<unsigned char>(c) >= 0x80 ? letters : others);
+  }
+  return letters == 0 ? 0 : static_cast<double>(letters) / static_cast<double>(letters + others);
+}
 
 bool IsWholeSentence(std::string_view sentence) {
   if (sentence.empty() || sentence.size() > kMaxSentenceBytes) return false;

@@ -23,4 +23,7 @@ std::vector<ByteSpan> QuotableSentences(std::string_view text,
 // has at most 600 bytes.
 bool IsWholeSentence(std::string_view sentence);
 
+// Of what is no space, 0 to 1; bytes outside of ASCII count as letters.
+double ShareOfLetters(std::string_view text);
+
 }  // namespace vouch

@@ -115,7 +115,7 @@ TEST_F(AnswerTest, TheSameQuestionAtTheSameVersionGivesTheSameAnswer) {
   const Answer first = AskFor("How is a backup restored?", 4);
   const Version version = first.version;
   docs_.AddDocument("more.md", MediaType::kMarkdown,
-                    "A backup is restored by a restore of the backup.\n");
+                    "A backup is restored by a command, which checks every file of it first.\n");
   docs_.Commit();
   AskRequest request;
   request.collection = "docs";
