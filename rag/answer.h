@@ -63,7 +63,7 @@ struct Answer {
   std::string mode;
   std::string filter;        // JSON, empty for none
   std::string embedder;
-  std::string generator;     // "builtin/extractive/1?max_sentences=4"
+  std::string generator;  // "builtin/extractive/2?max_sentences=4"
   std::vector<std::string> build_ids;
   std::string engine;        // program version
   std::vector<PointHit> hits;  // as retrieved, with explanation

@@ -68,9 +68,16 @@ struct Block {
   enum class Kind : uint8_t { kHeading, kParagraph, kListItem, kCode, kTable };
   Kind kind = Kind::kParagraph;
   int level = 0;        // headings: 1 … 6
-  uint64_t begin = 0;   // in ParsedDocument::text
+  uint64_t begin = 0;   // in the text that it is a block of
   uint64_t end = 0;
+  friend bool operator==(const Block&, const Block&) = default;
 };
+
+// Compact text for provenance, without levels: "h0,7;p9,83" (h heading, p paragraph, l list item, c
+// code, t table).
+std::string EncodeBlocks(const std::vector<Block>& blocks);
+// False where the text is none that EncodeBlocks gives, or blocks are empty or do not ascend.
+bool DecodeBlocks(std::string_view text, std::vector<Block>* blocks);
 
 // A document as text with its structure.
 struct ParsedDocument {
@@ -88,6 +95,9 @@ struct Chunk {
   std::string heading;   // the headings above it, joined by " > "
   ByteSpan source;       // what it covers of the source
   SpanMap spans;         // text → source
+  // What stands in `text`: blocks, or pieces of those that were cut. A piece that starts inside a
+  // sentence is listed from the next sentence on, so that no block starts with half of one.
+  std::vector<Block> blocks;
 };
 
 }  // namespace vouch

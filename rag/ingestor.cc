@@ -222,6 +222,7 @@ absl::StatusOr<PendingDocument> IngestorImpl::Prepare(Document document, Documen
                                   .source_hash = entry.hash,
                                   .source = chunk.source,
                                   .spans = chunk.spans,
+                                  .blocks = chunk.blocks,
                                   .parser = entry.parser,
                                   .chunker = entry.chunker,
                                   .embedder = ""});

@@ -28,8 +28,9 @@ struct AnalyzedText {
   uint32_t length = 0;      // tokens, stop words left out
 };
 
-// Text to terms: ICU word segmentation (Unicode UAX 29), NFKC case folding, stop words of the language, Snowball
-// stemmer. Bytes that are not UTF-8 become U+FFFD and so no term. A token of more than kMaxTermBytes bytes is cut.
+// Text to terms: ICU word segmentation (Unicode UAX 29), NFKC case folding, elided articles cut
+// (elision.h), stop words of the language, Snowball stemmer. Bytes that are not UTF-8 become U+FFFD
+// and so no term. A token of more than kMaxTermBytes bytes is cut.
 //
 // Thread safety: const methods may run on any number of threads.
 class Analyzer {
@@ -41,6 +42,10 @@ class Analyzer {
   static absl::StatusOr<std::shared_ptr<const Analyzer>> Create(std::string_view language);
   static std::vector<std::string> Languages();
   virtual ~Analyzer() = default;
+
+  // Language, version of these rules and of Unicode's: analyzers of one id make the same terms of a
+  // text.
+  virtual const std::string& id() const = 0;
 
   virtual std::vector<Token> Tokenize(std::string_view text) const = 0;
   virtual AnalyzedText Analyze(std::string_view text) const = 0;

@@ -23,6 +23,7 @@ class ModelTest : public QueryTest {
     schema.text.push_back(TextOf("body", "text"));
     schema.payload.push_back({.path = "year", .type = PayloadType::kInteger});
     schema.payload.push_back({.path = "lang", .type = PayloadType::kKeyword});
+    schema.payload.push_back({.path = "authors.name", .type = PayloadType::kKeyword});
     Create("model", schema);
     reference_ = std::make_unique<ReferenceExecutor>(schema, *Analyzer::Create("english"));
   }
@@ -53,6 +54,29 @@ class ModelTest : public QueryTest {
     return text;
   }
 
+  // An object, or an array of objects and of what has no name, nested now and then.
+  std::string RandomAuthors(ReferenceExecutor::Row& row) {
+    static const char* const kNames[] = {"Ada", "Kim", "Lee"};
+    const auto one = [&]() -> std::string {
+      switch (Below(5)) {
+        case 0:
+          return "{\"born\":1970}";
+        case 1:
+          return OneIn(2) ? "null" : "\"Kim\"";
+        case 2:
+          row.authors.push_back(kNames[Below(3)]);
+          return "[[{\"name\":[null,\"" + row.authors.back() + "\"]}]]";
+        default:
+          row.authors.push_back(kNames[Below(3)]);
+          return "{\"name\":\"" + row.authors.back() + "\",\"born\":3}";
+      }
+    };
+    if (OneIn(3)) return one();
+    std::string list = "[" + one();
+    for (uint64_t n = Below(3); n > 0; --n) list += "," + one();
+    return list + "]";
+  }
+
   PointInput RandomPoint(PointId id, ReferenceExecutor::Row& row) {
     PointInput point;
     row.id = point.id = std::move(id);
@@ -77,6 +101,7 @@ class ModelTest : public QueryTest {
       point.payload += ",\"lang\":[\"" + row.lang[0] + "\"" +
                        (row.lang.size() > 1 ? ",\"" + row.lang[1] + "\"" : "") + "]";
     }
+    if (!OneIn(3)) point.payload += ",\"authors\":" + RandomAuthors(row);
     point.payload += "}";
     if (OneIn(5)) row.access = point.access = {OneIn(2) ? "alice" : "team"};
     return point;
@@ -121,10 +146,16 @@ class ModelTest : public QueryTest {
     switch (Below(5)) {
       case 0:
         return {.op = FilterOp::kExists,
-                .path = OneIn(2) ? "year" : "lang",
+                .path = OneIn(2)   ? "year"
+                        : OneIn(2) ? "lang"
+                                   : "authors.name",
                 .values = {},
                 .children = {}};
       case 1:
+        if (OneIn(2)) {
+          return {
+              .op = FilterOp::kIn, .path = "authors.name", .values = {"Lee", "x"}, .children = {}};
+        }
         return {.op = FilterOp::kIn, .path = "lang", .values = {"de", "it"}, .children = {}};
       case 2: {
         Filter filter{.op = FilterOp::kHasId, .path = "", .values = {}, .children = {}};
@@ -132,6 +163,8 @@ class ModelTest : public QueryTest {
         return filter;
       }
       case 3:
+        if (OneIn(2))
+          return Compare("authors.name", OneIn(2) ? FilterOp::kEq : FilterOp::kNe, "Kim");
         return Compare("lang", OneIn(2) ? FilterOp::kEq : FilterOp::kNe, "en");
       default:
         return Compare("year", kCompare[Below(6)], static_cast<int64_t>(Below(10)));

@@ -29,6 +29,7 @@ class ReferenceExecutor {
     std::string text;
     std::optional<int64_t> year;
     std::vector<std::string> lang;
+    std::vector<std::string> authors;  // at "authors.name", of all elements
     std::vector<std::string> access;
     uint64_t added = 0;
     uint64_t retired = UINT64_MAX;
@@ -100,6 +101,10 @@ class ReferenceExecutor {
                        [&](const auto& name) { return names.contains(name); });
   }
 
+  static const std::vector<std::string>& Texts(const Row& row, const std::string& path) {
+    return path == "lang" ? row.lang : row.authors;
+  }
+
   static bool Meets(const Row& row, const Filter& filter) {
     const auto child = [&](const Filter& part) { return Meets(row, part); };
     switch (filter.op) {
@@ -110,7 +115,7 @@ class ReferenceExecutor {
       case FilterOp::kNot:
         return !Meets(row, filter.children[0]);
       case FilterOp::kExists:
-        return filter.path == "year" ? row.year.has_value() : !row.lang.empty();
+        return filter.path == "year" ? row.year.has_value() : !Texts(row, filter.path).empty();
       case FilterOp::kHasId:
         return std::any_of(filter.values.begin(), filter.values.end(),
                            [&](const FilterValue& value) {
@@ -119,7 +124,7 @@ class ReferenceExecutor {
       case FilterOp::kNe: {
         Filter equal = filter;
         equal.op = FilterOp::kEq;
-        return (filter.path == "year" ? row.year.has_value() : !row.lang.empty()) &&
+        return (filter.path == "year" ? row.year.has_value() : !Texts(row, filter.path).empty()) &&
                !Meets(row, equal);
       }
       case FilterOp::kEq:
@@ -127,7 +132,8 @@ class ReferenceExecutor {
         return std::any_of(
             filter.values.begin(), filter.values.end(), [&](const FilterValue& value) {
               if (filter.path == "year") return row.year && *row.year == std::get<int64_t>(value);
-              return std::count(row.lang.begin(), row.lang.end(), std::get<std::string>(value)) > 0;
+              const std::vector<std::string>& texts = Texts(row, filter.path);
+              return std::count(texts.begin(), texts.end(), std::get<std::string>(value)) > 0;
             });
       case FilterOp::kLt:
         return row.year && *row.year < std::get<int64_t>(filter.values[0]);
