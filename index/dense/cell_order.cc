@@ -66,6 +66,11 @@ std::span<const KeyRange> AvailableKeyRanges() {
   return ranges;
 }
 
+KeyRange BestKeyRange() {
+  static const KeyRange best = AvailableKeyRanges().back();
+  return best;
+}
+
 void KeyOrder::Begin(std::span<const float> keys) {
   keys_ = keys;
   given_ = 0;
@@ -80,7 +85,7 @@ void KeyOrder::Begin(std::span<const float> keys) {
 }
 
 std::span<const uint32_t> KeyOrder::Next(size_t count) {
-  static const KeyRange range = AvailableKeyRanges().back();
+  const KeyRange range = BestKeyRange();
   while (!done_) {
     // The sample's keys up to `sampled_` were given; each part goes beyond them.
     sampled_ = std::max(sampled_ + 1, (given_ + count) * sample_.size() / keys_.size());

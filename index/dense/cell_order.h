@@ -18,7 +18,7 @@ class KeyOrder {
   std::span<const uint32_t> Next(size_t count);
 
  private:
-  static constexpr size_t kSample = 256;
+  static constexpr size_t kSample = 64;
 
   std::span<const float> keys_;
   size_t given_ = 0;
@@ -34,6 +34,7 @@ class KeyOrder {
 // places. Variants for tests; the first is the scalar one.
 using KeyRange = size_t (*)(const float* keys, size_t count, float above, float high,
                             uint32_t* out);
+KeyRange BestKeyRange();
 std::span<const KeyRange> AvailableKeyRanges();
 
 }  // namespace vouch

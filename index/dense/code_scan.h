@@ -2,9 +2,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 
 #include "index/dense/beam.h"
+#include "index/dense/cell_order.h"
 #include "index/dense/node_filter.h"
 #include "index/dense/vector_codes.h"
 
@@ -30,6 +32,16 @@ class CodeScan {
       if (size_[at_] >= kAhead) Turn();
     }
   }
+  // All of [begin, end), which lie in memory one after the other.
+  void AddAll(uint32_t begin, uint32_t end) {
+    float keys[kAtOnce];
+    for (; begin < end; begin += kAtOnce) {
+      const size_t count = end - begin < kAtOnce ? end - begin : kAtOnce;
+      codes_.KeysOf(codes_.code(begin), query_, {keys, count});
+      Insert(keys, count, [&](uint32_t place) { return begin + place; });
+      compared_ += count;
+    }
+  }
   void Finish() {
     Turn();
     Turn();
@@ -39,6 +51,7 @@ class CodeScan {
 
  private:
   static constexpr size_t kAhead = 64;
+  static constexpr size_t kAtOnce = 256;
 
   // Asks for what came in, compares what was asked for before, and takes up anew there.
   void Turn() {
@@ -47,19 +60,28 @@ class CodeScan {
     const size_t count = size_[at_];
     float keys[kPlaces];
     codes_.Keys(query_, {nodes_[at_], count}, keys);
-    for (size_t i = 0; i < count; ++i) {
-      if (keys[i] > beam_.limit()) continue;
-      beam_.Insert(BeamEntry::Make(keys[i], nodes_[at_][i]));
-    }
+    Insert(keys, count, [&](uint32_t place) { return nodes_[at_][place]; });
     compared_ += count;
     size_[at_] = 0;
   }
 
   static constexpr size_t kPlaces = 2 * kAhead + kFilterSlack;
 
+  template <typename NodeOf>
+  void Insert(const float* keys, size_t count, const NodeOf& node_of) {
+    uint32_t places[kAtOnce + kFilterSlack];
+    const size_t within =
+        range_(keys, count, std::numeric_limits<float>::quiet_NaN(), beam_.limit(), places);
+    for (size_t i = 0; i < within; ++i) {
+      if (keys[places[i]] > beam_.limit()) continue;
+      beam_.Insert(BeamEntry::Make(keys[places[i]], node_of(places[i])));
+    }
+  }
+
   const VectorCodes& codes_;
   const CodeQuery& query_;
   Beam& beam_;
+  const KeyRange range_ = BestKeyRange();
   const NodeFilter filter_ = BestNodeFilter();
   uint32_t nodes_[2][kPlaces];
   size_t size_[2] = {0, 0};

@@ -240,8 +240,12 @@ absl::Status ScanCodes(const DenseSegmentSearch& search, const float* query, siz
   Beam& beam = ThreadScratch().beam;
   beam.Begin(Candidates(search, ef));
   CodeScan scan(*search.codes, EncodeQuery(search, query), beam);
-  absl::Status status = ForEachAllowedNode(search, cancel, [&](uint32_t node) { scan.Add(node); });
-  if (!status.ok()) return status;
+  if (search.allowed == nullptr) {
+    scan.AddAll(0, search.column->nodes());
+  } else {
+    absl::Status status = ForEachAllowedNode(search, cancel, [&](uint32_t node) { scan.Add(node); });
+    if (!status.ok()) return status;
+  }
   scan.Finish();
   stats.distances += scan.added();
   Rescore(search, query, TakeCandidates(search, beam.entries(), Candidates(search, ef)), SIZE_MAX, top, stats);
@@ -335,7 +339,7 @@ absl::Status SearchDenseSegment(const DenseSegmentSearch& search, const float* q
   if (allowed == 0) return absl::OkStatus();
   if (allowed <= std::max<uint64_t>(kFewRows, 4 * Rescored(search.k))) return ScanExactly(search, query, cancel, top, stats);
   const size_t ef = std::max(search.ef, search.k);
-  const size_t first_ef = search.first_ef == 0 ? ef : std::clamp(search.first_ef, search.k, ef);
+  const size_t first_ef = search.first_ef == 0 || !top.full() ? ef : std::clamp(search.first_ef, search.k, ef);
   if (search.graph != nullptr && allowed > kWalkRowsPerEf * first_ef &&
       WalkGraph(search, query, allowed, first_ef, ef, top, stats)) {
     return absl::OkStatus();
