@@ -94,7 +94,7 @@ TEST(FlatSearch, AnOrderOfRowsWithinTies) {
 
 class PlannedSearch : public testing::Test {
  protected:
-  static constexpr size_t kRows = 6000;
+  static constexpr size_t kRows = 20'000;
   static constexpr uint32_t kDim = 16;
 
   static void SetUpTestSuite() {
@@ -131,13 +131,13 @@ DenseColumn* PlannedSearch::column_ = nullptr;
 std::shared_ptr<const Graph>* PlannedSearch::graph_ = nullptr;
 
 TEST_F(PlannedSearch, RecallHoldsAtEverySelectivity) {
-  for (size_t ef : {8u, 64u}) {  // walks and comparisons of all codes
+  for (size_t ef : {14u, 64u}) {  // walks and comparisons of all codes
     for (double share : {1.0, 0.9, 0.75, 0.5, 0.25, 0.1}) {
       const auto [recall, exact] = RecallAt(share, ef);
-      EXPECT_GE(recall, ef == 8 ? 0.8 : 0.98) << share << " " << ef;
+      EXPECT_GE(recall, ef == 14 ? 0.8 : 0.98) << share << " " << ef;
       EXPECT_FALSE(exact) << share;
     }
-    for (double share : {0.02, 0.01, 0.001, 0.0}) {
+    for (double share : {0.01, 0.005, 0.0005, 0.0}) {
       const auto [recall, exact] = RecallAt(share, ef);
       EXPECT_DOUBLE_EQ(recall, 1.0) << share;
       if (share > 0.001) {
@@ -152,28 +152,31 @@ TEST_F(PlannedSearch, RecallHoldsWhereTheAllowedRowsLieTogether) {
   std::vector<std::pair<float, uint32_t>> order;
   for (uint32_t row = 0; row < kRows; ++row) order.emplace_back(-(*vectors_)[row][0], row);
   std::sort(order.begin(), order.end());
-  for (const double share : {0.5, 0.1, 0.01}) {
+  for (const double share : {0.5, 0.2, 0.1, 0.01}) {
     Bitmap allowed(kRows);
     for (size_t i = 0; i < static_cast<size_t>(share * kRows); ++i) allowed.Set(order[i].second);
     double recall = 0;
-    int walks = 0, cells = 0, exact = 0;
+    int walks = 0, cells = 0, codes = 0, exact = 0;
     for (const auto& query : ClusteredVectors(19, 50, kDim, Metric::kL2)) {
       const SearchRun run = Search(SearchOf(*column_, graph_->get(), 4, 5, &allowed), query);
       exact += run.stats.exact ? 1 : 0;
       cells += run.stats.cells ? 1 : 0;
-      walks += run.stats.ef > 0 && !run.stats.cells ? 1 : 0;
+      codes += run.stats.codes ? 1 : 0;
+      walks += !run.stats.exact && !run.stats.cells && !run.stats.codes ? 1 : 0;
       for (const Hit& hit : run.hits) EXPECT_TRUE(allowed.Test(hit.row.value));
       recall += Recall(run.hits, BruteForce(*vectors_, query, Metric::kL2, 4, &allowed)) / 50;
     }
-    EXPECT_GE(recall, 0.9) << share;
-    EXPECT_EQ(walks + cells + exact, 50) << share;
+    EXPECT_GE(recall, 0.8) << share;
     EXPECT_EQ(exact, share == 0.01 ? 50 : 0);
     if (share == 0.5) {
       EXPECT_GT(walks, 5);
       EXPECT_GT(cells, 5);
     }
+    if (share == 0.2) {
+      EXPECT_GT(cells, 25);
+    }
     if (share == 0.1) {
-      EXPECT_EQ(cells, 50);
+      EXPECT_GT(codes, 40);
     }
   }
 }
@@ -191,9 +194,9 @@ TEST_F(PlannedSearch, ThePlanFollowsFromHowManyRowsAreAllowed) {
   EXPECT_EQ(plan(1.0), "walk");
   EXPECT_EQ(plan(0.8), "walk");
   EXPECT_EQ(plan(0.2), "cells");
-  EXPECT_EQ(plan(0.1), "cells");
+  EXPECT_EQ(plan(0.1), "codes");
   EXPECT_EQ(plan(0.05), "codes");
-  EXPECT_EQ(plan(0.03), "exact");
+  EXPECT_EQ(plan(0.01), "exact");
 }
 
 TEST_F(PlannedSearch, ASmallerFirstBeamIsWidenedWhereTheSegmentHasTheBestRows) {
