@@ -207,6 +207,12 @@ absl::StatusOr<std::unique_ptr<CollectionIndex>> CollectionIndex::Open(
   if (status = fill_to(rows); !status.ok()) return status;
   // So that the same damage is not counted again at the next start; where this fails it is, and nothing worse.
   if (loaded->damaged > 0) directory->Publish(set->segments, {}).IgnoreError();
+  for (SegmentPtr& segment : set->segments) {
+    if (segment->sealed) continue;
+    absl::StatusOr<SegmentPtr> coded = AddCodes(segment, set->segments);
+    if (!coded.ok()) return coded.status();
+    segment = *std::move(coded);
+  }
   set->schema = *index_schema;
   set->retired = retired;
   set->latest = latest;

@@ -52,6 +52,8 @@ struct PlanCounts {
   uint64_t flat = 0;
   uint64_t filtered = 0;
   uint64_t by_code = 0;
+  uint64_t fresh_by_code = 0;
+  uint64_t by_cell = 0;
   size_t min_ef = 0;
   size_t max_ef = 0;
 
@@ -60,8 +62,12 @@ struct PlanCounts {
       ++(asked_exact ? asked : !segment.sealed ? fresh : has_graph ? filtered : flat);
       return;
     }
+    if (done.cells) {
+      ++by_cell;
+      return;
+    }
     if (done.codes) {
-      ++by_code;
+      ++(segment.sealed ? by_code : fresh_by_code);
       return;
     }
     if (done.ef == 0) return;
@@ -76,8 +82,14 @@ struct PlanCounts {
       if (max_ef != min_ef) absl::StrAppend(&words, "..", max_ef);
       absl::StrAppend(&words, " on ", walked, walked == 1 ? " segment" : " segments");
     }
+    if (by_cell > 0) {
+      absl::StrAppend(&words, words.empty() ? "" : ", ", "nearest cells on ", by_cell, " (filter)");
+    }
     if (by_code > 0) {
       absl::StrAppend(&words, words.empty() ? "" : ", ", "all codes on ", by_code, " (few rows allowed)");
+    }
+    if (fresh_by_code > 0) {
+      absl::StrAppend(&words, words.empty() ? "" : ", ", "all codes on ", fresh_by_code, " (fresh rows)");
     }
     AddExact(asked, "on request", words);
     AddExact(fresh, "fresh rows", words);
@@ -92,6 +104,21 @@ struct PlanCounts {
     absl::StrAppend(&words, words.empty() ? "" : ", ", "exact on ", count, " (", why, ")");
   }
 };
+
+// The beam to begin with in a segment that has so many of the allowed rows: the best ones lie in it in that proportion if
+// nothing else is known, and a smaller graph needs a smaller beam.
+size_t FirstEf(size_t ef, uint64_t allowed, uint64_t allowed_in_all) {
+  const double share = static_cast<double>(allowed) / static_cast<double>(allowed_in_all);
+  return static_cast<size_t>(std::ceil(static_cast<double>(ef) * std::sqrt(share)));
+}
+
+// None yet; its buffers are kept from search to search.
+DenseCandidates& ThreadCandidates() {
+  thread_local DenseCandidates candidates;
+  candidates.axes = nullptr;
+  candidates.keys.clear();
+  return candidates;
+}
 
 // The rows of the segment that a reader of rows [0, rows_at) at the version sees.
 VisibleRows VisibleIn(const SegmentSet& set, const Segment& segment, Version at, uint64_t rows_at) {
@@ -201,7 +228,9 @@ absl::StatusOr<std::vector<Hit>> IndexReader::SearchDense(const DenseQuery& quer
   const auto k = static_cast<size_t>(std::min<uint64_t>(query.k, mask.allowed_count));
   TopHits top(k);
   PlanCounts plan;
+  DenseCandidates& candidates = ThreadCandidates();
   uint64_t distances = 0;
+  const auto ef = static_cast<size_t>(std::max(1, query.ef_search > 0 ? query.ef_search : schema_ef));
   for (size_t i = 0; i < segments_->segments.size() && k > 0; ++i) {
     const RowMask::SegmentMask& segment_mask = mask.segments[i];
     if (segment_mask.allowed_count == 0) continue;
@@ -210,19 +239,21 @@ absl::StatusOr<std::vector<Hit>> IndexReader::SearchDense(const DenseQuery& quer
     DenseSegmentStats done;
     const DenseSegmentSearch search = {.column = &segment.dense[field],
                                        .graph = segment.graphs[field].get(),
+                                       .codes = segment.CodesOf(field),
                                        .allowed = segment_mask.allowed_or_null(),
                                        .allowed_count = segment_mask.allowed_count,
                                        .first_row = segment.rows.begin,
                                        .k = k,
-                                       .ef = static_cast<size_t>(std::max(
-                                           1, query.ef_search > 0 ? query.ef_search : schema_ef)),
-                                       .exact = query.exact};
+                                       .ef = ef,
+                                       .first_ef = FirstEf(ef, segment_mask.allowed_count, mask.allowed_count),
+                                       .exact = query.exact,
+                                       .candidates = segments_->segments.size() > 1 ? &candidates : nullptr};
     if (absl::Status status = SearchDenseSegment(search, vector->data(), cancel, top, done); !status.ok()) return status;
     plan.Add(segment, search.graph != nullptr, query.exact, done);
     distances += done.distances;
   }
   if (stats != nullptr) {
-    stats->segments += plan.walked + plan.by_code + plan.asked + plan.fresh + plan.flat + plan.filtered;
+    stats->segments += plan.walked + plan.by_code + plan.fresh_by_code + plan.by_cell + plan.asked + plan.fresh + plan.flat + plan.filtered;
     stats->segments_exact += plan.asked + plan.fresh + plan.flat + plan.filtered;
     stats->distances += distances;
     stats->rows_visited += distances;

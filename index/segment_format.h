@@ -7,7 +7,7 @@ namespace vouch::segment_format {
 
 // The constants of segment files, shared by writer and reader. The grammar stands in index/README.md.
 inline constexpr uint64_t kMagic = 0x4745534843554F56u;  // "VOUCHSEG"
-inline constexpr uint32_t kFormatVersion = 2;
+inline constexpr uint32_t kFormatVersion = 3;
 
 // Header: u64 magic, u32 format version, u32 sections, u64 schema fingerprint, u64 first row, u64 rows; then one entry
 // a section; then u64 XXH3-64 of all bytes before it. All numbers are little-endian.
