@@ -10,9 +10,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/strip.h"
-#include "storage/closed_mark.h"
 #include "storage/concat.h"
 #include "storage/crc32c.h"
+#include "storage/manifest_mark.h"
 #include "storage/rocks.h"
 
 namespace vouch {
@@ -167,8 +167,8 @@ absl::Status CheckManifest(rocksdb::Env& env, const std::string& path) {
   if (env.FileExists(manifest).IsNotFound()) {
     return absl::DataLossError(Concat(path, "/CURRENT names ", name, ", which is missing"));
   }
-  if (auto s = CheckClosedMark(env, path, std::string_view(name.data(), name.size())); !s.ok())
-    return s;
+  const std::string_view manifest_name(name.data(), name.size());
+  if (auto s = CheckManifestMarks(env, path, manifest_name); !s.ok()) return s;
   absl::StatusOr<LogScan> scan = ScanFile(env, manifest);
   if (!scan.ok()) return scan.status();
   if (scan->record_after_bad) return Damaged(manifest, *scan->bad_offset);

@@ -24,10 +24,12 @@ class ServerConnection final : public Connection {
 
   const std::shared_ptr<grpc::Channel>& channel() const override { return channel_; }
   absl::Status Explain(const grpc::Status& status) const override {
-    if (status.error_code() != grpc::StatusCode::UNAVAILABLE ||
-        !absl::StrContains(status.error_message(), "connect")) {
-      return FromGrpc(status);
+    if (status.error_code() != grpc::StatusCode::UNAVAILABLE) return FromGrpc(status);
+    if (absl::StrContains(status.error_message(), "DNS resolution failed")) {
+      return absl::UnavailableError(absl::StrCat("the host of the server ", address_,
+                                                 " is not known (", status.error_message(), ")"));
     }
+    if (!absl::StrContains(status.error_message(), "connect")) return FromGrpc(status);
     return absl::UnavailableError(absl::StrCat("no server answers at ", address_,
                                                "; is `vouch serve` running there? (",
                                                status.error_message(), ")"));

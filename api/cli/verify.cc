@@ -24,7 +24,14 @@ absl::Status RunVerify(Invocation& invocation) {
     return absl::NotFoundError(
         absl::StrCat("there is no store in '", *data_dir, "'; --data names the folder"));
   }
-  absl::StatusOr<VerifyReport> report = VerifyStore(options);
+  Progress progress = invocation.MakeProgress();
+  absl::StatusOr<VerifyReport> report = VerifyStore(options, [&](const VerifyReport& so_far) {
+    progress.Update(absl::StrCat("checked ", FormatCounted(so_far.commits, "commit"), ", ",
+                                 FormatCounted(so_far.rows, "row"), ", ",
+                                 FormatCounted(so_far.vectors, "vector")),
+                    -1);
+  });
+  progress.Clear();
   if (!report.ok()) return ExplainOpen(report.status(), *data_dir);
   if (invocation.json) {
     Print(FormatJson({{"collections", report->collections},

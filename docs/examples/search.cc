@@ -1,4 +1,4 @@
-// Hybrid search over gRPC: search HOST:PORT COLLECTION QUESTION
+// Hybrid search over gRPC: search HOST:PORT COLLECTION QUESTION. CMakeLists.txt beside it builds it.
 #include <grpcpp/grpcpp.h>
 
 #include <chrono>
