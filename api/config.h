@@ -19,8 +19,9 @@ enum class ConfigOrigin : uint8_t { kDefault, kFile, kEnvironment, kFlag };
 // meaning.
 struct Config {
   std::string listen = "127.0.0.1:7700";
-  std::string data = {};    // empty: $XDG_DATA_HOME/vouch, else ~/.local/share/vouch
-  std::string server = {};  // HOST:PORT that the commands speak to; empty: the store in `data`, embedded
+  std::string data = {};  // empty: $XDG_DATA_HOME/vouch, else ~/.local/share/vouch
+  // HOST:PORT that the commands speak to; empty: the store in `data`, embedded
+  std::string server = {};
   std::string log_level = "info";
   uint64_t background_threads = 1;
   uint64_t block_cache_mb = 64;

@@ -33,8 +33,8 @@ absl::Status ParseAddress(std::string_view setting, const std::string& address, 
   uint32_t port = 0;
   if (colon == std::string::npos || colon == 0 ||
       !absl::SimpleAtoi(address.substr(colon + 1), &port) || port > 65'535) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        what, "it takes HOST:PORT with a port of 0 to 65535, as 127.0.0.1:7700"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(what, "it takes HOST:PORT with a port of 0 to 65535, as 127.0.0.1:7700"));
   }
   *host = address.substr(0, colon);
   if (host->find(':') != std::string::npos && host->front() != '[') {
@@ -111,10 +111,9 @@ class GrpcServer final : public Server {
     for (const auto& [name, service] : services_) builder.RegisterService(service.get());
     server_ = builder.BuildAndStart();
     if (server_ == nullptr || (!options.listen.empty() && port_ == 0)) {
-      return absl::UnavailableError(
-          absl::StrCat("cannot listen on ", options.listen, ": ",
-                       WhyNotListen(host_, options.listen),
-                       "; choose another address by --listen (port 0 lets the system choose)"));
+      return absl::UnavailableError(absl::StrCat(
+          "cannot listen on ", options.listen, ": ", WhyNotListen(host_, options.listen),
+          "; choose another address by --listen (port 0 lets the system choose)"));
     }
     SetHealth(false);
     return absl::OkStatus();

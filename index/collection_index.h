@@ -19,7 +19,7 @@
 namespace vouch {
 
 struct IndexOptions {
-  std::string directory = {};              // where the collection's segment files lie
+  std::string directory = {};         // where the collection's segment files lie
   Filesystem* filesystem = nullptr;   // not null
   JobPool* job_pool = nullptr;        // not null; builds and merges run there, a build on as many threads as it has
   // Rows that are searched exactly before a segment is sealed and built in the background. More: fewer, larger
@@ -40,9 +40,9 @@ struct SegmentInfo {
 struct IndexStatus {
   std::vector<SegmentInfo> segments = {};
   uint64_t files_damaged = 0;  // found missing or damaged since opening, answered exactly, rebuilt
-  std::string building = {};        // what the background builds now, empty if nothing
+  std::string building = {};   // what the background builds now, empty if nothing
   double build_fraction = 0;
-  std::string last_error = {};      // of the last failed build, empty after a good one
+  std::string last_error = {};  // of the last failed build, empty after a good one
 };
 
 // All that can be searched in one collection.

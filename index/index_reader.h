@@ -26,7 +26,8 @@ class SegmentSet;
 // per request and shared by its leaves.
 struct RowMask {
   struct SegmentMask {
-    std::shared_ptr<const Bitmap> visible = {};  // null: all rows of the segment are visible at the version
+    // null: all rows of the segment are visible at the version
+    std::shared_ptr<const Bitmap> visible = {};
     std::shared_ptr<const Bitmap> allowed = {};  // null: as `visible`
     uint64_t visible_count = 0;
     uint64_t allowed_count = 0;
@@ -63,7 +64,7 @@ struct SearchStats {
   uint64_t segments_exact = 0;      // of these, scanned exactly
   uint64_t distances = 0;           // distance computations
   uint64_t rows_visited = 0;        // rows or postings looked at
-  std::string plan = {};                 // for people: "graph ef=100 on 1 segment, exact on 3 (fresh rows)"
+  std::string plan = {};  // for people: "graph ef=100 on 1 segment, exact on 3 (fresh rows)"
 };
 
 // One immutable snapshot read at one version. Copyable, cheap, thread safe; keeps its segments alive.

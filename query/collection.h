@@ -22,7 +22,7 @@ struct PointInput {
   PointId id = {};
   std::vector<std::pair<std::string, std::vector<float>>> vectors = {};  // by field name
   std::string payload = "{}";  // a JSON object
-  std::string provenance = {};      // for rag
+  std::string provenance = {};  // for rag
   std::vector<std::string> access = {};
 };
 

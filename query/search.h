@@ -53,7 +53,7 @@ struct SearchRequest {
 
 // How one leaf or fusion saw a hit.
 struct NodeScore {
-  std::string node = {};    // path in the tree: "fuse[0].dense(embedding)"
+  std::string node = {};  // path in the tree: "fuse[0].dense(embedding)"
   uint32_t rank = 0;   // from 1
   double score = 0;    // the node's own score
   double contribution = 0;  // what it adds to its parent's score: weight / (k + rank); at the root, its score

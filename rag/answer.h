@@ -28,15 +28,15 @@ struct AskRequest {
 
 // One statement of the answer and the place it is taken from.
 struct Citation {
-  ByteSpan answer = {};           // bytes of the answer's text, without its marker
+  ByteSpan answer = {};        // bytes of the answer's text, without its marker
   uint32_t source_number = 0;  // [1], [2] … in the text
   PointId point = {};
   RowId row = {};
-  std::string document = {};      // document id
+  std::string document = {};  // document id
   std::string uri = {};
-  std::string source_hash = {};   // content hash of the document's bytes
-  ByteSpan source = {};           // bytes of the document that hold the quote
-  std::string quote = {};         // the sentence as the answer gives it
+  std::string source_hash = {};  // content hash of the document's bytes
+  ByteSpan source = {};          // bytes of the document that hold the quote
+  std::string quote = {};        // the sentence as the answer gives it
   bool verified = false;     // the kept source bytes at `source` hold the quote (white space and markup apart)
 };
 
@@ -53,7 +53,7 @@ struct AnswerSource {
 
 // The full record of one ask; kept, and shown again by id exactly as it was.
 struct Answer {
-  std::string id = {};            // UUIDv7
+  std::string id = {};  // UUIDv7
   int64_t time_us = 0;
   std::string tenant = {};
   std::string subject = {};
@@ -61,13 +61,13 @@ struct Answer {
   Version version = {};
   std::string question = {};
   std::string mode = {};
-  std::string filter = {};        // JSON, empty for none
+  std::string filter = {};  // JSON, empty for none
   std::string embedder = {};
-  std::string generator = {};     // "builtin/extractive/1?max_sentences=4"
+  std::string generator = {};  // "builtin/extractive/1?max_sentences=4"
   std::vector<std::string> build_ids = {};
-  std::string engine = {};        // program version
+  std::string engine = {};          // program version
   std::vector<PointHit> hits = {};  // as retrieved, with explanation
-  std::string text = {};          // the answer; markers [1] after each statement
+  std::string text = {};            // the answer; markers [1] after each statement
   bool abstained = false;    // nothing retrieved speaks of the question
   std::vector<Citation> citations = {};
   std::vector<AnswerSource> sources = {};  // cited ones first, numbered from 1

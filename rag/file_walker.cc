@@ -122,7 +122,8 @@ class Walker {
     if (!S_ISREG(info.st_mode)) return Skip(id, absl::InvalidArgumentError("neither a file nor a folder"));
     const std::optional<MediaType> type = MediaTypeOf(is_argument ? path : id);
     if (!type) {
-      return Skip(id, absl::UnimplementedError(absl::StrCat("unknown kind of file; known are ", kKnownEndings)));
+      return Skip(id, absl::UnimplementedError(
+                          absl::StrCat("unknown kind of file; known are ", kKnownEndings)));
     }
     seen_.emplace(FileKey{info.st_dev, info.st_ino}, id);
     files_->push_back({.path = path, .id = id, .media_type = *type});

@@ -14,8 +14,9 @@ namespace vouch {
 inline constexpr char kKnownEndings[] = ".txt .text .md .markdown .html .htm .xhtml .jsonl .ndjson";
 
 struct SourceFile {
-  std::string path = {};       // to open it
-  std::string id = {};         // "docs/guide/intro.md": the argument's last component and the path below it
+  std::string path = {};  // to open it
+  // "docs/guide/intro.md": the argument's last component and the path below it
+  std::string id = {};
   MediaType media_type = MediaType::kText;
 };
 

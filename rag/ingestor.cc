@@ -122,7 +122,8 @@ absl::Status IngestorImpl::Init() {
   absl::StatusOr<EmbedderRegistry::SpecInfo> spec = EmbedderRegistry::ParseSpec(NewEmbedder());
   if (!spec.ok()) return spec.status();
   if (options_.retrain && !spec->trained) {
-    return absl::InvalidArgumentError(absl::StrCat("embedder ", NewEmbedder(), " is not trained; retrain is for builtin/lsa"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("embedder ", NewEmbedder(), " is not trained; retrain is for builtin/lsa"));
   }
   return absl::OkStatus();
 }
@@ -130,11 +131,13 @@ absl::Status IngestorImpl::Init() {
 absl::Status IngestorImpl::Attach(std::shared_ptr<Collection> collection) {
   absl::StatusOr<IngestFields> fields = FindIngestFields(collection->schema(), options_.collection);
   if (!fields.ok()) return fields.status();
-  const std::string embedder = fields->dense < 0 ? "" : collection->schema().dense[fields->dense].embedder;
+  const std::string embedder =
+      fields->dense < 0 ? "" : collection->schema().dense[fields->dense].embedder;
   if (!options_.embedder.empty() && !EmbedderRegistry::SameSpec(options_.embedder, embedder)) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "embedder ", options_.embedder, " was asked for; collection '", options_.collection, "' has ",
-        embedder.empty() ? "none" : embedder, ", which stays as it is: leave the embedder out, or make another collection"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("embedder ", options_.embedder, " was asked for; collection '",
+                     options_.collection, "' has ", embedder.empty() ? "none" : embedder,
+                     ", which stays as it is: leave the embedder out, or make another collection"));
   }
   absl::StatusOr<ModelKeeper> model = ModelKeeper::Create(*collection, embedders_, fields->dense);
   if (!model.ok()) return model.status();

@@ -23,7 +23,8 @@ struct IngestOptions {
   // text field "text" over title and text, payload fields doc_id, source, title, heading, media_type, and the scalar
   // metadata keys of the first batch with their types.
   bool create_collection = true;
-  std::string embedder = {};  // of a collection that is made: empty takes builtin/lsa; one that is there must have it
+  // of a collection that is made: empty takes builtin/lsa; one that is there must have it
+  std::string embedder = {};
   ChunkOptions chunking = {};
   bool skip_bad = true;    // false: the first bad document ends the run
   bool retrain = false;    // train builtin/lsa anew on all texts and embed them again, in one commit
@@ -50,8 +51,8 @@ struct IngestReport {
   uint64_t chunks_kept = 0;      // of changed documents, same text and place
   uint64_t bytes = 0;
   uint64_t commits = 0;
-  Version version = {};               // after the run
-  std::string embedder = {};          // id in use
+  Version version = {};       // after the run
+  std::string embedder = {};  // id in use
   struct Skipped {
     std::string document = {};
     std::string reason = {};

@@ -42,8 +42,8 @@ absl::Status Write(rocksdb::Env& env, const std::string& path, MarkKind kind,
   const std::string name = PathOf(kind, path);
   const std::string temporary = name + ".new";
   std::unique_ptr<rocksdb::FSDirectory> folder;
-  rocksdb::IOStatus status = rocksdb::WriteStringToFile(
-      &files, EncodeManifestMark(kind, mark), temporary, /*should_sync=*/true);
+  rocksdb::IOStatus status = rocksdb::WriteStringToFile(&files, EncodeManifestMark(kind, mark),
+                                                        temporary, /*should_sync=*/true);
   if (status.ok()) status = files.RenameFile(temporary, name, options, nullptr);
   if (status.ok()) status = files.NewDirectory(path, options, &folder, nullptr);
   if (status.ok()) status = folder->Fsync(options, nullptr);
@@ -52,9 +52,7 @@ absl::Status Write(rocksdb::Env& env, const std::string& path, MarkKind kind,
 
 }  // namespace
 
-uint64_t SealSeedOf(MarkKind kind) {
-  return kind == MarkKind::kClosed ? kClosedSeed : kSyncedSeed;
-}
+uint64_t SealSeedOf(MarkKind kind) { return kind == MarkKind::kClosed ? kClosedSeed : kSyncedSeed; }
 
 std::string EncodeManifestMark(MarkKind kind, const ManifestMark& mark) {
   std::string bytes;
@@ -98,8 +96,7 @@ absl::Status WriteSyncedMark(rocksdb::DB& db) {
 absl::Status WriteClosedMark(rocksdb::Env& env, const std::string& path) {
   ManifestMark mark;
   const std::string current = path + "/CURRENT";
-  const auto status =
-      rocksdb::ReadFileToString(env.GetFileSystem().get(), current, &mark.manifest);
+  const auto status = rocksdb::ReadFileToString(env.GetFileSystem().get(), current, &mark.manifest);
   if (!status.ok()) return FromRocks(status, Concat("cannot read ", current));
   if (!mark.manifest.empty() && mark.manifest.back() == '\n') mark.manifest.pop_back();
   absl::StatusOr<std::string> bytes = ReadManifest(env, path, mark.manifest);
@@ -124,13 +121,16 @@ absl::Status CheckManifestMarks(rocksdb::Env& env, const std::string& path,
       bytes = *std::move(read);
     }
     const bool closed = kind == MarkKind::kClosed;
-    const bool fits = closed ? bytes->size() == mark->size_bytes : bytes->size() >= mark->size_bytes;
+    const bool fits =
+        closed ? bytes->size() == mark->size_bytes : bytes->size() >= mark->size_bytes;
     if (fits && ContentHash(std::string_view(*bytes).substr(0, mark->size_bytes)) == mark->hash) {
       continue;
     }
-    return absl::DataLossError(Concat(
-        path, "/", manifest, " is damaged: it has ", bytes->size(), " bytes and is not what it was when the store ",
-        closed ? "was closed, with " : "was last flushed, with at least ", mark->size_bytes, " bytes"));
+    return absl::DataLossError(
+        Concat(path, "/", manifest, " is damaged: it has ", bytes->size(),
+               " bytes and is not what it was when the store ",
+               closed ? "was closed, with " : "was last flushed, with at least ", mark->size_bytes,
+               " bytes"));
   }
   return absl::OkStatus();
 }

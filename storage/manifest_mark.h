@@ -17,13 +17,14 @@ namespace vouch {
 // What a store says of its manifest, in two small sealed files beside it.
 //
 // Why: RocksDB appends to the manifest for as long as the store is open, and takes an end that is
-// missing or does not read for what a power loss cut short. Where those records had reached the disk
-// that is damage, and what RocksDB would make of it is a store without the data files of the lost
-// records, which it then deletes; the logs that had their rows are gone already.
+// missing or does not read for what a power loss cut short. Where those records had reached the
+// disk that is damage, and what RocksDB would make of it is a store without the data files of the
+// lost records, which it then deletes; the logs that had their rows are gone already.
 //
-// `SYNCED`, written when a store has been opened and after each flush, says how much of the manifest
-// had reached the disk by then: so much must stand there, byte for byte, and more may. `CLOSED`,
-// written when a store was closed in order, says what all of it is: nothing was under way.
+// `SYNCED`, written when a store has been opened and after each flush, says how much of the
+// manifest had reached the disk by then: so much must stand there, byte for byte, and more may.
+// `CLOSED`, written when a store was closed in order, says what all of it is: nothing was under
+// way.
 //
 // RocksDB starts a new manifest whenever it opens a store to write, so a mark that names another
 // manifest than CURRENT does is an older one and says nothing, as does one that is missing or

@@ -64,7 +64,8 @@ absl::Status OpenError(const rocksdb::Status& status, const std::string& path) {
 
 }  // namespace
 
-// Marks how far the manifest stands after each flush. Called by RocksDB's threads, without its locks.
+// Marks how far the manifest stands after each flush. Called by RocksDB's threads, without its
+// locks.
 class Rocks::FlushListener final : public rocksdb::EventListener {
  public:
   void OnFlushCompleted(rocksdb::DB* db, const rocksdb::FlushJobInfo&) override {

@@ -40,7 +40,8 @@ rocksdb::DBOptions RocksDbOptions(const RocksOptions& options) {
   db.max_bgerror_resume_count = 0;
   db.max_open_files = kMaxOpenFiles;
   db.max_background_jobs = 2;
-  db.max_manifest_file_size = kMaxManifestBytes;  // it is read whole after each flush (manifest_mark.h)
+  // It is read whole after each flush (manifest_mark.h).
+  db.max_manifest_file_size = kMaxManifestBytes;
   db.bytes_per_sync = size_t{1} << 20;
   db.max_log_file_size = kMaxInfoLogBytes;
   db.keep_log_file_num = 2;

@@ -36,7 +36,7 @@ struct DenseField {
 // (Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009).
 struct TextField {
   std::string name = {};
-  std::vector<std::string> paths = {};   // payload keys; dots step into objects: "meta.title"
+  std::vector<std::string> paths = {};  // payload keys; dots step into objects: "meta.title"
   std::string language = "english"; // a Snowball stemmer's name, or "none": no stemming and no stop words
   double k1 = 1.2;                  // 0 … 10; more: repeated terms count more
   double b = 0.75;                  // 0 … 1; more: long texts are held back more

@@ -291,7 +291,8 @@ void StoreVerifier::CheckAnswerOrder(TenantNumber tenant, std::string_view key,
 
 }  // namespace
 
-absl::StatusOr<VerifyReport> VerifyStore(const StoreOptions& options, const VerifyProgress& progress) {
+absl::StatusOr<VerifyReport> VerifyStore(const StoreOptions& options,
+                                         const VerifyProgress& progress) {
   if (options.path.empty()) return absl::InvalidArgumentError("the store's path is empty");
   RocksOptions rocks_options;
   rocks_options.path = options.path;

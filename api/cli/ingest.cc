@@ -220,9 +220,9 @@ absl::Status RunIngest(Invocation& invocation, const IngestCommandOptions& optio
     return absl::InvalidArgumentError("no document could be taken in");
   }
   if (taken + report.documents_deleted() > 0) return absl::OkStatus();
-  return absl::NotFoundError(
-      absl::StrCat("there are no documents in ", absl::StrJoin(options.paths, ", "), "; they are ",
-                   "files of these kinds: ", kKnownEndings));
+  return absl::NotFoundError(absl::StrCat("there are no documents in ",
+                                          absl::StrJoin(options.paths, ", "), "; they are ",
+                                          "files of these kinds: ", kKnownEndings));
 }
 
 }  // namespace

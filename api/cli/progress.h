@@ -32,8 +32,8 @@ class Progress {
   std::chrono::steady_clock::time_point last_;
 };
 
-// Shows how far work is that does not tell: looks at it now and then, on a thread of its own, for as
-// long as the object lives. Nothing else may use `progress` meanwhile.
+// Shows how far work is that does not tell: looks at it now and then, on a thread of its own, for
+// as long as the object lives. Nothing else may use `progress` meanwhile.
 class ProgressWatch {
  public:
   // `look`: 0 to 1; below 0: not known.

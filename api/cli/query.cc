@@ -135,7 +135,7 @@ void AddQueryCommand(CLI::App& app, Invocation& invocation) {
   command->add_option("collection", options->collection, "the collection")->required();
   command
       ->add_option("text", options->text,
-                      "what to search for; without it and --vector: all points, in order")
+                   "what to search for; without it and --vector: all points, in order")
       ->check([](const std::string& text) {
         return text.empty() ? "it is empty; without a text come all points, in order" : "";
       });

@@ -65,8 +65,7 @@ std::string ExplainExtras(const Place& place) {
                         Suggestion(option, options));
   }
   return absl::StrCat("'", place.path, "' does not know what to do with '",
-                      absl::StrJoin(words, " "),
-                      "'; a text of several words stands in quotes");
+                      absl::StrJoin(words, " "), "'; a text of several words stands in quotes");
 }
 
 }  // namespace

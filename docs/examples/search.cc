@@ -1,4 +1,4 @@
-// Hybrid search over gRPC: search HOST:PORT COLLECTION QUESTION. CMakeLists.txt beside it builds it.
+// Hybrid search over gRPC: search HOST:PORT COLLECTION QUESTION (built by the CMakeLists.txt here)
 #include <grpcpp/grpcpp.h>
 
 #include <chrono>

@@ -180,7 +180,8 @@ TEST_F(ConfigTest, ABadNumberIsRefusedFromEachPlace) {
       EXPECT_THAT(Error(), AllOf(HasSubstr(key.environment), HasSubstr("whole number"))) << bad;
       variables_.clear();
       sources_.file_text = key.name + ": '" + bad + "'\n";
-      EXPECT_THAT(Error(), AllOf(HasSubstr("line 1: " + key.name), HasSubstr("whole number"))) << bad;
+      EXPECT_THAT(Error(), AllOf(HasSubstr("line 1: " + key.name), HasSubstr("whole number")))
+          << bad;
       sources_.file_text.clear();
     }
   }

@@ -53,7 +53,7 @@ done
 # --- it depends on the package of each library that the program names, and runs
 dpkg-deb -x "$package" "$work/extracted"
 program=$work/extracted/usr/bin/vouch
-depends=$(field Depends)
+depends=$(field Depends | tr ',' '\n' | awk '{ print $1 }')
 ldd "$program" > "$work/ldd"
 ! grep 'not found' "$work/ldd" || fail 'a library is missing'
 for library in $(objdump -p "$program" | awk '$1 == "NEEDED" { print $2 }'); do
@@ -61,10 +61,11 @@ for library in $(objdump -p "$program" | awk '$1 == "NEEDED" { print $2 }'); do
   [ -n "$path" ] || continue  # the dynamic linker itself, of libc6
   owner=$( (dpkg -S "$path" || dpkg -S "$(realpath "$path")" || dpkg -S "/usr$path") 2>/dev/null | head -n 1 | cut -d: -f1)
   [ -n "$owner" ] || fail "$library is in no package"
-  grep -qE "(^|, )$owner( \(|,|$)" <<< "$depends" || fail "it needs $library of $owner and depends only on: $depends"
+  names=$(dpkg-query -W -f '${Package},${Provides}' "$owner" | head -n 1 | tr ',' '\n' | awk '{ print $1 }')
+  grep -qxF "$names" <<< "$depends" || fail "it needs $library of $owner and depends only on:" $depends
 done
 "$program" version | grep -q "^vouch $version " || fail 'the program in it does not run'
-"$program" serve --config "$work/extracted/etc/vouch/vouch.yaml" --listen nowhere 2>&1 | grep -q HOST:PORT ||
+{ "$program" serve --config "$work/extracted/etc/vouch/vouch.yaml" --listen nowhere 2>&1 || true; } | grep -q HOST:PORT ||
   fail 'the program does not read the settings in it'
 
 # --- the unit

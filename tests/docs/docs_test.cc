@@ -1,10 +1,11 @@
 // Runs what the documentation tells a user to type, and compares what it says comes out.
 //
-// In a page, ```sh blocks are run as they stand and must succeed. In ```console blocks each line that starts with "$ " is
-// run, and the lines below it are what it prints, where … stands for any text, and a line of … alone for any lines; one
-// that ends with & goes on in the background once it has printed its lines. All blocks of a page share one shell, in an
-// empty home folder or in the root of the repository. Other blocks after the line <!-- in FILE --> are part of that file.
-// Ports and folders that the page names are replaced by some of the test's own.
+// In a page, ```sh blocks are run as they stand and must succeed. In ```console blocks each line
+// that starts with "$ " is run, and the lines below it are what it prints, where … stands for any
+// text, and a line of … alone for any lines; one that ends with & goes on in the background once it
+// has printed its lines. All blocks of a page share one shell, in an empty home folder or in the
+// root of the repository. Other blocks after the line <!-- in FILE --> are part of that file. Ports
+// and folders that the page names are replaced by some of the test's own.
 #include <fnmatch.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -85,7 +86,8 @@ class PageReader {
     if (block_ == Block::kShell) page_.commands.push_back({.line = number + 1});
     if (block_ != Block::kExcerpt) return;
     if (file_.empty()) {
-      page_.mistakes.push_back("the block in line " + std::to_string(number) + " is neither run nor part of a file");
+      page_.mistakes.push_back("the block in line " + std::to_string(number) +
+                               " is neither run nor part of a file");
     }
     page_.excerpts.push_back({.line = number + 1, .file = std::exchange(file_, "")});
   }
@@ -139,10 +141,12 @@ std::vector<std::string> Lines(const std::string& text) {
 std::string Unindented(const std::string& text) {
   size_t common = std::string::npos;
   for (const std::string& line : Lines(text)) {
-    if (const size_t spaces = line.find_first_not_of(' '); spaces != std::string::npos) common = std::min(common, spaces);
+    if (const size_t spaces = line.find_first_not_of(' '); spaces != std::string::npos)
+      common = std::min(common, spaces);
   }
   std::string out;
-  for (const std::string& line : Lines(text)) out += (line.size() > common ? line.substr(common) : "") + "\n";
+  for (const std::string& line : Lines(text))
+    out += (line.size() > common ? line.substr(common) : "") + "\n";
   return out;
 }
 
@@ -181,8 +185,10 @@ class DocsTest : public testing::TestWithParam<PageParam> {
       std::filesystem::remove(home_ + "/notes");
       return;
     }
-    std::ofstream(home_ + "/notes/storage.md") << "# Storage\n\nWrites are durable.\n\nBackups are incremental.\n";
-    std::ofstream(home_ + "/notes/meeting.txt") << "We decided that backups are made every night.\n";
+    std::ofstream(home_ + "/notes/storage.md")
+        << "# Storage\n\nWrites are durable.\n\nBackups are incremental.\n";
+    std::ofstream(home_ + "/notes/meeting.txt")
+        << "We decided that backups are made every night.\n";
   }
 
   std::string OfThisTest(std::string text) const {
@@ -199,20 +205,24 @@ class DocsTest : public testing::TestWithParam<PageParam> {
 
   void WriteScript() {
     std::ofstream script(dir_.File("script.sh"));
-    script << "export VOUCH_DEPS_DIR=\"${VOUCH_DEPS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/vouchdb}\"\n"
-           << "export CCACHE_DIR=\"${CCACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/ccache}\"\n"
-           << "export PATH='" << VOUCH_BIN_DIR << "':/usr/bin:/bin HOME='" << home_ << "' LC_ALL=C.UTF-8\n"
-           << "unset XDG_DATA_HOME VOUCH_SERVER VOUCH_DATA VOUCH_CONFIG PYTHONPATH\n"
-           << "trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\n"
-           << "cd '" << (GetParam().in_repository ? root_ : home_) << "'\n";
+    script
+        << "export VOUCH_DEPS_DIR=\"${VOUCH_DEPS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/vouchdb}\"\n"
+        << "export CCACHE_DIR=\"${CCACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/ccache}\"\n"
+        << "export PATH='" << VOUCH_BIN_DIR << "':/usr/bin:/bin HOME='" << home_
+        << "' LC_ALL=C.UTF-8\n"
+        << "unset XDG_DATA_HOME VOUCH_SERVER VOUCH_DATA VOUCH_CONFIG PYTHONPATH\n"
+        << "trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\n"
+        << "cd '" << (GetParam().in_repository ? root_ : home_) << "'\n";
     for (size_t i = 0; i < page_.commands.size(); ++i) {
       const Command& command = page_.commands[i];
       if (!Runs(command)) continue;
       const std::string out = "'" + OutputOf(i) + "'";
-      script << "{ " << OfThisTest(command.text) << "\n} > " << out << " 2>&1; echo $? > '" << CodeOf(i) << "'\n";
+      script << "{ " << OfThisTest(command.text) << "\n} > " << out << " 2>&1; echo $? > '"
+             << CodeOf(i) << "'\n";
       if (!command.in_background()) continue;
       script << "for _ in $(seq 200); do [ $(wc -l < " << out << ") -ge " << command.expected.size()
-             << " ] && break; sleep 0.1; done; cp " << out << " " << out << ".then; mv " << out << ".then " << out << "\n";
+             << " ] && break; sleep 0.1; done; cp " << out << " " << out << ".then; mv " << out
+             << ".then " << out << "\n";
     }
   }
   std::string OutputOf(size_t i) const { return dir_.File("out." + std::to_string(i)); }
@@ -233,7 +243,8 @@ TEST_P(DocsTest, DoesWhatItSays) {
     const Command& command = page_.commands[i];
     if (!Runs(command)) continue;
     const std::string output = ReadAll(OutputOf(i));
-    const std::string where = std::string(GetParam().path) + ":" + std::to_string(command.line) + ": " + command.text;
+    const std::string where =
+        std::string(GetParam().path) + ":" + std::to_string(command.line) + ": " + command.text;
     std::vector<std::string> expected;
     for (const std::string& line : command.expected) expected.push_back(OfThisTest(line));
     while (!expected.empty() && expected.back().empty()) expected.pop_back();
@@ -249,7 +260,8 @@ TEST_P(DocsTest, DoesWhatItSays) {
 }
 
 TEST_P(DocsTest, ShowsItsFilesAsTheyAre) {
-  for (const std::string& mistake : page_.mistakes) ADD_FAILURE() << GetParam().path << ": " << mistake;
+  for (const std::string& mistake : page_.mistakes)
+    ADD_FAILURE() << GetParam().path << ": " << mistake;
   for (const Excerpt& excerpt : page_.excerpts) {
     const std::string file = ReadAll(excerpt.file);
     ASSERT_FALSE(file.empty()) << excerpt.file;
@@ -258,13 +270,15 @@ TEST_P(DocsTest, ShowsItsFilesAsTheyAre) {
     const size_t begin = file.find(mark);
     const size_t end = file.rfind('\n', file.find(mark, begin + 1));
     ASSERT_NE(end, std::string::npos) << excerpt.file << " has no region " << mark;
-    EXPECT_EQ(excerpt.text, Unindented(file.substr(begin + mark.size(), end - begin - mark.size() + 1)))
+    EXPECT_EQ(excerpt.text,
+              Unindented(file.substr(begin + mark.size(), end - begin - mark.size() + 1)))
         << GetParam().path << ":" << excerpt.line;
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(Pages, DocsTest,
-                         testing::Values(PageParam{"readme", "README.md", true}, PageParam{"guide", "docs/guide.md", false}),
+                         testing::Values(PageParam{"readme", "README.md", true},
+                                         PageParam{"guide", "docs/guide.md", false}),
                          [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace

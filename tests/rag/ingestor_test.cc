@@ -420,7 +420,8 @@ TEST_F(IngestorTest, ACollectionKeepsItsEmbedder) {
     const absl::Status status =
         Ingestor::Begin(*database_, embedders_, options_, CancelToken(), nullptr).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << other;
-    EXPECT_THAT(std::string(status.message()), testing::AllOf(HasSubstr(other), HasSubstr("builtin/hash?dim=256")));
+    EXPECT_THAT(std::string(status.message()),
+                testing::AllOf(HasSubstr(other), HasSubstr("builtin/hash?dim=256")));
   }
 }
 

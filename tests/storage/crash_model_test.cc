@@ -243,7 +243,8 @@ TEST(CrashModelTest, AcknowledgedCommitsOutliveThreeHundredPowerLosses) {
               static_cast<unsigned long>(model.kept_unacknowledged()));
 }
 
-// Whether the model notices a disk that does not sync the files of this ending, within 30 power losses.
+// Whether the model notices a disk that does not sync the files of this ending, within 30 power
+// losses.
 bool IsNoticed(const std::string& ending, uint64_t seed) {
   testing::TestPartResultArray failures;
   const testing::ScopedFakeTestPartResultReporter reporter(

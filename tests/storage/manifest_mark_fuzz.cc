@@ -1,5 +1,5 @@
-// The marks beside a store's manifest. The bytes are tried as they are and with a seal put on, since
-// no mutation finds a checksum.
+// The marks beside a store's manifest. The bytes are tried as they are and with a seal put on,
+// since no mutation finds a checksum.
 #include <cstdint>
 #include <cstdlib>
 #include <string>

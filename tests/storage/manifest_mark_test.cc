@@ -41,7 +41,8 @@ TEST(ManifestMarkTest, DamageAndTheOtherKindAreNoMarks) {
   }
 }
 
-// A store with small buffers, which flushes while it is written to, as it stands on disk while open.
+// A store with small buffers, which flushes while it is written to, as it stands on disk while
+// open.
 class KilledStoreTest : public StoreTest {
  protected:
   void SetUp() override {
@@ -74,7 +75,8 @@ class KilledStoreTest : public StoreTest {
   static std::map<fs::path, uint64_t> FilesOf(const std::string& path) {
     std::map<fs::path, uint64_t> files;
     std::error_code gone;
-    for (const auto& entry : fs::directory_iterator(path)) files[entry.path()] = entry.file_size(gone);
+    for (const auto& entry : fs::directory_iterator(path))
+      files[entry.path()] = entry.file_size(gone);
     return files;
   }
   static fs::path ManifestOf(const std::string& path) {
@@ -104,7 +106,8 @@ TEST_F(KilledStoreTest, AManifestThatLostWhatWasFlushedIsDamage) {
     ++read;
     ASSERT_EQ((*store)->GetState(c_)->rows, 60u) << left << " of " << size << " bytes";
     for (uint64_t i = 0; i < 60; ++i) {
-      ASSERT_EQ(**(*store)->FindPoint(c_, PointId(i), Version(60)), RowId(i)) << left << " of " << size;
+      ASSERT_EQ(**(*store)->FindPoint(c_, PointId(i), Version(60)), RowId(i))
+          << left << " of " << size;
     }
   }
   EXPECT_GT(read, 0) << "what was not synced may be missing";

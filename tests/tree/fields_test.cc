@@ -1,5 +1,6 @@
-// A program that embeds the engine names the fields that it wants to set and leaves the others out. No compiler may warn of
-// that (-Wmissing-field-initializers), so every field of a public struct has an initialiser of its own.
+// A program that embeds the engine names the fields that it wants to set and leaves the others out.
+// No compiler may warn of that (-Wmissing-field-initializers), so every field of a public struct
+// has an initialiser of its own.
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -12,11 +13,19 @@
 namespace {
 
 // What such a program includes; what these include is public with them.
-const std::vector<std::string> kPublicHeaders = {
-    "storage/store.h",    "query/database.h",      "query/collection.h", "query/filter_parser.h",
-    "rag/ingestor.h",     "rag/answer.h",          "rag/retriever.h",    "rag/file_walker.h",
-    "rag/eval/metrics.h", "rag/eval/retrieval.h",  "api/server.h",       "api/config.h",
-    "rag/embed/embedder_registry.h"};
+const std::vector<std::string> kPublicHeaders = {"storage/store.h",
+                                                 "query/database.h",
+                                                 "query/collection.h",
+                                                 "query/filter_parser.h",
+                                                 "rag/ingestor.h",
+                                                 "rag/answer.h",
+                                                 "rag/retriever.h",
+                                                 "rag/file_walker.h",
+                                                 "rag/eval/metrics.h",
+                                                 "rag/eval/retrieval.h",
+                                                 "api/server.h",
+                                                 "api/config.h",
+                                                 "rag/embed/embedder_registry.h"};
 
 std::string ReadAll(const std::string& path) {
   std::ifstream in(path);
@@ -32,9 +41,11 @@ void AddHeader(const std::string& path, std::set<std::string>& headers) {
   }
 }
 
-// The declarations that stand directly in a struct, without comments, each from the end of the one before it.
+// The declarations that stand directly in a struct, without comments, each from the end of the one
+// before it.
 std::vector<std::string> DeclarationsInStructs(const std::string& path) {
-  const std::string text = std::regex_replace(ReadAll(path), std::regex(R"(//[^\n]*|/\*[^*]*\*/|#[^\n]*)"), "");
+  const std::string text =
+      std::regex_replace(ReadAll(path), std::regex(R"(//[^\n]*|/\*[^*]*\*/|#[^\n]*)"), "");
   std::vector<std::string> declarations;
   std::vector<bool> scopes;  // whether each open brace is a struct's
   std::string statement;
@@ -58,7 +69,8 @@ std::vector<std::string> DeclarationsInStructs(const std::string& path) {
 }
 
 bool IsFieldWithoutInitialiser(const std::string& declaration) {
-  static const std::regex kOther(R"(^\s*(using|static|friend|typedef|enum|struct|class|explicit|virtual)\b)");
+  static const std::regex kOther(
+      R"(^\s*(using|static|friend|typedef|enum|struct|class|explicit|virtual)\b)");
   static const std::regex kField(R"([\w>*&\]]\s*[\s*&]([A-Za-z_]\w*)\s*$)");
   std::smatch match;
   return declaration.find('=') == std::string::npos && declaration.find('{') == std::string::npos &&

@@ -1,4 +1,5 @@
-// The codes section of a segment alone, with and without a projection: what parses must be safe to compare with.
+// The codes section of a segment alone, with and without a projection: what parses must be safe to
+// compare with.
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -13,7 +14,8 @@ namespace {
 
 const std::vector<vouch::DenseColumn>& Columns() {
   static const auto& columns = *new std::vector<vouch::DenseColumn>{
-      vouch::MakeColumn(vouch::ClusteredVectors(1, 12, 5, vouch::Metric::kL2), 5, vouch::Metric::kL2),
+      vouch::MakeColumn(vouch::ClusteredVectors(1, 12, 5, vouch::Metric::kL2), 5,
+                        vouch::Metric::kL2),
       vouch::MakeColumn(vouch::ClusteredVectors(2, 40, 160, vouch::Metric::kInnerProduct), 160,
                         vouch::Metric::kInnerProduct)};
   return columns;
