@@ -19,6 +19,7 @@ namespace vouch {
 namespace {
 
 constexpr uint8_t kMarkFormat = 1;
+constexpr uint64_t kMaxMarkBytes = 4096;  // far more than a mark has
 constexpr uint64_t kClosedSeed = 0x434c4f534544;  // "CLOSED"
 constexpr uint64_t kSyncedSeed = 0x53594e434544;  // "SYNCED"
 
@@ -111,7 +112,9 @@ absl::Status CheckManifestMarks(rocksdb::Env& env, const std::string& path,
   std::optional<std::string> bytes;
   for (const MarkKind kind : {MarkKind::kClosed, MarkKind::kSynced}) {
     std::string sealed;
+    uint64_t size = 0;
     const std::string name = PathOf(kind, path);
+    if (!env.GetFileSize(name, &size).ok() || size > kMaxMarkBytes) continue;
     if (!rocksdb::ReadFileToString(env.GetFileSystem().get(), name, &sealed).ok()) continue;
     const std::optional<ManifestMark> mark = DecodeManifestMark(kind, sealed);
     if (!mark.has_value() || mark->manifest != manifest) continue;

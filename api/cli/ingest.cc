@@ -151,7 +151,7 @@ bool IsEmpty(const v1::IngestReport& report) {
 void PrintReport(const std::string& collection, const v1::IngestReport& report) {
   constexpr int kShown = 20;
   if (IsEmpty(report)) {
-    Print(absl::StrCat(collection, " at version ", report.version(), ": no documents\n"));
+    Print(absl::StrCat(collection, ": no documents\n"));
   } else if (report.commits() == 0) {
     Print(absl::StrCat(collection, " at version ", report.version(), ": nothing changed, ",
                        FormatCounted(report.documents_unchanged(), "document"), " as before\n"));
@@ -190,6 +190,8 @@ absl::Status RunIngest(Invocation& invocation, const IngestCommandOptions& optio
   message.set_strict(options.strict);
   message.set_retrain(options.retrain);
   for (const std::string& scope : sources->scopes) message.add_scopes(scope);
+  // Without a file there is nothing to make a collection for; one that is there may lose documents.
+  message.set_no_create(sources->files.empty());
 
   Progress progress = invocation.MakeProgress();
   IngestRun run(options, *sources, progress);
@@ -208,7 +210,16 @@ absl::Status RunIngest(Invocation& invocation, const IngestCommandOptions& optio
   const grpc::Status status = client->Finish(&report);
   client.reset();
   progress.Clear();
-  if (!status.ok()) return (*connection)->Explain(status);
+  if (status.error_code() == grpc::StatusCode::NOT_FOUND && message.no_create()) {
+    for (const SkippedSource& skipped : sources->skipped) {
+      v1::SkippedDocument* entry = report.add_skipped();
+      entry->set_document(skipped.id);
+      entry->set_reason(std::string(skipped.reason.message()));
+    }
+    report.set_skipped_count(report.skipped_size());
+  } else if (!status.ok()) {
+    return (*connection)->Explain(status);
+  }
   if (invocation.json) {
     Print(FormatJson(MessageToJson(report)));
   } else {

@@ -212,6 +212,7 @@ TEST_F(CliMistakesTest, NothingToIngest) {
   EXPECT_THAT(result.out, AllOf(HasSubstr("1 skipped"),
                                 HasSubstr("photos/a.png: unknown kind of file; known are .txt")));
   EXPECT_THAT(result.err, HasSubstr("no document could be taken in"));
+  EXPECT_THAT(Run({"collection", "list"}).out, Not(HasSubstr("notes"))) << "nothing is made of nothing";
   // A folder whose documents are all gone is none of these.
   IngestNotes();
   fs::remove(dir_.File("notes/good.md"));

@@ -16,10 +16,12 @@ ManifestMark Mark() {
 }
 
 TEST(ManifestMarkTest, GoldenBytes) {
-  EXPECT_EQ(absl::BytesToHexString(EncodeManifestMark(MarkKind::kClosed, Mark())), "010f4d414e49464553542d303030303035000000000000123420393566363463"
+  EXPECT_EQ(absl::BytesToHexString(EncodeManifestMark(MarkKind::kClosed, Mark())),
+            "010f4d414e49464553542d303030303035000000000000123420393566363463"
             "6164313437643233656539383338373163323330313235623132b126aba4eba9"
             "e33c");
-  EXPECT_EQ(absl::BytesToHexString(EncodeManifestMark(MarkKind::kSynced, Mark())), "010f4d414e49464553542d303030303035000000000000123420393566363463"
+  EXPECT_EQ(absl::BytesToHexString(EncodeManifestMark(MarkKind::kSynced, Mark())),
+            "010f4d414e49464553542d303030303035000000000000123420393566363463"
             "6164313437643233656539383338373163323330313235623132b246e524a550"
             "0834");
 }
