@@ -26,15 +26,16 @@ class SegmentSet;
 // per request and shared by its leaves.
 struct RowMask {
   struct SegmentMask {
-    std::shared_ptr<const Bitmap> visible;  // null: all rows of the segment are visible at the version
-    std::shared_ptr<const Bitmap> allowed;  // null: as `visible`
+    // null: all rows of the segment are visible at the version
+    std::shared_ptr<const Bitmap> visible = {};
+    std::shared_ptr<const Bitmap> allowed = {};  // null: as `visible`
     uint64_t visible_count = 0;
     uint64_t allowed_count = 0;
 
     const Bitmap* visible_or_null() const { return visible.get(); }
     const Bitmap* allowed_or_null() const { return allowed ? allowed.get() : visible_or_null(); }
   };
-  std::vector<SegmentMask> segments;  // in the snapshot's order
+  std::vector<SegmentMask> segments = {};  // in the snapshot's order
   uint64_t visible_count = 0;
   uint64_t allowed_count = 0;
 };
@@ -45,13 +46,13 @@ struct AllowedEstimate {
     uint64_t lower = 0;
     uint64_t upper = 0;
   };
-  std::vector<Bounds> segments;  // in the snapshot's order
-  Bounds total;
+  std::vector<Bounds> segments = {};  // in the snapshot's order
+  Bounds total = {};
 };
 
 struct DenseQuery {
   int field = 0;                  // ordinal in the schema
-  std::span<const float> vector;  // `dim` finite floats; under cosine normalised here
+  std::span<const float> vector = {};  // `dim` finite floats; under cosine normalised here
   size_t k = 10;
   int ef_search = 0;   // 0: the schema's
   bool exact = false;  // scan all allowed rows
@@ -63,7 +64,7 @@ struct SearchStats {
   uint64_t segments_exact = 0;      // of these, scanned exactly
   uint64_t distances = 0;           // distance computations
   uint64_t rows_visited = 0;        // rows or postings looked at
-  std::string plan;                 // for people: "graph ef=100 on 1 segment, exact on 3 (fresh rows)"
+  std::string plan = {};  // for people: "graph ef=100 on 1 segment, exact on 3 (fresh rows)"
 };
 
 // One immutable snapshot read at one version. Copyable, cheap, thread safe; keeps its segments alive.

@@ -19,35 +19,35 @@ namespace vouch {
 
 // A point as a user sends it.
 struct PointInput {
-  PointId id;
-  std::vector<std::pair<std::string, std::vector<float>>> vectors;  // by field name
+  PointId id = {};
+  std::vector<std::pair<std::string, std::vector<float>>> vectors = {};  // by field name
   std::string payload = "{}";  // a JSON object
-  std::string provenance;      // for rag
-  std::vector<std::string> access;
+  std::string provenance = {};  // for rag
+  std::vector<std::string> access = {};
 };
 
 struct WriteRequest {
-  std::vector<PointInput> upserts;
-  std::vector<PointId> deletes;
-  std::vector<DocumentChange> documents;
-  std::vector<Artifact> artifacts;
-  Principal principal;
-  std::string request_id;
-  std::optional<Version> expected_version;
+  std::vector<PointInput> upserts = {};
+  std::vector<PointId> deletes = {};
+  std::vector<DocumentChange> documents = {};
+  std::vector<Artifact> artifacts = {};
+  Principal principal = {};
+  std::string request_id = {};
+  std::optional<Version> expected_version = {};
 };
 
 struct WriteResult {
-  Version version;
+  Version version = {};
   uint64_t upserted = 0;   // rows added
   uint64_t retired = 0;    // rows replaced or deleted
   bool replayed = false;   // the request id was known; these are the first reply's figures
 };
 
 struct CollectionStats {
-  Version version;
+  Version version = {};
   uint64_t points = 0;  // live
   uint64_t rows = 0;    // ever
-  IndexStatus index;
+  IndexStatus index = {};
 };
 
 // One collection: what the layers above use. Thread safe.

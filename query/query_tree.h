@@ -17,16 +17,16 @@ struct QueryNode;
 
 // Nearest neighbours of a vector. Text is made a vector above this layer (rag/embed).
 struct DenseLeaf {
-  std::string field;  // empty: the schema's only dense field
-  std::vector<float> vector;
+  std::string field = {};  // empty: the schema's only dense field
+  std::vector<float> vector = {};
   int ef_search = 0;  // 0: the schema's
   bool exact = false;
 };
 
 // BM25 over a text field.
 struct TextLeaf {
-  std::string field;  // empty: the schema's only text field
-  std::string text;
+  std::string field = {};  // empty: the schema's only text field
+  std::string text = {};
 };
 
 // Visible points in row order, score 0: scroll and filter-only reads.
@@ -35,15 +35,15 @@ struct AllLeaf {};
 // Reciprocal rank fusion: score = Σ weight_i / (k + rank_i), ranks from 1 (Cormack, Clarke and Büttcher, 2009).
 struct FuseNode {
   double k = 60;
-  std::vector<double> weights;  // empty: all 1; else one a child
-  std::vector<QueryNode> children;
+  std::vector<double> weights = {};  // empty: all 1; else one a child
+  std::vector<QueryNode> children = {};
 };
 
 // One node of the query tree. `limit` is how many hits the node gives to its parent (0: the planner's choice, which is
 // max(100, 4 · (offset + limit)), at most kMaxLimit, under a fusion and offset + limit at the root).
 struct QueryNode {
-  std::variant<AllLeaf, DenseLeaf, TextLeaf, FuseNode> node;
-  std::optional<Filter> filter;  // and-ed with those above it
+  std::variant<AllLeaf, DenseLeaf, TextLeaf, FuseNode> node = {};
+  std::optional<Filter> filter = {};  // and-ed with those above it
   uint32_t limit = 0;
 };
 

@@ -20,12 +20,12 @@ std::string_view MediaTypeName(MediaType type);  // "text/plain", "text/markdown
 
 // A source as it came: a file, or one record of a JSONL file.
 struct Document {
-  std::string id;      // unique in the collection: "docs/guide/intro.md", "corpus.jsonl#184"
-  std::string uri;     // where it came from, for people: "docs/guide/intro.md"
+  std::string id = {};   // unique in the collection: "docs/guide/intro.md", "corpus.jsonl#184"
+  std::string uri = {};  // where it came from, for people: "docs/guide/intro.md"
   MediaType media_type = MediaType::kText;
-  std::string bytes;   // the source; spans count in it
+  std::string bytes = {};       // the source; spans count in it
   std::string metadata = "{}";  // a JSON object, added to the payload of each chunk
-  std::string external_id;      // the record's `_id`, else the document's id; what judgements name
+  std::string external_id = {};  // the record's `_id`, else the document's id; what judgements name
 };
 
 // Where text came from, piece by piece: text[text_begin, +length) is source[source_begin, +length) byte for byte, or,
@@ -81,23 +81,23 @@ bool DecodeBlocks(std::string_view text, std::vector<Block>* blocks);
 
 // A document as text with its structure.
 struct ParsedDocument {
-  std::string title;
-  std::string text;           // UTF-8
-  SpanMap spans;              // text → source
-  std::vector<Block> blocks;  // ascending, inside text
-  std::string parser;         // id with version: "markdown/1"
+  std::string title = {};
+  std::string text = {};           // UTF-8
+  SpanMap spans = {};              // text → source
+  std::vector<Block> blocks = {};  // ascending, inside text
+  std::string parser = {};         // id with version: "markdown/1"
 };
 
 // A piece of a document; becomes a point.
 struct Chunk {
   uint32_t ordinal = 0;  // from 0 in its document
-  std::string text;      // a slice of ParsedDocument::text
-  std::string heading;   // the headings above it, joined by " > "
-  ByteSpan source;       // what it covers of the source
-  SpanMap spans;         // text → source
+  std::string text = {};      // a slice of ParsedDocument::text
+  std::string heading = {};   // the headings above it, joined by " > "
+  ByteSpan source = {};       // what it covers of the source
+  SpanMap spans = {};         // text → source
   // What stands in `text`: blocks, or pieces of those that were cut. A piece that starts inside a
   // sentence is listed from the next sentence on, so that no block starts with half of one.
-  std::vector<Block> blocks;
+  std::vector<Block> blocks = {};
 };
 
 }  // namespace vouch

@@ -16,8 +16,12 @@ namespace vouch {
 // 2. All keys of a collection, in every column family but `catalog`'s names, start with its 12-byte prefix, so that a
 //    collection is dropped by one range a family.
 
-// The version of keys and values. A store with a larger one is refused.
-inline constexpr uint32_t kFormatNumber = 1;
+// The version of keys and values. A store with a larger one is refused; one with a smaller one is
+// read, and gets this one when it is opened to write.
+//   1  the first
+//   2  DroppedKey: a program that does not know it would leave the rows of a dropped collection
+//   behind
+inline constexpr uint32_t kFormatNumber = 2;
 
 using TenantNumber = StrongId<struct TenantNumberTag>;  // 32 bits, given by the catalog, from 1 on
 

@@ -23,20 +23,20 @@ struct HnswOptions {
 
 // Vectors are f32. Under cosine they are normalised once, at write.
 struct DenseField {
-  std::string name;
+  std::string name = {};
   uint32_t dim = 0;  // 1 … Limits::kMaxDim
   Metric metric = Metric::kCosine;
   DenseIndexKind index = DenseIndexKind::kHnsw;
-  HnswOptions hnsw;
+  HnswOptions hnsw = {};
   // Names the embedder that fills the field from text, as "builtin/lsa?dim=300"; empty where users send vectors.
-  std::string embedder;
+  std::string embedder = {};
 };
 
 // BM25 over the string values at `paths` of the payload, taken as one text in that order
 // (Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009).
 struct TextField {
-  std::string name;
-  std::vector<std::string> paths;   // payload keys; dots step into objects and arrays of them: "meta.title"
+  std::string name = {};
+  std::vector<std::string> paths = {};  // keys; dots step into objects and arrays of them
   std::string language = "english"; // a Snowball stemmer's name, or "none": no stemming and no stop words
   double k1 = 1.2;                  // 0 … 10; more: repeated terms count more
   double b = 0.75;                  // 0 … 1; more: long texts are held back more
@@ -45,7 +45,7 @@ struct TextField {
 // A payload value that is typed at write and can be filtered by. An array, also one of objects on the path's way, matches
 // where any element does. kDatetime takes RFC 3339 text and is compared in microseconds.
 struct PayloadField {
-  std::string path;
+  std::string path = {};
   PayloadType type = PayloadType::kKeyword;
 };
 
@@ -61,9 +61,9 @@ struct Limits {
 
 // What a collection holds. Keys of a payload that are not declared are kept and returned, and cannot be filtered by.
 struct CollectionSchema {
-  std::vector<DenseField> dense;
-  std::vector<TextField> text;
-  std::vector<PayloadField> payload;
+  std::vector<DenseField> dense = {};
+  std::vector<TextField> text = {};
+  std::vector<PayloadField> payload = {};
 
   // INVALID_ARGUMENT naming the field, the value and the limit.
   absl::Status Validate() const;

@@ -54,13 +54,14 @@ uint64_t HashId(std::string_view encoded) {
 class CollectionVerifier {
  public:
   CollectionVerifier(const Rocks& rocks, TenantNumber tenant, const CollectionInfo& info,
-                     VerifyReport& report, ProblemList& problems)
+                     VerifyReport& report, ProblemList& problems, const VerifyProgress& progress)
       : rocks_(rocks),
         info_(info),
         prefix_(CollectionPrefix(tenant, info.id)),
         label_(Concat("collection ", info.id.value, " (", info.tenant, "/", info.name, "): ")),
         report_(report),
-        problems_(problems) {}
+        problems_(problems),
+        progress_(progress) {}
 
   void Run() {
     CheckCommits();
@@ -107,6 +108,8 @@ class CollectionVerifier {
   const std::string label_;
   VerifyReport& report_;
   ProblemList& problems_;
+  const VerifyProgress& progress_;
+  uint64_t visited_ = 0;  // keys
 
   std::vector<SeenCommit>
       commits_;  // ascending; also those that are damaged, with rows_end of the one before
@@ -122,6 +125,7 @@ bool CollectionVerifier::Scan(
   const absl::Status scanned =
       rocks_.Scan(family, prefix_, PrefixEnd(prefix_), [&](std::string_view k, std::string_view v) {
         visit(k, v);
+        if (progress_ && ++visited_ % VerifyReport::kKeysBetweenProgress == 0) progress_(report_);
         return true;
       });
   if (!scanned.ok()) Problem(scanned);
@@ -479,8 +483,8 @@ void CollectionVerifier::CheckTags() {
 }  // namespace
 
 void VerifyCollection(const Rocks& rocks, TenantNumber tenant, const CollectionInfo& info,
-                      VerifyReport& report, ProblemList& problems) {
-  CollectionVerifier(rocks, tenant, info, report, problems).Run();
+                      VerifyReport& report, ProblemList& problems, const VerifyProgress& progress) {
+  CollectionVerifier(rocks, tenant, info, report, problems, progress).Run();
 }
 
 }  // namespace vouch

@@ -10,9 +10,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/strip.h"
-#include "storage/closed_mark.h"
 #include "storage/concat.h"
 #include "storage/crc32c.h"
+#include "storage/manifest_mark.h"
 #include "storage/rocks.h"
 
 namespace vouch {
@@ -194,8 +194,8 @@ absl::StatusOr<uint64_t> CheckManifest(rocksdb::Env& env, const std::string& pat
   if (env.FileExists(manifest).IsNotFound()) {
     return absl::DataLossError(Concat(path, "/CURRENT names ", name, ", which is missing"));
   }
-  if (auto s = CheckClosedMark(env, path, std::string_view(name.data(), name.size())); !s.ok())
-    return s;
+  const std::string_view manifest_name(name.data(), name.size());
+  if (auto s = CheckManifestMarks(env, path, manifest_name); !s.ok()) return s;
   uint64_t first_log = 0;
   absl::StatusOr<LogScan> scan = ScanFile(env, manifest, [&](std::string_view head) {
     first_log = std::max(first_log, MinLogToKeep(head));

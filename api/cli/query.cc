@@ -133,8 +133,12 @@ void AddQueryCommand(CLI::App& app, Invocation& invocation) {
                   "'text/markdown'\" --explain"},
                  [&invocation, options] { return RunQuery(invocation, *options); });
   command->add_option("collection", options->collection, "the collection")->required();
-  command->add_option("text", options->text,
-                      "what to search for; without it and --vector: all points, in order");
+  command
+      ->add_option("text", options->text,
+                   "what to search for; without it and --vector: all points, in order")
+      ->check([](const std::string& text) {
+        return text.empty() ? "it is empty; without a text come all points, in order" : "";
+      });
   AddModeOption(*command, &options->mode);
   command->add_option("--limit", options->limit, "hits to show, 1 to 10000 (default 10)")
       ->check(CLI::Range(1, 10'000));

@@ -12,7 +12,7 @@ namespace vouch {
 
 // A term of a text and the bytes of the text it was made from.
 struct Token {
-  std::string term;
+  std::string term = {};
   uint32_t begin = 0;  // byte offsets into the text, [begin, end)
   uint32_t end = 0;
 };
@@ -20,11 +20,11 @@ struct Token {
 // A text as a bag of terms, as the inverted index takes it.
 struct AnalyzedText {
   struct Term {
-    std::string term;
+    std::string term = {};
     uint32_t frequency = 0;
     friend bool operator==(const Term&, const Term&) = default;
   };
-  std::vector<Term> terms;  // ascending by term bytes
+  std::vector<Term> terms = {};  // ascending by term bytes
   uint32_t length = 0;      // tokens, stop words left out
 };
 

@@ -405,10 +405,24 @@ TEST_F(IngestorTest, ATextFieldAloneIsEnough) {
   CollectionSchema schema;
   schema.text.push_back({.name = "body", .paths = {"text"}});
   ASSERT_TRUE(database_->CreateCollection(Principal(), "docs", schema).ok());
-  const IngestReport report = Run(kFiles);
+  const IngestReport report = Run(kFiles, "");
   EXPECT_EQ(report.embedder, "");
   EXPECT_EQ(Rows().size(), 5u);
-  EXPECT_EQ(Run(kFiles).commits, 0u);
+  EXPECT_EQ(Run(kFiles, "").commits, 0u);
+}
+
+TEST_F(IngestorTest, ACollectionKeepsItsEmbedder) {
+  Run(kFiles, "builtin/hash?dim=256");
+  EXPECT_EQ(Run(kFiles, "").commits, 0u);
+  EXPECT_EQ(Run(kFiles, "builtin/hash").commits, 0u) << "256 dimensions are its default";
+  for (const char* other : {"builtin/hash?dim=64", "builtin/lsa", "openai/m?dim=256", "foo"}) {
+    options_.embedder = other;
+    const absl::Status status =
+        Ingestor::Begin(*database_, embedders_, options_, CancelToken(), nullptr).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << other;
+    EXPECT_THAT(std::string(status.message()),
+                testing::AllOf(HasSubstr(other), HasSubstr("builtin/hash?dim=256")));
+  }
 }
 
 TEST_F(IngestorTest, AnEmptyRunStillMakesTheCollection) {

@@ -85,7 +85,7 @@ TEST(KeyFormatTest, GoldenBytes) {
   EXPECT_EQ(Hex(NamedKey(prefix, PointId(5).Encode())), "000000070000000000000102010000000000000005");
   EXPECT_EQ(Hex(AnswerKey(TenantNumber(7), "a")), "000000070161");
   EXPECT_EQ(Hex(AnswerOrderKey(TenantNumber(7), 1)), "0000000702fffffffffffffffe");
-  EXPECT_EQ(kFormatNumber, 1u);
+  EXPECT_EQ(kFormatNumber, 2u);
 }
 
 TEST(KeyFormatTest, KeysDecodeToWhatTheyWereMadeOf) {
