@@ -10,6 +10,7 @@
 #include "index/dense/dense_column.h"
 #include "index/dense/graph.h"
 #include "index/id_column.h"
+#include "index/inverted/sparse_index.h"
 #include "index/inverted/text_index.h"
 #include "index/payload/payload_columns.h"
 #include "index/visible_rows.h"
@@ -32,6 +33,7 @@ struct Segment {
   std::vector<DenseColumn> dense;                           // one a dense field
   std::vector<std::shared_ptr<const Graph>> graphs;         // one a dense field; null: searched exactly
   std::vector<std::shared_ptr<const TextIndex>> text;       // one a text field
+  std::vector<std::shared_ptr<const SparseIndex>> sparse;   // one a sparse field
   std::shared_ptr<const PayloadColumns> payload;
   std::shared_ptr<VisibleRowsCache> visible = std::make_shared<VisibleRowsCache>();  // never null; changes no answer
 
