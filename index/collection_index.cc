@@ -19,6 +19,7 @@ constexpr uint64_t kLoadRows = 4096;
 RowInput InputOf(RowRecord&& record) {
   return {.id = std::move(record.id),
           .vectors = std::move(record.vectors),
+          .sparse = std::move(record.sparse),
           .payload = std::move(record.payload),
           .provenance = {},
           .access = std::move(record.access)};
@@ -67,6 +68,10 @@ absl::StatusOr<bool> FitsSource(const Segment& segment, const RowSource& source)
           const std::vector<float>& vector = record.vectors[field];
           fits = vector.size() == segment.dense[field].dim() &&
                  std::equal(vector.begin(), vector.end(), segment.dense[field].vector(*node));
+        }
+        for (size_t field = 0;
+             field < segment.sparse.size() && field < record.sparse.size() && fits; ++field) {
+          fits = segment.sparse[field]->Holds(last, record.sparse[field]);
         }
         return absl::OkStatus();
       });

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "index/dense/dense_search.h"
 #include "index/dense/kernels.h"
+#include "index/inverted/ranked_scan.h"
 #include "index/payload/compiled_filter.h"
 #include "index/payload/value_index.h"
 #include "index/segment_set.h"
@@ -174,6 +175,25 @@ absl::Status CheckTextField(const IndexSchema& schema, int field) {
       absl::StrCat("text field ", field, " of ", schema.schema.text.size(), " does not exist"));
 }
 
+// The query in canonical form.
+absl::StatusOr<SparseVector> PrepareSparse(const IndexSchema& schema, int field,
+                                           SparseVector query) {
+  if (field < 0 || static_cast<size_t>(field) >= schema.schema.sparse.size()) {
+    return absl::InvalidArgumentError(absl::StrCat("sparse field ", field, " of ",
+                                                   schema.schema.sparse.size(), " does not exist"));
+  }
+  if (absl::Status status = CheckSparseVector(query, Limits::kMaxSparseEntries); !status.ok())
+    return status;
+  CanonicalizeSparseVector(query);
+  return query;
+}
+
+absl::Status CheckRowAt(RowId row, uint64_t rows_at) {
+  if (row.value < rows_at) return absl::OkStatus();
+  return absl::NotFoundError(
+      absl::StrCat("row ", row.value, " is not below ", rows_at, ", the rows at this version"));
+}
+
 Bm25Params ParamsOf(const TextField& field) { return {.k1 = field.k1, .b = field.b}; }
 
 }  // namespace
@@ -282,6 +302,35 @@ absl::StatusOr<std::vector<Hit>> IndexReader::SearchText(int field, std::string_
   return SearchBm25(segments, statistics, ParamsOf(schema.schema.text[ordinal]), k, cancel);
 }
 
+absl::StatusOr<std::vector<Hit>> IndexReader::SearchSparse(int field, const SparseVector& query,
+                                                           size_t k, const RowMask& mask,
+                                                           const CancelToken& cancel,
+                                                           SearchStats* stats) const {
+  if (absl::Status status = CheckMask(*segments_, mask); !status.ok()) return status;
+  const absl::StatusOr<SparseVector> canonical = PrepareSparse(*segments_->schema, field, query);
+  if (!canonical.ok()) return canonical.status();
+  std::vector<SparseSegment> segments;
+  for (size_t i = 0; i < segments_->segments.size(); ++i) {
+    if (mask.segments[i].allowed_count == 0) continue;
+    const Segment& segment = *segments_->segments[i];
+    segments.push_back({.index = segment.sparse[static_cast<size_t>(field)].get(),
+                        .first_row = segment.rows.begin,
+                        .allowed = mask.segments[i].allowed_or_null()});
+  }
+  RankedScanStats scanned;
+  absl::StatusOr<std::vector<Hit>> hits =
+      vouch::SearchSparse(segments, *canonical, k, cancel, &scanned);
+  if (stats != nullptr) {
+    stats->segments += segments.size();
+    stats->segments_exact += segments.size();
+    stats->rows_visited += scanned.scored;
+    stats->plan =
+        absl::StrCat("inner product over ", canonical->indices.size(), " indices, exact on ",
+                     segments.size(), segments.size() == 1 ? " segment" : " segments");
+  }
+  return hits;
+}
+
 absl::StatusOr<std::optional<float>> IndexReader::ScoreDense(const DenseQuery& query, RowId row) const {
   absl::StatusOr<std::vector<float>> vector = PrepareQuery(*segments_->schema, query);
   if (!vector.ok()) return vector.status();
@@ -299,14 +348,22 @@ absl::StatusOr<std::vector<TermContribution>> IndexReader::ExplainText(int field
   const IndexSchema& schema = *segments_->schema;
   if (absl::Status status = CheckMask(*segments_, mask); !status.ok()) return status;
   if (absl::Status status = CheckTextField(schema, field); !status.ok()) return status;
-  if (row.value >= rows_at_) {
-    return absl::NotFoundError(absl::StrCat("row ", row.value, " is not below ", rows_at_, ", the rows at this version"));
-  }
+  if (absl::Status status = CheckRowAt(row, rows_at_); !status.ok()) return status;
   const auto ordinal = static_cast<size_t>(field);
   const AnalyzedText query = schema.analyzers[ordinal]->Analyze(text);
   const TextStatistics statistics = CollectTextStatistics(TextSegments(*segments_, field, mask), query);
   const Segment& segment = *segments_->segments[segments_->FindSegment(row)];
   return ExplainBm25(*segment.text[ordinal], segment.LocalRow(row), statistics, ParamsOf(schema.schema.text[ordinal]));
+}
+
+absl::StatusOr<std::vector<SparseContribution>> IndexReader::ExplainSparse(
+    int field, const SparseVector& query, RowId row) const {
+  const absl::StatusOr<SparseVector> canonical = PrepareSparse(*segments_->schema, field, query);
+  if (!canonical.ok()) return canonical.status();
+  if (absl::Status status = CheckRowAt(row, rows_at_); !status.ok()) return status;
+  const Segment& segment = *segments_->segments[segments_->FindSegment(row)];
+  return vouch::ExplainSparse(*segment.sparse[static_cast<size_t>(field)], segment.LocalRow(row),
+                              *canonical);
 }
 
 PointId IndexReader::IdOf(RowId row) const {

@@ -13,6 +13,7 @@
 #include "index/cancel.h"
 #include "index/hit.h"
 #include "index/inverted/bm25.h"
+#include "index/inverted/sparse_search.h"
 #include "index/payload/filter.h"
 #include "storage/ids.h"
 #include "storage/point_id.h"
@@ -90,11 +91,22 @@ class IndexReader {
   absl::StatusOr<std::vector<Hit>> SearchText(int field, std::string_view text, size_t k, const RowMask& mask,
                                               const CancelToken& cancel, SearchStats* stats) const;
 
+  // The exact top k by the inner product with the field's vectors. `query` as CheckSparseVector
+  // takes it, in any order.
+  absl::StatusOr<std::vector<Hit>> SearchSparse(int field, const SparseVector& query, size_t k,
+                                                const RowMask& mask, const CancelToken& cancel,
+                                                SearchStats* stats) const;
+
   // Exact score of one row; nullopt where it has no such vector.
   absl::StatusOr<std::optional<float>> ScoreDense(const DenseQuery& query, RowId row) const;
   // Each matching term's share of the row's BM25 score.
   absl::StatusOr<std::vector<TermContribution>> ExplainText(int field, std::string_view text, RowId row,
                                                             const RowMask& mask) const;
+
+  // Each index's share of the row's score.
+  absl::StatusOr<std::vector<SparseContribution>> ExplainSparse(int field,
+                                                                const SparseVector& query,
+                                                                RowId row) const;
 
   // The point id of a row below rows_at; kept in memory.
   PointId IdOf(RowId row) const;

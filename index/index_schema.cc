@@ -41,6 +41,8 @@ uint64_t Fingerprint(const IndexSchema& made) {
     AddText(writer, field.path);
     writer.Number(static_cast<uint8_t>(field.type));
   }
+  // Only where there are some, so that files of collections without sparse fields stay good.
+  if (!schema.sparse.empty()) writer.Number(static_cast<uint64_t>(schema.sparse.size()));
   const std::string bytes = std::move(writer).Take();
   return XXH3_64bits(bytes.data(), bytes.size());
 }

@@ -49,8 +49,23 @@ absl::Status CheckVectors(const CollectionSchema& schema, const RowInput& row) {
   return absl::OkStatus();
 }
 
+absl::Status CheckSparse(const CollectionSchema& schema, const RowInput& row) {
+  if (row.sparse.size() > schema.sparse.size()) {
+    return absl::InvalidArgumentError(absl::StrCat(row.sparse.size(),
+                                                   " sparse vectors where the schema has ",
+                                                   schema.sparse.size(), " sparse fields"));
+  }
+  for (size_t field = 0; field < row.sparse.size(); ++field) {
+    if (IsCanonicalSparseVector(row.sparse[field], Limits::kMaxSparseEntries)) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "field '", schema.sparse[field].name, "': the sparse vector is not in canonical form"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status PrepareRow(const IndexSchema& schema, const RowInput& row, IndexedRows& out) {
   if (absl::Status status = CheckVectors(schema.schema, row); !status.ok()) return status;
+  if (absl::Status status = CheckSparse(schema.schema, row); !status.ok()) return status;
   absl::StatusOr<TypedPayload> payload = ParseTypedPayload(schema.schema, row.payload);
   if (!payload.ok()) return payload.status();
   std::vector<AnalyzedText> texts;

@@ -10,6 +10,7 @@
 #include "index/dense/dense_column.h"
 #include "index/dense/graph.h"
 #include "index/id_column.h"
+#include "index/inverted/sparse_index.h"
 #include "index/inverted/text_index.h"
 #include "index/payload/payload_columns.h"
 #include "index/visible_rows.h"
@@ -34,6 +35,7 @@ struct Segment {
   // One a dense field, or none at all: of fresh rows without a graph, by the axes of an older graph's codes; may be null.
   std::vector<std::shared_ptr<const VectorCodes>> codes;
   std::vector<std::shared_ptr<const TextIndex>> text;       // one a text field
+  std::vector<std::shared_ptr<const SparseIndex>> sparse;   // one a sparse field
   std::shared_ptr<const PayloadColumns> payload;
   std::shared_ptr<VisibleRowsCache> visible = std::make_shared<VisibleRowsCache>();  // never null; changes no answer
 

@@ -28,6 +28,18 @@ absl::Status BuildDense(const CollectionSchema& schema, std::span<const RowInput
   return absl::OkStatus();
 }
 
+// A row without an entry for the field is taken as without a vector there.
+void BuildSparse(const CollectionSchema& schema, std::span<const RowInput> rows, Segment& segment) {
+  static const SparseVector kNone;
+  for (size_t field = 0; field < schema.sparse.size(); ++field) {
+    std::vector<const SparseVector*> vectors;
+    vectors.reserve(rows.size());
+    for (const RowInput& row : rows)
+      vectors.push_back(field < row.sparse.size() ? &row.sparse[field] : &kNone);
+    segment.sparse.push_back(SparseIndex::Build(vectors));
+  }
+}
+
 // One part's member of each segment, as Merge functions want them.
 template <typename Part, typename Get>
 std::vector<const Part*> Collect(std::span<const SegmentPtr> parts, Get get) {
@@ -63,6 +75,7 @@ uint64_t Segment::MemoryBytes() const {
   for (const auto& graph : graphs) bytes += graph == nullptr ? 0 : graph->memory_bytes();
   for (const auto& of_field : codes) bytes += of_field == nullptr ? 0 : of_field->bytes().size();
   for (const auto& index : text) bytes += index->memory_bytes();
+  for (const auto& index : sparse) bytes += index->memory_bytes();
   return bytes;
 }
 
@@ -88,6 +101,7 @@ absl::StatusOr<SegmentPtr> BuildFreshSegment(const IndexSchema& schema, RowId fi
     for (const AnalyzedText& text : field) texts.push_back(&text);
     segment->text.push_back(TextIndex::Build(texts));
   }
+  BuildSparse(schema.schema, rows, *segment);
   std::vector<const TypedPayload*> payloads;
   for (const TypedPayload& payload : prepared.payloads) payloads.push_back(&payload);
   segment->payload = PayloadColumns::Build(schema.schema, payloads);
@@ -107,6 +121,10 @@ absl::StatusOr<SegmentPtr> MergeSegments(const IndexSchema& schema, std::span<co
   for (size_t field = 0; field < schema.schema.text.size(); ++field) {
     merged->text.push_back(
         TextIndex::Merge(Collect<TextIndex>(parts, [&](const Segment& part) { return part.text[field].get(); })));
+  }
+  for (size_t field = 0; field < schema.schema.sparse.size(); ++field) {
+    merged->sparse.push_back(SparseIndex::Merge(Collect<SparseIndex>(
+        parts, [&](const Segment& part) { return part.sparse[field].get(); })));
   }
   merged->payload = PayloadColumns::Merge(
       schema.schema, Collect<PayloadColumns>(parts, [](const Segment& part) { return part.payload.get(); }));

@@ -21,6 +21,8 @@ namespace vouch {
 struct PointInput {
   PointId id = {};
   std::vector<std::pair<std::string, std::vector<float>>> vectors = {};  // by field name
+  std::vector<std::pair<std::string, SparseVector>> sparse_vectors =
+      {};                      // likewise; an empty one is none
   std::string payload = "{}";  // a JSON object
   std::string provenance = {};  // for rag
   std::vector<std::string> access = {};
@@ -58,9 +60,10 @@ class Collection {
   virtual const CollectionInfo& info() const = 0;
   const CollectionSchema& schema() const { return info().schema; }
 
-  // Validates (dimension, finite, zero under cosine, known fields, payload types, UTF-8, sizes, duplicate ids),
-  // normalises and commits. All or nothing: the error names the point and what is wrong with it. Durable and visible
-  // on return. A write that changes nothing and has no request id commits nothing.
+  // Validates (dimension, finite, zero under cosine, sparse weights, known fields, payload types,
+  // UTF-8, sizes, duplicate ids), normalises and commits. All or nothing: the error names the point
+  // and what is wrong with it. Durable and visible on return. A write that changes nothing and has
+  // no request id commits nothing.
   virtual absl::StatusOr<WriteResult> Write(WriteRequest request) = 0;
   // One status a point: what Write would say of each alone; for callers that want to skip the bad ones.
   virtual std::vector<absl::Status> Check(std::span<const PointInput> points) const = 0;

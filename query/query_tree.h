@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "index/payload/filter.h"
 #include "storage/schema.h"
+#include "storage/sparse_vector.h"
 
 namespace vouch {
 
@@ -29,6 +30,13 @@ struct TextLeaf {
   std::string text = {};
 };
 
+// Inner product with a sparse vector, in any order of its indices; zeros are as if they were not
+// there, and none at all finds nothing.
+struct SparseLeaf {
+  std::string field = {};  // empty: the schema's only sparse field
+  SparseVector vector = {};
+};
+
 // Visible points in row order, score 0: scroll and filter-only reads.
 struct AllLeaf {};
 
@@ -42,7 +50,7 @@ struct FuseNode {
 // One node of the query tree. `limit` is how many hits the node gives to its parent (0: the planner's choice, which is
 // max(100, 4 · (offset + limit)), at most kMaxLimit, under a fusion and offset + limit at the root).
 struct QueryNode {
-  std::variant<AllLeaf, DenseLeaf, TextLeaf, FuseNode> node = {};
+  std::variant<AllLeaf, DenseLeaf, TextLeaf, FuseNode, SparseLeaf> node = {};
   std::optional<Filter> filter = {};  // and-ed with those above it
   uint32_t limit = 0;
 };
@@ -52,6 +60,7 @@ struct QueryLimits {
   static constexpr uint32_t kMaxNodes = 64;
   static constexpr uint32_t kMaxLimit = 10'000;     // limit and offset + limit
   static constexpr size_t kMaxQueryTextBytes = 64 << 10;
+  static constexpr size_t kMaxSparseEntries = 4096;
 };
 
 // INVALID_ARGUMENT names the node by its path ("fuse[1].dense: …"), the value and the limit.

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "index/cancel.h"
 #include "index/inverted/bm25.h"
+#include "index/inverted/sparse_search.h"
 #include "query/query_tree.h"
 #include "storage/ids.h"
 #include "storage/point_id.h"
@@ -32,7 +33,7 @@ struct ReadAt {
 struct Projection {
   bool payload = true;
   std::vector<std::string> payload_keys = {};  // top-level keys; empty: all
-  bool vectors = false;
+  bool vectors = false;                   // dense and sparse
   bool provenance = false;
 };
 
@@ -58,6 +59,7 @@ struct NodeScore {
   double score = 0;    // the node's own score
   double contribution = 0;  // what it adds to its parent's score: weight / (k + rank); at the root, its score
   std::vector<TermContribution> terms = {};  // text leaves
+  std::vector<SparseContribution> sparse_terms = {};  // sparse leaves
 };
 
 struct PointHit {
@@ -67,6 +69,7 @@ struct PointHit {
   std::string payload = {};     // JSON; empty where not asked for
   std::string provenance = {};  // likewise
   std::map<std::string, std::vector<float>> vectors = {};
+  std::map<std::string, SparseVector> sparse_vectors = {};
   std::vector<NodeScore> explanation = {};  // with explain: root first
 };
 

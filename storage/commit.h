@@ -9,6 +9,7 @@
 #include "storage/ids.h"
 #include "storage/point_id.h"
 #include "storage/principal.h"
+#include "storage/sparse_vector.h"
 
 namespace vouch {
 
@@ -18,11 +19,12 @@ struct RowInput {
   // One entry for each dense field of the schema, in its order; empty where the row has no such vector,
   // otherwise `dim` finite floats.
   std::vector<std::vector<float>> vectors = {};
-  std::string payload = {};  // a JSON object, at most Limits::kMaxPayloadBytes
-  // a JSON object or empty: source, hashes, spans, parser, chunker, embedder
-  std::string provenance = {};
-  // subjects and groups that may see the row; empty: everyone in the tenant
-  std::vector<std::string> access = {};
+  // One entry for each sparse field of the schema, in its order, canonical (sparse_vector.h); empty
+  // where the row has none.
+  std::vector<SparseVector> sparse = {};
+  std::string payload = {};              // a JSON object, at most Limits::kMaxPayloadBytes
+  std::string provenance = {};           // a JSON object or empty: source, hashes, spans, parser, chunker, embedder
+  std::vector<std::string> access = {};  // subjects and groups that may see the row; empty: everyone in the tenant
 };
 
 // A key of the `documents` column family, changed in the same commit; `value` nullopt removes it.
@@ -87,8 +89,8 @@ struct RowRecord {
   std::string payload = {};
   std::string provenance = {};
   std::vector<std::string> access = {};
-  // as in RowInput; left empty where vectors were not asked for
-  std::vector<std::vector<float>> vectors = {};
+  std::vector<std::vector<float>> vectors = {};  // as in RowInput; left empty where vectors were not asked for
+  std::vector<SparseVector> sparse = {};    // likewise
 };
 
 }  // namespace vouch

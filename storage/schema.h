@@ -42,6 +42,12 @@ struct TextField {
   double b = 0.75;                  // 0 … 1; more: long texts are held back more
 };
 
+// Sparse vectors, compared by inner product (sparse_vector.h): learned term weights, searched
+// exactly by an inverted index.
+struct SparseField {
+  std::string name = {};
+};
+
 // A payload value that is typed at write and can be filtered by. An array, also one of objects on the path's way, matches
 // where any element does. kDatetime takes RFC 3339 text and is compared in microseconds.
 struct PayloadField {
@@ -52,6 +58,7 @@ struct PayloadField {
 struct Limits {
   static constexpr uint32_t kMaxDim = 4096;
   static constexpr size_t kMaxFields = 64;             // of each kind
+  static constexpr size_t kMaxSparseEntries = 16'384;  // of one sparse vector
   static constexpr size_t kMaxNameBytes = 128;
   static constexpr size_t kMaxPayloadBytes = 1 << 20;  // of one row, JSON text
   static constexpr size_t kMaxCommitRows = 100'000;
@@ -63,6 +70,7 @@ struct Limits {
 struct CollectionSchema {
   std::vector<DenseField> dense = {};
   std::vector<TextField> text = {};
+  std::vector<SparseField> sparse = {};
   std::vector<PayloadField> payload = {};
 
   // INVALID_ARGUMENT naming the field, the value and the limit.
@@ -70,6 +78,7 @@ struct CollectionSchema {
   // The ordinal in `dense`, or -1.
   int FindDense(std::string_view name) const;
   int FindText(std::string_view name) const;
+  int FindSparse(std::string_view name) const;
   int FindPayload(std::string_view path) const;
 
   // Canonical JSON with all defaults written out; FromJson refuses unknown keys by name.

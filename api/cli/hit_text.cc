@@ -59,6 +59,10 @@ std::string FormatExplanation(const v1::Hit& hit) {
                             term.score(), term.frequency(),
                             FormatCounted(term.document_frequency(), "point"), term.idf());
     }
+    for (const v1::SparseContribution& term : node.sparse_terms()) {
+      absl::StrAppendFormat(&out, "        index %u: %.4g (%.4g here, %.4g in the query)\n",
+                            term.index(), term.score(), term.weight(), term.query_weight());
+    }
   }
   return out;
 }

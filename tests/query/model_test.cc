@@ -21,6 +21,7 @@ class ModelTest : public QueryTest {
     schema.dense.push_back(Vectors("ip", 3, Metric::kInnerProduct, DenseIndexKind::kFlat));
     schema.dense.push_back(Vectors("cos", 4, Metric::kCosine, DenseIndexKind::kFlat));
     schema.text.push_back(TextOf("body", "text"));
+    schema.sparse = {{.name = "few"}, {.name = "many"}};
     schema.payload.push_back({.path = "year", .type = PayloadType::kInteger});
     schema.payload.push_back({.path = "lang", .type = PayloadType::kKeyword});
     schema.payload.push_back({.path = "authors.name", .type = PayloadType::kKeyword});
@@ -43,6 +44,19 @@ class ModelTest : public QueryTest {
       vector[Below(4)] = OneIn(2) ? size : -size;
     } else {
       for (float& value : vector) value = OneIn(2) ? size : -size;
+    }
+    return vector;
+  }
+  // Up to `most` of 40 indices in random order; zeros and equal weights among them.
+  SparseVector RandomSparse(uint64_t most) {
+    std::vector<uint32_t> indices(40);
+    for (uint32_t i = 0; i < 40; ++i) indices[i] = i * 100'000'000;
+    std::shuffle(indices.begin(), indices.end(), random_);
+    SparseVector vector;
+    for (uint64_t n = Below(most + 1); n > 0; --n) {
+      vector.indices.push_back(indices[n]);
+      vector.values.push_back(OneIn(2) ? static_cast<float>(Below(3))
+                                       : static_cast<float>(Below(1'000)) / 7);
     }
     return vector;
   }
@@ -88,6 +102,13 @@ class ModelTest : public QueryTest {
       point.vectors.emplace_back("cos", direction);
       const float length = std::count(direction.begin(), direction.end(), 0.0f) == 0 ? 2 : 1;
       for (float value : direction) row.vectors["cos"].push_back(value / length);
+    }
+    for (const auto& [field, most] : {std::pair{"few", 3}, std::pair{"many", 25}}) {
+      if (OneIn(6)) continue;
+      const SparseVector vector = RandomSparse(most);
+      point.sparse_vectors.emplace_back(field, vector);
+      for (size_t i = 0; i < vector.indices.size(); ++i)
+        row.sparse[field][vector.indices[i]] = vector.values[i];
     }
     row.text = Words(8);
     point.payload = "{\"text\":\"" + row.text + "\"";
@@ -186,9 +207,12 @@ class ModelTest : public QueryTest {
       node.node = std::move(fuse);
       return node;
     }
-    switch (Below(5)) {
+    switch (Below(6)) {
       case 0:
         node.node = AllLeaf{};
+        break;
+      case 5:
+        node.node = SparseLeaf{.field = OneIn(3) ? "few" : "many", .vector = RandomSparse(9)};
         break;
       case 1:
         node.node = TextLeaf{.field = OneIn(2) ? "body" : "", .text = Words(4)};

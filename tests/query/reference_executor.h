@@ -26,6 +26,7 @@ class ReferenceExecutor {
   struct Row {
     PointId id;
     std::map<std::string, std::vector<float>> vectors;  // normalised under cosine
+    std::map<std::string, std::map<uint32_t, float>> sparse;
     std::string text;
     std::optional<int64_t> year;
     std::vector<std::string> lang;
@@ -189,6 +190,8 @@ class ReferenceExecutor {
   std::optional<double> Score(const QueryNode& node, size_t i, uint64_t at) const {
     if (const auto* dense = std::get_if<DenseLeaf>(&node.node)) return DenseScore(*dense, rows_[i]);
     if (const auto* text = std::get_if<TextLeaf>(&node.node)) return TextScore(*text, i, at);
+    if (const auto* sparse = std::get_if<SparseLeaf>(&node.node))
+      return SparseScore(*sparse, rows_[i]);
     return 0;
   }
 
@@ -209,6 +212,20 @@ class ReferenceExecutor {
       sum += metric == Metric::kL2 ? -(q - r) * (q - r) : q * r;
     }
     return sum == 0 ? 0 : sum;
+  }
+
+  // The sum of index/inverted/sparse_search.h, ascending by index.
+  static std::optional<double> SparseScore(const SparseLeaf& leaf, const Row& row) {
+    const auto found = row.sparse.find(leaf.field);
+    if (found == row.sparse.end()) return std::nullopt;
+    double sum = 0;
+    for (const auto& [index, weight] : found->second) {
+      for (size_t i = 0; i < leaf.vector.indices.size(); ++i) {
+        if (leaf.vector.indices[i] == index) sum += double{leaf.vector.values[i]} * weight;
+      }
+    }
+    if (static_cast<float>(sum) <= 0) return std::nullopt;
+    return static_cast<float>(sum);
   }
 
   static uint32_t Frequency(const AnalyzedText& text, const std::string& term) {

@@ -10,6 +10,7 @@
 
 #include "nlohmann/json.hpp"
 #include "rag/embed/embedder_history.h"
+#include "rag/ingest/ingest_schema.h"
 #include "rag/ingestor.h"
 #include "rag/parse/parser.h"
 #include "rag/provenance.h"
@@ -317,6 +318,33 @@ TEST_F(IngestorTest, RetrainOnDemand) {
   options_.embedder = kHash;
   EXPECT_EQ(Ingestor::Begin(*database_, embedders_, options_, CancelToken(), nullptr).status().code(),
             absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(IngestorTest, RetrainingKeepsSparseVectors) {
+  CollectionSchema schema = DefaultIngestSchema(kLsa, {}).value();
+  schema.sparse.push_back({.name = "splade"});
+  ASSERT_TRUE(database_->CreateCollection(Principal(), name_, schema).ok());
+  const std::string first = Run(ManyFiles(6), kLsa).embedder;
+  SearchRequest request;
+  request.query.node = AllLeaf{};
+  request.limit = 1;
+  request.projection.provenance = true;
+  const PointHit chunk = Get()->Search(request)->hits.at(0);
+  WriteRequest write;
+  PointInput& point = write.upserts.emplace_back();
+  point.id = chunk.id;
+  point.payload = chunk.payload;
+  point.provenance = chunk.provenance;
+  point.sparse_vectors = {{"splade", {.indices = {3}, .values = {2}}}};
+  ASSERT_TRUE(Get()->Write(std::move(write)).ok());
+  options_.retrain = true;
+  EXPECT_NE(Run(ManyFiles(7), kLsa).embedder, first);
+  request.query.node = SparseLeaf{.field = "", .vector = {.indices = {3}, .values = {1}}};
+  const auto response = Get()->Search(request);
+  ASSERT_TRUE(response.ok()) << response.status();
+  ASSERT_EQ(response->hits.size(), 1u);
+  EXPECT_EQ(response->hits[0].id, chunk.id);
+  EXPECT_NE(response->hits[0].row, chunk.row);
 }
 
 // A run that is dropped at any moment, then one that goes on: the same rows as one clean run.
