@@ -1,5 +1,6 @@
 #include "bench/ann_engine.h"
 
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -44,6 +45,18 @@ int64_t NowNs() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(
              std::chrono::steady_clock::now().time_since_epoch())
       .count();
+}
+
+double ThreadSeconds() {
+  timespec time;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+}
+
+double ProcessSeconds() {
+  timespec time;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
 }
 
 double SecondsSince(int64_t start_ns) { return static_cast<double>(NowNs() - start_ns) * 1e-9; }
@@ -112,10 +125,11 @@ void VouchIndex::Apply(std::span<const Change> changes) {
   rows_ += header.row_count;
 }
 
-double VouchIndex::Optimize() {
+BuildCost VouchIndex::Optimize() {
+  const double processor = ProcessSeconds();
   const int64_t start = NowNs();
   Check(index_->Optimize(CancelToken(), nullptr));
-  return SecondsSince(start);
+  return {SecondsSince(start), ProcessSeconds() - processor};
 }
 
 void VouchIndex::WaitIdle() { Check(index_->WaitIdle(CancelToken())); }
@@ -147,10 +161,10 @@ RowMask MaskOfAll(const IndexReader& reader) {
   return *std::move(mask);
 }
 
-AnnEngine MakeVouch(const VouchIndex& index, double build_s) {
+AnnEngine MakeVouch(const VouchIndex& index, BuildCost build) {
   AnnEngine engine;
   engine.name = "vouch";
-  engine.build_s = build_s;
+  engine.build = build;
   engine.bytes_per_vector = index.BytesPerRow();
   auto reader = std::make_shared<const IndexReader>(index.Read());
   auto mask = std::make_shared<const RowMask>(MaskOfAll(*reader));

@@ -24,10 +24,16 @@ struct AnnPoint {
   double queries_per_second = 0;
 };
 
+// On two threads.
+struct BuildCost {
+  double seconds = 0;            // by the clock
+  double processor_seconds = 0;  // of both threads
+};
+
 struct AnnEngine {
   std::string name;
-  double build_s = 0;           // on two threads
-  bool built_before = false;    // read from the cache; build_s is that of the build that filled it
+  BuildCost build;
+  bool built_before = false;    // read from the cache; `build` is that of the run that filled it
   double bytes_per_vector = 0;  // held in memory
   std::function<void(const float* query, int ef, std::vector<uint64_t>& out)> search;
   std::vector<AnnPoint> points;  // by rising ef
@@ -54,8 +60,8 @@ class VouchIndex {
   void AddRows(const AnnData& data);
   // One commit of at most a few hundred changes.
   void Apply(std::span<const Change> changes);
-  // Into one segment; seconds taken.
-  double Optimize();
+  // Into one segment.
+  BuildCost Optimize();
   void WaitIdle();
 
   IndexReader Read() const { return index_->Read(index_->latest(), rows_); }
@@ -84,10 +90,14 @@ std::vector<uint64_t> SearchVouch(const IndexReader& reader, const RowMask& mask
 RowMask MaskOfAll(const IndexReader& reader);
 
 // `index` outlives the engine.
-AnnEngine MakeVouch(const VouchIndex& index, double build_s);
+AnnEngine MakeVouch(const VouchIndex& index, BuildCost build);
 
 double Median(std::vector<double> values);
 double SecondsSince(int64_t start_ns);
 int64_t NowNs();
+// Of the calling thread and of the whole process. What one thread does is timed by its own, so that
+// other work on the machine disturbs less; on a quiet one that is the same as the clock's.
+double ThreadSeconds();
+double ProcessSeconds();
 
 }  // namespace vouch

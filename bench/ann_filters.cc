@@ -56,12 +56,12 @@ FilterCase MakeCase(const AnnData& data, const IndexReader& reader, double keep,
   segment.allowed = std::make_shared<const Bitmap>(std::move(allowed));
   segment.visible_count = made.mask.visible_count = data.row_count();
   segment.allowed_count = made.mask.allowed_count = count;
-  const int64_t start = NowNs();
+  const double start = ThreadSeconds();
   for (size_t q = 0; q < data.query_count(); ++q) {
     made.truth.push_back(
         SearchVouch(reader, made.mask, {data.query(q), data.dim}, 1, true, nullptr));
   }
-  made.exact_qps = static_cast<double>(data.query_count()) / SecondsSince(start);
+  made.exact_qps = static_cast<double>(data.query_count()) / (ThreadSeconds() - start);
   return made;
 }
 
@@ -69,11 +69,11 @@ FilterCase MakeCase(const AnnData& data, const IndexReader& reader, double keep,
 double Pass(const AnnData& data, const IndexReader& reader, const RowMask& mask, int ef,
             const RowLists& truth, double* recall) {
   RowLists results(data.query_count());
-  const int64_t start = NowNs();
+  const double start = ThreadSeconds();
   for (size_t q = 0; q < data.query_count(); ++q) {
     results[q] = SearchVouch(reader, mask, {data.query(q), data.dim}, ef, false, nullptr);
   }
-  const double seconds = SecondsSince(start);
+  const double seconds = (ThreadSeconds() - start);
   if (recall != nullptr) *recall = RecallOf(results, truth);
   return static_cast<double>(data.query_count()) / seconds;
 }
