@@ -18,7 +18,7 @@ constexpr double kPairShare = 0.2;
 // Under a heading that speaks of the question, sentences speak of it more.
 constexpr double kHeadingShare = 0.15;
 // What a sentence starts with it is about.
-constexpr double kFirstShare = 0.15;
+constexpr double kFirstShare = 0.25;
 // What a term in the rest of the chunk counts as evidence that the chunk speaks of the question.
 constexpr double kChunkShare = 0.4;
 // A list's stub answers nothing by itself; a long sentence says much that was not asked.
@@ -26,6 +26,8 @@ constexpr size_t kFewTerms = 3;
 constexpr double kFewTermsFactor = 0.8;
 constexpr size_t kManyTerms = 16;
 constexpr double kQuestionFactor = 0.7;
+// A paragraph that goes without a stop (rag/quotable.h).
+constexpr double kNoStopFactor = 0.6;
 // What starts in lower case or in brackets may be the rest of something; what starts as `Leans`
 // says, or points elsewhere on its page, needs what stands around it.
 constexpr double kLeaningFactor = 0.85;
@@ -165,6 +167,7 @@ double FormFactor(std::string_view sentence, size_t terms) {
   if (terms <= kFewTerms) factor *= kFewTermsFactor;
   if (terms > kManyTerms)
     factor /= 1.0 + static_cast<double>(terms - kManyTerms) / (3.0 * kManyTerms);
+  if (!IsWholeSentence(sentence)) factor *= kNoStopFactor;
   if (sentence.ends_with('?')) factor *= kQuestionFactor;
   if (absl::ascii_islower(sentence.front()) || sentence.front() == '(') factor *= kLeaningFactor;
   if (Leans(sentence)) factor *= kLeaningFactor;

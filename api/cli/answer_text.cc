@@ -12,7 +12,7 @@ std::string FormatSource(const v1::Answer& answer, const v1::AnswerSource& sourc
   std::string name = source.document();
   if (!source.heading().empty()) {
     absl::StrAppend(&name, "  ", source.heading());
-  } else if (!source.title().empty()) {
+  } else if (!source.title().empty() && !name.ends_with("/" + source.title())) {
     absl::StrAppend(&name, "  ", source.title());
   }
   std::string out = absl::StrFormat("[%u] %s\n", source.number(), name);

@@ -38,6 +38,13 @@ nlohmann::json ParseObject(const std::string& text) {
   return json.is_object() ? json : nlohmann::json::object();
 }
 
+// Title and headings; a title that is also the first heading once.
+std::string HeadlineOf(const std::string& title, const std::string& heading) {
+  if (heading.empty() || heading == title) return title;
+  const bool repeated = title.empty() || heading.starts_with(title + " > ");
+  return repeated ? heading : absl::StrCat(title, " > ", heading);
+}
+
 // The text without the headings that it starts with: they stand in the line above.
 std::string BodyOf(const std::string& text, const nlohmann::json& provenance) {
   std::vector<Block> blocks;
@@ -77,10 +84,7 @@ std::string FormatHits(const google::protobuf::RepeatedPtrField<v1::Hit>& hits, 
     const nlohmann::json payload = ParseObject(hit.point().payload_json());
     const nlohmann::json provenance = ParseObject(hit.point().provenance_json());
     const std::string id = FormatPointId(hit.point().id());
-    std::string title = TextAt(payload, "title");
-    const std::string heading = TextAt(payload, "heading");
-    if (!heading.empty() && heading != title)
-      title = title.empty() ? heading : absl::StrCat(title, " > ", heading);
+    const std::string title = HeadlineOf(TextAt(payload, "title"), TextAt(payload, "heading"));
     absl::StrAppendFormat(&out, "%2u. %.4f  %s\n", rank++, hit.score(), title.empty() ? id : title);
     const std::string source = SourceOf(payload, provenance);
     absl::StrAppend(&out, "    ", id, source.empty() ? "" : "  ",

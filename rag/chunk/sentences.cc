@@ -86,13 +86,20 @@ bool EndsInAbbreviation(std::string_view text, char next) {
          std::end(kAbbreviations);
 }
 
-void MergeAbbreviations(std::string_view text, std::vector<ByteSpan>* sentences) {
+// Where a stop ended no sentence.
+void MergeParts(std::string_view text, std::vector<ByteSpan>* sentences) {
   size_t kept = 0;
   for (size_t i = 0; i < sentences->size(); ++i) {
     const ByteSpan sentence = (*sentences)[i];
     if (kept > 0) {
       ByteSpan& last = (*sentences)[kept - 1];
       const std::string_view gap = text.substr(last.end, sentence.begin - last.end);
+      // "dim?n=3", "a.b!c": a stop inside a word.
+      const bool inside_word = gap.empty() && IsStop(text[last.end - 1]);
+      if (inside_word) {
+        last.end = sentence.end;
+        continue;
+      }
       if (gap.find('\n') == gap.npos &&
           EndsInAbbreviation(text.substr(last.begin, last.end - last.begin),
                              text[sentence.begin])) {
@@ -163,7 +170,7 @@ std::vector<ByteSpan> SplitSentences(std::string_view text) {
     AddTrimmed(text, begin, end, &sentences);
     begin = end;
   }
-  MergeAbbreviations(text, &sentences);
+  MergeParts(text, &sentences);
   if (HasSpacedStops(text)) CutAtSpacedStops(text, &sentences);
   return sentences;
 }

@@ -219,6 +219,13 @@ TEST(SentencesTest, GoOnAfterAbbreviations) {
               ElementsAre("The answer is No.", "Nobody came.", "So did I.", "The end."));
 }
 
+TEST(SentencesTest, GoOnAfterAStopInsideAWord) {
+  EXPECT_THAT(Sentences("Choose --embedder hash?dim=256 or wow!x for it. Then go."),
+              ElementsAre("Choose --embedder hash?dim=256 or wow!x for it.", "Then go."));
+  EXPECT_THAT(Sentences("吾輩は猫である。名前はまだ無い。"),
+              ElementsAre("吾輩は猫である。", "名前はまだ無い。"));
+}
+
 TEST(SentencesTest, StopsThatStandAsWordsEndSentences) {
   EXPECT_THAT(
       Sentences("the flow past a wing . the wing is thin . what follows ? it is 3.5 long ."),
