@@ -11,7 +11,9 @@
 #include "index/dense/graph.h"
 #include "index/id_column.h"
 #include "index/inverted/text_index.h"
+#include "index/memory_account.h"
 #include "index/payload/payload_columns.h"
+#include "index/segment_truth.h"
 #include "index/visible_rows.h"
 #include "storage/ids.h"
 
@@ -39,10 +41,13 @@ struct Segment {
   std::string build_id;     // of its file's content; empty where not sealed
   std::string file_name;    // empty where it has no file (not sealed, or it could not be written)
   uint64_t file_bytes = 0;
+  std::shared_ptr<SegmentTruth> truth;  // of columns whose vectors lie in the file; null where none do
 
   uint32_t row_count() const { return static_cast<uint32_t>(rows.size()); }
   uint32_t LocalRow(RowId row) const { return static_cast<uint32_t>(row.value - rows.begin.value); }
-  uint64_t MemoryBytes() const;
+  // Whether the file is not what was written, as a search or merge found. Answers are right all the same.
+  bool damaged() const { return truth != nullptr && truth->damaged(); }
+  MemoryAccount Memory() const;
 };
 
 using SegmentPtr = std::shared_ptr<const Segment>;

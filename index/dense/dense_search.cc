@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "absl/status/statusor.h"
 #include "index/dense/kernels.h"
+#include "index/dense/vector_reader.h"
 
 namespace vouch {
 namespace {
@@ -20,40 +22,54 @@ constexpr uint32_t kRowsBetweenCancelChecks = 16'384;
 class Scanner {
  public:
   Scanner(const DenseSegmentSearch& search, const float* query, TopHits& top)
-      : column_(*search.column), first_row_(search.first_row.value), query_(query), top_(top) {}
+      : column_(*search.column), reader_(column_), first_row_(search.first_row.value), query_(query), top_(top) {}
 
   void Add(uint32_t node) {
-    nodes_[waiting_++] = node;
-    if (waiting_ == 4) Flush();
+    nodes_[waiting_] = node;
+    rows_[waiting_] = reader_.Read(node, waiting_);
+    if (++waiting_ == 4) Flush();
   }
-  void Flush() {
-    if (waiting_ == 4) {
-      const float* rows[4];
-      for (size_t i = 0; i < 4; ++i) rows[i] = column_.vector(nodes_[i]);
-      float distances[4];
-      four_(query_, rows, column_.dim(), distances);
-      for (size_t i = 0; i < 4; ++i) Push(nodes_[i], distances[i]);
-    } else {
-      for (size_t i = 0; i < waiting_; ++i) Push(nodes_[i], one_(query_, column_.vector(nodes_[i]), column_.dim()));
-    }
-    computed_ += waiting_;
-    waiting_ = 0;
+  // As Add, where all nodes of the column come in order.
+  void AddNext(uint32_t node) {
+    nodes_[waiting_] = node;
+    rows_[waiting_] = reader_.ReadNext(node, waiting_);
+    if (++waiting_ == 4) Flush();
+  }
+  // Not OK: a vector could not be read, and what was pushed may not be used.
+  absl::Status Finish() {
+    Flush();
+    return reader_.status();
   }
   uint64_t computed() const { return computed_; }
 
  private:
+  static_assert(VectorReader::kSlots == 4);
+
+  void Flush() {
+    if (waiting_ == 4) {
+      float distances[4];
+      four_(query_, rows_, column_.dim(), distances);
+      for (size_t i = 0; i < 4; ++i) Push(nodes_[i], distances[i]);
+    } else {
+      for (size_t i = 0; i < waiting_; ++i) Push(nodes_[i], one_(query_, rows_[i], column_.dim()));
+    }
+    computed_ += waiting_;
+    waiting_ = 0;
+  }
   void Push(uint32_t node, float distance) {
     const float score = ScoreOfDistance(distance);
     if (top_.Wants(score)) top_.Push({RowId(first_row_ + column_.RowOf(node)), score});
   }
 
   const DenseColumn& column_;
+  VectorReader reader_;
   uint64_t first_row_;
   const float* query_;
   TopHits& top_;
   DistanceKernels::One one_ = BestKernels().one(column_.metric());
   DistanceKernels::Four four_ = BestKernels().four(column_.metric());
   uint32_t nodes_[4] = {};
+  const float* rows_[4] = {};  // their vectors
   size_t waiting_ = 0;
   uint64_t computed_ = 0;
 };
@@ -86,9 +102,12 @@ absl::Status ForEachAllowedNode(const DenseSegmentSearch& search, const CancelTo
 absl::Status ScanExactly(const DenseSegmentSearch& search, const float* query, const CancelToken& cancel, TopHits& top,
                          DenseSegmentStats& stats) {
   Scanner scanner(search, query, top);
-  absl::Status status = ForEachAllowedNode(search, cancel, [&](uint32_t node) { scanner.Add(node); });
+  const bool all = search.allowed == nullptr;
+  absl::Status status = ForEachAllowedNode(search, cancel, [&](uint32_t node) {
+    all ? scanner.AddNext(node) : scanner.Add(node);
+  });
   if (!status.ok()) return status;
-  scanner.Flush();
+  if (status = scanner.Finish(); !status.ok()) return status;
   stats.exact = true;
   stats.distances += scanner.computed();
   return absl::OkStatus();
@@ -112,18 +131,19 @@ WalkScratch& ThreadScratch() {
 }
 
 // Scores the first `count` entries, all of them allowed.
-void Rescore(const DenseSegmentSearch& search, const float* query, std::span<const BeamEntry> entries, size_t count,
+absl::Status Rescore(const DenseSegmentSearch& search, const float* query, std::span<const BeamEntry> entries, size_t count,
              TopHits& top, DenseSegmentStats& stats) {
   entries = entries.first(std::min(count, entries.size()));
   for (const BeamEntry& entry : entries) search.column->Prefetch(entry.node());
   Scanner scanner(search, query, top);
   for (const BeamEntry& entry : entries) scanner.Add(entry.node());
-  scanner.Flush();
+  absl::Status status = scanner.Finish();
   stats.distances += scanner.computed();
+  return status;
 }
 
 // True where the walk found enough; its hits are pushed then.
-bool WalkGraph(const DenseSegmentSearch& search, const float* query, uint64_t allowed_nodes, size_t ef, TopHits& top,
+absl::StatusOr<bool> WalkGraph(const DenseSegmentSearch& search, const float* query, uint64_t allowed_nodes, size_t ef, TopHits& top,
                DenseSegmentStats& stats) {
   stats.ef = ef;
   const DenseColumn& column = *search.column;
@@ -138,7 +158,7 @@ bool WalkGraph(const DenseSegmentSearch& search, const float* query, uint64_t al
         stats.distances);
   }
   if (beam.size() < std::min<uint64_t>(search.k, allowed_nodes)) return false;
-  Rescore(search, query, beam, Rescored(search.k), top, stats);
+  if (absl::Status status = Rescore(search, query, beam, Rescored(search.k), top, stats); !status.ok()) return status;
   return true;
 }
 
@@ -165,8 +185,7 @@ absl::Status ScanCodes(const DenseSegmentSearch& search, const float* query, con
   });
   if (!status.ok()) return status;
   flush();
-  Rescore(search, query, scratch.beam.entries(), Rescored(search.k), top, stats);
-  return absl::OkStatus();
+  return Rescore(search, query, scratch.beam.entries(), Rescored(search.k), top, stats);
 }
 
 }  // namespace
@@ -199,7 +218,8 @@ absl::Status SearchDenseSegment(const DenseSegmentSearch& search, const float* q
   if (allowed <= ef * (filtered ? kFilteredWalkRowsPerEf : kWalkRowsPerEf)) {
     return ScanCodes(search, query, cancel, top, stats);
   }
-  if (WalkGraph(search, query, allowed, ef, top, stats)) return absl::OkStatus();
+  const absl::StatusOr<bool> enough = WalkGraph(search, query, allowed, ef, top, stats);
+  if (!enough.ok() || *enough) return enough.status();
   return ScanExactly(search, query, cancel, top, stats);
 }
 

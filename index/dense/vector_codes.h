@@ -50,9 +50,10 @@ class VectorCodes {
   // Chooses the shortest projection under which, on a sample, the 10 nearest rows stay among the 16 first by code nearly
   // always. Uses `threads` threads; the result does not depend on their number. RESOURCE_EXHAUSTED: no memory.
   static absl::StatusOr<std::shared_ptr<const VectorCodes>> Build(const DenseColumn& column, int threads);
-  // `bytes` start at a multiple of 64 and lie in `owner`. DATA_LOSS where they do not fit the column or break invariant 2.
-  static absl::StatusOr<std::shared_ptr<const VectorCodes>> Parse(std::string_view bytes, const DenseColumn& column,
-                                                                  std::shared_ptr<const void> owner);
+  // `bytes` start at a multiple of 64 and lie in `owner`. DATA_LOSS where they are not codes of `nodes` vectors of `dim`
+  // values, or break invariant 2.
+  static absl::StatusOr<std::shared_ptr<const VectorCodes>> Parse(std::string_view bytes, uint32_t nodes, uint32_t dim,
+                                                                  Metric metric, std::shared_ptr<const void> owner);
 
   uint32_t nodes() const { return nodes_; }
   uint32_t code_dim() const { return code_dim_; }
