@@ -282,6 +282,12 @@ class SegmentParser {
       if (!text.ok()) return text.status();
       segment.text.push_back(*std::move(text));
     }
+    for (size_t field = 0; field < schema_.sparse.size(); ++field) {
+      if (section = Take(SectionKind::kSparse, field); section == nullptr) return Damaged("a sparse field is missing");
+      absl::StatusOr<std::shared_ptr<const SparseIndex>> sparse = SparseIndex::Parse(BytesOf(*section), rows);
+      if (!sparse.ok()) return sparse.status();
+      segment.sparse.push_back(*std::move(sparse));
+    }
     if (section = Take(SectionKind::kPayload, 0); section == nullptr) return Damaged("no payload section");
     absl::StatusOr<std::shared_ptr<const PayloadColumns>> payload =
         PayloadColumns::Parse(schema_, BytesOf(*section), rows);
@@ -408,6 +414,11 @@ EncodedSegment EncodeSegment(const IndexSchema& schema, const Segment& segment) 
   for (size_t field = 0; field < segment.text.size(); ++field) {
     writer.Begin(SectionKind::kText, field);
     writer.AddOwned(segment.text[field]->Serialize());
+    writer.End();
+  }
+  for (size_t field = 0; field < segment.sparse.size(); ++field) {
+    writer.Begin(SectionKind::kSparse, field);
+    writer.AddOwned(segment.sparse[field]->Serialize());
     writer.End();
   }
   writer.Begin(SectionKind::kPayload, 0);

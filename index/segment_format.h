@@ -20,17 +20,18 @@ inline constexpr size_t kHeaderChecksumBytes = 8;
 inline constexpr size_t kSectionAlignment = 64;
 inline constexpr size_t kVectorsAlignment = 4096;
 // Of each kind of field at most Limits::kMaxFields, dense ones with a column, codes, a graph and vectors.
-inline constexpr uint32_t kMaxSections = 3 + 5 * 64;
+inline constexpr uint32_t kMaxSections = 3 + 6 * 64;
 inline constexpr size_t kMaxHeaderBytes = kFixedHeaderBytes + kMaxSections * kSectionEntryBytes + kHeaderChecksumBytes;
 
 // In the order of the file: those that stay in memory as they are, those that are parsed, and those that are mapped.
 enum class SectionKind : uint32_t {
   kIds = 1,
-  kColumn = 8,   // of each dense field
+  kColumn = 9,   // of each dense field
   kCodes = 7,    // only for fields with a graph, as the graph
   kGraph = 4,
   kAccess = 2,   // left out where no row has an access list
   kText = 5,
+  kSparse = 8,   // of each sparse field
   kPayload = 6,
   kVectors = 3,  // of each dense field; not checked when the file is opened: each vector has its checksum in the column
 };

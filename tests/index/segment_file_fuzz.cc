@@ -92,7 +92,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     uint64_t distances = 0;
     vouch::WalkScratch scratch;
     graph->codes().Encode(query, scratch.query);
-    graph->Walk(scratch.query, 20, scratch, distances);
+    const vouch::BeamEntry start = graph->Descend(scratch.query, distances);
+    graph->Walk(scratch.query, start, 20, scratch, distances);
   }
   for (const vouch::DenseColumn& column : segment->dense) {
     vouch::VectorReader reader(column);

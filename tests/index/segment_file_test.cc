@@ -75,7 +75,7 @@ TEST_F(SegmentFileTest, TheFormatIsAsWritten) {
   EXPECT_EQ(At<uint64_t>(24), 1000u);
   EXPECT_EQ(At<uint64_t>(32), segment_.rows.size());
   // ids, column, codes, graph, column, access, text, payload, vectors, vectors
-  const uint32_t kinds[] = {1, 8, 7, 4, 8, 2, 5, 6, 3, 3};
+  const uint32_t kinds[] = {1, 9, 7, 4, 9, 2, 5, 6, 3, 3};
   const uint32_t fields[] = {0, 0, 0, 0, 1, 0, 0, 0, 0, 1};
   const std::vector<Entry> entries = Entries();
   for (size_t i = 0; i < 10; ++i) {
