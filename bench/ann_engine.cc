@@ -135,11 +135,11 @@ BuildCost VouchIndex::Optimize() {
 void VouchIndex::WaitIdle() { Check(index_->WaitIdle(CancelToken())); }
 
 double VouchIndex::BytesPerRow() const {
-  double bytes = 0;
-  for (const SegmentInfo& segment : index_->Status().segments) {
-    bytes += static_cast<double>(segment.memory_bytes);
-  }
-  return bytes / static_cast<double>(rows_);
+  return static_cast<double>(index_->Status().memory.private_bytes()) / static_cast<double>(rows_);
+}
+
+double VouchIndex::MappedBytesPerRow() const {
+  return static_cast<double>(index_->Status().memory.mapped_vectors) / static_cast<double>(rows_);
 }
 
 std::vector<uint64_t> SearchVouch(const IndexReader& reader, const RowMask& mask,
@@ -166,6 +166,7 @@ AnnEngine MakeVouch(const VouchIndex& index, BuildCost build) {
   engine.name = "vouch";
   engine.build = build;
   engine.bytes_per_vector = index.BytesPerRow();
+  engine.mapped_per_vector = index.MappedBytesPerRow();
   auto reader = std::make_shared<const IndexReader>(index.Read());
   auto mask = std::make_shared<const RowMask>(MaskOfAll(*reader));
   engine.search = [reader, mask, dim = index.dim()](const float* query, int ef,

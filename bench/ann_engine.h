@@ -34,7 +34,8 @@ struct AnnEngine {
   std::string name;
   BuildCost build;
   bool built_before = false;    // read from the cache; `build` is that of the run that filled it
-  double bytes_per_vector = 0;  // held in memory
+  double bytes_per_vector = 0;   // in private memory
+  double mapped_per_vector = 0;  // in a file, read through the system's cache
   std::function<void(const float* query, int ef, std::vector<uint64_t>& out)> search;
   std::vector<AnnPoint> points;  // by rising ef
 };
@@ -65,7 +66,8 @@ class VouchIndex {
   void WaitIdle();
 
   IndexReader Read() const { return index_->Read(index_->latest(), rows_); }
-  double BytesPerRow() const;
+  double BytesPerRow() const;  // in private memory
+  double MappedBytesPerRow() const;
   size_t dim() const { return dim_; }
   size_t segments() const { return index_->Status().segments.size(); }
   // The point of a row, as points stand now.

@@ -68,16 +68,16 @@ const AnnPoint& FirstAbove(const std::vector<AnnPoint>& points, double recall) {
 void PrintSweep(const std::vector<AnnEngine>& engines) {
   const AnnEngine* rival = Rival(engines);
   std::printf(
-      "| engine | build s (2 threads) | processor s | bytes a vector | QPS at recall .95 | at .99 "
-      "| at .999 |\n");
-  std::printf("|---|---|---|---|---|---|---|\n");
+      "| engine | build s (2 threads) | processor s | private bytes a vector | mapped from a file "
+      "| QPS at recall .95 | at .99 | at .999 |\n");
+  std::printf("|---|---|---|---|---|---|---|---|\n");
   for (const AnnEngine& engine : engines) {
     std::printf("| %s | %.1f%s | %.1f", engine.name.c_str(), engine.build.seconds,
                 engine.built_before ? ", of an earlier run" : "", engine.build.processor_seconds);
     if (rival != nullptr) {
       std::printf(" (%.2f)", engine.build.processor_seconds / rival->build.processor_seconds);
     }
-    std::printf(" | %.0f |", engine.bytes_per_vector);
+    std::printf(" | %.0f | %.0f |", engine.bytes_per_vector, engine.mapped_per_vector);
     for (const double recall : {0.95, 0.99, 0.999}) {
       const std::optional<double> qps = QpsAt(engine.points, recall);
       const std::optional<double> base =

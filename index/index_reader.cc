@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "index/dense/dense_search.h"
 #include "index/dense/kernels.h"
+#include "index/dense/vector_reader.h"
 #include "index/inverted/ranked_scan.h"
 #include "index/payload/compiled_filter.h"
 #include "index/payload/value_index.h"
@@ -339,8 +340,11 @@ absl::StatusOr<std::optional<float>> IndexReader::ScoreDense(const DenseQuery& q
   const DenseColumn& column = segment.dense[static_cast<size_t>(query.field)];
   const std::optional<uint32_t> node = column.NodeOf(segment.LocalRow(row));
   if (!node) return std::nullopt;
+  VectorReader vectors(column);
   const DistanceKernels::One distance = BestKernels().one(column.metric());
-  return ScoreOfDistance(distance(vector->data(), column.vector(*node), column.dim()));
+  const float score = ScoreOfDistance(distance(vector->data(), vectors.Read(*node), column.dim()));
+  if (!vectors.status().ok()) return vectors.status();
+  return score;
 }
 
 absl::StatusOr<std::vector<TermContribution>> IndexReader::ExplainText(int field, std::string_view text, RowId row,

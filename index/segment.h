@@ -12,7 +12,9 @@
 #include "index/id_column.h"
 #include "index/inverted/sparse_index.h"
 #include "index/inverted/text_index.h"
+#include "index/memory_account.h"
 #include "index/payload/payload_columns.h"
+#include "index/segment_truth.h"
 #include "index/visible_rows.h"
 #include "storage/ids.h"
 
@@ -43,6 +45,7 @@ struct Segment {
   std::string build_id;     // of its file's content; empty where not sealed
   std::string file_name;    // empty where it has no file (not sealed, or it could not be written)
   uint64_t file_bytes = 0;
+  std::shared_ptr<SegmentTruth> truth;  // of columns whose vectors lie in the file; null where none do
 
   uint32_t row_count() const { return static_cast<uint32_t>(rows.size()); }
   uint32_t LocalRow(RowId row) const { return static_cast<uint32_t>(row.value - rows.begin.value); }
@@ -51,7 +54,9 @@ struct Segment {
     if (graphs[field] != nullptr) return &graphs[field]->codes();
     return field < codes.size() ? codes[field].get() : nullptr;
   }
-  uint64_t MemoryBytes() const;
+  // Whether the file is not what was written, as a search or merge found. Answers are right all the same.
+  bool damaged() const { return truth != nullptr && truth->damaged(); }
+  MemoryAccount Memory() const;
 };
 
 using SegmentPtr = std::shared_ptr<const Segment>;

@@ -68,15 +68,43 @@ std::shared_ptr<const AccessColumn> MergeAccess(std::span<const SegmentPtr> part
 
 }  // namespace
 
-uint64_t Segment::MemoryBytes() const {
-  uint64_t bytes = ids->bytes().size() + payload->memory_bytes() + visible->memory_bytes() +
-                   (access == nullptr ? 0 : access->memory_bytes());
-  for (const DenseColumn& column : dense) bytes += column.vectors().size_bytes() + column.rows().size_bytes();
-  for (const auto& graph : graphs) bytes += graph == nullptr ? 0 : graph->memory_bytes();
-  for (const auto& of_field : codes) bytes += of_field == nullptr ? 0 : of_field->bytes().size();
-  for (const auto& index : text) bytes += index->memory_bytes();
-  for (const auto& index : sparse) bytes += index->memory_bytes();
-  return bytes;
+MemoryAccount Segment::Memory() const {
+  MemoryAccount account;
+  account.ids = ids->bytes().size();
+  account.access = access == nullptr ? 0 : access->memory_bytes();
+  for (const DenseColumn& column : dense) {
+    account.vectors += column.vectors().size_bytes();
+    account.vector_tables += column.rows().size_bytes();
+    if (column.mapped() == nullptr) continue;
+    account.vector_tables += column.mapped()->checksums().size_bytes();
+    account.mapped_vectors += column.mapped()->mapped_bytes();
+  }
+  for (const auto& of_field : graphs) {
+    if (of_field == nullptr) continue;
+    account.graph += of_field->memory_bytes();
+    account.codes += of_field->codes().bytes().size();
+  }
+  for (const auto& of_field : codes) account.codes += of_field == nullptr ? 0 : of_field->bytes().size();
+  for (const auto& index : text) account.postings += index->memory_bytes();
+  for (const auto& index : sparse) account.postings += index->memory_bytes();
+  account.payload = payload->memory_bytes();
+  account.visibility = visible->memory_bytes();
+  return account;
+}
+
+absl::StatusOr<Segment> ReadVectors(const IndexSchema& schema, const Segment& segment) {
+  Segment copy = segment;
+  for (size_t field = 0; field < copy.dense.size(); ++field) {
+    if (copy.dense[field].mapped() == nullptr) continue;
+    const DenseColumn* const part = &segment.dense[field];
+    absl::StatusOr<DenseColumn> column = DenseColumn::Merge(schema.schema.dense[field], std::span(&part, 1));
+    if (!column.ok()) return column.status();
+    copy.dense[field] = *std::move(column);
+  }
+  copy.truth = nullptr;
+  copy.file_name.clear();
+  copy.file_bytes = 0;
+  return copy;
 }
 
 absl::StatusOr<SegmentPtr> BuildFreshSegment(const IndexSchema& schema, RowId first, std::span<const RowInput> rows,

@@ -46,7 +46,8 @@ absl::Status CollectionImpl::OpenIndex() {
       CollectionIndex::Open({.directory = deps_.index_directory,
                              .filesystem = deps_.filesystem,
                              .job_pool = deps_.job_pool,
-                             .seal_rows = deps_.seal_rows},
+                             .seal_rows = deps_.seal_rows,
+                             .warn = deps_.warn},
                             info_.schema, rows.get(), state->latest, state->rows,
                             [&](const std::function<void(RowId, Version)>& visit) {
                               return deps_.store->ScanRetired(info_.id, all, visit);

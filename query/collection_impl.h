@@ -24,6 +24,7 @@ struct CollectionDeps {
   JobPool* job_pool = nullptr;
   std::string index_directory;  // this collection's own
   uint64_t seal_rows = 20'000;
+  std::function<void(const std::string& message)> warn;  // as IndexOptions::warn
 };
 
 // The collection over the local store and index. Thread safe.

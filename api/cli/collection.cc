@@ -60,6 +60,24 @@ std::string FormatSchema(const CollectionSchema& schema) {
   return FormatTable({"field", "kind", "what"}, rows);
 }
 
+// "graph 1.2 MiB, codes 400 KiB", the structures that hold anything.
+std::string FormatMemory(const v1::MemoryAccount& memory) {
+  const std::pair<const char*, uint64_t> parts[] = {{"graph", memory.graph()},
+                                                    {"codes", memory.codes()},
+                                                    {"vectors", memory.vectors()},
+                                                    {"vector tables", memory.vector_tables()},
+                                                    {"postings", memory.postings()},
+                                                    {"payload", memory.payload()},
+                                                    {"ids", memory.ids()},
+                                                    {"access lists", memory.access()},
+                                                    {"visibility", memory.visibility()}};
+  std::vector<std::string> words;
+  for (const auto& [name, bytes] : parts) {
+    if (bytes > 0) words.push_back(absl::StrCat(name, " ", FormatBytes(bytes)));
+  }
+  return absl::StrJoin(words, ", ");
+}
+
 std::string FormatStats(const v1::CollectionStats& stats) {
   uint64_t sealed = 0, memory = 0, file = 0;
   for (const v1::Segment& segment : stats.segments()) {
@@ -70,6 +88,14 @@ std::string FormatStats(const v1::CollectionStats& stats) {
   std::string out = absl::StrCat("segments: ", FormatCount(stats.segments_size()), " (",
                                  FormatCount(sealed), " with an index file), ", FormatBytes(memory),
                                  " in memory, ", FormatBytes(file), " on disk\n");
+  if (stats.segments_size() > 0) {
+    absl::StrAppend(&out, "memory: ", FormatMemory(stats.memory()), "\n");
+  }
+  if (stats.memory().mapped_vectors() > 0) {
+    absl::StrAppend(&out,
+                    "vectors read from index files: ", FormatBytes(stats.memory().mapped_vectors()),
+                    "\n");
+  }
   if (stats.index_files_damaged() > 0) {
     absl::StrAppend(&out, "index files found damaged and rebuilt: ", stats.index_files_damaged(),
                     "\n");

@@ -66,8 +66,9 @@ absl::Status RunServe(Invocation& invocation, const std::string& port_file) {
   absl::StatusOr<std::unique_ptr<Server>> server = Server::Listen(options);
   if (!server.ok()) return server.status();
   spdlog::info("bound to {}, opening the store in {}", (*server)->address(), *data_dir);
-  absl::StatusOr<std::unique_ptr<Database>> database =
-      Database::Open(DatabaseOptionsOf(*config, *data_dir));
+  DatabaseOptions store = DatabaseOptionsOf(*config, *data_dir);
+  store.warn = [](const std::string& message) { spdlog::warn("{}", message); };
+  absl::StatusOr<std::unique_ptr<Database>> database = Database::Open(std::move(store));
   if (!database.ok()) return ExplainOpen(database.status(), *data_dir);
   EmbedderRegistry embedders(
       {.base_url = config->model_server_base_url,

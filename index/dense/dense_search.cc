@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <limits>
 
+#include "absl/status/statusor.h"
 #include "index/dense/code_scan.h"
 #include "index/dense/kernels.h"
+#include "index/dense/vector_reader.h"
 
 namespace vouch {
 namespace {
@@ -29,40 +31,54 @@ constexpr uint32_t kRowsBetweenCancelChecks = 16'384;
 class Scanner {
  public:
   Scanner(const DenseSegmentSearch& search, const float* query, TopHits& top)
-      : column_(*search.column), first_row_(search.first_row.value), query_(query), top_(top) {}
+      : column_(*search.column), reader_(column_), first_row_(search.first_row.value), query_(query), top_(top) {}
 
   void Add(uint32_t node) {
-    nodes_[waiting_++] = node;
-    if (waiting_ == 4) Flush();
+    nodes_[waiting_] = node;
+    rows_[waiting_] = reader_.Read(node, waiting_);
+    if (++waiting_ == 4) Flush();
   }
-  void Flush() {
-    if (waiting_ == 4) {
-      const float* rows[4];
-      for (size_t i = 0; i < 4; ++i) rows[i] = column_.vector(nodes_[i]);
-      float distances[4];
-      four_(query_, rows, column_.dim(), distances);
-      for (size_t i = 0; i < 4; ++i) Push(nodes_[i], distances[i]);
-    } else {
-      for (size_t i = 0; i < waiting_; ++i) Push(nodes_[i], one_(query_, column_.vector(nodes_[i]), column_.dim()));
-    }
-    computed_ += waiting_;
-    waiting_ = 0;
+  // As Add, where all nodes of the column come in order.
+  void AddNext(uint32_t node) {
+    nodes_[waiting_] = node;
+    rows_[waiting_] = reader_.ReadNext(node, waiting_);
+    if (++waiting_ == 4) Flush();
+  }
+  // Not OK: a vector could not be read, and what was pushed may not be used.
+  absl::Status Finish() {
+    Flush();
+    return reader_.status();
   }
   uint64_t computed() const { return computed_; }
 
  private:
+  static_assert(VectorReader::kSlots == 4);
+
+  void Flush() {
+    if (waiting_ == 4) {
+      float distances[4];
+      four_(query_, rows_, column_.dim(), distances);
+      for (size_t i = 0; i < 4; ++i) Push(nodes_[i], distances[i]);
+    } else {
+      for (size_t i = 0; i < waiting_; ++i) Push(nodes_[i], one_(query_, rows_[i], column_.dim()));
+    }
+    computed_ += waiting_;
+    waiting_ = 0;
+  }
   void Push(uint32_t node, float distance) {
     const float score = ScoreOfDistance(distance);
     if (top_.Wants(score)) top_.Push({RowId(first_row_ + column_.RowOf(node)), score});
   }
 
   const DenseColumn& column_;
+  VectorReader reader_;
   uint64_t first_row_;
   const float* query_;
   TopHits& top_;
   DistanceKernels::One one_ = BestKernels().one(column_.metric());
   DistanceKernels::Four four_ = BestKernels().four(column_.metric());
   uint32_t nodes_[4] = {};
+  const float* rows_[4] = {};  // their vectors
   size_t waiting_ = 0;
   uint64_t computed_ = 0;
 };
@@ -95,9 +111,12 @@ absl::Status ForEachAllowedNode(const DenseSegmentSearch& search, const CancelTo
 absl::Status ScanExactly(const DenseSegmentSearch& search, const float* query, const CancelToken& cancel, TopHits& top,
                          DenseSegmentStats& stats) {
   Scanner scanner(search, query, top);
-  absl::Status status = ForEachAllowedNode(search, cancel, [&](uint32_t node) { scanner.Add(node); });
+  const bool all = search.allowed == nullptr;
+  absl::Status status = ForEachAllowedNode(search, cancel, [&](uint32_t node) {
+    all ? scanner.AddNext(node) : scanner.Add(node);
+  });
   if (!status.ok()) return status;
-  scanner.Flush();
+  if (status = scanner.Finish(); !status.ok()) return status;
   stats.exact = true;
   stats.distances += scanner.computed();
   return absl::OkStatus();
@@ -121,14 +140,15 @@ WalkScratch& ThreadScratch() {
 }
 
 // Scores the first `count` entries, all of them allowed.
-void Rescore(const DenseSegmentSearch& search, const float* query, std::span<const BeamEntry> entries, size_t count,
-             TopHits& top, DenseSegmentStats& stats) {
+absl::Status Rescore(const DenseSegmentSearch& search, const float* query, std::span<const BeamEntry> entries,
+                     size_t count, TopHits& top, DenseSegmentStats& stats) {
   entries = entries.first(std::min(count, entries.size()));
   for (const BeamEntry& entry : entries) search.column->Prefetch(entry.node());
   Scanner scanner(search, query, top);
   for (const BeamEntry& entry : entries) scanner.Add(entry.node());
-  scanner.Flush();
+  absl::Status status = scanner.Finish();
   stats.distances += scanner.computed();
+  return status;
 }
 
 // The query as the segment's codes take it.
@@ -175,11 +195,12 @@ float CandidateLimit(const DenseSegmentSearch& search, size_t most) {
 }
 
 // Whether the entry's row would be among the best found so far.
-bool IsWanted(const DenseSegmentSearch& search, const float* query, BeamEntry entry, const TopHits& top) {
+absl::StatusOr<bool> IsWanted(const DenseSegmentSearch& search, const float* query, BeamEntry entry,
+                              const TopHits& top) {
   TopHits one(1);
   Scanner scanner(search, query, one);
   scanner.Add(entry.node());
-  scanner.Flush();
+  if (absl::Status status = scanner.Finish(); !status.ok()) return status;
   return top.Wants(one.TakeSorted().front().score);
 }
 
@@ -217,8 +238,8 @@ std::span<const BeamEntry> Walk(const DenseSegmentSearch& search, const CodeQuer
 
 // True where the walk found enough; its hits are pushed then. False, with little done, where few of the nodes around the
 // query are allowed.
-bool WalkGraph(const DenseSegmentSearch& search, const float* query, uint64_t allowed_nodes, size_t first_ef, size_t ef,
-               TopHits& top, DenseSegmentStats& stats) {
+absl::StatusOr<bool> WalkGraph(const DenseSegmentSearch& search, const float* query, uint64_t allowed_nodes,
+                               size_t first_ef, size_t ef, TopHits& top, DenseSegmentStats& stats) {
   const CodeQuery& code_query = EncodeQuery(search, query);
   const BeamEntry start = search.graph->Descend(code_query, stats.distances);
   const bool filtered = allowed_nodes < search.column->nodes();
@@ -230,14 +251,20 @@ bool WalkGraph(const DenseSegmentSearch& search, const float* query, uint64_t al
     if (around.allowed == 0 || around.allowed * kWalkOf < around.nodes * kWalkAllowed) return false;
   }
   std::span<const BeamEntry> beam = Walk(search, code_query, start, around.BeamFor(first_ef), filtered, stats);
-  if (first_ef < ef && !beam.empty() && IsWanted(search, query, beam[beam.size() / 2], top)) {
-    beam = Walk(search, code_query, start, around.BeamFor(ef), filtered, stats);
-    first_ef = ef;
+  if (first_ef < ef && !beam.empty()) {
+    const absl::StatusOr<bool> wanted = IsWanted(search, query, beam[beam.size() / 2], top);
+    if (!wanted.ok()) return wanted.status();
+    if (*wanted) {
+      beam = Walk(search, code_query, start, around.BeamFor(ef), filtered, stats);
+      first_ef = ef;
+    }
   }
   // Fewer where the allowed rows lie elsewhere than the query.
   const size_t enough = filtered ? std::max(search.k, first_ef / 2) : search.k;
   if (beam.size() < std::min<uint64_t>(enough, allowed_nodes)) return false;
-  Rescore(search, query, TakeCandidates(search, beam, Candidates(search, ef)), SIZE_MAX, top, stats);
+  absl::Status status =
+      Rescore(search, query, TakeCandidates(search, beam, Candidates(search, ef)), SIZE_MAX, top, stats);
+  if (!status.ok()) return status;
   return true;
 }
 
@@ -257,8 +284,7 @@ absl::Status ScanCodes(const DenseSegmentSearch& search, const float* query, siz
   }
   scan.Finish();
   stats.distances += scan.added();
-  Rescore(search, query, TakeCandidates(search, beam.entries(), Candidates(search, ef)), SIZE_MAX, top, stats);
-  return absl::OkStatus();
+  return Rescore(search, query, TakeCandidates(search, beam.entries(), Candidates(search, ef)), SIZE_MAX, top, stats);
 }
 
 // How many allowed rows of the nearest cells are compared.
@@ -318,8 +344,8 @@ absl::Status ScanCells(const DenseSegmentSearch& search, const float* query, uin
   }
   scan.Finish();
   stats.distances += scan.added();
-  Rescore(search, query, TakeCandidates(search, scratch.beam.entries(), Candidates(search, ef)), SIZE_MAX, top, stats);
-  return absl::OkStatus();
+  return Rescore(search, query, TakeCandidates(search, scratch.beam.entries(), Candidates(search, ef)), SIZE_MAX, top,
+                 stats);
 }
 
 }  // namespace
@@ -349,9 +375,9 @@ absl::Status SearchDenseSegment(const DenseSegmentSearch& search, const float* q
   if (allowed <= std::max<uint64_t>(kFewRows, 4 * Rescored(search.k))) return ScanExactly(search, query, cancel, top, stats);
   const size_t ef = std::max(search.ef, search.k);
   const size_t first_ef = search.first_ef == 0 || !top.full() ? ef : std::clamp(search.first_ef, search.k, ef);
-  if (search.graph != nullptr && allowed > kWalkRowsPerEf * first_ef &&
-      WalkGraph(search, query, allowed, first_ef, ef, top, stats)) {
-    return absl::OkStatus();
+  if (search.graph != nullptr && allowed > kWalkRowsPerEf * first_ef) {
+    const absl::StatusOr<bool> enough = WalkGraph(search, query, allowed, first_ef, ef, top, stats);
+    if (!enough.ok() || *enough) return enough.status();
   }
   const uint64_t cell_rows = CellRows(allowed, search.column->nodes(), first_ef);
   if (search.graph != nullptr &&

@@ -67,6 +67,8 @@ struct DenseSegmentStats {
 // Exact without codes, on request, and for few allowed rows. Else by code, and the best Rescored(k) of those are scored
 // exactly: by comparing all allowed rows where that is cheaper than a walk, by a walk among all rows where all are
 // allowed, else by one among the allowed rows. A walk that finds fewer than min(k, allowed) rows is done again exactly.
+// The store's error where vectors of a damaged file cannot be read from there either: hits may have been pushed that are
+// wrong.
 absl::Status SearchDenseSegment(const DenseSegmentSearch& search, const float* query, const CancelToken& cancel,
                                 TopHits& top, DenseSegmentStats& stats);
 

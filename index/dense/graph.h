@@ -46,9 +46,8 @@ class Graph {
   std::string_view bytes() const { return bytes_; }
   const VectorCodes& codes() const { return *codes_; }
   const CellTable& cells() const { return cells_; }
-  size_t memory_bytes() const {
-    return bytes_.size() + upper_start_.size() * sizeof(uint32_t) + codes_->bytes().size();
-  }
+  // Without the codes.
+  size_t memory_bytes() const { return bytes_.size() + upper_start_.size() * sizeof(uint32_t); }
 
   // The `ef` nearest nodes by code that a best-first search with a beam of `ef` finds, ascending by (key, node). Adds to
   // `distances` the keys computed. From `start`, as Descend gives it. The result lies in `scratch` until its next walk.

@@ -18,6 +18,9 @@ constexpr size_t kGrain = 8;
 constexpr uint64_t kLevelSeed = 20261123;
 
 absl::Status ValidateBuild(const DenseColumn& column, const HnswOptions& options) {
+  if (column.mapped() != nullptr) {
+    return absl::InvalidArgumentError("a graph is built over vectors in private memory; these lie in a file");
+  }
   if (column.nodes() == 0 || column.nodes() >= Graph::kMaxNodes) {
     return absl::InvalidArgumentError(
         absl::StrCat("a graph takes 1 to ", Graph::kMaxNodes - 1, " vectors; there are ", column.nodes()));

@@ -10,14 +10,15 @@
 
 namespace vouch {
 
-absl::StatusOr<std::shared_ptr<const VectorCodes>> VectorCodes::Parse(std::string_view bytes, const DenseColumn& column,
+absl::StatusOr<std::shared_ptr<const VectorCodes>> VectorCodes::Parse(std::string_view bytes, uint32_t nodes,
+                                                                      uint32_t dim, Metric metric,
                                                                       std::shared_ptr<const void> owner) {
   if (bytes.size() < kHeaderBytes) return absl::DataLossError("codes: shorter than their header");
   VectorCodesHeader header;
   std::memcpy(&header, bytes.data(), sizeof(header));
-  if (header.nodes != column.nodes() || header.dim != column.dim()) {
+  if (header.nodes != nodes || header.dim != dim) {
     return absl::DataLossError(absl::StrCat("codes: ", header.nodes, " codes of dimension ", header.dim,
-                                            " where the column has ", column.nodes(), " of ", column.dim()));
+                                            " where the column has ", nodes, " of ", dim));
   }
   if (header.code_dim == 0 || header.code_dim > header.dim || header.projected > 1 ||
       (header.projected == 0 && header.code_dim != header.dim) ||
@@ -34,7 +35,7 @@ absl::StatusOr<std::shared_ptr<const VectorCodes>> VectorCodes::Parse(std::strin
   codes->code_dim_ = header.code_dim;
   codes->stride_ = header.stride;
   codes->step_ = header.step;
-  codes->product_factor_ = column.metric() == Metric::kInnerProduct ? 1.0f : 2.0f;
+  codes->product_factor_ = metric == Metric::kInnerProduct ? 1.0f : 2.0f;
   codes->projected_ = header.projected != 0;
   codes->mean_ = {reinterpret_cast<const float*>(bytes.data() + layout.mean), header.dim};
   if (codes->projected_) {

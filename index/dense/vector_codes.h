@@ -56,9 +56,10 @@ class VectorCodes {
   // Codes of a few rows by the axes of `model`, which are of the same field; null where, on a sample, those do not keep the
   // nearest rows first. RESOURCE_EXHAUSTED: no memory.
   static absl::StatusOr<std::shared_ptr<const VectorCodes>> BuildLike(const DenseColumn& column, const VectorCodes& model);
-  // `bytes` start at a multiple of 64 and lie in `owner`. DATA_LOSS where they do not fit the column or break invariant 2.
-  static absl::StatusOr<std::shared_ptr<const VectorCodes>> Parse(std::string_view bytes, const DenseColumn& column,
-                                                                  std::shared_ptr<const void> owner);
+  // `bytes` start at a multiple of 64 and lie in `owner`. DATA_LOSS where they are not codes of `nodes` vectors of `dim`
+  // values, or break invariant 2.
+  static absl::StatusOr<std::shared_ptr<const VectorCodes>> Parse(std::string_view bytes, uint32_t nodes, uint32_t dim,
+                                                                  Metric metric, std::shared_ptr<const void> owner);
 
   uint32_t nodes() const { return nodes_; }
   uint32_t code_dim() const { return code_dim_; }

@@ -200,7 +200,7 @@ class CodeBuilder {
       const float bias = has_bias ? l2(vector, axes_.mean.data(), header.dim) : 0.0f;
       std::memcpy(record + header.stride - sizeof(float), &bias, sizeof(float));
     });
-    return VectorCodes::Parse(buffer->view(), column, buffer);
+    return VectorCodes::Parse(buffer->view(), column.nodes(), column.dim(), column.metric(), buffer);
   }
 
   const DenseColumn& column_;

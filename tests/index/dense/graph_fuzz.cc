@@ -43,13 +43,21 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   uint64_t distances = 0;
   vouch::WalkScratch scratch;
   codes->Encode(query, scratch.query);
-  for (const vouch::BeamEntry& entry : (*graph)->Walk(scratch.query, 20, scratch, distances)) {
+  const vouch::BeamEntry start = (*graph)->Descend(scratch.query, distances);
+  for (const vouch::BeamEntry& entry : (*graph)->Walk(scratch.query, start, 20, scratch, distances)) {
     if (entry.node() >= codes->nodes()) std::abort();
   }
-  const auto even = [](uint32_t node) { return node % 2 == 0; };
-  for (const vouch::BeamEntry& entry :
-       (*graph)->WalkAllowed(scratch.query, 20, even, scratch, distances)) {
-    if (entry.node() >= codes->nodes() || !even(entry.node())) std::abort();
+  uint32_t places[vouch::Graph::kMaxAround];
+  for (const uint32_t node : (*graph)->Around(start.node(), places)) {
+    if (node >= codes->nodes()) std::abort();
+  }
+  const vouch::CellTable& cells = (*graph)->cells();
+  std::vector<float> keys(cells.cells());
+  cells.Keys(*codes, scratch.query, keys);
+  for (uint32_t cell = 0; cell < cells.cells(); ++cell) {
+    for (const uint32_t node : cells.nodes(cell)) {
+      if (node >= codes->nodes()) std::abort();
+    }
   }
   return 0;
 }

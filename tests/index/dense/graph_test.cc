@@ -123,7 +123,7 @@ class GraphBytes : public testing::Test {
   DenseColumn column_ = MakeColumn(ClusteredVectors(3, 500, 8, Metric::kL2), 8, Metric::kL2);
   std::shared_ptr<const Graph> graph_ = Build(column_, 4);
   std::shared_ptr<const VectorCodes> codes_ =
-      *VectorCodes::Parse(graph_->codes().bytes(), column_, graph_);
+      *VectorCodes::Parse(graph_->codes().bytes(), column_.nodes(), column_.dim(), column_.metric(), graph_);
   std::string_view bytes_ = graph_->bytes();
 };
 

@@ -35,7 +35,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto owner = std::make_shared<vouch::AlignedBuffer>(size);
   if (size > 0) std::memcpy(owner->data(), data, size);
   for (const vouch::DenseColumn& column : Columns()) {
-    const auto codes = vouch::VectorCodes::Parse(owner->view(), column, owner);
+    const auto codes = vouch::VectorCodes::Parse(owner->view(), column.nodes(), column.dim(), column.metric(), owner);
     if (!codes.ok()) continue;
     vouch::CodeQuery query;
     (*codes)->Encode(column.vector(0), query);
@@ -44,7 +44,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     (*codes)->EncodeNode((*codes)->nodes() - 1, query);
     float keys[4];
     const uint32_t nodes[4] = {0, 1, 2, (*codes)->nodes() - 1};
-    (*codes)->KeyFour(query, nodes, keys);
+    (*codes)->Keys(query, nodes, keys);
     volatile float used = sum + keys[0] + keys[1] + keys[2] + keys[3];
     (void)used;
   }

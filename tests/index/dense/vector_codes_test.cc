@@ -146,7 +146,7 @@ TEST(VectorCodes, BrokenHeadersAreDataLoss) {
     auto copy = std::make_shared<AlignedBuffer>(codes->bytes().size());
     std::memcpy(copy->data(), codes->bytes().data(), copy->size());
     if (at < copy->size()) std::memcpy(copy->data() + at, &value, sizeof(value));
-    return VectorCodes::Parse(copy->view().substr(0, copy->size() - cut), column, copy).status().code();
+    return VectorCodes::Parse(copy->view().substr(0, copy->size() - cut), column.nodes(), column.dim(), column.metric(), copy).status().code();
   };
   EXPECT_EQ(parse_changed(SIZE_MAX, 0, 0), absl::StatusCode::kOk);
   EXPECT_EQ(parse_changed(SIZE_MAX, 0, 64), absl::StatusCode::kDataLoss);
