@@ -85,7 +85,10 @@ class QuestionBytes {
     if (const auto* real = std::get_if<double>(&value)) return AddNumber(*real);
     AddNumber<uint8_t>(std::get<bool>(value));
   }
-  void AddNode(const AllLeaf&) {}
+  void AddNode(const AllLeaf& leaf) {
+    AddText(leaf.order_by);
+    AddNumber<uint8_t>(leaf.descending);
+  }
   void AddNode(const DenseLeaf& leaf) {
     AddText(leaf.field);
     AddText(std::string_view(reinterpret_cast<const char*>(leaf.vector.data()),

@@ -91,16 +91,34 @@ absl::Status Executor::RunLeaf(const PlannedNode& node, const RowMask& mask, Nod
     if (!hits.ok()) return hits.status();
     TakeHits(*hits, node.limit, result);
   } else {
-    if (absl::Status status = cancel_.Check(); !status.ok()) return status;
-    std::vector<RowId> rows = reader_.ScrollRows(mask, options_.scroll_after, node.limit + 1);
-    result.cut = rows.size() > node.limit;
-    if (result.cut) rows.resize(node.limit);
-    result.hits.reserve(rows.size());
-    for (RowId row : rows) result.hits.push_back({row, 0});
-    if (stats != nullptr) {
-      stats->rows_visited = rows.size();
-      stats->plan = "scroll in row order";
-    }
+    return RunAll(std::get<AllLeaf>(node.node->node), node, mask, result);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Executor::RunAll(const AllLeaf& all, const PlannedNode& node, const RowMask& mask,
+                              NodeResult& result) {
+  if (absl::Status status = cancel_.Check(); !status.ok()) return status;
+  std::vector<RowId> rows;
+  if (node.field < 0) {
+    rows = reader_.ScrollRows(mask, options_.scroll_after, node.limit + 1);
+  } else {
+    absl::StatusOr<std::vector<RowId>> ordered =
+        reader_.OrderRows({.field = node.field, .descending = all.descending}, mask,
+                          options_.scroll_after, node.limit + 1, cancel_);
+    if (!ordered.ok()) return ordered.status();
+    rows = *std::move(ordered);
+  }
+  result.cut = rows.size() > node.limit;
+  if (result.cut) rows.resize(node.limit);
+  result.hits.reserve(rows.size());
+  for (RowId row : rows) result.hits.push_back({row, 0});
+  if (options_.explain) {
+    result.stats.rows_visited = node.field < 0 ? rows.size() : mask.allowed_count;
+    result.stats.plan =
+        node.field < 0
+            ? "scroll in row order"
+            : absl::StrCat("by ", all.order_by, all.descending ? " descending" : " ascending");
   }
   return absl::OkStatus();
 }

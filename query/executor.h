@@ -15,7 +15,7 @@ namespace vouch {
 
 // What one node of the plan gave.
 struct NodeResult {
-  std::vector<RankedRow> hits;  // in total order; scrolls in row order
+  std::vector<RankedRow> hits;  // in total order; those of an `all` leaf in the leaf's own
   bool cut = false;             // the leaf or fusion had, or may have had, more hits than its limit
   std::vector<NodeResult> children;  // with explain only
   SearchStats stats;                 // with explain only
@@ -52,6 +52,8 @@ class Executor {
  private:
   absl::StatusOr<NodeResult> RunNode(const Plan& plan, const PlannedNode& node);
   absl::Status RunLeaf(const PlannedNode& node, const RowMask& mask, NodeResult& result);
+  absl::Status RunAll(const AllLeaf& all, const PlannedNode& node, const RowMask& mask,
+                      NodeResult& result);
   absl::Status RunFuse(const Plan& plan, const PlannedNode& node, const FuseNode& fuse,
                        NodeResult& result);
 

@@ -5,6 +5,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
+#include "query/plan_description.h"
 
 namespace vouch {
 namespace {
@@ -15,15 +16,7 @@ std::string ChildPrefix(const std::string& path, size_t child) {
 
 }  // namespace
 
-std::string Ledger::Label(const PlannedNode& node) const {
-  std::string label(NodeKind(*node.node));
-  if (std::holds_alternative<DenseLeaf>(node.node->node)) {
-    absl::StrAppend(&label, "(", schema_.dense[node.field].name, ")");
-  } else if (std::holds_alternative<TextLeaf>(node.node->node)) {
-    absl::StrAppend(&label, "(", schema_.text[node.field].name, ")");
-  }
-  return label;
-}
+std::string Ledger::Label(const PlannedNode& node) const { return NodeLabel(node, schema_); }
 
 absl::Status Ledger::AddPlan(SearchResponse& response) {
   absl::StatusOr<const RowMask*> root = executor_.MaskOf(plan_, plan_.root.mask);

@@ -52,6 +52,8 @@ class Planner {
       planned.field = ResolveDenseField(schema_, dense->field).value_or(-1);
     } else if (const auto* text = std::get_if<TextLeaf>(&node.node)) {
       planned.field = ResolveTextField(schema_, text->field).value_or(-1);
+    } else if (const auto* all = std::get_if<AllLeaf>(&node.node)) {
+      planned.field = schema_.FindPayload(all->order_by);
     } else if (const auto* fuse = std::get_if<FuseNode>(&node.node)) {
       planned.children.resize(fuse->children.size());
       for (size_t i = 0; i < fuse->children.size(); ++i) {
@@ -102,6 +104,18 @@ absl::StatusOr<int> ResolveDenseField(const CollectionSchema& schema, std::strin
 
 absl::StatusOr<int> ResolveTextField(const CollectionSchema& schema, std::string_view name) {
   return ResolveField(schema.text, "text", name);
+}
+
+absl::StatusOr<int> ResolvePayloadField(const CollectionSchema& schema, std::string_view path) {
+  const int field = schema.FindPayload(path);
+  if (field >= 0) return field;
+  std::string known;
+  for (const PayloadField& declared : schema.payload) {
+    absl::StrAppend(&known, known.empty() ? "" : ", ", "'", declared.path, "'");
+  }
+  return absl::InvalidArgumentError(absl::StrCat("unknown payload field '", std::string(path),
+                                                 "'; there ",
+                                                 known.empty() ? "are none" : "are " + known));
 }
 
 Plan PlanQuery(const SearchRequest& request, const CollectionSchema& schema, PlanDepth depth) {

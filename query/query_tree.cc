@@ -43,10 +43,21 @@ class Validator {
     if (const auto* dense = std::get_if<DenseLeaf>(&node.node)) return CheckDense(*dense, path);
     if (const auto* text = std::get_if<TextLeaf>(&node.node)) return CheckText(*text, path);
     if (const auto* fuse = std::get_if<FuseNode>(&node.node)) return CheckFuse(*fuse, path, depth);
+    if (const auto* all = std::get_if<AllLeaf>(&node.node)) return CheckAll(*all, path);
     return absl::OkStatus();
   }
 
  private:
+  absl::Status CheckAll(const AllLeaf& leaf, const std::string& path) const {
+    if (leaf.order_by.empty() && leaf.descending) {
+      return Invalid(path, "descending goes with order_by");
+    }
+    if (leaf.order_by.empty()) return absl::OkStatus();
+    const absl::StatusOr<int> field = ResolvePayloadField(schema_, leaf.order_by);
+    return field.ok() ? absl::OkStatus()
+                      : Invalid(path, absl::StrCat("order_by: ", field.status().message()));
+  }
+
   absl::Status CheckDense(const DenseLeaf& leaf, const std::string& path) const {
     const absl::StatusOr<int> ordinal = ResolveDenseField(schema_, leaf.field);
     if (!ordinal.ok()) return Invalid(path, std::string(ordinal.status().message()));

@@ -29,8 +29,13 @@ struct TextLeaf {
   std::string text;
 };
 
-// Visible points in row order, score 0: scroll and filter-only reads.
-struct AllLeaf {};
+// Visible points, score 0: in row order (scroll and filter-only reads), or by a payload field. Rows
+// without a value come last; of several values the least counts where values ascend, the greatest
+// where they descend; ties go by row.
+struct AllLeaf {
+  std::string order_by = {};  // a path of the schema's payload fields; empty: row order
+  bool descending = false;
+};
 
 // Reciprocal rank fusion: score = Σ weight_i / (k + rank_i), ranks from 1 (Cormack, Clarke and Büttcher, 2009).
 struct FuseNode {

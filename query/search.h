@@ -47,6 +47,7 @@ struct SearchRequest {
   ReadAt at;
   Projection projection;
   bool explain = false;
+  bool plan_only = false;  // fill SearchResponse.plan with what would be done, and search nothing
   Principal principal;
   CancelToken cancel;
 };
@@ -70,6 +71,7 @@ struct PointHit {
   std::vector<NodeScore> explanation;  // with explain: root first
 };
 
+// What a node did, or with plan_only would do: then only `node` and `plan` are set.
 struct PlanStep {
   std::string node;
   std::string plan;  // for people
@@ -84,7 +86,7 @@ struct SearchResponse {
   std::vector<PointHit> hits;
   // Empty: no more hits. Where a graph gave all that it was asked for, there may or may not be more.
   std::string next_cursor;
-  // With explain:
+  // With explain (`plan` and `visible_rows` with plan_only as well):
   uint64_t visible_rows = 0;
   uint64_t allowed_rows = 0;
   std::vector<PlanStep> plan;

@@ -9,6 +9,7 @@
 #include "query/fetcher.h"
 #include "query/fuse.h"
 #include "query/ledger.h"
+#include "query/plan_description.h"
 #include "query/planner.h"
 
 namespace vouch {
@@ -73,7 +74,22 @@ absl::Status Searcher::CheckCursor() {
 }
 
 absl::StatusOr<SearchResponse> Searcher::Run(const IndexReader& reader) {
+  if (request_.plan_only) return DescribeOnly(reader);
   return is_scroll() ? RunScroll(reader) : RunRanked(reader);
+}
+
+SearchResponse Searcher::DescribeOnly(const IndexReader& reader) const {
+  const size_t first_page = has_cursor_ ? cursor_.first_page : request_.offset + request_.limit;
+  const size_t cap = request_.query.limit != 0 ? request_.query.limit : QueryLimits::kMaxLimit;
+  const Plan plan = PlanQuery(
+      request_, info_.schema,
+      {.first_page = first_page, .root_limit = std::min<size_t>(cap, before() + request_.limit)});
+  SearchResponse response;
+  response.version = reader.at();
+  response.visible_rows = reader.EstimateAllowed(nullptr, request_.principal).total.upper;
+  response.plan = DescribePlan(plan, info_.schema, reader, request_.principal);
+  response.build_ids = reader.BuildIds();
+  return response;
 }
 
 absl::StatusOr<SearchResponse> Searcher::RunScroll(const IndexReader& reader) {

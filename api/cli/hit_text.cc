@@ -76,6 +76,12 @@ std::string FormatHits(const google::protobuf::RepeatedPtrField<v1::Hit>& hits, 
   return out;
 }
 
+std::string FormatPlanOnly(const v1::SearchResponse& response) {
+  std::vector<std::vector<std::string>> rows;
+  for (const v1::PlanStep& step : response.plan()) rows.push_back({step.node(), step.plan()});
+  return FormatTable({"node", "plan"}, rows);
+}
+
 std::string FormatPlan(const v1::SearchResponse& response) {
   std::string out =
       absl::StrCat("\nPlan: ", FormatCount(response.allowed_rows()), " of ",

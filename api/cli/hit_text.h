@@ -14,4 +14,7 @@ std::string FormatHits(const google::protobuf::RepeatedPtrField<v1::Hit>& hits, 
 // What the planner did, one line a node.
 std::string FormatPlan(const v1::SearchResponse& response);
 
+// With plan_only: what would be done.
+std::string FormatPlanOnly(const v1::SearchResponse& response);
+
 }  // namespace vouch

@@ -2,14 +2,17 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "api/cli/command.h"
 #include "api/cli/hit_text.h"
 #include "api/cli/message_json.h"
+#include "api/cli/message_yaml.h"
 #include "api/cli/read_options.h"
 #include "api/cli/text_output.h"
+#include "rag/file_walker.h"
 #include "vouch/v1/search.grpc.pb.h"
 
 namespace vouch {
@@ -21,15 +24,17 @@ struct QueryOptions {
   std::string mode = "hybrid";
   std::string vector;
   std::string field;
+  std::string file;
   bool exact = false;
   uint32_t ef_search = 0;
-  uint32_t limit = 10;
-  uint32_t offset = 0;
+  std::optional<uint32_t> limit;
+  std::optional<uint32_t> offset;
   std::string cursor;
   std::string filter;
   std::string at;
   bool vectors = false;
   bool explain = false;
+  bool plan = false;
 };
 
 // "[0.1, 0.2]" as a JSON list of numbers.
@@ -75,12 +80,45 @@ absl::Status FillQuery(const QueryOptions& options, v1::QueryNode* query) {
   return absl::OkStatus();
 }
 
+// The whole request from a file; options given beside it go before what it says.
+absl::Status ReadFile(const QueryOptions& options, v1::SearchRequest* request, MessageFile* file) {
+  if (!options.text.empty() || !options.vector.empty() || !options.field.empty() || options.exact ||
+      options.ef_search != 0) {
+    return UsageError(
+        "--file holds the query: no text, --vector, --field, --exact or --ef-search beside it");
+  }
+  const absl::StatusOr<std::string> text = ReadSource(options.file);
+  if (!text.ok()) return text.status();
+  file->name = options.file;
+  return ReadMessage(*text, request, file);
+}
+
+absl::Status FillRequest(const QueryOptions& options, v1::SearchRequest* request,
+                         MessageFile* file) {
+  absl::Status status = options.file.empty() ? FillQuery(options, request->mutable_query())
+                                             : ReadFile(options, request, file);
+  if (!status.ok()) return status;
+  request->set_collection(options.collection);
+  if (!options.filter.empty()) request->mutable_filter()->set_expression(options.filter);
+  if (options.limit) request->set_limit(*options.limit);
+  if (options.offset) request->set_offset(*options.offset);
+  if (request->limit() == 0) request->set_limit(10);
+  if (!options.cursor.empty()) request->set_cursor(options.cursor);
+  if (!options.at.empty()) request->set_at(options.at);
+  if (options.explain) request->set_explain(true);
+  if (options.plan) request->set_plan_only(true);
+  if (options.file.empty()) request->mutable_projection()->set_provenance(true);
+  if (options.vectors) request->mutable_projection()->set_vectors(true);
+  return absl::OkStatus();
+}
+
 std::string Summary(const QueryOptions& options, const v1::SearchResponse& response) {
   std::string out = absl::StrCat(options.collection, " at version ", response.version(), ", ");
   absl::StrAppend(
       &out,
-      options.vector.empty() ? (options.text.empty() ? "all points" : options.mode + " search")
-                             : std::string("vector search"),
+      !options.file.empty()    ? options.file
+      : options.vector.empty() ? (options.text.empty() ? "all points" : options.mode + " search")
+                               : std::string("vector search"),
       ": ", response.hits_size() == 0 ? "no hits" : FormatCounted(response.hits_size(), "hit"),
       "\n");
   return out;
@@ -88,18 +126,8 @@ std::string Summary(const QueryOptions& options, const v1::SearchResponse& respo
 
 absl::Status RunQuery(Invocation& invocation, const QueryOptions& options) {
   v1::SearchRequest request;
-  request.set_collection(options.collection);
-  if (absl::Status status = FillQuery(options, request.mutable_query()); !status.ok())
-    return status;
-  if (!options.filter.empty()) request.mutable_filter()->set_expression(options.filter);
-  request.set_limit(options.limit);
-  request.set_offset(options.offset);
-  request.set_cursor(options.cursor);
-  request.set_at(options.at);
-  request.set_explain(options.explain);
-  request.mutable_projection()->set_provenance(true);
-  request.mutable_projection()->set_vectors(options.vectors);
-
+  MessageFile file;
+  if (absl::Status status = FillRequest(options, &request, &file); !status.ok()) return status;
   absl::StatusOr<Connection*> connection = invocation.Connect();
   if (!connection.ok()) return connection.status();
   const auto stub = v1::Search::NewStub((*connection)->channel());
@@ -107,18 +135,23 @@ absl::Status RunQuery(Invocation& invocation, const QueryOptions& options) {
   invocation.Prepare(context);
   v1::SearchResponse response;
   if (grpc::Status status = stub->Search(&context, request, &response); !status.ok()) {
-    return (*connection)->Explain(status);
+    return WithPlace((*connection)->Explain(status), file);
   }
   if (invocation.json) {
     Print(FormatJson(MessageToJson(response)));
     return absl::OkStatus();
   }
+  if (request.plan_only()) {
+    Print(absl::StrCat(options.collection, " at version ", response.version(), ", the plan:\n"));
+    Print(FormatPlanOnly(response));
+    return absl::OkStatus();
+  }
   Print(Summary(options, response));
-  Print(FormatHits(response.hits(), options.offset + 1, options.text, options.explain));
-  if (!response.next_cursor().empty() && options.offset + options.limit < 10'000) {
+  Print(FormatHits(response.hits(), request.offset() + 1, options.text, request.explain()));
+  if (!response.next_cursor().empty() && request.offset() + request.limit() < 10'000) {
     Print(absl::StrCat("More: --cursor ", response.next_cursor(), "\n"));
   }
-  if (options.explain) Print(FormatPlan(response));
+  if (request.explain()) Print(FormatPlan(response));
   return absl::OkStatus();
 }
 
@@ -130,7 +163,7 @@ void AddQueryCommand(CLI::App& app, Invocation& invocation) {
       AddCommand(app, invocation, CommandKind::kClient,
                  {"query", "Search a collection by text, by meaning, or by a vector",
                   "  vouch query docs 'how are commits made durable' --filter \"media_type = "
-                  "'text/markdown'\" --explain"},
+                  "'text/markdown'\" --explain\n  vouch query docs --file tree.yaml --plan"},
                  [&invocation, options] { return RunQuery(invocation, *options); });
   command->add_option("collection", options->collection, "the collection")->required();
   command->add_option("text", options->text,
@@ -143,6 +176,11 @@ void AddQueryCommand(CLI::App& app, Invocation& invocation) {
   command->add_option("--cursor", options->cursor, "goes on after an earlier page, at its version");
   AddFilterOption(*command, &options->filter);
   AddAtOption(*command, &options->at);
+  command
+      ->add_option("--file", options->file,
+                   "YAML or JSON file of the request: its query tree and the keys of SearchRequest")
+      ->type_name("FILE");
+  command->add_flag("--plan", options->plan, "print what would be done, and search nothing");
   command->add_flag("--explain", options->explain,
                     "say why each hit has its score, and what the planner did");
   command->add_option("--vector", options->vector, "search by this vector: a JSON list of numbers");

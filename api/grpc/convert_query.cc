@@ -47,7 +47,7 @@ class QueryConverter {
   absl::StatusOr<QueryNode> ConvertKind(v1::QueryNode&& message, uint32_t depth) {
     switch (message.node_case()) {
       case v1::QueryNode::kAll:
-        return NodeOf(AllLeaf{});
+        return NodeOf(AllLeaf{message.all().order_by(), message.all().descending()});
       case v1::QueryNode::kDense:
         return ConvertDense(message.dense());
       case v1::QueryNode::kText:

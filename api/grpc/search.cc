@@ -58,6 +58,7 @@ class SearchService final : public v1::Search::Service {
     search.offset = request.offset();
     search.projection = ProjectionOf(request.projection());
     search.explain = request.explain();
+    search.plan_only = request.plan_only();
     search.principal = PrincipalOf(context);
     return search;
   }

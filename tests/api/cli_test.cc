@@ -99,6 +99,7 @@ TEST_F(CliTest, UsageMistakesExitWith2) {
       {"query", "notes", "text", "--server", "127.0.0.1:1", "--data", "x"},
       {"query", "notes", "--vector", "[1,"},
       {"query", "notes", "text", "--vector", "[1]"},
+      {"query", "notes", "text", "--file", "tree.yaml"},
       {"collection", "create", "films", "--dense", "v"},
       {"collection", "create", "films"},
       {"collection", "drop", "films"},

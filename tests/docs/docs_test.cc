@@ -130,8 +130,10 @@ TEST_P(DocsTest, DoesWhatItSays) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Pages, DocsTest, testing::Values("docs/guide.md"),
-                         [](const auto& info) { return std::filesystem::path(info.param).stem().string(); });
+INSTANTIATE_TEST_SUITE_P(Pages, DocsTest, testing::Values("docs/guide.md", "docs/query.md"),
+                         [](const auto& info) {
+                           return std::filesystem::path(info.param).stem().string();
+                         });
 
 }  // namespace
 }  // namespace vouch

@@ -155,7 +155,11 @@ class ModelTest : public QueryTest {
     }
     switch (Below(5)) {
       case 0:
-        node.node = AllLeaf{};
+        if (OneIn(2)) {
+          node.node = AllLeaf{};
+        } else {
+          node.node = AllLeaf{.order_by = OneIn(2) ? "year" : "lang", .descending = OneIn(2)};
+        }
         break;
       case 1:
         node.node = TextLeaf{.field = OneIn(2) ? "body" : "", .text = Words(4)};

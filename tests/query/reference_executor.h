@@ -160,7 +160,25 @@ class ReferenceExecutor {
       }
     }
     std::sort(hits.begin(), hits.end());
+    const auto* all = std::get_if<AllLeaf>(&node.node);
+    if (all != nullptr && !all->order_by.empty()) Order(*all, hits);
     return hits;
+  }
+
+  void Order(const AllLeaf& all, std::vector<RankedRow>& hits) const {
+    std::stable_sort(hits.begin(), hits.end(), [&](const RankedRow& a, const RankedRow& b) {
+      const std::optional<FilterValue> x = KeyOf(rows_[a.row.value], all);
+      const std::optional<FilterValue> y = KeyOf(rows_[b.row.value], all);
+      if (!x || !y) return x.has_value() && !y.has_value();
+      return all.descending ? *y < *x : *x < *y;
+    });
+  }
+  static std::optional<FilterValue> KeyOf(const Row& row, const AllLeaf& all) {
+    if (all.order_by == "year")
+      return row.year ? std::optional<FilterValue>(*row.year) : std::nullopt;
+    if (row.lang.empty()) return std::nullopt;
+    return all.descending ? *std::max_element(row.lang.begin(), row.lang.end())
+                          : *std::min_element(row.lang.begin(), row.lang.end());
   }
 
   std::vector<RankedRow> RunFuse(const FuseNode& fuse, const std::vector<const Filter*>& filters,
