@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "absl/strings/str_cat.h"
+#include "query/recommend.h"
 
 namespace vouch {
 namespace {
@@ -90,8 +91,46 @@ absl::Status Executor::RunLeaf(const PlannedNode& node, const RowMask& mask, Nod
         reader_.SearchText(node.field, text->text, node.limit + 1, mask, cancel_, stats);
     if (!hits.ok()) return hits.status();
     TakeHits(*hits, node.limit, result);
+  } else if (const auto* recommend = std::get_if<RecommendLeaf>(&node.node->node)) {
+    return RunRecommend(*recommend, node, mask, result);
   } else {
     return RunAll(std::get<AllLeaf>(node.node->node), node, mask, result);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Executor::RunRecommend(const RecommendLeaf& leaf, const PlannedNode& node,
+                                    const RowMask& mask, NodeResult& result) {
+  SearchStats* stats = options_.explain ? &result.stats : nullptr;
+  const Examples& examples = *node.examples;
+  if (leaf.strategy == RecommendStrategy::kBestScore) {
+    absl::StatusOr<std::vector<RankedRow>> hits = SearchBestScore(
+        reader_, schema_, {.field = node.field, .examples = &examples, .limit = node.limit + 1},
+        mask, cancel_, stats);
+    if (!hits.ok()) return hits.status();
+    result.hits = *std::move(hits);
+    result.cut = result.hits.size() > node.limit;
+    if (result.cut) result.hits.resize(node.limit);
+    return absl::OkStatus();
+  }
+  const bool exact = leaf.exact || schema_.dense[node.field].index == DenseIndexKind::kFlat;
+  const size_t wanted = node.limit + examples.rows.size() + (exact ? 1 : 0);
+  absl::StatusOr<std::vector<Hit>> hits = reader_.SearchDense({.field = node.field,
+                                                               .vector = examples.average,
+                                                               .k = wanted,
+                                                               .ef_search = leaf.ef_search,
+                                                               .exact = exact},
+                                                              mask, cancel_, stats);
+  if (!hits.ok()) return hits.status();
+  const bool may_have_more = hits->size() == wanted && wanted < mask.allowed_count;
+  std::erase_if(*hits, [&](const Hit& hit) {
+    return std::binary_search(examples.rows.begin(), examples.rows.end(), hit.row);
+  });
+  TakeHits(*hits, node.limit, result);
+  if (!exact) result.cut = result.cut || may_have_more;
+  if (stats != nullptr) {
+    stats->plan = absl::StrCat("average of ", examples.positive.size(), " positive and ",
+                               examples.negative.size(), " negative examples: ", stats->plan);
   }
   return absl::OkStatus();
 }

@@ -52,6 +52,8 @@ class Executor {
  private:
   absl::StatusOr<NodeResult> RunNode(const Plan& plan, const PlannedNode& node);
   absl::Status RunLeaf(const PlannedNode& node, const RowMask& mask, NodeResult& result);
+  absl::Status RunRecommend(const RecommendLeaf& leaf, const PlannedNode& node, const RowMask& mask,
+                            NodeResult& result);
   absl::Status RunAll(const AllLeaf& all, const PlannedNode& node, const RowMask& mask,
                       NodeResult& result);
   absl::Status RunFuse(const Plan& plan, const PlannedNode& node, const FuseNode& fuse,

@@ -52,6 +52,8 @@ class Planner {
       planned.field = ResolveDenseField(schema_, dense->field).value_or(-1);
     } else if (const auto* text = std::get_if<TextLeaf>(&node.node)) {
       planned.field = ResolveTextField(schema_, text->field).value_or(-1);
+    } else if (const auto* recommend = std::get_if<RecommendLeaf>(&node.node)) {
+      planned.field = ResolveDenseField(schema_, recommend->field).value_or(-1);
     } else if (const auto* all = std::get_if<AllLeaf>(&node.node)) {
       planned.field = schema_.FindPayload(all->order_by);
     } else if (const auto* fuse = std::get_if<FuseNode>(&node.node)) {
@@ -94,6 +96,7 @@ std::string_view NodeKind(const QueryNode& node) {
     std::string_view operator()(const DenseLeaf&) const { return "dense"; }
     std::string_view operator()(const TextLeaf&) const { return "text"; }
     std::string_view operator()(const FuseNode&) const { return "fuse"; }
+    std::string_view operator()(const RecommendLeaf&) const { return "recommend"; }
   };
   return std::visit(Kind(), node.node);
 }

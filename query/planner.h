@@ -12,12 +12,15 @@
 
 namespace vouch {
 
+struct Examples;
+
 // A node of the query with the planner's choices. Borrows the query.
 struct PlannedNode {
   const QueryNode* node = nullptr;
   size_t limit = 0;  // hits that it gives to its parent
   size_t mask = 0;   // which of Plan::filters it searches under
   int field = -1;    // ordinal of the leaf's field in the schema; -1: it has none
+  std::shared_ptr<const Examples> examples;  // of a recommend leaf, once ExampleResolver found them
   std::vector<PlannedNode> children;
 };
 
@@ -47,7 +50,7 @@ absl::StatusOr<int> ResolveDenseField(const CollectionSchema& schema, std::strin
 absl::StatusOr<int> ResolveTextField(const CollectionSchema& schema, std::string_view name);
 absl::StatusOr<int> ResolvePayloadField(const CollectionSchema& schema, std::string_view path);
 
-// "dense", "text", "all", "fuse".
+// "dense", "text", "all", "fuse", "recommend".
 std::string_view NodeKind(const QueryNode& node);
 
 }  // namespace vouch

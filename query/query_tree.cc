@@ -44,6 +44,9 @@ class Validator {
     if (const auto* text = std::get_if<TextLeaf>(&node.node)) return CheckText(*text, path);
     if (const auto* fuse = std::get_if<FuseNode>(&node.node)) return CheckFuse(*fuse, path, depth);
     if (const auto* all = std::get_if<AllLeaf>(&node.node)) return CheckAll(*all, path);
+    if (const auto* recommend = std::get_if<RecommendLeaf>(&node.node)) {
+      return CheckRecommend(*recommend, path);
+    }
     return absl::OkStatus();
   }
 
@@ -62,27 +65,56 @@ class Validator {
     const absl::StatusOr<int> ordinal = ResolveDenseField(schema_, leaf.field);
     if (!ordinal.ok()) return Invalid(path, std::string(ordinal.status().message()));
     const DenseField& field = schema_.dense[*ordinal];
-    if (leaf.vector.size() != field.dim) {
-      return Invalid(path, absl::StrCat("the vector has ", leaf.vector.size(),
-                                        " dimensions, field '", field.name, "' has ", field.dim));
+    if (absl::Status status = CheckVector(leaf.vector, field, path); !status.ok()) return status;
+    return CheckEfSearch(leaf.ef_search, path);
+  }
+
+  static absl::Status CheckVector(const std::vector<float>& vector, const DenseField& field,
+                                  const std::string& path) {
+    if (vector.size() != field.dim) {
+      return Invalid(path, absl::StrCat("the vector has ", vector.size(), " dimensions, field '",
+                                        field.name, "' has ", field.dim));
     }
     bool zero = true;
-    for (size_t i = 0; i < leaf.vector.size(); ++i) {
-      if (!std::isfinite(leaf.vector[i])) {
+    for (size_t i = 0; i < vector.size(); ++i) {
+      if (!std::isfinite(vector[i])) {
         return Invalid(path, absl::StrCat("the vector's value at position ", i, " is ",
-                                          std::isnan(leaf.vector[i]) ? "NaN" : "infinite"));
+                                          std::isnan(vector[i]) ? "NaN" : "infinite"));
       }
-      zero = zero && leaf.vector[i] == 0;
+      zero = zero && vector[i] == 0;
     }
     if (zero && field.metric == Metric::kCosine) {
       return Invalid(path, absl::StrCat("a zero vector has no direction, and field '", field.name,
                                         "' is compared by cosine"));
     }
-    if (leaf.ef_search < 0 || leaf.ef_search > kMaxEfSearch) {
-      return Invalid(path,
-                     absl::StrCat("ef_search ", leaf.ef_search, " is not in 0 … ", kMaxEfSearch));
-    }
     return absl::OkStatus();
+  }
+  static absl::Status CheckEfSearch(int ef_search, const std::string& path) {
+    if (ef_search >= 0 && ef_search <= kMaxEfSearch) return absl::OkStatus();
+    return Invalid(path, absl::StrCat("ef_search ", ef_search, " is not in 0 … ", kMaxEfSearch));
+  }
+
+  absl::Status CheckRecommend(const RecommendLeaf& leaf, const std::string& path) const {
+    const absl::StatusOr<int> ordinal = ResolveDenseField(schema_, leaf.field);
+    if (!ordinal.ok()) return Invalid(path, std::string(ordinal.status().message()));
+    const size_t examples = leaf.positive.size() + leaf.negative.size();
+    if (examples > QueryLimits::kMaxExamples) {
+      return Invalid(path, absl::StrCat(examples, " examples, over ", QueryLimits::kMaxExamples));
+    }
+    if (examples == 0) return Invalid(path, "it needs examples, positive or negative");
+    if (leaf.strategy == RecommendStrategy::kAverageVector && leaf.positive.empty()) {
+      return Invalid(path, "average_vector needs a positive example; best_score does without");
+    }
+    for (const auto& [name, list] : {std::pair("positive", &leaf.positive), std::pair("negative", &leaf.negative)}) {
+      for (size_t i = 0; i < list->size(); ++i) {
+        const auto* vector = std::get_if<std::vector<float>>(&(*list)[i]);
+        if (vector == nullptr) continue;
+        absl::Status status =
+            CheckVector(*vector, schema_.dense[*ordinal], absl::StrCat(path, ": ", name, "[", i, "]"));
+        if (!status.ok()) return status;
+      }
+    }
+    return CheckEfSearch(leaf.ef_search, path);
   }
 
   absl::Status CheckText(const TextLeaf& leaf, const std::string& path) const {

@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "index/payload/filter.h"
+#include "storage/point_id.h"
 #include "storage/schema.h"
 
 namespace vouch {
@@ -44,10 +45,28 @@ struct FuseNode {
   std::vector<QueryNode> children;
 };
 
+// An example of a recommendation: a point of the collection, or a vector.
+using Example = std::variant<PointId, std::vector<float>>;
+
+enum class RecommendStrategy : uint8_t {
+  kAverageVector,  // neighbours of 2 · mean(positive) − mean(negative); at least one positive example
+  kBestScore,      // by the nearest example of each kind (query/recommend.h); compares all allowed rows
+};
+
+// Points like the positive examples and unlike the negative ones. Points among the examples are no hits.
+struct RecommendLeaf {
+  std::string field = {};  // empty: the schema's only dense field
+  std::vector<Example> positive = {};
+  std::vector<Example> negative = {};
+  RecommendStrategy strategy = RecommendStrategy::kAverageVector;
+  int ef_search = 0;   // of kAverageVector, as is `exact`
+  bool exact = false;
+};
+
 // One node of the query tree. `limit` is how many hits the node gives to its parent (0: the planner's choice, which is
 // max(100, 4 · (offset + limit)), at most kMaxLimit, under a fusion and offset + limit at the root).
 struct QueryNode {
-  std::variant<AllLeaf, DenseLeaf, TextLeaf, FuseNode> node;
+  std::variant<AllLeaf, DenseLeaf, TextLeaf, FuseNode, RecommendLeaf> node;
   std::optional<Filter> filter;  // and-ed with those above it
   uint32_t limit = 0;
 };
@@ -57,6 +76,7 @@ struct QueryLimits {
   static constexpr uint32_t kMaxNodes = 64;
   static constexpr uint32_t kMaxLimit = 10'000;     // limit and offset + limit
   static constexpr size_t kMaxQueryTextBytes = 64 << 10;
+  static constexpr size_t kMaxExamples = 100;  // of one recommendation
 };
 
 // INVALID_ARGUMENT names the node by its path ("fuse[1].dense: …"), the value and the limit.

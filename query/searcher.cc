@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "index/payload/payload_columns.h"
+#include "query/examples.h"
 #include "query/fetcher.h"
 #include "query/fuse.h"
 #include "query/ledger.h"
@@ -92,6 +93,13 @@ SearchResponse Searcher::DescribeOnly(const IndexReader& reader) const {
   return response;
 }
 
+absl::StatusOr<Plan> Searcher::MakePlan(const IndexReader& reader, PlanDepth depth) const {
+  Plan plan = PlanQuery(request_, info_.schema, depth);
+  ExampleResolver resolver(store_, info_, reader, request_.principal, request_.cancel);
+  if (absl::Status status = resolver.Resolve(plan.root); !status.ok()) return status;
+  return plan;
+}
+
 absl::StatusOr<SearchResponse> Searcher::RunScroll(const IndexReader& reader) {
   const size_t skip = has_cursor_ ? 0 : request_.offset;
   size_t fetch = skip + request_.limit;
@@ -100,17 +108,18 @@ absl::StatusOr<SearchResponse> Searcher::RunScroll(const IndexReader& reader) {
     fetch = std::min<size_t>(fetch,
                              request_.query.limit - std::min<uint64_t>(done, request_.query.limit));
   }
-  const Plan plan = PlanQuery(request_, info_.schema, {.first_page = 0, .root_limit = fetch});
+  absl::StatusOr<Plan> plan = MakePlan(reader, {.first_page = 0, .root_limit = fetch});
+  if (!plan.ok()) return plan.status();
   Executor executor(
       reader, info_.schema, request_.principal, request_.cancel,
       {.explain = request_.explain, .scroll_after = has_cursor_ ? cursor_.last.row : kNoRow});
-  absl::StatusOr<NodeResult> result = executor.Run(plan);
+  absl::StatusOr<NodeResult> result = executor.Run(*plan);
   if (!result.ok()) return result.status();
   Page page;
   page.begin = std::min(skip, result->hits.size());
   page.end = result->hits.size();
   page.consumed = before() + (page.end - page.begin);
-  absl::StatusOr<SearchResponse> response = Respond(reader, plan, *result, page, executor);
+  absl::StatusOr<SearchResponse> response = Respond(reader, *plan, *result, page, executor);
   if (response.ok() && has_cursor_) {
     for (PointHit& hit : response->hits) {
       for (NodeScore& score : hit.explanation)
@@ -128,9 +137,9 @@ absl::StatusOr<SearchResponse> Searcher::RunRanked(const IndexReader& reader) {
                     {.explain = request_.explain, .scroll_after = kNoRow});
   for (int run = 1;; ++run) {
     const size_t wanted = std::min<size_t>(cap, skip + request_.limit);
-    const Plan plan =
-        PlanQuery(request_, info_.schema, {.first_page = first_page, .root_limit = wanted});
-    absl::StatusOr<NodeResult> result = executor.Run(plan);
+    absl::StatusOr<Plan> plan = MakePlan(reader, {.first_page = first_page, .root_limit = wanted});
+    if (!plan.ok()) return plan.status();
+    absl::StatusOr<NodeResult> result = executor.Run(*plan);
     if (!result.ok()) return result.status();
     const std::vector<RankedRow>& hits = result->hits;
     Page page;
@@ -144,7 +153,7 @@ absl::StatusOr<SearchResponse> Searcher::RunRanked(const IndexReader& reader) {
     }
     page.end = std::min<size_t>(hits.size(), page.begin + request_.limit);
     page.consumed = page.end;
-    return Respond(reader, plan, *result, page, executor);
+    return Respond(reader, *plan, *result, page, executor);
   }
 }
 

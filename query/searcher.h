@@ -46,6 +46,7 @@ class Searcher {
   // Hits of the whole list before the page.
   uint64_t before() const { return has_cursor_ ? cursor_.consumed : request_.offset; }
 
+  absl::StatusOr<Plan> MakePlan(const IndexReader& reader, PlanDepth depth) const;
   SearchResponse DescribeOnly(const IndexReader& reader) const;
   absl::StatusOr<SearchResponse> RunScroll(const IndexReader& reader);
   absl::StatusOr<SearchResponse> RunRanked(const IndexReader& reader);

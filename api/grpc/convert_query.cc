@@ -56,24 +56,85 @@ class QueryConverter {
         return ConvertFuse(std::move(*message.mutable_fuse()), depth);
       case v1::QueryNode::kTextQuery:
         return ConvertTextQuery(message.text_query());
+      case v1::QueryNode::kRecommend:
+        return ConvertRecommend(std::move(*message.mutable_recommend()));
       case v1::QueryNode::NODE_NOT_SET:
         break;
     }
     return absl::InvalidArgumentError(
-        "query: a node is not set; give one of all, dense, text, fuse, text_query");
+        "query: a node is not set; give one of all, dense, text, fuse, text_query, recommend");
   }
 
   static absl::StatusOr<QueryNode> ConvertDense(const v1::DenseQuery& message) {
-    if (message.ef_search() > static_cast<uint32_t>(std::numeric_limits<int>::max())) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("query: ef_search is ", message.ef_search(), ", at most 10000"));
-    }
+    absl::StatusOr<int> ef_search = EfSearchOf(message.ef_search());
+    if (!ef_search.ok()) return ef_search.status();
     DenseLeaf leaf;
     leaf.field = message.field();
     leaf.vector.assign(message.vector().begin(), message.vector().end());
-    leaf.ef_search = static_cast<int>(message.ef_search());
+    leaf.ef_search = *ef_search;
     leaf.exact = message.exact();
     return NodeOf(std::move(leaf));
+  }
+
+  static absl::StatusOr<int> EfSearchOf(uint32_t value) {
+    if (value <= static_cast<uint32_t>(std::numeric_limits<int>::max())) return static_cast<int>(value);
+    return absl::InvalidArgumentError(absl::StrCat("query: ef_search is ", value, ", at most 10000"));
+  }
+
+  static absl::StatusOr<QueryNode> ConvertRecommend(v1::RecommendQuery&& message) {
+    RecommendLeaf leaf;
+    leaf.field = message.field();
+    absl::StatusOr<int> ef_search = EfSearchOf(message.ef_search());
+    if (!ef_search.ok()) return ef_search.status();
+    leaf.ef_search = *ef_search;
+    leaf.exact = message.exact();
+    switch (message.strategy()) {
+      case v1::RECOMMEND_STRATEGY_UNSPECIFIED:
+      case v1::RECOMMEND_STRATEGY_AVERAGE_VECTOR:
+        leaf.strategy = RecommendStrategy::kAverageVector;
+        break;
+      case v1::RECOMMEND_STRATEGY_BEST_SCORE:
+        leaf.strategy = RecommendStrategy::kBestScore;
+        break;
+      default:
+        return absl::InvalidArgumentError(
+            absl::StrCat("query: unknown recommend strategy ", int{message.strategy()},
+                         "; there are AVERAGE_VECTOR, BEST_SCORE"));
+    }
+    absl::Status status = ConvertExamples(*message.mutable_positive(), "positive", &leaf.positive);
+    if (status.ok()) status = ConvertExamples(*message.mutable_negative(), "negative", &leaf.negative);
+    if (!status.ok()) return status;
+    return NodeOf(std::move(leaf));
+  }
+
+  static absl::Status ConvertExamples(google::protobuf::RepeatedPtrField<v1::Example>& messages,
+                                      const char* name, std::vector<Example>* examples) {
+    if (static_cast<size_t>(messages.size()) > QueryLimits::kMaxExamples) {
+      return absl::InvalidArgumentError(absl::StrCat("query: ", messages.size(), " ", name,
+                                                     " examples, at most ",
+                                                     QueryLimits::kMaxExamples));
+    }
+    for (const v1::Example& message : messages) {
+      switch (message.example_case()) {
+        case v1::Example::kId: {
+          absl::StatusOr<PointId> id = PointIdOf(message.id());
+          if (!id.ok()) {
+            return absl::InvalidArgumentError(absl::StrCat("query: ", name, "[", examples->size(),
+                                                           "]: ", id.status().message()));
+          }
+          examples->emplace_back(*std::move(id));
+          break;
+        }
+        case v1::Example::kVector:
+          examples->emplace_back(std::vector<float>(message.vector().values().begin(),
+                                                    message.vector().values().end()));
+          break;
+        case v1::Example::EXAMPLE_NOT_SET:
+          return absl::InvalidArgumentError(absl::StrCat("query: ", name, "[", examples->size(),
+                                                         "] is neither an id nor a vector"));
+      }
+    }
+    return absl::OkStatus();
   }
 
   absl::StatusOr<QueryNode> ConvertFuse(v1::FuseQuery&& message, uint32_t depth) {
