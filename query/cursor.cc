@@ -111,6 +111,21 @@ class QuestionBytes {
     AddNumber<int64_t>(leaf.ef_search);
     AddNumber<uint8_t>(leaf.exact);
   }
+  void AddNode(const RerankNode& rerank) {
+    AddNumber(static_cast<uint8_t>(rerank.method.index()));
+    if (const auto* exact = std::get_if<ExactRerank>(&rerank.method)) {
+      AddText(exact->field);
+      AddVector(exact->vector);
+    } else if (const auto* mmr = std::get_if<MmrRerank>(&rerank.method)) {
+      AddText(mmr->field);
+      AddVector(mmr->vector);
+      AddNumber(mmr->lambda);
+    } else {
+      AddText(std::get<FormulaRerank>(rerank.method).formula);
+      AddNumber(std::get<FormulaRerank>(rerank.method).missing);
+    }
+    Add(rerank.children[0]);
+  }
   void AddExamples(const std::vector<Example>& examples) {
     AddNumber<uint64_t>(examples.size());
     for (const Example& example : examples) {

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "query/recommend.h"
+#include "query/rerank.h"
 
 namespace vouch {
 namespace {
@@ -62,6 +63,8 @@ absl::StatusOr<NodeResult> Executor::RunNode(const Plan& plan, const PlannedNode
     const NodeTimer timer(options_.explain, result->time_us);
     if (const auto* fuse = std::get_if<FuseNode>(&node.node->node)) {
       status = RunFuse(plan, node, *fuse, *result);
+    } else if (const auto* rerank = std::get_if<RerankNode>(&node.node->node)) {
+      status = RunRerank(plan, node, *rerank, *result);
     } else {
       absl::StatusOr<const RowMask*> mask = MaskOf(plan, node.mask);
       status = mask.ok() ? RunLeaf(node, **mask, *result) : mask.status();
@@ -159,6 +162,21 @@ absl::Status Executor::RunAll(const AllLeaf& all, const PlannedNode& node, const
             ? "scroll in row order"
             : absl::StrCat("by ", all.order_by, all.descending ? " descending" : " ascending");
   }
+  return absl::OkStatus();
+}
+
+absl::Status Executor::RunRerank(const Plan& plan, const PlannedNode& node,
+                                 const RerankNode& rerank, NodeResult& result) {
+  absl::StatusOr<NodeResult> child = RunNode(plan, node.children[0]);
+  if (!child.ok()) return child.status();
+  absl::StatusOr<std::vector<RankedRow>> hits =
+      Rerank(rerank, node, {.reader = reader_, .schema = schema_, .cancel = cancel_}, child->hits,
+             options_.explain ? &result.stats : nullptr);
+  if (!hits.ok()) return hits.status();
+  result.hits = *std::move(hits);
+  result.cut = result.hits.size() > node.limit;
+  if (result.cut) result.hits.resize(node.limit);
+  if (options_.explain) result.children.push_back(*std::move(child));
   return absl::OkStatus();
 }
 

@@ -15,7 +15,7 @@ namespace vouch {
 
 // What one node of the plan gave.
 struct NodeResult {
-  std::vector<RankedRow> hits;  // in total order; those of an `all` leaf in the leaf's own
+  std::vector<RankedRow> hits;  // in total order; those of `all` and mmr in an order of their own
   bool cut = false;             // the leaf or fusion had, or may have had, more hits than its limit
   std::vector<NodeResult> children;  // with explain only
   SearchStats stats;                 // with explain only
@@ -41,6 +41,7 @@ class Executor {
         cancel_(cancel),
         options_(options) {}
 
+  const CancelToken& cancel() const { return cancel_; }
   absl::StatusOr<NodeResult> Run(const Plan& plan);
   // The mask of the plan's filter `index`; made where it was not yet.
   absl::StatusOr<const RowMask*> MaskOf(const Plan& plan, size_t index);
@@ -56,6 +57,8 @@ class Executor {
                             NodeResult& result);
   absl::Status RunAll(const AllLeaf& all, const PlannedNode& node, const RowMask& mask,
                       NodeResult& result);
+  absl::Status RunRerank(const Plan& plan, const PlannedNode& node, const RerankNode& rerank,
+                         NodeResult& result);
   absl::Status RunFuse(const Plan& plan, const PlannedNode& node, const FuseNode& fuse,
                        NodeResult& result);
 

@@ -1,6 +1,7 @@
 #include "query/plan_description.h"
 
 #include "absl/strings/str_cat.h"
+#include "query/rerank.h"
 
 namespace vouch {
 namespace {
@@ -25,6 +26,7 @@ std::string WordsOf(const PlannedNode& planned, const CollectionSchema& schema) 
         recommend->strategy == RecommendStrategy::kBestScore ? "best score, all allowed rows, of " : "average of ",
         recommend->positive.size(), " positive and ", recommend->negative.size(), " negative examples");
   }
+  if (const auto* rerank = std::get_if<RerankNode>(&node.node)) return RerankWords(*rerank);
   if (const auto* all = std::get_if<AllLeaf>(&node.node)) {
     if (all->order_by.empty()) return "scroll in row order";
     return absl::StrCat("by ", all->order_by, all->descending ? " descending" : " ascending");
@@ -53,6 +55,8 @@ std::string NodeLabel(const PlannedNode& node, const CollectionSchema& schema) {
     absl::StrAppend(&label, "(", schema.dense[node.field].name, ")");
   } else if (std::holds_alternative<TextLeaf>(node.node->node)) {
     absl::StrAppend(&label, "(", schema.text[node.field].name, ")");
+  } else if (const auto* rerank = std::get_if<RerankNode>(&node.node->node)) {
+    absl::StrAppend(&label, "(", std::string(RerankMethodName(*rerank)), ")");
   }
   return label;
 }

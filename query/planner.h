@@ -12,6 +12,7 @@
 
 namespace vouch {
 
+class Formula;
 struct Examples;
 
 // A node of the query with the planner's choices. Borrows the query.
@@ -19,8 +20,9 @@ struct PlannedNode {
   const QueryNode* node = nullptr;
   size_t limit = 0;  // hits that it gives to its parent
   size_t mask = 0;   // which of Plan::filters it searches under
-  int field = -1;    // ordinal of the leaf's field in the schema; -1: it has none
+  int field = -1;    // ordinal of the node's field in the schema; -1: it has none
   std::shared_ptr<const Examples> examples;  // of a recommend leaf, once ExampleResolver found them
+  std::shared_ptr<const Formula> formula;    // of a formula reranking
   std::vector<PlannedNode> children;
 };
 
@@ -50,7 +52,7 @@ absl::StatusOr<int> ResolveDenseField(const CollectionSchema& schema, std::strin
 absl::StatusOr<int> ResolveTextField(const CollectionSchema& schema, std::string_view name);
 absl::StatusOr<int> ResolvePayloadField(const CollectionSchema& schema, std::string_view path);
 
-// "dense", "text", "all", "fuse", "recommend".
+// "dense", "text", "all", "fuse", "recommend", "rerank".
 std::string_view NodeKind(const QueryNode& node);
 
 }  // namespace vouch

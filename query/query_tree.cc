@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "index/payload/payload_columns.h"
+#include "query/formula.h"
 #include "query/planner.h"
 
 namespace vouch {
@@ -44,6 +45,9 @@ class Validator {
     if (const auto* text = std::get_if<TextLeaf>(&node.node)) return CheckText(*text, path);
     if (const auto* fuse = std::get_if<FuseNode>(&node.node)) return CheckFuse(*fuse, path, depth);
     if (const auto* all = std::get_if<AllLeaf>(&node.node)) return CheckAll(*all, path);
+    if (const auto* rerank = std::get_if<RerankNode>(&node.node)) {
+      return CheckRerank(*rerank, path, depth);
+    }
     if (const auto* recommend = std::get_if<RecommendLeaf>(&node.node)) {
       return CheckRecommend(*recommend, path);
     }
@@ -115,6 +119,39 @@ class Validator {
       }
     }
     return CheckEfSearch(leaf.ef_search, path);
+  }
+
+  absl::Status CheckRerank(const RerankNode& rerank, const std::string& path, uint32_t depth) {
+    if (rerank.children.size() != 1) {
+      return Invalid(path, absl::StrCat("a reranking has one child, not ", rerank.children.size(),
+                                        "; fuse several first"));
+    }
+    absl::Status status;
+    if (const auto* exact = std::get_if<ExactRerank>(&rerank.method)) {
+      status = CheckFieldAndVector(exact->field, exact->vector, path);
+    } else if (const auto* mmr = std::get_if<MmrRerank>(&rerank.method)) {
+      status = CheckFieldAndVector(mmr->field, mmr->vector, path);
+      if (status.ok() && !(mmr->lambda >= 0 && mmr->lambda <= 1)) {
+        return Invalid(path, absl::StrCat("lambda ", mmr->lambda, " is not in 0 … 1"));
+      }
+      if (status.ok() && rerank.children[0].limit > QueryLimits::kMaxMmrCandidates) {
+        return Invalid(path, absl::StrCat("its child's limit ", rerank.children[0].limit, " is over ",
+                                          QueryLimits::kMaxMmrCandidates, ", the most that mmr takes"));
+      }
+    } else {
+      const auto& formula = std::get<FormulaRerank>(rerank.method);
+      const absl::StatusOr<Formula> parsed = Formula::Parse(formula.formula, schema_);
+      if (!parsed.ok()) return Invalid(path, absl::StrCat("formula: ", parsed.status().message()));
+      if (!std::isfinite(formula.missing)) return Invalid(path, "missing is not a finite number");
+    }
+    if (!status.ok()) return status;
+    return Check(rerank.children[0], absl::StrCat(path, "[0]."), depth + 1);
+  }
+  absl::Status CheckFieldAndVector(const std::string& name, const std::vector<float>& vector,
+                                   const std::string& path) const {
+    const absl::StatusOr<int> ordinal = ResolveDenseField(schema_, name);
+    if (!ordinal.ok()) return Invalid(path, std::string(ordinal.status().message()));
+    return CheckVector(vector, schema_.dense[*ordinal], path);
   }
 
   absl::Status CheckText(const TextLeaf& leaf, const std::string& path) const {

@@ -63,10 +63,35 @@ struct RecommendLeaf {
   bool exact = false;
 };
 
+// Scores the child's hits anew by their exact similarity to a vector. Those without a vector in the field fall out.
+struct ExactRerank {
+  std::string field = {};  // empty: the schema's only dense field
+  std::vector<float> vector = {};
+};
+
+// Picks hits of the child that are like the vector and unlike one another (query/rerank_mmr.h). In the order of choice.
+struct MmrRerank {
+  std::string field = {};  // empty: the schema's only dense field
+  std::vector<float> vector = {};
+  double lambda = 0.5;  // 0 … 1: 1 is likeness to the vector alone, 0 unlikeness to what is chosen alone
+};
+
+// Scores the child's hits by an expression over score and payload (query/formula.h).
+struct FormulaRerank {
+  std::string formula = {};
+  double missing = 0;  // the score of a hit for which the formula has no value; finite
+};
+
+// Orders the hits of its one child anew: as many as the child's limit says, and no others.
+struct RerankNode {
+  std::variant<ExactRerank, MmrRerank, FormulaRerank> method;
+  std::vector<QueryNode> children = {};  // one; a vector since QueryNode is not complete here
+};
+
 // One node of the query tree. `limit` is how many hits the node gives to its parent (0: the planner's choice, which is
-// max(100, 4 · (offset + limit)), at most kMaxLimit, under a fusion and offset + limit at the root).
+// max(100, 4 · (offset + limit)), at most kMaxLimit, under a fusion or a reranking and offset + limit at the root).
 struct QueryNode {
-  std::variant<AllLeaf, DenseLeaf, TextLeaf, FuseNode, RecommendLeaf> node;
+  std::variant<AllLeaf, DenseLeaf, TextLeaf, FuseNode, RecommendLeaf, RerankNode> node;
   std::optional<Filter> filter;  // and-ed with those above it
   uint32_t limit = 0;
 };
@@ -76,6 +101,7 @@ struct QueryLimits {
   static constexpr uint32_t kMaxNodes = 64;
   static constexpr uint32_t kMaxLimit = 10'000;     // limit and offset + limit
   static constexpr size_t kMaxQueryTextBytes = 64 << 10;
+  static constexpr uint32_t kMaxMmrCandidates = 1'000;
   static constexpr size_t kMaxExamples = 100;  // of one recommendation
 };
 

@@ -57,8 +57,10 @@ struct NodeScore {
   std::string node;    // path in the tree: "fuse[0].dense(embedding)"
   uint32_t rank = 0;   // from 1
   double score = 0;    // the node's own score
-  double contribution = 0;  // what it adds to its parent's score: weight / (k + rank); at the root, its score
+  // What it adds to its parent's score: weight / (k + rank); at the root its score; under a reranking, which scores anew, 0.
+  double contribution = 0;
   std::vector<TermContribution> terms;  // text leaves
+  std::string note = {};  // rerankings: what the new score was made of, for people
 };
 
 struct PointHit {

@@ -144,9 +144,7 @@ absl::StatusOr<SearchResponse> Searcher::RunRanked(const IndexReader& reader) {
     const std::vector<RankedRow>& hits = result->hits;
     Page page;
     page.begin = std::min<size_t>(skip, hits.size());
-    if (has_cursor_) {
-      page.begin = std::upper_bound(hits.begin(), hits.end(), cursor_.last) - hits.begin();
-    }
+    if (has_cursor_) page.begin = AfterLast(hits);
     if (page.begin > skip && result->cut && wanted < cap && run < kMaxRuns) {
       skip = page.begin;
       continue;
@@ -155,6 +153,16 @@ absl::StatusOr<SearchResponse> Searcher::RunRanked(const IndexReader& reader) {
     page.consumed = page.end;
     return Respond(reader, *plan, *result, page, executor);
   }
+}
+
+size_t Searcher::AfterLast(const std::vector<RankedRow>& hits) const {
+  if (!ranks_by_choice()) {
+    return std::upper_bound(hits.begin(), hits.end(), cursor_.last) - hits.begin();
+  }
+  const auto last = std::find_if(hits.begin(), hits.end(), [&](const RankedRow& hit) {
+    return hit.row == cursor_.last.row;
+  });
+  return last == hits.end() ? std::min<size_t>(cursor_.consumed, hits.size()) : last - hits.begin() + 1;
 }
 
 absl::StatusOr<SearchResponse> Searcher::Respond(const IndexReader& reader, const Plan& plan,

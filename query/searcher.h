@@ -43,6 +43,13 @@ class Searcher {
 
   absl::Status CheckCursor();
   bool is_scroll() const { return std::holds_alternative<AllLeaf>(request_.query.node); }
+  // Whether the root's list is in an order of its own: scores may rise in it.
+  bool ranks_by_choice() const {
+    const auto* rerank = std::get_if<RerankNode>(&request_.query.node);
+    return rerank != nullptr && std::holds_alternative<MmrRerank>(rerank->method);
+  }
+  // The place after the cursor's last hit.
+  size_t AfterLast(const std::vector<RankedRow>& hits) const;
   // Hits of the whole list before the page.
   uint64_t before() const { return has_cursor_ ? cursor_.consumed : request_.offset; }
 

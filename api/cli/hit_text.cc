@@ -41,6 +41,7 @@ std::string FormatExplanation(const v1::Hit& hit) {
   for (const v1::NodeScore& node : hit.explanation()) {
     absl::StrAppendFormat(&out, "      %s: rank %u, score %.4g, gives %.4g\n", node.node(),
                           node.rank(), node.score(), node.contribution());
+    if (!node.note().empty()) absl::StrAppend(&out, "        ", node.note(), "\n");
     for (const v1::TermContribution& term : node.terms()) {
       absl::StrAppendFormat(&out, "        %s: %.4g (%u here, in %s, idf %.4g)\n", term.term(),
                             term.score(), term.frequency(),

@@ -58,19 +58,23 @@ class QueryConverter {
         return ConvertTextQuery(message.text_query());
       case v1::QueryNode::kRecommend:
         return ConvertRecommend(std::move(*message.mutable_recommend()));
+      case v1::QueryNode::kRerank:
+        return ConvertRerank(std::move(*message.mutable_rerank()), depth);
       case v1::QueryNode::NODE_NOT_SET:
         break;
     }
     return absl::InvalidArgumentError(
-        "query: a node is not set; give one of all, dense, text, fuse, text_query, recommend");
+        "query: a node is not set; give one of all, dense, text, fuse, text_query, recommend, rerank");
   }
 
-  static absl::StatusOr<QueryNode> ConvertDense(const v1::DenseQuery& message) {
+  absl::StatusOr<QueryNode> ConvertDense(const v1::DenseQuery& message) {
     absl::StatusOr<int> ef_search = EfSearchOf(message.ef_search());
     if (!ef_search.ok()) return ef_search.status();
     DenseLeaf leaf;
     leaf.field = message.field();
-    leaf.vector.assign(message.vector().begin(), message.vector().end());
+    absl::StatusOr<std::vector<float>> vector = VectorOf(message);
+    if (!vector.ok()) return vector.status();
+    leaf.vector = *std::move(vector);
     leaf.ef_search = *ef_search;
     leaf.exact = message.exact();
     return NodeOf(std::move(leaf));
@@ -149,6 +153,63 @@ class QueryConverter {
     return NodeOf(std::move(fuse));
   }
 
+  absl::StatusOr<QueryNode> ConvertRerank(v1::RerankQuery&& message, uint32_t depth) {
+    RerankNode rerank;
+    switch (message.method_case()) {
+      case v1::RerankQuery::kExact: {
+        ExactRerank exact;
+        exact.field = message.exact().field();
+        absl::StatusOr<std::vector<float>> vector = VectorOf(message.exact());
+        if (!vector.ok()) return vector.status();
+        exact.vector = *std::move(vector);
+        rerank.method = std::move(exact);
+        break;
+      }
+      case v1::RerankQuery::kMmr: {
+        MmrRerank mmr;
+        mmr.field = message.mmr().field();
+        absl::StatusOr<std::vector<float>> vector = VectorOf(message.mmr());
+        if (!vector.ok()) return vector.status();
+        mmr.vector = *std::move(vector);
+        if (message.mmr().has_lambda()) mmr.lambda = message.mmr().lambda();
+        rerank.method = std::move(mmr);
+        break;
+      }
+      case v1::RerankQuery::kFormula:
+        rerank.method = FormulaRerank{message.formula().formula(), message.formula().missing()};
+        break;
+      case v1::RerankQuery::METHOD_NOT_SET:
+        return absl::InvalidArgumentError(
+            "query: a reranking has no method; give one of exact, mmr, formula");
+    }
+    absl::StatusOr<QueryNode> child = Convert(std::move(*message.mutable_child()), depth + 1);
+    if (!child.ok()) return child;
+    rerank.children.push_back(*std::move(child));
+    return NodeOf(std::move(rerank));
+  }
+
+  // The message's vector, or its text embedded by the field's embedder.
+  template <class Message>
+  absl::StatusOr<std::vector<float>> VectorOf(const Message& message) {
+    if (message.text().empty()) {
+      return std::vector<float>(message.vector().begin(), message.vector().end());
+    }
+    if (message.vector_size() != 0) {
+      return absl::InvalidArgumentError("query: a text and a vector were both given; take one");
+    }
+    if (message.text().size() > QueryLimits::kMaxQueryTextBytes) {
+      return absl::InvalidArgumentError(absl::StrCat("query: the text has ", message.text().size(),
+                                                     " bytes, at most ",
+                                                     QueryLimits::kMaxQueryTextBytes));
+    }
+    absl::StatusOr<EmbeddedText> embedded =
+        EmbedQuery(context_.collection, context_.embedders, message.field(), message.text(),
+                   context_.at, context_.cancel);
+    if (!embedded.ok()) return embedded.status();
+    embedder = embedded->embedder;
+    return std::move(embedded->vector);
+  }
+
   absl::StatusOr<QueryNode> ConvertTextQuery(const v1::TextQuery& message) {
     if (message.text().empty()) return absl::InvalidArgumentError("query: the text is empty");
     if (message.text().size() > QueryLimits::kMaxQueryTextBytes) {
@@ -203,6 +264,7 @@ void FillHit(PointHit&& hit, v1::Hit* message) {
     node->set_rank(score.rank);
     node->set_score(score.score);
     node->set_contribution(score.contribution);
+    node->set_note(std::move(score.note));
     for (TermContribution& contribution : score.terms) {
       v1::TermContribution* term = node->add_terms();
       term->set_term(std::move(contribution.term));
