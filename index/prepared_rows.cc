@@ -12,18 +12,6 @@ namespace {
 
 using nlohmann::json;
 
-// Appends the strings at `path` of a payload, or in an array there, each on its own line.
-void AppendStrings(const json& value, std::string& text) {
-  if (value.is_string()) {
-    if (!text.empty()) text += '\n';
-    text += value.get_ref<const std::string&>();
-  } else if (value.is_array()) {
-    for (const json& element : value) {
-      if (element.is_string()) AppendStrings(element, text);
-    }
-  }
-}
-
 // As payload fields are found: a key equal to the whole path first, else a step into the object at its first part.
 const json* Resolve(const json& payload, std::string_view path) {
   const json* at = &payload;
@@ -39,11 +27,28 @@ const json* Resolve(const json& payload, std::string_view path) {
   return nullptr;
 }
 
+// Calls visit(path, element, text) for each string at the field's paths, or in an array there.
+template <typename Visit>
+void ForEachText(const json& payload, const TextField& field, Visit visit) {
+  for (const std::string& path : field.paths) {
+    const json* value = Resolve(payload, path);
+    if (value == nullptr) continue;
+    uint32_t element = 0;
+    if (value->is_string()) visit(path, element, value->get_ref<const std::string&>());
+    if (!value->is_array()) continue;
+    for (const json& item : *value) {
+      if (item.is_string()) visit(path, element++, item.get_ref<const std::string&>());
+    }
+  }
+}
+
+// The texts of a field, each on its own line.
 std::string TextOf(const json& payload, const TextField& field) {
   std::string text;
-  for (const std::string& path : field.paths) {
-    if (const json* value = Resolve(payload, path)) AppendStrings(*value, text);
-  }
+  ForEachText(payload, field, [&](const std::string&, uint32_t, const std::string& part) {
+    if (!text.empty()) text += '\n';
+    text += part;
+  });
   return text;
 }
 
@@ -97,6 +102,15 @@ std::shared_ptr<IndexedRows> NewRows(const IndexSchema& schema, size_t rows) {
 }
 
 }  // namespace
+
+std::vector<FieldText> TextsOfField(const TextField& field, std::string_view payload) {
+  std::vector<FieldText> texts;
+  ForEachText(json::parse(payload, nullptr, /*allow_exceptions=*/false), field,
+              [&](const std::string& path, uint32_t element, const std::string& text) {
+                texts.push_back({.path = path, .element = element, .text = text});
+              });
+  return texts;
+}
 
 absl::StatusOr<std::shared_ptr<const IndexedRows>> IndexedRows::Prepare(const IndexSchema& schema,
                                                                         std::span<const RowInput> rows) {

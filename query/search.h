@@ -12,6 +12,7 @@
 #include "index/cancel.h"
 #include "index/inverted/bm25.h"
 #include "query/query_tree.h"
+#include "query/result_options.h"
 #include "storage/ids.h"
 #include "storage/point_id.h"
 #include "storage/principal.h"
@@ -46,6 +47,9 @@ struct SearchRequest {
   std::string cursor;
   ReadAt at;
   Projection projection;
+  std::optional<GroupBy> group_by = {};
+  std::vector<FacetRequest> facets = {};  // over the rows that `filter` allows, whatever the query finds
+  bool highlight = false;            // fill PointHit::highlights
   bool explain = false;
   bool plan_only = false;  // fill SearchResponse.plan with what would be done, and search nothing
   Principal principal;
@@ -71,6 +75,13 @@ struct PointHit {
   std::string provenance;  // likewise
   std::map<std::string, std::vector<float>> vectors;
   std::vector<NodeScore> explanation;  // with explain: root first
+  std::vector<Highlight> highlights;   // with highlight
+};
+
+// Hits that share a value: the next `hits` of SearchResponse::hits.
+struct HitGroup {
+  PayloadValue value;
+  uint32_t hits = 0;
 };
 
 // What a node did, or with plan_only would do: then only `node` and `plan` are set.
@@ -85,7 +96,9 @@ struct PlanStep {
 
 struct SearchResponse {
   Version version;
-  std::vector<PointHit> hits;
+  std::vector<PointHit> hits;     // with group_by the groups' hits, one group after the other
+  std::vector<HitGroup> groups;   // with group_by: by their best hits
+  std::vector<Facet> facets;      // as asked
   // Empty: no more hits. Where a graph gave all that it was asked for, there may or may not be more.
   std::string next_cursor;
   // With explain (`plan` and `visible_rows` with plan_only as well):

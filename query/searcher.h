@@ -1,5 +1,7 @@
 #pragma once
 
+#include <span>
+
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "index/index_reader.h"
@@ -57,6 +59,11 @@ class Searcher {
   SearchResponse DescribeOnly(const IndexReader& reader) const;
   absl::StatusOr<SearchResponse> RunScroll(const IndexReader& reader);
   absl::StatusOr<SearchResponse> RunRanked(const IndexReader& reader);
+  absl::StatusOr<SearchResponse> RunGrouped(const IndexReader& reader);
+  // Sets all of the response but cursor and groups; `shown` are hits of `result`, each at most once a group.
+  absl::Status FillHits(const IndexReader& reader, const Plan& plan, const NodeResult& result,
+                        std::span<const RankedRow> shown, Executor& executor,
+                        SearchResponse& response) const;
   absl::StatusOr<SearchResponse> Respond(const IndexReader& reader, const Plan& plan,
                                          const NodeResult& result, const Page& page,
                                          Executor& executor) const;

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "api/cli/command.h"
@@ -35,6 +36,11 @@ struct QueryOptions {
   bool vectors = false;
   bool explain = false;
   bool plan = false;
+  std::string group_by;
+  uint32_t group_hits = 1;
+  std::vector<std::string> facets;
+  std::vector<std::string> distinct;
+  bool highlight = false;
 };
 
 // "[0.1, 0.2]" as a JSON list of numbers.
@@ -107,6 +113,18 @@ absl::Status FillRequest(const QueryOptions& options, v1::SearchRequest* request
   if (!options.at.empty()) request->set_at(options.at);
   if (options.explain) request->set_explain(true);
   if (options.plan) request->set_plan_only(true);
+  if (options.highlight) request->set_highlight(true);
+  if (!options.group_by.empty()) {
+    request->mutable_group_by()->set_path(options.group_by);
+    request->mutable_group_by()->set_hits(options.group_hits);
+  }
+  for (const std::string& path : options.facets) request->add_facets()->set_path(path);
+  for (const std::string& path : options.distinct) {
+    v1::FacetRequest* facet = request->add_facets();
+    facet->set_path(path);
+    facet->set_by_value(true);
+    facet->set_limit(10'000);
+  }
   if (options.file.empty()) request->mutable_projection()->set_provenance(true);
   if (options.vectors) request->mutable_projection()->set_vectors(true);
   return absl::OkStatus();
@@ -147,10 +165,15 @@ absl::Status RunQuery(Invocation& invocation, const QueryOptions& options) {
     return absl::OkStatus();
   }
   Print(Summary(options, response));
-  Print(FormatHits(response.hits(), request.offset() + 1, options.text, request.explain()));
+  if (request.has_group_by()) {
+    Print(FormatGroups(response, request.group_by().path(), options.text, request.explain()));
+  } else {
+    Print(FormatHits(response.hits(), request.offset() + 1, options.text, request.explain()));
+  }
   if (!response.next_cursor().empty() && request.offset() + request.limit() < 10'000) {
     Print(absl::StrCat("More: --cursor ", response.next_cursor(), "\n"));
   }
+  Print(FormatFacets(response));
   if (request.explain()) Print(FormatPlan(response));
   return absl::OkStatus();
 }
@@ -180,6 +203,23 @@ void AddQueryCommand(CLI::App& app, Invocation& invocation) {
       ->add_option("--file", options->file,
                    "YAML or JSON file of the request: its query tree and the keys of SearchRequest")
       ->type_name("FILE");
+  command
+      ->add_option("--group-by", options->group_by,
+                   "payload field: hits in groups by its values; --limit is then the number of groups")
+      ->type_name("PATH");
+  command->add_option("--group-hits", options->group_hits, "hits of each group, 1 to 100 (default 1)")
+      ->check(CLI::Range(1, 100));
+  command
+      ->add_option("--facet", options->facets,
+                   "payload field: its most frequent values among the points that --filter allows")
+      ->type_name("PATH")
+      ->expected(1)
+      ->take_all();
+  command->add_option("--distinct", options->distinct, "payload field: all of its values there, ascending")
+      ->type_name("PATH")
+      ->expected(1)
+      ->take_all();
+  command->add_flag("--highlight", options->highlight, "show which words of a hit's text were asked for");
   command->add_flag("--plan", options->plan, "print what would be done, and search nothing");
   command->add_flag("--explain", options->explain,
                     "say why each hit has its score, and what the planner did");

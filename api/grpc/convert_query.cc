@@ -3,6 +3,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "api/grpc/convert.h"
 #include "rag/retriever.h"
 
@@ -255,6 +256,20 @@ absl::StatusOr<RetrievalMode> ModeOf(v1::RetrievalMode mode) {
   }
 }
 
+void FillValue(const PayloadValue& value, PayloadType type, v1::Value* message) {
+  if (const auto* flag = std::get_if<bool>(&value)) message->set_boolean(*flag);
+  if (const auto* real = std::get_if<double>(&value)) message->set_number(*real);
+  if (const auto* text = std::get_if<std::string>(&value)) message->set_text(*text);
+  if (const auto* whole = std::get_if<int64_t>(&value)) {
+    if (type == PayloadType::kDatetime) {
+      message->set_text(absl::FormatTime("%Y-%m-%d%ET%H:%M:%E*SZ", absl::FromUnixMicros(*whole),
+                                         absl::UTCTimeZone()));
+    } else {
+      message->set_integer(*whole);
+    }
+  }
+}
+
 void FillHit(PointHit&& hit, v1::Hit* message) {
   message->set_score(hit.score);
   message->set_row(hit.row.value);
@@ -273,6 +288,15 @@ void FillHit(PointHit&& hit, v1::Hit* message) {
       term->set_idf(contribution.idf);
       term->set_score(contribution.score);
     }
+  }
+  for (Highlight& highlight : hit.highlights) {
+    v1::Highlight* mark = message->add_highlights();
+    mark->set_field(std::move(highlight.field));
+    mark->set_path(std::move(highlight.path));
+    mark->set_element(highlight.element);
+    mark->set_begin(highlight.begin);
+    mark->set_end(highlight.end);
+    mark->set_term(std::move(highlight.term));
   }
   FillPoint(std::move(hit), message->mutable_point());
 }

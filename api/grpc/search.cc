@@ -1,5 +1,6 @@
 #include <grpcpp/grpcpp.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -29,7 +30,7 @@ class SearchService final : public v1::Search::Service {
       if (!search.ok()) return search.status();
       absl::StatusOr<SearchResponse> response = (*collection)->Search(*search);
       if (!response.ok()) return response.status();
-      Fill(*std::move(response), reply);
+      Fill(*std::move(response), *search, (*collection)->schema(), reply);
       reply->set_embedder(std::move(embedder));
       return absl::OkStatus();
     });
@@ -59,11 +60,48 @@ class SearchService final : public v1::Search::Service {
     search.projection = ProjectionOf(request.projection());
     search.explain = request.explain();
     search.plan_only = request.plan_only();
+    search.highlight = request.highlight();
+    if (request.has_group_by()) {
+      search.group_by = GroupBy{.path = request.group_by().path(),
+                                .hits = std::max(1u, request.group_by().hits()),
+                                .candidates = request.group_by().candidates()};
+    }
+    for (const v1::FacetRequest& facet : request.facets()) {
+      search.facets.push_back({.path = facet.path(),
+                               .limit = facet.limit() == 0 ? 10 : facet.limit(),
+                               .by_value = facet.by_value()});
+    }
     search.principal = PrincipalOf(context);
     return search;
   }
 
-  static void Fill(SearchResponse&& response, v1::SearchResponse* reply) {
+  static PayloadType TypeOf(const CollectionSchema& schema, const std::string& path) {
+    const int field = schema.FindPayload(path);
+    return field < 0 ? PayloadType::kKeyword : schema.payload[static_cast<size_t>(field)].type;
+  }
+
+  static void FillGroupsAndFacets(const SearchResponse& response, const SearchRequest& request,
+                                  const CollectionSchema& schema, v1::SearchResponse* reply) {
+    for (const HitGroup& group : response.groups) {
+      v1::HitGroup* message = reply->add_groups();
+      FillValue(group.value, TypeOf(schema, request.group_by->path), message->mutable_value());
+      message->set_hits(group.hits);
+    }
+    for (const Facet& facet : response.facets) {
+      v1::Facet* message = reply->add_facets();
+      message->set_path(facet.path);
+      message->set_distinct(facet.distinct);
+      for (const ValueCount& count : facet.values) {
+        v1::ValueCount* value = message->add_values();
+        FillValue(count.value, TypeOf(schema, facet.path), value->mutable_value());
+        value->set_points(count.rows);
+      }
+    }
+  }
+
+  static void Fill(SearchResponse&& response, const SearchRequest& request,
+                   const CollectionSchema& schema, v1::SearchResponse* reply) {
+    FillGroupsAndFacets(response, request, schema, reply);
     reply->set_version(response.version.value);
     reply->mutable_hits()->Reserve(static_cast<int>(response.hits.size()));
     for (PointHit& hit : response.hits) FillHit(std::move(hit), reply->add_hits());
