@@ -42,10 +42,15 @@ void TakeHits(const std::vector<Hit>& from, size_t limit, NodeResult& result) {
 
 absl::StatusOr<const RowMask*> Executor::MaskOf(const Plan& plan, size_t index) {
   if (masks_.size() < plan.filters.size()) masks_.resize(plan.filters.size());
+  if (!masks_[index] && options_.masks != nullptr) {
+    const RowMask* known = options_.masks->Find(plan.filters[index]);
+    if (known != nullptr) masks_[index] = *known;
+  }
   if (!masks_[index]) {
     absl::StatusOr<RowMask> mask = reader_.MakeMask(plan.filters[index], principal_, cancel_);
     if (!mask.ok()) return mask.status();
     masks_[index] = *std::move(mask);
+    if (options_.masks != nullptr) options_.masks->Add(plan.filters[index], *masks_[index]);
   }
   return &*masks_[index];
 }

@@ -8,6 +8,7 @@
 #include "index/cancel.h"
 #include "index/index_reader.h"
 #include "query/fuse.h"
+#include "query/mask_cache.h"
 #include "query/planner.h"
 #include "storage/principal.h"
 
@@ -32,6 +33,7 @@ class Executor {
   struct Options {
     bool explain = false;
     RowId scroll_after = kNoRow;  // a scroll at the root goes on after this row
+    MaskCache* masks = nullptr;   // of other requests of the principal over the reader; may be null
   };
   Executor(const IndexReader& reader, const CollectionSchema& schema, const Principal& principal,
            const CancelToken& cancel, Options options)
@@ -41,6 +43,10 @@ class Executor {
         cancel_(cancel),
         options_(options) {}
 
+  // One node of the plan, or a copy of one with another limit or query, with all below it.
+  absl::StatusOr<NodeResult> RunAlone(const Plan& plan, const PlannedNode& node) {
+    return RunNode(plan, node);
+  }
   const CancelToken& cancel() const { return cancel_; }
   absl::StatusOr<NodeResult> Run(const Plan& plan);
   // The mask of the plan's filter `index`; made where it was not yet.

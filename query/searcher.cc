@@ -91,6 +91,31 @@ absl::StatusOr<SearchResponse> Searcher::Run(const IndexReader& reader) {
   return is_scroll() ? RunScroll(reader) : RunRanked(reader);
 }
 
+absl::StatusOr<WhyNotResponse> Searcher::WhyNot(const IndexReader& reader, const PointId& id) {
+  if (request_.group_by || has_cursor_) {
+    return absl::InvalidArgumentError("why_not takes neither group_by nor a cursor");
+  }
+  Executor executor(reader, info_.schema, request_.principal, request_.cancel,
+                    {.explain = true, .scroll_after = kNoRow, .masks = masks_});
+  const absl::StatusOr<RowMask> seen =
+      reader.MakeMask(nullptr, request_.principal, request_.cancel);
+  if (!seen.ok()) return seen.status();
+  const absl::StatusOr<std::optional<RowId>> row = store_.FindPoint(info_.id, id, reader.at());
+  if (!row.ok()) return row.status();
+  if (!row->has_value() || !reader.IsAllowed(**row, *seen)) {
+    return absl::NotFoundError(absl::StrCat("no point ", id.ToString(), " at version ",
+                                            reader.at().value, "; it is unknown or retired there"));
+  }
+  const size_t wanted = request_.offset + request_.limit;
+  const size_t cap = request_.query.limit != 0 ? request_.query.limit : QueryLimits::kMaxLimit;
+  const absl::StatusOr<Plan> plan = MakePlan(
+      reader, {.first_page = wanted, .root_limit = std::min(cap, wanted)});
+  if (!plan.ok()) return plan.status();
+  const absl::StatusOr<NodeResult> result = executor.Run(*plan);
+  if (!result.ok()) return result.status();
+  return WhyNotFinder(reader, info_.schema, request_, *plan, executor).Find(**row, *result);
+}
+
 SearchResponse Searcher::DescribeOnly(const IndexReader& reader) const {
   const size_t first_page = has_cursor_ ? cursor_.first_page : request_.offset + request_.limit;
   const size_t cap = request_.query.limit != 0 ? request_.query.limit : QueryLimits::kMaxLimit;
@@ -124,7 +149,7 @@ absl::StatusOr<SearchResponse> Searcher::RunScroll(const IndexReader& reader) {
   if (!plan.ok()) return plan.status();
   Executor executor(
       reader, info_.schema, request_.principal, request_.cancel,
-      {.explain = request_.explain, .scroll_after = has_cursor_ ? cursor_.last.row : kNoRow});
+      {.explain = request_.explain, .scroll_after = has_cursor_ ? cursor_.last.row : kNoRow, .masks = masks_});
   absl::StatusOr<NodeResult> result = executor.Run(*plan);
   if (!result.ok()) return result.status();
   Page page;
@@ -146,7 +171,7 @@ absl::StatusOr<SearchResponse> Searcher::RunRanked(const IndexReader& reader) {
   const size_t first_page = has_cursor_ ? cursor_.first_page : request_.offset + request_.limit;
   uint64_t skip = before();
   Executor executor(reader, info_.schema, request_.principal, request_.cancel,
-                    {.explain = request_.explain, .scroll_after = kNoRow});
+                    {.explain = request_.explain, .scroll_after = kNoRow, .masks = masks_});
   for (int run = 1;; ++run) {
     const size_t wanted = std::min<size_t>(cap, skip + request_.limit);
     absl::StatusOr<Plan> plan = MakePlan(reader, {.first_page = first_page, .root_limit = wanted});
@@ -186,7 +211,7 @@ absl::StatusOr<SearchResponse> Searcher::RunGrouped(const IndexReader& reader) {
                            .groups = request_.limit,
                            .hits = request_.group_by->hits};
   Executor executor(reader, info_.schema, request_.principal, request_.cancel,
-                    {.explain = request_.explain, .scroll_after = kNoRow});
+                    {.explain = request_.explain, .scroll_after = kNoRow, .masks = masks_});
   for (;;) {
     const absl::StatusOr<Plan> plan =
         MakePlan(reader, {.first_page = wanted, .root_limit = depth});

@@ -8,6 +8,7 @@
 #include "query/cursor.h"
 #include "query/executor.h"
 #include "query/search.h"
+#include "query/why_not.h"
 #include "storage/catalog.h"
 #include "storage/store.h"
 
@@ -24,8 +25,10 @@ class Searcher {
  public:
   static constexpr size_t kMaxPayloadKeys = 256;
 
-  Searcher(const Store& store, const CollectionInfo& info, const SearchRequest& request)
-      : store_(store), info_(info), request_(request) {}
+  // `masks` may be null, else outlives the searcher: of other requests of the principal over the same reader.
+  Searcher(const Store& store, const CollectionInfo& info, const SearchRequest& request,
+           MaskCache* masks = nullptr)
+      : store_(store), info_(info), request_(request), masks_(masks) {}
 
   // INVALID_ARGUMENT names the part of the request, the value and the limit. Reads the cursor,
   // where there is one.
@@ -34,6 +37,8 @@ class Searcher {
   const Cursor* cursor() const { return has_cursor_ ? &cursor_ : nullptr; }
   // After Check. `reader` reads the cursor's version where there is a cursor.
   absl::StatusOr<SearchResponse> Run(const IndexReader& reader);
+  // After Check, of a request with neither cursor nor group_by. NOT_FOUND: the principal sees no such point.
+  absl::StatusOr<WhyNotResponse> WhyNot(const IndexReader& reader, const PointId& id);
 
  private:
   // The part [begin, end) of the root's list that the page shows.
@@ -72,6 +77,7 @@ class Searcher {
   const Store& store_;
   const CollectionInfo& info_;
   const SearchRequest& request_;
+  MaskCache* const masks_;
   bool has_cursor_ = false;
   Cursor cursor_;
 };

@@ -134,6 +134,18 @@ std::string FormatFacets(const v1::SearchResponse& response) {
   return out;
 }
 
+std::string FormatWhyNot(const v1::WhyNotResponse& response) {
+  std::vector<std::vector<std::string>> rows;
+  for (const v1::WhyNotStage& stage : response.stages()) {
+    rows.push_back({stage.node(), stage.has_rank() ? FormatCount(stage.rank()) : "-", FormatCount(stage.limit()),
+                    stage.has_score() ? absl::StrFormat("%.4g", stage.score()) : "-",
+                    stage.has_cutoff() ? absl::StrFormat("%.4g", stage.cutoff()) : "-",
+                    stage.gave() ? "gave it" : stage.reason()});
+  }
+  return absl::StrCat(response.verdict(), "\n\n",
+                      FormatTable({"node", "rank", "limit", "score", "last", "outcome"}, rows));
+}
+
 std::string FormatPlanOnly(const v1::SearchResponse& response) {
   std::vector<std::vector<std::string>> rows;
   for (const v1::PlanStep& step : response.plan()) rows.push_back({step.node(), step.plan()});

@@ -21,6 +21,9 @@ std::string FormatFacets(const v1::SearchResponse& response);
 // What the planner did, one line a node.
 std::string FormatPlan(const v1::SearchResponse& response);
 
+// The verdict, and a line for each stage.
+std::string FormatWhyNot(const v1::WhyNotResponse& response);
+
 // With plan_only: what would be done.
 std::string FormatPlanOnly(const v1::SearchResponse& response);
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "api/cli/command.h"
 #include "api/cli/hit_text.h"
@@ -36,6 +37,7 @@ struct QueryOptions {
   bool vectors = false;
   bool explain = false;
   bool plan = false;
+  std::string why_not;
   std::string group_by;
   uint32_t group_hits = 1;
   std::vector<std::string> facets;
@@ -142,6 +144,26 @@ std::string Summary(const QueryOptions& options, const v1::SearchResponse& respo
   return out;
 }
 
+absl::Status RunWhyNot(Invocation& invocation, const Connection& connection, v1::Search::Stub& stub,
+                       const std::string& id, const v1::SearchRequest& search) {
+  v1::WhyNotRequest request;
+  *request.mutable_request() = search;
+  uint64_t number = 0;
+  if (absl::SimpleAtoi(id, &number)) {
+    request.mutable_id()->set_number(number);
+  } else {
+    request.mutable_id()->set_text(id);
+  }
+  grpc::ClientContext context;
+  invocation.Prepare(context);
+  v1::WhyNotResponse response;
+  if (grpc::Status status = stub.WhyNot(&context, request, &response); !status.ok()) {
+    return connection.Explain(status);
+  }
+  Print(invocation.json ? FormatJson(MessageToJson(response)) : FormatWhyNot(response));
+  return absl::OkStatus();
+}
+
 absl::Status RunQuery(Invocation& invocation, const QueryOptions& options) {
   v1::SearchRequest request;
   MessageFile file;
@@ -149,6 +171,10 @@ absl::Status RunQuery(Invocation& invocation, const QueryOptions& options) {
   absl::StatusOr<Connection*> connection = invocation.Connect();
   if (!connection.ok()) return connection.status();
   const auto stub = v1::Search::NewStub((*connection)->channel());
+  if (!options.why_not.empty()) {
+    absl::Status status = RunWhyNot(invocation, **connection, *stub, options.why_not, request);
+    return WithPlace(status, file);
+  }
   grpc::ClientContext context;
   invocation.Prepare(context);
   v1::SearchResponse response;
@@ -220,6 +246,8 @@ void AddQueryCommand(CLI::App& app, Invocation& invocation) {
       ->expected(1)
       ->take_all();
   command->add_flag("--highlight", options->highlight, "show which words of a hit's text were asked for");
+  command->add_option("--why-not", options->why_not, "say where this point falls out of the search, and by how much")
+      ->type_name("ID");
   command->add_flag("--plan", options->plan, "print what would be done, and search nothing");
   command->add_flag("--explain", options->explain,
                     "say why each hit has its score, and what the planner did");
