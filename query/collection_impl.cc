@@ -286,7 +286,8 @@ absl::StatusOr<SearchResponse> CollectionImpl::RunOfBatch(const SearchRequest& r
                                                           const Latest& latest,
                                                           const IndexReader& reader,
                                                           MaskCache& masks) const {
-  if (request.principal.tenant != principal.tenant || request.principal.subject != principal.subject ||
+  if (request.principal.tenant != principal.tenant ||
+      request.principal.subject != principal.subject ||
       request.principal.groups != principal.groups) {
     return absl::InvalidArgumentError("it has another principal than the first request");
   }
@@ -296,9 +297,8 @@ absl::StatusOr<SearchResponse> CollectionImpl::RunOfBatch(const SearchRequest& r
   const absl::StatusOr<Version> version = ResolveFrom(latest, request.at);
   if (!version.ok()) return version.status();
   if (*version != reader.at()) {
-    return absl::InvalidArgumentError(absl::StrCat("it reads version ", version->value,
-                                                   ", the first request version ",
-                                                   reader.at().value));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "it reads version ", version->value, ", the first request version ", reader.at().value));
   }
   Searcher searcher(*deps_.store, info_, request, &masks);
   if (absl::Status status = searcher.Check(); !status.ok()) return status;

@@ -24,8 +24,9 @@ absl::Status ExampleResolver::Visit(PlannedNode& node, const std::string& prefix
     for (size_t i = 0; i < from.size(); ++i) {
       absl::StatusOr<std::vector<float>> vector = VectorOf(from[i], node, *examples);
       if (!vector.ok()) {
-        return absl::Status(vector.status().code(), absl::StrCat(path, ": ", std::string(name), "[", i, "]: ",
-                                                                 vector.status().message()));
+        return absl::Status(
+            vector.status().code(),
+            absl::StrCat(path, ": ", std::string(name), "[", i, "]: ", vector.status().message()));
       }
       to.push_back(*std::move(vector));
     }
@@ -37,20 +38,24 @@ absl::Status ExampleResolver::Visit(PlannedNode& node, const std::string& prefix
   std::sort(examples->rows.begin(), examples->rows.end());
   if (leaf->strategy == RecommendStrategy::kAverageVector) {
     examples->average = AverageExamples(*examples);
-    const bool zero = std::all_of(examples->average.begin(), examples->average.end(), [](float v) { return v == 0; });
+    const bool zero = std::all_of(examples->average.begin(), examples->average.end(),
+                                  [](float v) { return v == 0; });
     if (zero && info_.schema.dense[static_cast<size_t>(node.field)].metric == Metric::kCosine) {
       return absl::InvalidArgumentError(absl::StrCat(
-          path, ": the examples cancel each other out: their average is zero, which has no direction"));
+          path,
+          ": the examples cancel each other out: their average is zero, which has no direction"));
     }
   }
   node.examples = std::move(examples);
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<float>> ExampleResolver::VectorOf(const Example& example, const PlannedNode& node,
+absl::StatusOr<std::vector<float>> ExampleResolver::VectorOf(const Example& example,
+                                                             const PlannedNode& node,
                                                              Examples& examples) {
   const DenseField& field = info_.schema.dense[static_cast<size_t>(node.field)];
-  if (const auto* vector = std::get_if<std::vector<float>>(&example)) return PreparedVector(field, *vector);
+  if (const auto* vector = std::get_if<std::vector<float>>(&example))
+    return PreparedVector(field, *vector);
   const auto& id = std::get<PointId>(example);
   const absl::StatusOr<RowId> row = RowOf(id);
   if (!row.ok()) return row.status();
@@ -74,8 +79,9 @@ absl::StatusOr<RowId> ExampleResolver::RowOf(const PointId& id) {
   const absl::StatusOr<std::optional<RowId>> row = store_.FindPoint(info_.id, id, reader_.at());
   if (!row.ok()) return row.status();
   if (!row->has_value() || !reader_.IsAllowed(**row, *seen_)) {
-    return absl::NotFoundError(
-        absl::StrCat("no point ", id.ToString(), " at version ", reader_.at().value, "; it is unknown or retired there"));
+    return absl::NotFoundError(absl::StrCat("no point ", id.ToString(), " at version ",
+                                            reader_.at().value,
+                                            "; it is unknown or retired there"));
   }
   return **row;
 }

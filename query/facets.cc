@@ -7,15 +7,17 @@
 
 namespace vouch {
 
-absl::StatusOr<std::vector<Facet>> CountFacets(const IndexReader& reader, const CollectionSchema& schema,
-                                               const std::vector<FacetRequest>& requests, const RowMask& mask,
-                                               const CancelToken& cancel) {
+absl::StatusOr<std::vector<Facet>> CountFacets(const IndexReader& reader,
+                                               const CollectionSchema& schema,
+                                               const std::vector<FacetRequest>& requests,
+                                               const RowMask& mask, const CancelToken& cancel) {
   std::vector<Facet> facets;
   for (const FacetRequest& request : requests) {
-    absl::StatusOr<std::vector<ValueCount>> counts =
-        reader.CountValues(schema.FindPayload(request.path), mask, FacetRequest::kMaxDistinct, cancel);
+    absl::StatusOr<std::vector<ValueCount>> counts = reader.CountValues(
+        schema.FindPayload(request.path), mask, FacetRequest::kMaxDistinct, cancel);
     if (!counts.ok()) {
-      return absl::Status(counts.status().code(), absl::StrCat("facets: ", counts.status().message()));
+      return absl::Status(counts.status().code(),
+                          absl::StrCat("facets: ", counts.status().message()));
     }
     Facet& facet = facets.emplace_back();
     facet.path = request.path;

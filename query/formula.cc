@@ -23,7 +23,9 @@ double DecayDistance(const double* arguments, size_t count) {
   return std::max(0.0, distance) / scale;
 }
 
-double DecayAtScale(const double* arguments, size_t count) { return count > 4 ? arguments[4] : 0.5; }
+double DecayAtScale(const double* arguments, size_t count) {
+  return count > 4 ? arguments[4] : 0.5;
+}
 
 // The haversine formula; degrees in, metres out.
 double GeoDistance(const double* arguments) {

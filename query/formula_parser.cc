@@ -38,7 +38,8 @@ class Lexer {
     Token token{.kind = TokenKind::kEnd, .offset = at_};
     if (at_ == text_.size()) return token;
     const char c = text_[at_];
-    if (IsDigit(c) || (c == '.' && at_ + 1 < text_.size() && IsDigit(text_[at_ + 1]))) return Number(token);
+    if (IsDigit(c) || (c == '.' && at_ + 1 < text_.size() && IsDigit(text_[at_ + 1])))
+      return Number(token);
     if (c == '\'' || c == '"') return Quoted(token, c, TokenKind::kText);
     if (c == '`') return Quoted(token, c, TokenKind::kQuotedPath);
     if (IsNameStart(c)) {
@@ -50,13 +51,15 @@ class Lexer {
     token.text = std::string(1, c);
     ++at_;
     // The rest of a code point goes with its first byte.
-    while (at_ < text_.size() && (static_cast<unsigned char>(text_[at_]) & 0xC0) == 0x80) token.text.push_back(text_[at_++]);
+    while (at_ < text_.size() && (static_cast<unsigned char>(text_[at_]) & 0xC0) == 0x80)
+      token.text.push_back(text_[at_++]);
     return token;
   }
 
  private:
   Token Number(Token token) {
-    const auto read = std::from_chars(text_.data() + at_, text_.data() + text_.size(), token.number);
+    const auto read =
+        std::from_chars(text_.data() + at_, text_.data() + text_.size(), token.number);
     const auto length = static_cast<size_t>(read.ptr - (text_.data() + at_));
     token.text = std::string(text_.substr(at_, length));
     // Out of range: no number that a double has.
@@ -89,7 +92,8 @@ class Lexer {
 // Recursive descent; writes the steps in postfix order.
 class FormulaParser {
  public:
-  FormulaParser(std::string_view text, const CollectionSchema& schema) : text_(text), schema_(schema), lexer_(text) {
+  FormulaParser(std::string_view text, const CollectionSchema& schema)
+      : text_(text), schema_(schema), lexer_(text) {
     token_ = lexer_.Next();
   }
 
@@ -129,10 +133,11 @@ class FormulaParser {
   absl::Status Wrong(size_t offset, const std::string& problem) const {
     constexpr size_t kPicture = 100;
     std::string message = absl::StrCat(problem, " at column ", offset + 1);
-    const bool simple = text_.size() <= kPicture && std::all_of(text_.begin(), text_.end(), [](char c) {
-                          return c >= 0x20 && c < 0x7f;
-                        });
-    if (simple) absl::StrAppend(&message, "\n  ", std::string(text_), "\n  ", std::string(offset, ' '), "^");
+    const bool simple =
+        text_.size() <= kPicture &&
+        std::all_of(text_.begin(), text_.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
+    if (simple)
+      absl::StrAppend(&message, "\n  ", std::string(text_), "\n  ", std::string(offset, ' '), "^");
     return absl::InvalidArgumentError(message);
   }
   absl::Status Expected(std::string_view what) const {
@@ -142,7 +147,8 @@ class FormulaParser {
         found = "the end";
         break;
       case TokenKind::kUnclosed:
-        return Wrong(token_.offset, absl::StrCat("expected a closing ", token_.text, " of what begins"));
+        return Wrong(token_.offset,
+                     absl::StrCat("expected a closing ", token_.text, " of what begins"));
       case TokenKind::kText:
         found = absl::StrCat("the text ", Quoted(token_.text));
         break;
@@ -163,7 +169,8 @@ class FormulaParser {
 
   absl::Status Emit(Formula::Step step) {
     if (formula_.steps_.size() == Formula::kMaxSteps) {
-      return Wrong(token_.offset, absl::StrCat("over ", Formula::kMaxSteps, " numbers, fields and operations"));
+      return Wrong(token_.offset,
+                   absl::StrCat("over ", Formula::kMaxSteps, " numbers, fields and operations"));
     }
     formula_.steps_.push_back(step);
     return absl::OkStatus();
@@ -234,10 +241,12 @@ class FormulaParser {
       for (const PayloadField& field : schema_.payload) {
         if (field.type != PayloadType::kKeyword) absl::StrAppend(&known, ", ", field.path);
       }
-      return Wrong(token.offset, absl::StrCat("unknown field ", Quoted(token.text), "; there are score", known));
+      return Wrong(token.offset,
+                   absl::StrCat("unknown field ", Quoted(token.text), "; there are score", known));
     }
     if (schema_.payload[static_cast<size_t>(ordinal)].type == PayloadType::kKeyword) {
-      return Wrong(token.offset, absl::StrCat("field ", Quoted(token.text), " is a keyword, which is no number"));
+      return Wrong(token.offset,
+                   absl::StrCat("field ", Quoted(token.text), " is a keyword, which is no number"));
     }
     std::vector<int>& fields = formula_.fields_;
     const auto at = std::find(fields.begin(), fields.end(), ordinal) - fields.begin();
@@ -246,12 +255,15 @@ class FormulaParser {
   }
 
   absl::Status Call(const Token& name, size_t depth) {
-    const auto function = std::find_if(kFunctions.begin(), kFunctions.end(),
-                                       [&](const Function& known) { return known.name == name.text; });
+    const auto function =
+        std::find_if(kFunctions.begin(), kFunctions.end(),
+                     [&](const Function& known) { return known.name == name.text; });
     if (function == kFunctions.end()) {
       std::string names;
-      for (const Function& known : kFunctions) absl::StrAppend(&names, names.empty() ? "" : ", ", std::string(known.name));
-      return Wrong(name.offset, absl::StrCat("unknown function ", Quoted(name.text), "; there are ", names));
+      for (const Function& known : kFunctions)
+        absl::StrAppend(&names, names.empty() ? "" : ", ", std::string(known.name));
+      return Wrong(name.offset,
+                   absl::StrCat("unknown function ", Quoted(name.text), "; there are ", names));
     }
     Advance();  // the parenthesis
     if (function->name == "datetime") return Datetime();
@@ -266,14 +278,16 @@ class FormulaParser {
       const std::string wanted = function->least == function->most
                                      ? absl::StrCat(function->least)
                                      : absl::StrCat(function->least, " to ", function->most);
-      return Wrong(name.offset, absl::StrCat(name.text, " takes ", wanted, " arguments, has ", count));
+      return Wrong(name.offset,
+                   absl::StrCat(name.text, " takes ", wanted, " arguments, has ", count));
     }
     Advance();
     return Emit({.op = function->op, .arguments = static_cast<uint16_t>(count)});
   }
 
   absl::Status Datetime() {
-    if (token_.kind != TokenKind::kText) return Expected("a time in quotes, as '2026-11-23T10:00:00Z'");
+    if (token_.kind != TokenKind::kText)
+      return Expected("a time in quotes, as '2026-11-23T10:00:00Z'");
     const absl::StatusOr<int64_t> micros = ParseDatetime(token_.text);
     if (!micros.ok()) return Wrong(token_.offset, std::string(micros.status().message()));
     Advance();
@@ -291,7 +305,8 @@ class FormulaParser {
 
 absl::StatusOr<Formula> Formula::Parse(std::string_view text, const CollectionSchema& schema) {
   if (text.size() > kMaxBytes) {
-    return absl::InvalidArgumentError(absl::StrCat(text.size(), " bytes; the limit is ", kMaxBytes));
+    return absl::InvalidArgumentError(
+        absl::StrCat(text.size(), " bytes; the limit is ", kMaxBytes));
   }
   return FormulaParser(text, schema).Parse();
 }

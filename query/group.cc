@@ -7,13 +7,15 @@
 namespace vouch {
 namespace {
 
-// The least depth at which the first run of a grouping costs hardly more than the search without it.
+// The least depth at which the first run of a grouping costs hardly more than the search without
+// it.
 constexpr size_t kFirstDepthFactor = 4;
 constexpr size_t kDefaultDepth = 1'000;
 
 }  // namespace
 
-GroupedHits GroupHits(const IndexReader& reader, std::span<const RankedRow> hits, const GroupLimits& limits) {
+GroupedHits GroupHits(const IndexReader& reader, std::span<const RankedRow> hits,
+                      const GroupLimits& limits) {
   GroupedHits grouped;
   size_t full_groups = 0;
   for (const RankedRow& hit : hits) {
@@ -23,8 +25,9 @@ GroupedHits GroupHits(const IndexReader& reader, std::span<const RankedRow> hits
           values.begin() + static_cast<std::ptrdiff_t>(i)) {
         continue;
       }
-      auto group = std::find_if(grouped.groups.begin(), grouped.groups.end(),
-                                [&](const GroupedHits::Group& known) { return known.value == values[i]; });
+      auto group =
+          std::find_if(grouped.groups.begin(), grouped.groups.end(),
+                       [&](const GroupedHits::Group& known) { return known.value == values[i]; });
       if (group == grouped.groups.end()) {
         if (grouped.groups.size() == limits.groups) continue;
         grouped.groups.push_back({.value = values[i], .hits = {}});
@@ -46,7 +49,8 @@ size_t FirstGroupDepth(size_t wanted) {
 
 size_t LastGroupDepth(const GroupBy& group_by, size_t wanted) {
   if (group_by.candidates != 0) return group_by.candidates;
-  return std::min<size_t>(std::max(kDefaultDepth, kFirstDepthFactor * wanted), QueryLimits::kMaxLimit);
+  return std::min<size_t>(std::max(kDefaultDepth, kFirstDepthFactor * wanted),
+                          QueryLimits::kMaxLimit);
 }
 
 }  // namespace vouch

@@ -28,9 +28,11 @@ struct GroupLimits {
   size_t hits = 0;  // of each group
 };
 
-// Goes through the list once: a hit opens the group of its value where there are fewer than `limits.groups`, and joins it
-// where it has fewer than `limits.hits`. A hit with several values belongs to the group of each, one without is left out.
-GroupedHits GroupHits(const IndexReader& reader, std::span<const RankedRow> hits, const GroupLimits& limits);
+// Goes through the list once: a hit opens the group of its value where there are fewer than
+// `limits.groups`, and joins it where it has fewer than `limits.hits`. A hit with several values
+// belongs to the group of each, one without is left out.
+GroupedHits GroupHits(const IndexReader& reader, std::span<const RankedRow> hits,
+                      const GroupLimits& limits);
 
 // Hits of the root that are taken first, and at most, for `wanted` = groups · hits each.
 size_t FirstGroupDepth(size_t wanted);

@@ -7,17 +7,20 @@
 
 namespace vouch {
 
-Highlighter::Highlighter(const IndexReader& reader, const CollectionSchema& schema, const PlannedNode& root)
+Highlighter::Highlighter(const IndexReader& reader, const CollectionSchema& schema,
+                         const PlannedNode& root)
     : reader_(reader), schema_(schema) {
   Collect(root);
-  std::sort(fields_.begin(), fields_.end(), [](const Terms& a, const Terms& b) { return a.field < b.field; });
+  std::sort(fields_.begin(), fields_.end(),
+            [](const Terms& a, const Terms& b) { return a.field < b.field; });
 }
 
 void Highlighter::Collect(const PlannedNode& node) {
   for (const PlannedNode& child : node.children) Collect(child);
   const auto* text = std::get_if<TextLeaf>(&node.node->node);
   if (text == nullptr) return;
-  auto field = std::find_if(fields_.begin(), fields_.end(), [&](const Terms& known) { return known.field == node.field; });
+  auto field = std::find_if(fields_.begin(), fields_.end(),
+                            [&](const Terms& known) { return known.field == node.field; });
   if (field == fields_.end()) {
     fields_.push_back({.field = node.field, .terms = {}});
     field = fields_.end() - 1;
@@ -46,12 +49,13 @@ void Highlighter::MarkHit(std::string_view payload, PointHit& hit) const {
   }
 }
 
-absl::Status Highlighter::Mark(const Store& store, const CollectionInfo& info, std::span<PointHit> hits,
-                               const CancelToken& cancel) const {
+absl::Status Highlighter::Mark(const Store& store, const CollectionInfo& info,
+                               std::span<PointHit> hits, const CancelToken& cancel) const {
   if (fields_.empty()) return absl::OkStatus();
   std::vector<RowId> rows;
   for (const PointHit& hit : hits) rows.push_back(hit.row);
-  const absl::StatusOr<std::vector<RowRecord>> records = store.ReadRows(info.id, rows, /*with_vectors=*/false);
+  const absl::StatusOr<std::vector<RowRecord>> records =
+      store.ReadRows(info.id, rows, /*with_vectors=*/false);
   if (!records.ok()) return records.status();
   for (size_t i = 0; i < hits.size(); ++i) {
     if (absl::Status status = cancel.Check(); !status.ok()) return status;

@@ -14,15 +14,17 @@
 
 namespace vouch {
 
-// Finds the words of hits' texts that a query's text leaves ask for. For one request on one thread; borrows all.
+// Finds the words of hits' texts that a query's text leaves ask for. For one request on one thread;
+// borrows all.
 class Highlighter {
  public:
   // Takes the terms of all text leaves of the plan.
   Highlighter(const IndexReader& reader, const CollectionSchema& schema, const PlannedNode& root);
 
-  // Sets PointHit::highlights, in the order of fields, paths and bytes, at most Highlight::kMaxPerHit a hit. Reads the
-  // payloads from the store.
-  absl::Status Mark(const Store& store, const CollectionInfo& info, std::span<PointHit> hits, const CancelToken& cancel) const;
+  // Sets PointHit::highlights, in the order of fields, paths and bytes, at most
+  // Highlight::kMaxPerHit a hit. Reads the payloads from the store.
+  absl::Status Mark(const Store& store, const CollectionInfo& info, std::span<PointHit> hits,
+                    const CancelToken& cancel) const;
 
  private:
   struct Terms {

@@ -76,9 +76,9 @@ absl::Status Ledger::AddNotes(const RerankNode& rerank, const PlannedNode& node,
     place->second = i;
     needed = i + 1;
   }
-  absl::StatusOr<std::vector<std::string>> notes =
-      RerankNotes(rerank, node, {.reader = reader_, .schema = schema_, .cancel = executor_.cancel()},
-                  result.children[0].hits, std::span(result.hits).first(needed));
+  absl::StatusOr<std::vector<std::string>> notes = RerankNotes(
+      rerank, node, {.reader = reader_, .schema = schema_, .cancel = executor_.cancel()},
+      result.children[0].hits, std::span(result.hits).first(needed));
   if (!notes.ok()) return notes.status();
   for (PointHit& hit : hits) {
     const size_t place = place_of[hit.row.value];

@@ -15,7 +15,8 @@ class MaskCache {
   // Null: not there. `filter` null: no filter.
   const RowMask* Find(const Filter* filter) const {
     for (const auto& [known, mask] : masks_) {
-      if (known.has_value() == (filter != nullptr) && (filter == nullptr || *known == *filter)) return &mask;
+      if (known.has_value() == (filter != nullptr) && (filter == nullptr || *known == *filter))
+        return &mask;
     }
     return nullptr;
   }

@@ -22,9 +22,11 @@ std::string WordsOf(const PlannedNode& planned, const CollectionSchema& schema) 
                         fuse->children.size() == 1 ? " list" : " lists");
   }
   if (const auto* recommend = std::get_if<RecommendLeaf>(&node.node)) {
-    return absl::StrCat(
-        recommend->strategy == RecommendStrategy::kBestScore ? "best score, all allowed rows, of " : "average of ",
-        recommend->positive.size(), " positive and ", recommend->negative.size(), " negative examples");
+    return absl::StrCat(recommend->strategy == RecommendStrategy::kBestScore
+                            ? "best score, all allowed rows, of "
+                            : "average of ",
+                        recommend->positive.size(), " positive and ", recommend->negative.size(),
+                        " negative examples");
   }
   if (const auto* rerank = std::get_if<RerankNode>(&node.node)) return RerankWords(*rerank);
   if (const auto* all = std::get_if<AllLeaf>(&node.node)) {
@@ -51,7 +53,8 @@ void AddSteps(const PlannedNode& node, const CollectionSchema& schema, const std
 
 std::string NodeLabel(const PlannedNode& node, const CollectionSchema& schema) {
   std::string label(NodeKind(*node.node));
-  if (std::holds_alternative<DenseLeaf>(node.node->node) || std::holds_alternative<RecommendLeaf>(node.node->node)) {
+  if (std::holds_alternative<DenseLeaf>(node.node->node) ||
+      std::holds_alternative<RecommendLeaf>(node.node->node)) {
     absl::StrAppend(&label, "(", schema.dense[node.field].name, ")");
   } else if (std::holds_alternative<TextLeaf>(node.node->node)) {
     absl::StrAppend(&label, "(", schema.text[node.field].name, ")");

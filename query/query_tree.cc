@@ -109,12 +109,13 @@ class Validator {
     if (leaf.strategy == RecommendStrategy::kAverageVector && leaf.positive.empty()) {
       return Invalid(path, "average_vector needs a positive example; best_score does without");
     }
-    for (const auto& [name, list] : {std::pair("positive", &leaf.positive), std::pair("negative", &leaf.negative)}) {
+    for (const auto& [name, list] :
+         {std::pair("positive", &leaf.positive), std::pair("negative", &leaf.negative)}) {
       for (size_t i = 0; i < list->size(); ++i) {
         const auto* vector = std::get_if<std::vector<float>>(&(*list)[i]);
         if (vector == nullptr) continue;
-        absl::Status status =
-            CheckVector(*vector, schema_.dense[*ordinal], absl::StrCat(path, ": ", name, "[", i, "]"));
+        absl::Status status = CheckVector(*vector, schema_.dense[*ordinal],
+                                          absl::StrCat(path, ": ", name, "[", i, "]"));
         if (!status.ok()) return status;
       }
     }
@@ -135,8 +136,9 @@ class Validator {
         return Invalid(path, absl::StrCat("lambda ", mmr->lambda, " is not in 0 … 1"));
       }
       if (status.ok() && rerank.children[0].limit > QueryLimits::kMaxMmrCandidates) {
-        return Invalid(path, absl::StrCat("its child's limit ", rerank.children[0].limit, " is over ",
-                                          QueryLimits::kMaxMmrCandidates, ", the most that mmr takes"));
+        return Invalid(path,
+                       absl::StrCat("its child's limit ", rerank.children[0].limit, " is over ",
+                                    QueryLimits::kMaxMmrCandidates, ", the most that mmr takes"));
       }
     } else {
       const auto& formula = std::get<FormulaRerank>(rerank.method);

@@ -49,31 +49,37 @@ struct FuseNode {
 using Example = std::variant<PointId, std::vector<float>>;
 
 enum class RecommendStrategy : uint8_t {
-  kAverageVector,  // neighbours of 2 · mean(positive) − mean(negative); at least one positive example
-  kBestScore,      // by the nearest example of each kind (query/recommend.h); compares all allowed rows
+  // Neighbours of 2 · mean(positive) − mean(negative); at least one positive example.
+  kAverageVector,
+  // By the nearest example of each kind (query/recommend.h); compares all allowed rows.
+  kBestScore,
 };
 
-// Points like the positive examples and unlike the negative ones. Points among the examples are no hits.
+// Points like the positive examples and unlike the negative ones. Points among the examples are no
+// hits.
 struct RecommendLeaf {
   std::string field = {};  // empty: the schema's only dense field
   std::vector<Example> positive = {};
   std::vector<Example> negative = {};
   RecommendStrategy strategy = RecommendStrategy::kAverageVector;
-  int ef_search = 0;   // of kAverageVector, as is `exact`
+  int ef_search = 0;  // of kAverageVector, as is `exact`
   bool exact = false;
 };
 
-// Scores the child's hits anew by their exact similarity to a vector. Those without a vector in the field fall out.
+// Scores the child's hits anew by their exact similarity to a vector. Those without a vector in the
+// field fall out.
 struct ExactRerank {
   std::string field = {};  // empty: the schema's only dense field
   std::vector<float> vector = {};
 };
 
-// Picks hits of the child that are like the vector and unlike one another (query/rerank_mmr.h). In the order of choice.
+// Picks hits of the child that are like the vector and unlike one another (query/rerank_mmr.h). In
+// the order of choice.
 struct MmrRerank {
   std::string field = {};  // empty: the schema's only dense field
   std::vector<float> vector = {};
-  double lambda = 0.5;  // 0 … 1: 1 is likeness to the vector alone, 0 unlikeness to what is chosen alone
+  // 0 … 1: 1 is likeness to the vector alone, 0 unlikeness to what is chosen alone.
+  double lambda = 0.5;
 };
 
 // Scores the child's hits by an expression over score and payload (query/formula.h).
@@ -88,8 +94,9 @@ struct RerankNode {
   std::vector<QueryNode> children = {};  // one; a vector since QueryNode is not complete here
 };
 
-// One node of the query tree. `limit` is how many hits the node gives to its parent (0: the planner's choice, which is
-// max(100, 4 · (offset + limit)), at most kMaxLimit, under a fusion or a reranking and offset + limit at the root).
+// One node of the query tree. `limit` is how many hits the node gives to its parent (0: the
+// planner's choice, which is max(100, 4 · (offset + limit)), at most kMaxLimit, under a fusion or a
+// reranking and offset + limit at the root).
 struct QueryNode {
   std::variant<AllLeaf, DenseLeaf, TextLeaf, FuseNode, RecommendLeaf, RerankNode> node;
   std::optional<Filter> filter;  // and-ed with those above it

@@ -12,7 +12,8 @@ namespace {
 
 constexpr size_t kBatchRows = 1024;
 
-void AddMean(const std::vector<std::vector<float>>& vectors, double factor, std::vector<double>& sum) {
+void AddMean(const std::vector<std::vector<float>>& vectors, double factor,
+             std::vector<double>& sum) {
   if (vectors.empty()) return;
   for (size_t d = 0; d < sum.size(); ++d) {
     double total = 0;
@@ -21,9 +22,11 @@ void AddMean(const std::vector<std::vector<float>>& vectors, double factor, std:
   }
 }
 
-float Greatest(const std::vector<std::vector<float>>& examples, std::span<const float> vector, const VectorScorer& scorer) {
+float Greatest(const std::vector<std::vector<float>>& examples, std::span<const float> vector,
+               const VectorScorer& scorer) {
   float greatest = -std::numeric_limits<float>::infinity();
-  for (const std::vector<float>& example : examples) greatest = std::max(greatest, scorer.Similarity(example, vector));
+  for (const std::vector<float>& example : examples)
+    greatest = std::max(greatest, scorer.Similarity(example, vector));
   return greatest;
 }
 
@@ -48,13 +51,15 @@ std::vector<float> AverageExamples(const Examples& examples) {
 }
 
 double BestScoreOf(float positive, float negative) {
-  const auto squashed = [](double x) { return std::isinf(x) ? (x > 0 ? 1.0 : 0.0) : 0.5 * (x / (1 + std::abs(x)) + 1); };
+  const auto squashed = [](double x) {
+    return std::isinf(x) ? (x > 0 ? 1.0 : 0.0) : 0.5 * (x / (1 + std::abs(x)) + 1);
+  };
   return positive > negative ? squashed(positive) : -squashed(negative);
 }
 
-absl::StatusOr<std::vector<RankedRow>> SearchBestScore(const IndexReader& reader, const CollectionSchema& schema,
-                                                       const BestScoreSearch& search, const RowMask& mask,
-                                                       const CancelToken& cancel, SearchStats* stats) {
+absl::StatusOr<std::vector<RankedRow>> SearchBestScore(
+    const IndexReader& reader, const CollectionSchema& schema, const BestScoreSearch& search,
+    const RowMask& mask, const CancelToken& cancel, SearchStats* stats) {
   const Examples& examples = *search.examples;
   VectorScorer scorer(reader, schema, search.field);
   std::vector<RankedRow> best;
@@ -80,8 +85,8 @@ absl::StatusOr<std::vector<RankedRow>> SearchBestScore(const IndexReader& reader
   if (stats != nullptr) {
     stats->rows_visited = compared;
     stats->distances = compared * (examples.positive.size() + examples.negative.size());
-    stats->plan = absl::StrCat("best score over ", examples.positive.size(), " positive and ", examples.negative.size(),
-                               " negative examples, all allowed rows");
+    stats->plan = absl::StrCat("best score over ", examples.positive.size(), " positive and ",
+                               examples.negative.size(), " negative examples, all allowed rows");
   }
   return best;
 }

@@ -5,7 +5,8 @@
 namespace vouch {
 
 absl::StatusOr<std::vector<RankedRow>> RerankExact(std::span<const RankedRow> candidates,
-                                                   std::span<const float> prepared, VectorScorer& scorer,
+                                                   std::span<const float> prepared,
+                                                   VectorScorer& scorer,
                                                    const CancelToken& cancel) {
   constexpr size_t kRowsBetweenChecks = 1024;
   std::vector<RankedRow> hits;

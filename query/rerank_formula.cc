@@ -6,8 +6,8 @@
 
 namespace vouch {
 
-void ReadFormulaValues(const IndexReader& reader, const Formula& formula, const CollectionSchema& schema, RowId row,
-                       std::vector<double>& values) {
+void ReadFormulaValues(const IndexReader& reader, const Formula& formula,
+                       const CollectionSchema& schema, RowId row, std::vector<double>& values) {
   values.clear();
   for (int field : formula.fields()) {
     const std::vector<PayloadValue> of_row = reader.PayloadOf(field, row);
@@ -15,14 +15,17 @@ void ReadFormulaValues(const IndexReader& reader, const Formula& formula, const 
     if (of_row.empty()) continue;
     if (const auto* flag = std::get_if<bool>(&of_row.front())) number = *flag ? 1 : 0;
     if (const auto* real = std::get_if<double>(&of_row.front())) number = *real;
-    if (const auto* whole = std::get_if<int64_t>(&of_row.front())) number = static_cast<double>(*whole);
+    if (const auto* whole = std::get_if<int64_t>(&of_row.front()))
+      number = static_cast<double>(*whole);
     if (schema.payload[static_cast<size_t>(field)].type == PayloadType::kDatetime) number /= 1e6;
   }
 }
 
-absl::StatusOr<std::vector<RankedRow>> RerankByFormula(std::span<const RankedRow> candidates, const Formula& formula,
-                                                       double missing, const CollectionSchema& schema,
-                                                       const IndexReader& reader, const CancelToken& cancel) {
+absl::StatusOr<std::vector<RankedRow>> RerankByFormula(std::span<const RankedRow> candidates,
+                                                       const Formula& formula, double missing,
+                                                       const CollectionSchema& schema,
+                                                       const IndexReader& reader,
+                                                       const CancelToken& cancel) {
   constexpr size_t kRowsBetweenChecks = 1024;
   std::vector<RankedRow> hits;
   hits.reserve(candidates.size());

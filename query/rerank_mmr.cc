@@ -16,7 +16,8 @@ double ScoreOf(const MmrChoice& choice, double lambda) {
   return choice.redundancy ? relevance - (1 - lambda) * double{*choice.redundancy} : relevance;
 }
 
-absl::StatusOr<std::vector<Candidate>> ReadCandidates(std::span<const RankedRow> rows, std::span<const float> prepared,
+absl::StatusOr<std::vector<Candidate>> ReadCandidates(std::span<const RankedRow> rows,
+                                                      std::span<const float> prepared,
                                                       VectorScorer& scorer) {
   std::vector<Candidate> candidates;
   candidates.reserve(rows.size());
@@ -34,8 +35,9 @@ absl::StatusOr<std::vector<Candidate>> ReadCandidates(std::span<const RankedRow>
 
 }  // namespace
 
-absl::StatusOr<std::vector<MmrChoice>> ChooseByMmr(std::span<const RankedRow> rows, std::span<const float> prepared,
-                                                   double lambda, size_t limit, VectorScorer& scorer,
+absl::StatusOr<std::vector<MmrChoice>> ChooseByMmr(std::span<const RankedRow> rows,
+                                                   std::span<const float> prepared, double lambda,
+                                                   size_t limit, VectorScorer& scorer,
                                                    const CancelToken& cancel) {
   absl::StatusOr<std::vector<Candidate>> candidates = ReadCandidates(rows, prepared, scorer);
   if (!candidates.ok()) return candidates.status();

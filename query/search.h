@@ -48,8 +48,9 @@ struct SearchRequest {
   ReadAt at;
   Projection projection;
   std::optional<GroupBy> group_by = {};
-  std::vector<FacetRequest> facets = {};  // over the rows that `filter` allows, whatever the query finds
-  bool highlight = false;            // fill PointHit::highlights
+  // Over the rows that `filter` allows, whatever the query finds.
+  std::vector<FacetRequest> facets = {};
+  bool highlight = false;  // fill PointHit::highlights
   bool explain = false;
   bool plan_only = false;  // fill SearchResponse.plan with what would be done, and search nothing
   Principal principal;
@@ -61,10 +62,11 @@ struct NodeScore {
   std::string node;    // path in the tree: "fuse[0].dense(embedding)"
   uint32_t rank = 0;   // from 1
   double score = 0;    // the node's own score
-  // What it adds to its parent's score: weight / (k + rank); at the root its score; under a reranking, which scores anew, 0.
+  // What it adds to its parent's score: weight / (k + rank); at the root its score; under a
+  // reranking, which scores anew, 0.
   double contribution = 0;
   std::vector<TermContribution> terms;  // text leaves
-  std::string note = {};  // rerankings: what the new score was made of, for people
+  std::string note = {};                // rerankings: what the new score was made of, for people
 };
 
 struct PointHit {
@@ -96,10 +98,11 @@ struct PlanStep {
 
 struct SearchResponse {
   Version version;
-  std::vector<PointHit> hits;     // with group_by the groups' hits, one group after the other
-  std::vector<HitGroup> groups;   // with group_by: by their best hits
-  std::vector<Facet> facets;      // as asked
-  // Empty: no more hits. Where a graph gave all that it was asked for, there may or may not be more.
+  std::vector<PointHit> hits;    // with group_by the groups' hits, one group after the other
+  std::vector<HitGroup> groups;  // with group_by: by their best hits
+  std::vector<Facet> facets;     // as asked
+  // Empty: no more hits. Where a graph gave all that it was asked for, there may or may not be
+  // more.
   std::string next_cursor;
   // With explain (`plan` and `visible_rows` with plan_only as well):
   uint64_t visible_rows = 0;

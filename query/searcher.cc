@@ -60,7 +60,8 @@ absl::Status Searcher::Check() {
     absl::Status status = ValidateGroupBy(*request_.group_by, info_.schema, request_.limit, paged);
     if (!status.ok()) return status;
   }
-  if (absl::Status status = ValidateFacets(request_.facets, info_.schema); !status.ok()) return status;
+  if (absl::Status status = ValidateFacets(request_.facets, info_.schema); !status.ok())
+    return status;
   return request_.cursor.empty() ? absl::OkStatus() : CheckCursor();
 }
 
@@ -108,8 +109,8 @@ absl::StatusOr<WhyNotResponse> Searcher::WhyNot(const IndexReader& reader, const
   }
   const size_t wanted = request_.offset + request_.limit;
   const size_t cap = request_.query.limit != 0 ? request_.query.limit : QueryLimits::kMaxLimit;
-  const absl::StatusOr<Plan> plan = MakePlan(
-      reader, {.first_page = wanted, .root_limit = std::min(cap, wanted)});
+  const absl::StatusOr<Plan> plan =
+      MakePlan(reader, {.first_page = wanted, .root_limit = std::min(cap, wanted)});
   if (!plan.ok()) return plan.status();
   const absl::StatusOr<NodeResult> result = executor.Run(*plan);
   if (!result.ok()) return result.status();
@@ -147,9 +148,10 @@ absl::StatusOr<SearchResponse> Searcher::RunScroll(const IndexReader& reader) {
   }
   absl::StatusOr<Plan> plan = MakePlan(reader, {.first_page = 0, .root_limit = fetch});
   if (!plan.ok()) return plan.status();
-  Executor executor(
-      reader, info_.schema, request_.principal, request_.cancel,
-      {.explain = request_.explain, .scroll_after = has_cursor_ ? cursor_.last.row : kNoRow, .masks = masks_});
+  Executor executor(reader, info_.schema, request_.principal, request_.cancel,
+                    {.explain = request_.explain,
+                     .scroll_after = has_cursor_ ? cursor_.last.row : kNoRow,
+                     .masks = masks_});
   absl::StatusOr<NodeResult> result = executor.Run(*plan);
   if (!result.ok()) return result.status();
   Page page;
@@ -196,10 +198,10 @@ size_t Searcher::AfterLast(const std::vector<RankedRow>& hits) const {
   if (!ranks_by_choice()) {
     return std::upper_bound(hits.begin(), hits.end(), cursor_.last) - hits.begin();
   }
-  const auto last = std::find_if(hits.begin(), hits.end(), [&](const RankedRow& hit) {
-    return hit.row == cursor_.last.row;
-  });
-  return last == hits.end() ? std::min<size_t>(cursor_.consumed, hits.size()) : last - hits.begin() + 1;
+  const auto last = std::find_if(hits.begin(), hits.end(),
+                                 [&](const RankedRow& hit) { return hit.row == cursor_.last.row; });
+  return last == hits.end() ? std::min<size_t>(cursor_.consumed, hits.size())
+                            : last - hits.begin() + 1;
 }
 
 absl::StatusOr<SearchResponse> Searcher::RunGrouped(const IndexReader& reader) {
@@ -213,8 +215,7 @@ absl::StatusOr<SearchResponse> Searcher::RunGrouped(const IndexReader& reader) {
   Executor executor(reader, info_.schema, request_.principal, request_.cancel,
                     {.explain = request_.explain, .scroll_after = kNoRow, .masks = masks_});
   for (;;) {
-    const absl::StatusOr<Plan> plan =
-        MakePlan(reader, {.first_page = wanted, .root_limit = depth});
+    const absl::StatusOr<Plan> plan = MakePlan(reader, {.first_page = wanted, .root_limit = depth});
     if (!plan.ok()) return plan.status();
     const absl::StatusOr<NodeResult> result = executor.Run(*plan);
     if (!result.ok()) return result.status();

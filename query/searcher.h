@@ -25,7 +25,8 @@ class Searcher {
  public:
   static constexpr size_t kMaxPayloadKeys = 256;
 
-  // `masks` may be null, else outlives the searcher: of other requests of the principal over the same reader.
+  // `masks` may be null, else outlives the searcher: of other requests of the principal over the
+  // same reader.
   Searcher(const Store& store, const CollectionInfo& info, const SearchRequest& request,
            MaskCache* masks = nullptr)
       : store_(store), info_(info), request_(request), masks_(masks) {}
@@ -37,7 +38,8 @@ class Searcher {
   const Cursor* cursor() const { return has_cursor_ ? &cursor_ : nullptr; }
   // After Check. `reader` reads the cursor's version where there is a cursor.
   absl::StatusOr<SearchResponse> Run(const IndexReader& reader);
-  // After Check, of a request with neither cursor nor group_by. NOT_FOUND: the principal sees no such point.
+  // After Check, of a request with neither cursor nor group_by. NOT_FOUND: the principal sees no
+  // such point.
   absl::StatusOr<WhyNotResponse> WhyNot(const IndexReader& reader, const PointId& id);
 
  private:
@@ -65,7 +67,8 @@ class Searcher {
   absl::StatusOr<SearchResponse> RunScroll(const IndexReader& reader);
   absl::StatusOr<SearchResponse> RunRanked(const IndexReader& reader);
   absl::StatusOr<SearchResponse> RunGrouped(const IndexReader& reader);
-  // Sets all of the response but cursor and groups; `shown` are hits of `result`, each at most once a group.
+  // Sets all of the response but cursor and groups; `shown` are hits of `result`, each at most once
+  // a group.
   absl::Status FillHits(const IndexReader& reader, const Plan& plan, const NodeResult& result,
                         std::span<const RankedRow> shown, Executor& executor,
                         SearchResponse& response) const;

@@ -20,7 +20,8 @@ absl::StatusOr<std::span<const float>> VectorScorer::Read(RowId row) {
   return *there ? std::span<const float>(buffer_) : std::span<const float>();
 }
 
-absl::StatusOr<std::optional<float>> VectorScorer::Score(std::span<const float> prepared, RowId row) {
+absl::StatusOr<std::optional<float>> VectorScorer::Score(std::span<const float> prepared,
+                                                         RowId row) {
   const absl::StatusOr<std::span<const float>> vector = Read(row);
   if (!vector.ok()) return vector.status();
   if (vector->empty()) return std::nullopt;

@@ -14,7 +14,8 @@ namespace {
 constexpr size_t kMaxConditions = 32;  // of a filter, told apart
 
 std::optional<size_t> PlaceOf(const std::vector<RankedRow>& hits, RowId row) {
-  const auto at = std::find_if(hits.begin(), hits.end(), [&](const RankedRow& hit) { return hit.row == row; });
+  const auto at =
+      std::find_if(hits.begin(), hits.end(), [&](const RankedRow& hit) { return hit.row == row; });
   if (at == hits.end()) return std::nullopt;
   return static_cast<size_t>(at - hits.begin());
 }
@@ -36,14 +37,16 @@ absl::Status WhyNotFinder::AddUnmet(const Filter& filter, std::string& unmet) {
     }
     return absl::OkStatus();
   }
-  const absl::StatusOr<RowMask> mask = reader_.MakeMask(&filter, request_.principal, request_.cancel);
+  const absl::StatusOr<RowMask> mask =
+      reader_.MakeMask(&filter, request_.principal, request_.cancel);
   if (!mask.ok()) return mask.status();
   if (reader_.IsAllowed(row_, *mask)) return absl::OkStatus();
   absl::StrAppend(&unmet, unmet.empty() ? "" : "; ", FormatFilter(filter));
   return absl::OkStatus();
 }
 
-// The conditions of the node's filter, and of those above it, that the row does not meet; empty: it meets all.
+// The conditions of the node's filter, and of those above it, that the row does not meet; empty: it
+// meets all.
 absl::StatusOr<std::string> WhyNotFinder::UnmetOf(const PlannedNode& node) {
   std::string unmet;
   const Filter* filter = plan_.filters[node.mask];
@@ -57,20 +60,23 @@ absl::StatusOr<std::string> WhyNotFinder::UnmetOf(const PlannedNode& node) {
 
 absl::StatusOr<std::string> WhyNotFinder::WhyNoHit(const PlannedNode& node, bool child_gave) const {
   if (!node.children.empty() && !child_gave) {
-    return std::string(node.children.size() == 1 ? "its child did not give the point" : "no child gave the point");
+    return std::string(node.children.size() == 1 ? "its child did not give the point"
+                                                 : "no child gave the point");
   }
   if (node.examples != nullptr &&
       std::binary_search(node.examples->rows.begin(), node.examples->rows.end(), row_)) {
     return std::string("the point is one of the examples, which are no hits");
   }
-  const bool by_vector = IsDense(*node.node) || std::holds_alternative<RecommendLeaf>(node.node->node) ||
+  const bool by_vector = IsDense(*node.node) ||
+                         std::holds_alternative<RecommendLeaf>(node.node->node) ||
                          std::holds_alternative<RerankNode>(node.node->node);
   if (by_vector && node.field >= 0) {
     std::vector<float> vector(schema_.dense[static_cast<size_t>(node.field)].dim);
     const absl::StatusOr<bool> there = reader_.ReadVector(node.field, row_, vector);
     if (!there.ok()) return there.status();
     if (!*there) {
-      return absl::StrCat("the point has no vector in field '", schema_.dense[static_cast<size_t>(node.field)].name, "'");
+      return absl::StrCat("the point has no vector in field '",
+                          schema_.dense[static_cast<size_t>(node.field)].name, "'");
     }
   }
   if (std::holds_alternative<TextLeaf>(node.node->node)) {
@@ -106,29 +112,39 @@ absl::Status WhyNotFinder::Look(const PlannedNode& node, bool child_gave, WhyNot
   stage.rank = *place + 1;
   stage.score = list->hits[*place].score;
   if (*stage.rank <= node.limit) {
-    stage.reason = absl::StrCat("the approximate search missed the point, which is hit ", *stage.rank,
-                                " of the exact one; a larger ef_search or exact finds it");
+    stage.reason =
+        absl::StrCat("the approximate search missed the point, which is hit ", *stage.rank,
+                     " of the exact one; a larger ef_search or exact finds it");
     return absl::OkStatus();
   }
   stage.reason = absl::StrCat("the point is hit ", *stage.rank, " and the limit is ", node.limit);
   if (stage.cutoff && *stage.cutoff != *stage.score) {
-    absl::StrAppend(&stage.reason, ": its score is ", *stage.score, ", ", *stage.cutoff - *stage.score, " below the last one");
+    absl::StrAppend(&stage.reason, ": its score is ", *stage.score, ", ",
+                    *stage.cutoff - *stage.score, " below the last one");
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<WhyNotFinder::Outcome> WhyNotFinder::Visit(const PlannedNode& node, const NodeResult& result,
+absl::StatusOr<WhyNotFinder::Outcome> WhyNotFinder::Visit(const PlannedNode& node,
+                                                          const NodeResult& result,
                                                           const std::string& path) {
   bool child_gave = false;
   std::string causes;
   for (size_t i = 0; i < node.children.size(); ++i) {
-    const std::string child_path = absl::StrCat(path, "[", i, "].", NodeLabel(node.children[i], schema_));
+    const std::string child_path =
+        absl::StrCat(path, "[", i, "].", NodeLabel(node.children[i], schema_));
     absl::StatusOr<Outcome> child = Visit(node.children[i], result.children[i], child_path);
     if (!child.ok()) return child.status();
     child_gave = child_gave || child->gave;
     if (!child->gave) absl::StrAppend(&causes, causes.empty() ? "" : "; ", child->cause);
   }
-  WhyNotStage stage{.node = path, .gave = false, .rank = {}, .score = {}, .cutoff = {}, .limit = node.limit, .reason = ""};
+  WhyNotStage stage{.node = path,
+                    .gave = false,
+                    .rank = {},
+                    .score = {},
+                    .cutoff = {},
+                    .limit = node.limit,
+                    .reason = ""};
   if (!result.hits.empty()) stage.cutoff = result.hits.back().score;
   Outcome outcome;
   if (const std::optional<size_t> place = PlaceOf(result.hits, row_)) {
@@ -157,7 +173,9 @@ absl::StatusOr<WhyNotResponse> WhyNotFinder::Find(RowId row, const NodeResult& r
   response_.rank = *response_.stages.back().rank;
   const bool before = response_.rank <= request_.offset;
   response_.verdict = absl::StrCat(name, " is hit ", response_.rank);
-  if (before) absl::StrAppend(&response_.verdict, ", before the page, which begins after hit ", request_.offset);
+  if (before)
+    absl::StrAppend(&response_.verdict, ", before the page, which begins after hit ",
+                    request_.offset);
   return std::move(response_);
 }
 

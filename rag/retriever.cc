@@ -108,9 +108,9 @@ absl::StatusOr<EmbeddedText> EmbedQuery(Collection& collection, EmbedderRegistry
   absl::StatusOr<std::vector<std::vector<float>>> vectors = (*embedder)->Embed(texts, cancel);
   if (!vectors.ok()) return vectors.status();
   if (vectors->front().empty()) {
-    return absl::InvalidArgumentError(
-        Concat("the text \"", Escape(text.substr(0, 80)), "\" says nothing to the embedder ",
-               (*embedder)->id(), ": it knows none of its words"));
+    return absl::InvalidArgumentError(Concat("the text \"", Escape(text.substr(0, 80)),
+                                             "\" says nothing to the embedder ", (*embedder)->id(),
+                                             ": it knows none of its words"));
   }
   return EmbeddedText{std::move(vectors->front()), (*embedder)->id()};
 }

@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "query/collection.h"
@@ -26,8 +27,9 @@ struct EmbeddedText {
   std::vector<float> vector;
   std::string embedder;  // its id
 };
-// A text as a vector of one dense field ("": the first with an embedder), by the embedder of the version read.
-// INVALID_ARGUMENT: no such field, or the text says nothing to the embedder. FAILED_PRECONDITION: the field has no embedder.
+// A text as a vector of one dense field ("": the first with an embedder), by the embedder of the
+// version read. INVALID_ARGUMENT: no such field, or the text says nothing to the embedder.
+// FAILED_PRECONDITION: the field has no embedder.
 absl::StatusOr<EmbeddedText> EmbedQuery(Collection& collection, EmbedderRegistry& embedders,
                                         std::string_view field, std::string_view text, Version at,
                                         const CancelToken& cancel);

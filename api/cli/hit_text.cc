@@ -77,7 +77,8 @@ std::string FormatHighlights(const v1::Hit& hit) {
     if (mark.element() > 0) absl::StrAppend(&out, "[", mark.element(), "]");
     absl::StrAppend(&out, ", bytes ", mark.begin(), "-", mark.end(), ")");
   }
-  if (hit.highlights_size() > kShown) absl::StrAppend(&out, ", and ", hit.highlights_size() - kShown, " more");
+  if (hit.highlights_size() > kShown)
+    absl::StrAppend(&out, ", and ", hit.highlights_size() - kShown, " more");
   if (!out.empty()) out += "\n";
   return out;
 }
@@ -115,8 +116,10 @@ std::string FormatGroups(const v1::SearchResponse& response, const std::string& 
   int next = 0;
   for (const v1::HitGroup& group : response.groups()) {
     google::protobuf::RepeatedPtrField<v1::Hit> hits;
-    for (uint32_t i = 0; i < group.hits() && next < response.hits_size(); ++i) *hits.Add() = response.hits(next++);
-    absl::StrAppend(&out, path, " = ", FormatValue(group.value()), "\n", FormatHits(hits, 1, query, explain));
+    for (uint32_t i = 0; i < group.hits() && next < response.hits_size(); ++i)
+      *hits.Add() = response.hits(next++);
+    absl::StrAppend(&out, path, " = ", FormatValue(group.value()), "\n",
+                    FormatHits(hits, 1, query, explain));
   }
   return out;
 }
@@ -128,7 +131,8 @@ std::string FormatFacets(const v1::SearchResponse& response) {
     for (const v1::ValueCount& count : facet.values()) {
       rows.push_back({FormatValue(count.value()), FormatCount(count.points())});
     }
-    absl::StrAppend(&out, "\n", FormatCounted(facet.distinct(), "value"), " of ", facet.path(), "\n");
+    absl::StrAppend(&out, "\n", FormatCounted(facet.distinct(), "value"), " of ", facet.path(),
+                    "\n");
     if (!rows.empty()) out += FormatTable({facet.path(), "points"}, rows);
   }
   return out;
@@ -137,7 +141,8 @@ std::string FormatFacets(const v1::SearchResponse& response) {
 std::string FormatWhyNot(const v1::WhyNotResponse& response) {
   std::vector<std::vector<std::string>> rows;
   for (const v1::WhyNotStage& stage : response.stages()) {
-    rows.push_back({stage.node(), stage.has_rank() ? FormatCount(stage.rank()) : "-", FormatCount(stage.limit()),
+    rows.push_back({stage.node(), stage.has_rank() ? FormatCount(stage.rank()) : "-",
+                    FormatCount(stage.limit()),
                     stage.has_score() ? absl::StrFormat("%.4g", stage.score()) : "-",
                     stage.has_cutoff() ? absl::StrFormat("%.4g", stage.cutoff()) : "-",
                     stage.gave() ? "gave it" : stage.reason()});

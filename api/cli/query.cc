@@ -230,10 +230,12 @@ void AddQueryCommand(CLI::App& app, Invocation& invocation) {
                    "YAML or JSON file of the request: its query tree and the keys of SearchRequest")
       ->type_name("FILE");
   command
-      ->add_option("--group-by", options->group_by,
-                   "payload field: hits in groups by its values; --limit is then the number of groups")
+      ->add_option(
+          "--group-by", options->group_by,
+          "payload field: hits in groups by its values; --limit is then the number of groups")
       ->type_name("PATH");
-  command->add_option("--group-hits", options->group_hits, "hits of each group, 1 to 100 (default 1)")
+  command
+      ->add_option("--group-hits", options->group_hits, "hits of each group, 1 to 100 (default 1)")
       ->check(CLI::Range(1, 100));
   command
       ->add_option("--facet", options->facets,
@@ -241,12 +243,17 @@ void AddQueryCommand(CLI::App& app, Invocation& invocation) {
       ->type_name("PATH")
       ->expected(1)
       ->take_all();
-  command->add_option("--distinct", options->distinct, "payload field: all of its values there, ascending")
+  command
+      ->add_option("--distinct", options->distinct,
+                   "payload field: all of its values there, ascending")
       ->type_name("PATH")
       ->expected(1)
       ->take_all();
-  command->add_flag("--highlight", options->highlight, "show which words of a hit's text were asked for");
-  command->add_option("--why-not", options->why_not, "say where this point falls out of the search, and by how much")
+  command->add_flag("--highlight", options->highlight,
+                    "show which words of a hit's text were asked for");
+  command
+      ->add_option("--why-not", options->why_not,
+                   "say where this point falls out of the search, and by how much")
       ->type_name("ID");
   command->add_flag("--plan", options->plan, "print what would be done, and search nothing");
   command->add_flag("--explain", options->explain,

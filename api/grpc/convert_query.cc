@@ -65,7 +65,8 @@ class QueryConverter {
         break;
     }
     return absl::InvalidArgumentError(
-        "query: a node is not set; give one of all, dense, text, fuse, text_query, recommend, rerank");
+        "query: a node is not set; give one of all, dense, text, fuse, text_query, recommend, "
+        "rerank");
   }
 
   absl::StatusOr<QueryNode> ConvertDense(const v1::DenseQuery& message) {
@@ -82,8 +83,10 @@ class QueryConverter {
   }
 
   static absl::StatusOr<int> EfSearchOf(uint32_t value) {
-    if (value <= static_cast<uint32_t>(std::numeric_limits<int>::max())) return static_cast<int>(value);
-    return absl::InvalidArgumentError(absl::StrCat("query: ef_search is ", value, ", at most 10000"));
+    if (value <= static_cast<uint32_t>(std::numeric_limits<int>::max()))
+      return static_cast<int>(value);
+    return absl::InvalidArgumentError(
+        absl::StrCat("query: ef_search is ", value, ", at most 10000"));
   }
 
   static absl::StatusOr<QueryNode> ConvertRecommend(v1::RecommendQuery&& message) {
@@ -102,12 +105,13 @@ class QueryConverter {
         leaf.strategy = RecommendStrategy::kBestScore;
         break;
       default:
-        return absl::InvalidArgumentError(
-            absl::StrCat("query: unknown recommend strategy ", int{message.strategy()},
-                         "; there are AVERAGE_VECTOR, BEST_SCORE"));
+        return absl::InvalidArgumentError(absl::StrCat("query: unknown recommend strategy ",
+                                                       int{message.strategy()},
+                                                       "; there are AVERAGE_VECTOR, BEST_SCORE"));
     }
     absl::Status status = ConvertExamples(*message.mutable_positive(), "positive", &leaf.positive);
-    if (status.ok()) status = ConvertExamples(*message.mutable_negative(), "negative", &leaf.negative);
+    if (status.ok())
+      status = ConvertExamples(*message.mutable_negative(), "negative", &leaf.negative);
     if (!status.ok()) return status;
     return NodeOf(std::move(leaf));
   }
@@ -115,17 +119,16 @@ class QueryConverter {
   static absl::Status ConvertExamples(google::protobuf::RepeatedPtrField<v1::Example>& messages,
                                       const char* name, std::vector<Example>* examples) {
     if (static_cast<size_t>(messages.size()) > QueryLimits::kMaxExamples) {
-      return absl::InvalidArgumentError(absl::StrCat("query: ", messages.size(), " ", name,
-                                                     " examples, at most ",
-                                                     QueryLimits::kMaxExamples));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "query: ", messages.size(), " ", name, " examples, at most ", QueryLimits::kMaxExamples));
     }
     for (const v1::Example& message : messages) {
       switch (message.example_case()) {
         case v1::Example::kId: {
           absl::StatusOr<PointId> id = PointIdOf(message.id());
           if (!id.ok()) {
-            return absl::InvalidArgumentError(absl::StrCat("query: ", name, "[", examples->size(),
-                                                           "]: ", id.status().message()));
+            return absl::InvalidArgumentError(
+                absl::StrCat("query: ", name, "[", examples->size(), "]: ", id.status().message()));
           }
           examples->emplace_back(*std::move(id));
           break;

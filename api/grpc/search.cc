@@ -76,8 +76,8 @@ class SearchService final : public v1::Search::Service {
   grpc::Status WhyNot(grpc::ServerContext* context, const v1::WhyNotRequest* request,
                       v1::WhyNotResponse* reply) override {
     return Serve(services_, *context, [&]() -> absl::Status {
-      auto collection = services_.database->GetCollection(PrincipalOf(*context),
-                                                          request->request().collection());
+      auto collection =
+          services_.database->GetCollection(PrincipalOf(*context), request->request().collection());
       if (!collection.ok()) return collection.status();
       absl::StatusOr<PointId> id = PointIdOf(request->id());
       if (!id.ok()) return id.status();
@@ -109,7 +109,8 @@ class SearchService final : public v1::Search::Service {
                                                const v1::SearchRequest& request, Version version,
                                                Collection& collection, std::string* embedder) {
     if (!request.collection().empty() || !request.at().empty()) {
-      return absl::InvalidArgumentError("collection and at are those of the batch; leave them out here");
+      return absl::InvalidArgumentError(
+          "collection and at are those of the batch; leave them out here");
     }
     if (!request.cursor().empty()) {
       return absl::InvalidArgumentError("a cursor names its own version; send it alone");

@@ -70,6 +70,32 @@ TEST(MessageYaml, JsonIsYaml) {
   EXPECT_EQ(request.limit(), 2u);
 }
 
+TEST(MessageYaml, ExamplesAreIdsOrVectorsAndChildrenOfRerankingsHaveTheirPlace) {
+  MessageFile file;
+  const v1::SearchRequest request = Read(R"(
+query:
+  rerank:
+    mmr: {text: space, lambda: 0.25}
+    child:
+      recommend: {positive: [7, a-b, [1, 2]], negative: [{id: "7"}], strategy: best_score}
+group_by: {path: genre}
+facets: [{path: genre}, {path: year, by_value: true}]
+)",
+                                         &file);
+  const v1::RecommendQuery& recommend = request.query().rerank().child().recommend();
+  EXPECT_EQ(recommend.positive(0).id().number(), 7u);
+  EXPECT_EQ(recommend.positive(1).id().text(), "a-b");
+  EXPECT_EQ(recommend.positive(2).vector().values_size(), 2);
+  EXPECT_EQ(recommend.negative(0).id().text(), "7");
+  EXPECT_EQ(recommend.strategy(), v1::RECOMMEND_STRATEGY_BEST_SCORE);
+  EXPECT_EQ(request.query().rerank().mmr().lambda(), 0.25);
+  EXPECT_EQ(request.group_by().path(), "genre");
+  EXPECT_TRUE(request.facets(1).by_value());
+  EXPECT_EQ(WithPlace(absl::NotFoundError("rerank[0].recommend: positive[0]: no point 7"), file)
+                .message(),
+            "tree.yaml:6:7: rerank[0].recommend: positive[0]: no point 7");
+}
+
 TEST(MessageYaml, ANodeWithoutOptionsMayBeEmpty) {
   EXPECT_TRUE(Read("query:\n  all:\n").query().has_all());
   EXPECT_TRUE(Read("query: {all: {}}").query().has_all());

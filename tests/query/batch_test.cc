@@ -10,7 +10,8 @@ class BatchTest : public QueryTest {
  protected:
   void SetUp() override {
     QueryTest::SetUp();
-    Upsert({Point(1, {1, 0}, R"({"year": 2001})"), Point(2, {2, 0}, R"({"year": 2002})"), Point(3, {3, 0})});
+    Upsert({Point(1, {1, 0}, R"({"year": 2001})"), Point(2, {2, 0}, R"({"year": 2002})"),
+            Point(3, {3, 0})});
   }
   std::string BatchError(const std::vector<SearchRequest>& requests) const {
     return collection_->SearchBatch(requests).status().ToString();
@@ -18,7 +19,8 @@ class BatchTest : public QueryTest {
 };
 
 TEST_F(BatchTest, GivesWhatEachRequestAloneGives) {
-  std::vector<SearchRequest> requests = {Request(Dense({0, 0})), Request(All(), 1), Request(Dense({3, 0}), 2)};
+  std::vector<SearchRequest> requests = {Request(Dense({0, 0})), Request(All(), 1),
+                                         Request(Dense({3, 0}), 2)};
   requests[0].filter = requests[2].filter = Compare("year", FilterOp::kGe, int64_t{2001});
   const absl::StatusOr<std::vector<SearchResponse>> responses = collection_->SearchBatch(requests);
   ASSERT_TRUE(responses.ok()) << responses.status();
@@ -39,18 +41,21 @@ TEST_F(BatchTest, IsOfOneVersionAndOnePrincipal) {
   requests[0].at = requests[1].at = At(1);
   EXPECT_EQ((*collection_->SearchBatch(requests))[1].hits.size(), 3u);
   requests[1].at = At(2);
-  EXPECT_THAT(BatchError(requests), HasSubstr("requests[1]: it reads version 2, the first request version 1"));
+  EXPECT_THAT(BatchError(requests),
+              HasSubstr("requests[1]: it reads version 2, the first request version 1"));
   requests[1].at = At(1);
   requests[1].principal.subject = "alice";
   EXPECT_THAT(BatchError(requests), HasSubstr("requests[1]: it has another principal"));
 }
 
 TEST_F(BatchTest, ErrorsNameTheRequest) {
-  EXPECT_THAT(BatchError({Request(All()), Request(Dense({1}))}), HasSubstr("requests[1]: dense: the vector has 1 dimensions"));
+  EXPECT_THAT(BatchError({Request(All()), Request(Dense({1}))}),
+              HasSubstr("requests[1]: dense: the vector has 1 dimensions"));
   SearchRequest paged = Request(All(), 1);
   paged.cursor = Search(paged).next_cursor;
   EXPECT_THAT(BatchError({paged}), HasSubstr("requests[0]: a cursor names its own version"));
-  EXPECT_THAT(BatchError(std::vector<SearchRequest>(101, Request(All()))), HasSubstr("101 requests in one batch, over 100"));
+  EXPECT_THAT(BatchError(std::vector<SearchRequest>(101, Request(All()))),
+              HasSubstr("101 requests in one batch, over 100"));
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// Formulas: any text is refused with its place, or has a value that is finite or none, whatever the values are.
+// Formulas: any text is refused with its place, or has a value that is finite or none, whatever the
+// values are.
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
@@ -8,9 +9,11 @@
 #include "query/formula.h"
 
 std::vector<std::string> FuzzSeeds() {
-  return {"score * (1 + 0.2 * log1p(default(likes, 0))) * exp_decay(published, datetime('2026-11-23'), days(30))",
-          "geo_distance(lat, lon, 52.5, 13.4) / 1e3 - -min(score, `lat`, pow(2, 3))",
-          "gauss_decay(lat, 0, 10, 1, 0.3) + linear_decay(lon, 1, 2)"};
+  return {
+      "score * (1 + 0.2 * log1p(default(likes, 0))) * exp_decay(published, datetime('2026-11-23'), "
+      "days(30))",
+      "geo_distance(lat, lon, 52.5, 13.4) / 1e3 - -min(score, `lat`, pow(2, 3))",
+      "gauss_decay(lat, 0, 10, 1, 0.3) + linear_decay(lon, 1, 2)"};
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

@@ -159,8 +159,8 @@ class ModelTest : public QueryTest {
   }
 
   RerankNode RandomRerank(int depth) {
-    static const char* const kFormulas[] = {"score * 2 + 1", "default(year, 3) - score / 4", "-year",
-                                            "max(score, year)", "score / year"};
+    static const char* const kFormulas[] = {"score * 2 + 1", "default(year, 3) - score / 4",
+                                            "-year", "max(score, year)", "score / year"};
     RerankNode rerank;
     const std::string field = OneIn(2) ? "l2" : "ip";
     switch (Below(3)) {
@@ -168,8 +168,8 @@ class ModelTest : public QueryTest {
         rerank.method = ExactRerank{.field = field, .vector = Whole(3)};
         break;
       case 1:
-        rerank.method =
-            MmrRerank{.field = field, .vector = Whole(3), .lambda = static_cast<double>(Below(5)) / 4};
+        rerank.method = MmrRerank{
+            .field = field, .vector = Whole(3), .lambda = static_cast<double>(Below(5)) / 4};
         break;
       default:
         rerank.method = FormulaRerank{.formula = kFormulas[Below(5)],
@@ -230,7 +230,8 @@ class ModelTest : public QueryTest {
     if (!OneIn(6)) return;
     request.offset = 0;
     request.limit = static_cast<uint32_t>(1 + Below(8));
-    request.group_by = GroupBy{.path = OneIn(2) ? "year" : "lang", .hits = static_cast<uint32_t>(1 + Below(4))};
+    request.group_by =
+        GroupBy{.path = OneIn(2) ? "year" : "lang", .hits = static_cast<uint32_t>(1 + Below(4))};
     request.facets = {{.path = request.group_by->path, .limit = 100, .by_value = true}};
     const absl::StatusOr<SearchResponse> response = collection_->Search(request);
     ASSERT_TRUE(response.ok()) << response.status();

@@ -15,7 +15,8 @@ class RecommendTest : public QueryTest {
     QueryTest::SetUp();
     std::vector<PointInput> points;
     for (uint64_t i = 1; i <= 6; ++i) {
-      points.push_back(Point(i, {static_cast<float>(i), 0}, "{\"year\":" + std::to_string(i) + "}"));
+      points.push_back(
+          Point(i, {static_cast<float>(i), 0}, "{\"year\":" + std::to_string(i) + "}"));
     }
     PointInput bare;
     bare.id = Id(7);
@@ -46,9 +47,10 @@ TEST_F(RecommendTest, AverageIsOfIdsAndVectorsAndLeavesThePointsOut) {
 }
 
 TEST_F(RecommendTest, BestScoreTakesTheNearestExampleOfEachKind) {
-  const SearchResponse response =
-      Search(Request(Like({Id(1), std::vector<float>{5.5, 0}}, {Id(3)}, RecommendStrategy::kBestScore)));
-  // 5 and 6 are at 0.25 from the vector; 2 is as near to 1 as to 3, and 4 nearer to 3 than to the vector.
+  const SearchResponse response = Search(
+      Request(Like({Id(1), std::vector<float>{5.5, 0}}, {Id(3)}, RecommendStrategy::kBestScore)));
+  // 5 and 6 are at 0.25 from the vector; 2 is as near to 1 as to 3, and 4 nearer to 3 than to the
+  // vector.
   EXPECT_THAT(Ids(response), ElementsAre(5, 6, 2, 4));
   EXPECT_EQ(response.hits[0].score, BestScoreOf(-0.25f, -4));
   EXPECT_EQ(response.hits[2].score, BestScoreOf(-1, -1));
@@ -56,7 +58,8 @@ TEST_F(RecommendTest, BestScoreTakesTheNearestExampleOfEachKind) {
 }
 
 TEST_F(RecommendTest, BestScoreOfNegativesAloneGoesAway) {
-  EXPECT_THAT(Ids(Search(Request(Like({}, {Id(1)}, RecommendStrategy::kBestScore)))), ElementsAre(6, 5, 4, 3, 2));
+  EXPECT_THAT(Ids(Search(Request(Like({}, {Id(1)}, RecommendStrategy::kBestScore)))),
+              ElementsAre(6, 5, 4, 3, 2));
 }
 
 TEST_F(RecommendTest, FiltersPagesAndFusionsHold) {
@@ -66,7 +69,8 @@ TEST_F(RecommendTest, FiltersPagesAndFusionsHold) {
   EXPECT_THAT(Ids(first), ElementsAre(3, 5));
   request.cursor = first.next_cursor;
   Delete({2});
-  EXPECT_THAT(Ids(Search(request)), ElementsAre(6)) << "the examples are those of the first page's version";
+  EXPECT_THAT(Ids(Search(request)), ElementsAre(6))
+      << "the examples are those of the first page's version";
   request.cursor.clear();
   EXPECT_THAT(SearchError(request), HasSubstr("recommend: positive[0]: no point 2 at version 2"));
   request.query = Fuse({Like({Id(4)}), Dense({1, 0})});
@@ -76,12 +80,16 @@ TEST_F(RecommendTest, FiltersPagesAndFusionsHold) {
 TEST_F(RecommendTest, BadExamplesAreNamed) {
   EXPECT_THAT(SearchError(Request(Fuse({All(), Like({Id(1), Id(99)})}))),
               HasSubstr("NOT_FOUND: fuse[1].recommend: positive[1]: no point 99 at version 1"));
-  EXPECT_THAT(SearchError(Request(Like({Id(1)}, {Id(7)}))),
-              HasSubstr("FAILED_PRECONDITION: recommend: negative[0]: point 7 has no vector in field 'v'"));
-  EXPECT_THAT(SearchError(Request(Like({std::vector<float>{1}}))), HasSubstr("positive[0]: the vector has 1 dimensions"));
+  EXPECT_THAT(
+      SearchError(Request(Like({Id(1)}, {Id(7)}))),
+      HasSubstr("FAILED_PRECONDITION: recommend: negative[0]: point 7 has no vector in field 'v'"));
+  EXPECT_THAT(SearchError(Request(Like({std::vector<float>{1}}))),
+              HasSubstr("positive[0]: the vector has 1 dimensions"));
   EXPECT_THAT(SearchError(Request(Like({}))), HasSubstr("it needs examples"));
-  EXPECT_THAT(SearchError(Request(Like({}, {Id(1)}))), HasSubstr("average_vector needs a positive example"));
-  EXPECT_THAT(SearchError(Request(Like(std::vector<Example>(101, Id(1))))), HasSubstr("101 examples, over 100"));
+  EXPECT_THAT(SearchError(Request(Like({}, {Id(1)}))),
+              HasSubstr("average_vector needs a positive example"));
+  EXPECT_THAT(SearchError(Request(Like(std::vector<Example>(101, Id(1))))),
+              HasSubstr("101 examples, over 100"));
 }
 
 TEST_F(RecommendTest, AHiddenPointIsNoExample) {

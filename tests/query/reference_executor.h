@@ -54,7 +54,8 @@ class ReferenceExecutor {
 
   const Row& row(RowId id) const { return rows_[id.value]; }
 
-  // Whether all examples of the tree are points that the principal sees and that have a vector in the field.
+  // Whether all examples of the tree are points that the principal sees and that have a vector in
+  // the field.
   bool HasExamples(const QueryNode& node, const Principal& principal, uint64_t at) const {
     const Scope scope{principal, at, 0};
     if (const auto* fuse = std::get_if<FuseNode>(&node.node)) {
@@ -89,21 +90,25 @@ class ReferenceExecutor {
     std::vector<PayloadValue> values;
     if (path == "year" && row.year) values.emplace_back(*row.year);
     for (const std::string& lang : path == "lang" ? row.lang : std::vector<std::string>()) {
-      if (std::find(values.begin(), values.end(), PayloadValue(lang)) == values.end()) values.emplace_back(lang);
+      if (std::find(values.begin(), values.end(), PayloadValue(lang)) == values.end())
+        values.emplace_back(lang);
     }
     return values;
   }
-  std::map<PayloadValue, uint64_t> CountValues(const std::string& path, const SearchRequest& request, uint64_t at) const {
+  std::map<PayloadValue, uint64_t> CountValues(const std::string& path,
+                                               const SearchRequest& request, uint64_t at) const {
     std::map<PayloadValue, uint64_t> counts;
     for (size_t i = 0; i < rows_.size(); ++i) {
-      if (!Seen(i, request.principal, at) || (request.filter && !Meets(rows_[i], *request.filter))) continue;
+      if (!Seen(i, request.principal, at) || (request.filter && !Meets(rows_[i], *request.filter)))
+        continue;
       for (const PayloadValue& value : ValuesOf(rows_[i], path)) ++counts[value];
     }
     return counts;
   }
 
   // The groups of the request, by their best hits.
-  std::vector<std::pair<PayloadValue, std::vector<RankedRow>>> Group(const SearchRequest& request, uint64_t at) const {
+  std::vector<std::pair<PayloadValue, std::vector<RankedRow>>> Group(const SearchRequest& request,
+                                                                     uint64_t at) const {
     const size_t wanted = request.limit * request.group_by->hits;
     std::vector<const Filter*> filters;
     if (request.filter) filters.push_back(&*request.filter);
@@ -113,7 +118,8 @@ class ReferenceExecutor {
     std::vector<std::pair<PayloadValue, std::vector<RankedRow>>> groups;
     for (const RankedRow& hit : hits) {
       for (const PayloadValue& value : ValuesOf(rows_[hit.row.value], request.group_by->path)) {
-        auto group = std::find_if(groups.begin(), groups.end(), [&](const auto& known) { return known.first == value; });
+        auto group = std::find_if(groups.begin(), groups.end(),
+                                  [&](const auto& known) { return known.first == value; });
         if (group == groups.end()) {
           if (groups.size() == request.limit) continue;
           groups.push_back({value, {}});
@@ -253,7 +259,8 @@ class ReferenceExecutor {
                           : *std::min_element(row.lang.begin(), row.lang.end());
   }
 
-  std::vector<RankedRow> RunRerank(const RerankNode& rerank, const std::vector<const Filter*>& filters,
+  std::vector<RankedRow> RunRerank(const RerankNode& rerank,
+                                   const std::vector<const Filter*>& filters,
                                    const Scope& scope) const {
     const QueryNode& child = rerank.children[0];
     const auto* mmr = std::get_if<MmrRerank>(&rerank.method);
@@ -270,7 +277,9 @@ class ReferenceExecutor {
         if (score) hits.push_back({candidate.row, *score});
       } else {
         const auto& formula = std::get<FormulaRerank>(rerank.method);
-        hits.push_back({candidate.row, FormulaValue(formula.formula, candidate.score, row).value_or(formula.missing)});
+        hits.push_back(
+            {candidate.row,
+             FormulaValue(formula.formula, candidate.score, row).value_or(formula.missing)});
       }
     }
     std::sort(hits.begin(), hits.end());
@@ -279,7 +288,9 @@ class ReferenceExecutor {
 
   // The formula of Carbonell and Goldstein, all of it computed anew for each choice.
   std::vector<RankedRow> RunMmr(const MmrRerank& mmr, std::vector<RankedRow> candidates) const {
-    std::erase_if(candidates, [&](const RankedRow& c) { return !rows_[c.row.value].vectors.contains(mmr.field); });
+    std::erase_if(candidates, [&](const RankedRow& c) {
+      return !rows_[c.row.value].vectors.contains(mmr.field);
+    });
     std::vector<RankedRow> chosen;
     while (!candidates.empty()) {
       for (RankedRow& candidate : candidates) {
@@ -287,7 +298,8 @@ class ReferenceExecutor {
         candidate.score = mmr.lambda * *Similarity(mmr.field, mmr.vector, row);
         double nearest = -INFINITY;
         for (const RankedRow& other : chosen) {
-          nearest = std::max(nearest, *Similarity(mmr.field, rows_[other.row.value].vectors.at(mmr.field), row));
+          nearest = std::max(
+              nearest, *Similarity(mmr.field, rows_[other.row.value].vectors.at(mmr.field), row));
         }
         if (!chosen.empty()) candidate.score -= (1 - mmr.lambda) * nearest;
       }
@@ -327,8 +339,9 @@ class ReferenceExecutor {
   }
 
   // Examples as vectors; nullopt where row `i` is one of them.
-  std::optional<std::vector<std::vector<float>>> Vectors(const std::vector<Example>& examples, const RecommendLeaf& leaf,
-                                                         size_t i, const Scope& scope) const {
+  std::optional<std::vector<std::vector<float>>> Vectors(const std::vector<Example>& examples,
+                                                         const RecommendLeaf& leaf, size_t i,
+                                                         const Scope& scope) const {
     std::vector<std::vector<float>> vectors;
     for (const Example& example : examples) {
       if (const auto* vector = std::get_if<std::vector<float>>(&example)) {
@@ -342,7 +355,8 @@ class ReferenceExecutor {
     return vectors;
   }
 
-  std::optional<double> RecommendScore(const RecommendLeaf& leaf, size_t i, const Scope& scope) const {
+  std::optional<double> RecommendScore(const RecommendLeaf& leaf, size_t i,
+                                       const Scope& scope) const {
     const auto positive = Vectors(leaf.positive, leaf, i, scope);
     const auto negative = Vectors(leaf.negative, leaf, i, scope);
     if (!positive || !negative || !rows_[i].vectors.contains(leaf.field)) return std::nullopt;
@@ -351,15 +365,18 @@ class ReferenceExecutor {
       for (size_t d = 0; d < query.size(); ++d) {
         double mean = 0;
         double against = 0;
-        for (const auto& vector : *positive) mean += vector[d] / static_cast<double>(positive->size());
-        for (const auto& vector : *negative) against += vector[d] / static_cast<double>(negative->size());
+        for (const auto& vector : *positive)
+          mean += vector[d] / static_cast<double>(positive->size());
+        for (const auto& vector : *negative)
+          against += vector[d] / static_cast<double>(negative->size());
         query[d] = static_cast<float>(negative->empty() ? mean : 2 * mean - against);
       }
       return Similarity(leaf.field, query, rows_[i]);
     }
     const auto best = [&](const std::vector<std::vector<float>>& vectors) {
       double greatest = -INFINITY;
-      for (const auto& vector : vectors) greatest = std::max(greatest, *Similarity(leaf.field, vector, rows_[i]));
+      for (const auto& vector : vectors)
+        greatest = std::max(greatest, *Similarity(leaf.field, vector, rows_[i]));
       return greatest;
     };
     const double p = best(*positive);
@@ -370,18 +387,21 @@ class ReferenceExecutor {
   }
 
   // The formulas that the model test draws from; nullopt: no value.
-  static std::optional<double> FormulaValue(const std::string& formula, double score, const Row& row) {
+  static std::optional<double> FormulaValue(const std::string& formula, double score,
+                                            const Row& row) {
     const auto year = [&] { return static_cast<double>(*row.year); };
     if (formula == "score * 2 + 1") return score * 2 + 1;
     if (formula == "default(year, 3) - score / 4") return (row.year ? year() : 3) - score / 4;
     if (!row.year) return std::nullopt;
     if (formula == "-year") return -year();
     if (formula == "max(score, year)") return std::max(score, year());
-    if (formula == "score / year") return year() == 0 ? std::nullopt : std::optional<double>(score / year());
+    if (formula == "score / year")
+      return year() == 0 ? std::nullopt : std::optional<double>(score / year());
     return std::nullopt;
   }
 
-  std::optional<double> Similarity(const std::string& field, const std::vector<float>& vector, const Row& row) const {
+  std::optional<double> Similarity(const std::string& field, const std::vector<float>& vector,
+                                   const Row& row) const {
     const auto found = row.vectors.find(field);
     if (found == row.vectors.end()) return std::nullopt;
     const Metric metric = schema_.dense[schema_.FindDense(field)].metric;

@@ -1,5 +1,4 @@
 #include "query/rerank_mmr.h"
-
 #include "tests/query/query_fixture.h"
 
 namespace vouch {
@@ -17,8 +16,10 @@ class RerankTest : public QueryTest {
     bare.id = Id(6);
     bare.payload = R"({"text": "fox"})";
     Upsert({Point(1, {1, 0}, R"({"year": 2001, "text": "fox", "archived": true})"),
-            Point(2, {1.1f, 0}, R"({"year": 2002, "text": "fox fox"})"), Point(3, {0, 3}, R"({"year": 2003, "text": "fox fox fox"})"),
-            Point(4, {-2, 0}, R"({"year": 2004})"), Point(5, {0, -4}, R"({"text": "fox deer"})"), std::move(bare)});
+            Point(2, {1.1f, 0}, R"({"year": 2002, "text": "fox fox"})"),
+            Point(3, {0, 3}, R"({"year": 2003, "text": "fox fox fox"})"),
+            Point(4, {-2, 0}, R"({"year": 2004})"), Point(5, {0, -4}, R"({"text": "fox deer"})"),
+            std::move(bare)});
   }
 
   static QueryNode Over(QueryNode child, decltype(RerankNode::method) method) {
@@ -36,8 +37,10 @@ class RerankTest : public QueryTest {
 };
 
 TEST_F(RerankTest, ExactScoresTheChildsHitsAnew) {
-  const SearchResponse response = Search(Request(Over(Text("fox"), ExactRerank{.field = "v", .vector = {0, 2}})));
-  EXPECT_THAT(Ids(response), ElementsAre(3, 1, 2, 5)) << "4 is no hit of the child, 6 has no vector";
+  const SearchResponse response =
+      Search(Request(Over(Text("fox"), ExactRerank{.field = "v", .vector = {0, 2}})));
+  EXPECT_THAT(Ids(response), ElementsAre(3, 1, 2, 5))
+      << "4 is no hit of the child, 6 has no vector";
   EXPECT_EQ(response.hits[0].score, -1);
   EXPECT_EQ(response.hits[1].score, -5);
 }
@@ -51,10 +54,11 @@ TEST_F(RerankTest, OnlyTheChildsHitsAreLookedAt) {
 
 TEST_F(RerankTest, MmrPrefersWhatIsUnlikeTheChosen) {
   // 2 is nearly 1; the others are far from both and from one another.
-  EXPECT_THAT(Ids(Search(Request(Over(Dense({1, 0}), MmrRerank{.field = "v", .vector = {0.9f, 0}, .lambda = 1})))),
+  EXPECT_THAT(Ids(Search(Request(
+                  Over(Dense({1, 0}), MmrRerank{.field = "v", .vector = {0.9f, 0}, .lambda = 1})))),
               ElementsAre(1, 2, 4, 3, 5));
-  const SearchResponse half =
-      Search(Request(Over(Dense({1, 0}), MmrRerank{.field = "v", .vector = {0.9f, 0}, .lambda = 0.5})));
+  const SearchResponse half = Search(
+      Request(Over(Dense({1, 0}), MmrRerank{.field = "v", .vector = {0.9f, 0}, .lambda = 0.5})));
   ASSERT_EQ(half.hits.size(), 5u);
   EXPECT_EQ(Ids(half).front(), 1u);
   EXPECT_NEAR(half.hits[0].score, -0.005, 1e-6);
@@ -62,7 +66,8 @@ TEST_F(RerankTest, MmrPrefersWhatIsUnlikeTheChosen) {
 }
 
 TEST_F(RerankTest, MmrPagesAreTheWholeList) {
-  SearchRequest request = Request(Over(All(), MmrRerank{.field = "v", .vector = {1, 0}, .lambda = 0.3}), 5);
+  SearchRequest request =
+      Request(Over(All(), MmrRerank{.field = "v", .vector = {1, 0}, .lambda = 0.3}), 5);
   const std::vector<uint64_t> whole = Ids(Search(request));
   ASSERT_EQ(whole.size(), 5u);
   request.limit = 2;
@@ -78,17 +83,20 @@ TEST_F(RerankTest, MmrPagesAreTheWholeList) {
 }
 
 TEST_F(RerankTest, FormulaOverScoreAndPayload) {
-  EXPECT_THAT(Ids(Search(Request(By("year", All())))), ElementsAre(4, 3, 2, 1, 5, 6)) << "0 where there is no year";
+  EXPECT_THAT(Ids(Search(Request(By("year", All())))), ElementsAre(4, 3, 2, 1, 5, 6))
+      << "0 where there is no year";
   EXPECT_THAT(Ids(Search(Request(By("-year", All(), -1e9)))), ElementsAre(1, 2, 3, 4, 5, 6));
-  EXPECT_THAT(Ids(Search(Request(By("default(year, 2002.5)", All())))), ElementsAre(4, 3, 5, 6, 2, 1));
-  EXPECT_THAT(Ids(Search(Request(By("default(archived, 0) * 100 + score", Dense({-2, 0}))))), ElementsAre(1, 4, 2, 3, 5));
+  EXPECT_THAT(Ids(Search(Request(By("default(year, 2002.5)", All())))),
+              ElementsAre(4, 3, 5, 6, 2, 1));
+  EXPECT_THAT(Ids(Search(Request(By("default(archived, 0) * 100 + score", Dense({-2, 0}))))),
+              ElementsAre(1, 4, 2, 3, 5));
   const SearchResponse response = Search(Request(By("score * 2", Dense({0, 2}))));
   EXPECT_EQ(response.hits[0].score, -2);
 }
 
 TEST_F(RerankTest, UnderAFusionAndOverOne) {
-  const SearchResponse response =
-      Search(Request(By("score + year / 1e6", Fuse({Dense({1, 0}), By("-score", Text("fox"))}), -1)));
+  const SearchResponse response = Search(
+      Request(By("score + year / 1e6", Fuse({Dense({1, 0}), By("-score", Text("fox"))}), -1)));
   EXPECT_EQ(response.hits.size(), 6u);
   EXPECT_EQ(response.hits.back().score, -1);
 }
@@ -111,19 +119,26 @@ TEST_F(RerankTest, TheLedgerSaysWhatScoresAreMadeOf) {
 
   request.query = Over(All(), MmrRerank{.field = "v", .vector = {1, 0}, .lambda = 0.5});
   EXPECT_EQ(Search(request).hits[0].explanation[0].note, "similarity 0 to the vector");
-  EXPECT_THAT(Search(request).hits[1].explanation[0].note, HasSubstr("to the nearest chosen before"));
+  EXPECT_THAT(Search(request).hits[1].explanation[0].note,
+              HasSubstr("to the nearest chosen before"));
 }
 
 TEST_F(RerankTest, MistakesAreNamed) {
-  EXPECT_THAT(SearchError(Request(By("yaer", All()))), HasSubstr("rerank: formula: unknown field 'yaer'"));
-  EXPECT_THAT(SearchError(Request(By("1", All(), std::nan("")))), HasSubstr("rerank: missing is not a finite number"));
-  EXPECT_THAT(SearchError(Request(Over(All(), MmrRerank{.field = "v", .vector = {1, 0}, .lambda = 1.5}))),
-              HasSubstr("lambda 1.5 is not in 0 … 1"));
-  EXPECT_THAT(SearchError(Request(Over(Limited(All(), 1001), MmrRerank{.field = "v", .vector = {1, 0}}))),
-              HasSubstr("its child's limit 1001 is over 1000"));
-  EXPECT_THAT(SearchError(Request(Over(All(), ExactRerank{.field = "w", .vector = {1, 0}}))), HasSubstr("'w'"));
-  EXPECT_THAT(SearchError(Request(Over(Dense({1, 2, 3}), ExactRerank{.field = "v", .vector = {1, 0}}))),
-              HasSubstr("rerank[0].dense: the vector has 3 dimensions"));
+  EXPECT_THAT(SearchError(Request(By("yaer", All()))),
+              HasSubstr("rerank: formula: unknown field 'yaer'"));
+  EXPECT_THAT(SearchError(Request(By("1", All(), std::nan("")))),
+              HasSubstr("rerank: missing is not a finite number"));
+  EXPECT_THAT(
+      SearchError(Request(Over(All(), MmrRerank{.field = "v", .vector = {1, 0}, .lambda = 1.5}))),
+      HasSubstr("lambda 1.5 is not in 0 … 1"));
+  EXPECT_THAT(
+      SearchError(Request(Over(Limited(All(), 1001), MmrRerank{.field = "v", .vector = {1, 0}}))),
+      HasSubstr("its child's limit 1001 is over 1000"));
+  EXPECT_THAT(SearchError(Request(Over(All(), ExactRerank{.field = "w", .vector = {1, 0}}))),
+              HasSubstr("'w'"));
+  EXPECT_THAT(
+      SearchError(Request(Over(Dense({1, 2, 3}), ExactRerank{.field = "v", .vector = {1, 0}}))),
+      HasSubstr("rerank[0].dense: the vector has 3 dimensions"));
   QueryNode childless = Over(All(), ExactRerank{.field = "v", .vector = {1, 0}});
   std::get<RerankNode>(childless.node).children.clear();
   EXPECT_THAT(SearchError(Request(childless)), HasSubstr("a reranking has one child, not 0"));

@@ -7,13 +7,14 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-// Points 1 to 8 at (1, 0) to (8, 0). Languages: en de en fr de,en (none) en,en de; years 2001 and 2002 in turn.
+// Points 1 to 8 at (1, 0) to (8, 0). Languages: en de en fr de,en (none) en,en de; years 2001 and
+// 2002 in turn.
 class ResultOptionsTest : public QueryTest {
  protected:
   void SetUp() override {
     QueryTest::SetUp();
-    static const char* const kLangs[] = {R"("en")", R"("de")", R"("en")", R"("fr")", R"(["de","en"])", "null",
-                                         R"(["en","en"])", R"("de")"};
+    static const char* const kLangs[] = {R"("en")",        R"("de")", R"("en")",        R"("fr")",
+                                         R"(["de","en"])", "null",    R"(["en","en"])", R"("de")"};
     std::vector<PointInput> points;
     for (uint64_t i = 1; i <= 8; ++i) {
       points.push_back(Point(i, {static_cast<float>(i), 0},
@@ -28,7 +29,8 @@ class ResultOptionsTest : public QueryTest {
     size_t next = 0;
     for (const HitGroup& group : response.groups) {
       std::string text = std::get<std::string>(group.value) + ":";
-      for (uint32_t i = 0; i < group.hits; ++i) absl::StrAppend(&text, " ", response.hits[next++].id.number());
+      for (uint32_t i = 0; i < group.hits; ++i)
+        absl::StrAppend(&text, " ", response.hits[next++].id.number());
       groups.push_back(text);
     }
     EXPECT_EQ(next, response.hits.size());
@@ -43,7 +45,8 @@ class ResultOptionsTest : public QueryTest {
     std::vector<std::string> values;
     for (const ValueCount& count : facet.values) {
       const auto* text = std::get_if<std::string>(&count.value);
-      values.push_back(absl::StrCat(text != nullptr ? *text : absl::StrCat(std::get<int64_t>(count.value)), " ", count.rows));
+      values.push_back(absl::StrCat(
+          text != nullptr ? *text : absl::StrCat(std::get<int64_t>(count.value)), " ", count.rows));
     }
     return values;
   }
@@ -59,7 +62,8 @@ TEST_F(ResultOptionsTest, GroupsUnderAFilterAndOverAnOrder) {
   SearchRequest request = Grouped(10, 2);
   request.filter = Compare("year", FilterOp::kEq, int64_t{2001});
   EXPECT_THAT(Groups(Search(request)), ElementsAre("de: 2 8", "fr: 4"));
-  request.query = {.node = AllLeaf{.order_by = "lang", .descending = true}, .filter = std::nullopt, .limit = 0};
+  request.query = {
+      .node = AllLeaf{.order_by = "lang", .descending = true}, .filter = std::nullopt, .limit = 0};
   EXPECT_THAT(Groups(Search(request)), ElementsAre("fr: 4", "de: 2 8"));
 }
 
@@ -99,11 +103,14 @@ TEST_F(ResultOptionsTest, BadGroupingsAreRefused) {
 
 TEST_F(ResultOptionsTest, FacetsCountTheRowsThatTheFilterAllows) {
   SearchRequest request = Request(Text("nothing"), 1);
-  request.facets = {{.path = "lang"}, {.path = "year", .limit = 10, .by_value = true}, {.path = "lang", .limit = 1}};
+  request.facets = {{.path = "lang"},
+                    {.path = "year", .limit = 10, .by_value = true},
+                    {.path = "lang", .limit = 1}};
   SearchResponse response = Search(request);
   EXPECT_TRUE(response.hits.empty()) << "whatever the query finds";
   ASSERT_EQ(response.facets.size(), 3u);
-  EXPECT_THAT(Values(response.facets[0]), ElementsAre("en 4", "de 3", "fr 1")) << "7 counts once for en";
+  EXPECT_THAT(Values(response.facets[0]), ElementsAre("en 4", "de 3", "fr 1"))
+      << "7 counts once for en";
   EXPECT_EQ(response.facets[0].distinct, 3u);
   EXPECT_THAT(Values(response.facets[1]), ElementsAre("2001 4", "2002 4"));
   EXPECT_THAT(Values(response.facets[2]), ElementsAre("en 4"));
@@ -158,7 +165,8 @@ TEST_F(ResultOptionsTest, HighlightsAreBytesOfTheText) {
 TEST_F(ResultOptionsTest, HighlightsOfArraysNameTheElementAndAreBounded) {
   std::string many;
   for (int i = 0; i < 150; ++i) many += "wolf ";
-  Upsert({Point(50, {0, 0}, R"({"text": ["ein Wölfchen", "a wolf", 3, "the wolf"]})"), Point(51, {0, 0}, R"({"text": ")" + many + "\"}")});
+  Upsert({Point(50, {0, 0}, R"({"text": ["ein Wölfchen", "a wolf", 3, "the wolf"]})"),
+          Point(51, {0, 0}, R"({"text": ")" + many + "\"}")});
   SearchRequest request = Request(Text("wolf wölfchen"));
   request.highlight = true;
   const SearchResponse response = Search(request);
