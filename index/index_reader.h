@@ -120,8 +120,10 @@ class IndexReader {
   absl::StatusOr<std::vector<RowId>> OrderRows(const PayloadOrder& order, const RowMask& mask,
                                                RowId after, size_t limit,
                                                const CancelToken& cancel) const;
-  // The values of a row, in the order of its payload; none for a row that is not below rows_at.
-  std::vector<PayloadValue> PayloadOf(int field, RowId row) const;
+  // The first `limit` values of a row, in the order of its payload; none for a row that is not below
+  // rows_at.
+  std::vector<PayloadValue> PayloadOf(int field, RowId row,
+                                      size_t limit = ~size_t{0}) const;
   // All values that an allowed row has, ascending; a row counts once for each of its distinct
   // values. Over `max_values` values are RESOURCE_EXHAUSTED.
   absl::StatusOr<std::vector<ValueCount>> CountValues(int field, const RowMask& mask,

@@ -91,15 +91,16 @@ absl::StatusOr<std::vector<RowId>> IndexReader::OrderRows(const PayloadOrder& or
   return rows;
 }
 
-std::vector<PayloadValue> IndexReader::PayloadOf(int field, RowId row) const {
+std::vector<PayloadValue> IndexReader::PayloadOf(int field, RowId row, size_t limit) const {
   std::vector<PayloadValue> values;
   if (row.value >= rows_at_) return values;
   const Segment& segment = *segments_->segments[segments_->FindSegment(row)];
   const Column& column = segment.payload->column(static_cast<size_t>(field));
   const Column::Places places = column.PlacesOf(segment.LocalRow(row));
-  values.reserve(places.end - places.begin);
-  for (uint32_t place = places.begin; place < places.end; ++place) {
-    values.push_back(column.ValueOf(column.CodeAt(place)));
+  const size_t count = std::min<size_t>(limit, places.end - places.begin);
+  values.reserve(count);
+  for (size_t i = 0; i < count; ++i) {
+    values.push_back(column.ValueOf(column.CodeAt(places.begin + static_cast<uint32_t>(i))));
   }
   return values;
 }

@@ -1,7 +1,9 @@
 #include "query/group.h"
 
 #include <algorithm>
+#include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "query/query_tree.h"
 
 namespace vouch {
@@ -14,30 +16,30 @@ constexpr size_t kDefaultDepth = 1'000;
 
 }  // namespace
 
-GroupedHits GroupHits(const IndexReader& reader, std::span<const RankedRow> hits,
-                      const GroupLimits& limits) {
+absl::StatusOr<GroupedHits> GroupHits(const IndexReader& reader, std::span<const RankedRow> hits,
+                                      const GroupLimits& limits, const CancelToken& cancel) {
+  constexpr size_t kHitsBetweenChecks = 64;
   GroupedHits grouped;
+  absl::flat_hash_map<PayloadValue, size_t> group_of;
   size_t full_groups = 0;
-  for (const RankedRow& hit : hits) {
-    std::vector<PayloadValue> values = reader.PayloadOf(limits.field, hit.row);
-    for (size_t i = 0; i < values.size(); ++i) {
-      if (std::find(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(i), values[i]) !=
-          values.begin() + static_cast<std::ptrdiff_t>(i)) {
-        continue;
-      }
-      auto group =
-          std::find_if(grouped.groups.begin(), grouped.groups.end(),
-                       [&](const GroupedHits::Group& known) { return known.value == values[i]; });
-      if (group == grouped.groups.end()) {
-        if (grouped.groups.size() == limits.groups) continue;
-        grouped.groups.push_back({.value = values[i], .hits = {}});
-        group = grouped.groups.end() - 1;
-      }
-      if (group->hits.size() == limits.hits) continue;
-      group->hits.push_back(hit);
-      if (group->hits.size() == limits.hits) ++full_groups;
+  for (size_t i = 0; i < hits.size() && full_groups < limits.groups; ++i) {
+    if (i % kHitsBetweenChecks == 0) {
+      if (absl::Status status = cancel.Check(); !status.ok()) return status;
     }
-    if (full_groups == limits.groups) break;
+    for (PayloadValue& value : reader.PayloadOf(limits.field, hits[i].row)) {
+      auto known = group_of.find(value);
+      if (known == group_of.end()) {
+        if (grouped.groups.size() == limits.groups) continue;
+        known = group_of.emplace(value, grouped.groups.size()).first;
+        grouped.groups.push_back({.value = std::move(value), .hits = {}});
+      }
+      GroupedHits::Group& group = grouped.groups[known->second];
+      if (group.hits.size() == limits.hits) continue;
+      // A row that has a value twice joins its group once.
+      if (!group.hits.empty() && group.hits.back().row == hits[i].row) continue;
+      group.hits.push_back(hits[i]);
+      if (group.hits.size() == limits.hits) ++full_groups;
+    }
   }
   grouped.full = full_groups == limits.groups;
   return grouped;

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "index/index_reader.h"
 #include "query/fuse.h"
 #include "query/result_options.h"
@@ -31,8 +31,8 @@ struct GroupLimits {
 // Goes through the list once: a hit opens the group of its value where there are fewer than
 // `limits.groups`, and joins it where it has fewer than `limits.hits`. A hit with several values
 // belongs to the group of each, one without is left out.
-GroupedHits GroupHits(const IndexReader& reader, std::span<const RankedRow> hits,
-                      const GroupLimits& limits);
+absl::StatusOr<GroupedHits> GroupHits(const IndexReader& reader, std::span<const RankedRow> hits,
+                                      const GroupLimits& limits, const CancelToken& cancel);
 
 // Hits of the root that are taken first, and at most, for `wanted` = groups · hits each.
 size_t FirstGroupDepth(size_t wanted);

@@ -10,7 +10,7 @@ void ReadFormulaValues(const IndexReader& reader, const Formula& formula,
                        const CollectionSchema& schema, RowId row, std::vector<double>& values) {
   values.clear();
   for (int field : formula.fields()) {
-    const std::vector<PayloadValue> of_row = reader.PayloadOf(field, row);
+    const std::vector<PayloadValue> of_row = reader.PayloadOf(field, row, 1);
     double& number = values.emplace_back(std::numeric_limits<double>::quiet_NaN());
     if (of_row.empty()) continue;
     if (const auto* flag = std::get_if<bool>(&of_row.front())) number = *flag ? 1 : 0;

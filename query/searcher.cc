@@ -219,14 +219,16 @@ absl::StatusOr<SearchResponse> Searcher::RunGrouped(const IndexReader& reader) {
     if (!plan.ok()) return plan.status();
     const absl::StatusOr<NodeResult> result = executor.Run(*plan);
     if (!result.ok()) return result.status();
-    const GroupedHits grouped = GroupHits(reader, result->hits, limits);
-    if (!grouped.full && result->cut && depth < last) {
+    const absl::StatusOr<GroupedHits> grouped =
+        GroupHits(reader, result->hits, limits, request_.cancel);
+    if (!grouped.ok()) return grouped.status();
+    if (!grouped->full && result->cut && depth < last) {
       depth = std::min(last, kGroupDepthGrowth * depth);
       continue;
     }
     std::vector<RankedRow> shown;
     SearchResponse response;
-    for (const GroupedHits::Group& group : grouped.groups) {
+    for (const GroupedHits::Group& group : grouped->groups) {
       shown.insert(shown.end(), group.hits.begin(), group.hits.end());
       response.groups.push_back({group.value, static_cast<uint32_t>(group.hits.size())});
     }
