@@ -101,6 +101,11 @@ absl::Status Executor::RunLeaf(const PlannedNode& node, const RowMask& mask, Nod
     TakeHits(*hits, node.limit, result);
   } else if (const auto* recommend = std::get_if<RecommendLeaf>(&node.node->node)) {
     return RunRecommend(*recommend, node, mask, result);
+  } else if (const auto* sparse = std::get_if<SparseLeaf>(&node.node->node)) {
+    absl::StatusOr<std::vector<Hit>> hits =
+        reader_.SearchSparse(node.field, sparse->vector, node.limit + 1, mask, cancel_, stats);
+    if (!hits.ok()) return hits.status();
+    TakeHits(*hits, node.limit, result);
   } else {
     return RunAll(std::get<AllLeaf>(node.node->node), node, mask, result);
   }

@@ -17,6 +17,7 @@ std::string WordsOf(const PlannedNode& planned, const CollectionSchema& schema) 
         ", exact where few rows are allowed or fresh");
   }
   if (std::holds_alternative<TextLeaf>(node.node)) return "bm25, exact";
+  if (std::holds_alternative<SparseLeaf>(node.node)) return "inner product, exact";
   if (const auto* fuse = std::get_if<FuseNode>(&node.node)) {
     return absl::StrCat("fuses ", fuse->children.size(),
                         fuse->children.size() == 1 ? " list" : " lists");
@@ -58,6 +59,8 @@ std::string NodeLabel(const PlannedNode& node, const CollectionSchema& schema) {
     absl::StrAppend(&label, "(", schema.dense[node.field].name, ")");
   } else if (std::holds_alternative<TextLeaf>(node.node->node)) {
     absl::StrAppend(&label, "(", schema.text[node.field].name, ")");
+  } else if (std::holds_alternative<SparseLeaf>(node.node->node)) {
+    absl::StrAppend(&label, "(", schema.sparse[node.field].name, ")");
   } else if (const auto* rerank = std::get_if<RerankNode>(&node.node->node)) {
     absl::StrAppend(&label, "(", std::string(RerankMethodName(*rerank)), ")");
   }

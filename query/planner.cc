@@ -59,6 +59,8 @@ class Planner {
       planned.field = ResolveDenseField(schema_, recommend->field).value_or(-1);
     } else if (const auto* all = std::get_if<AllLeaf>(&node.node)) {
       planned.field = schema_.FindPayload(all->order_by);
+    } else if (const auto* sparse = std::get_if<SparseLeaf>(&node.node)) {
+      planned.field = ResolveSparseField(schema_, sparse->field).value_or(-1);
     } else if (const auto* fuse = std::get_if<FuseNode>(&node.node)) {
       planned.children.resize(fuse->children.size());
       for (size_t i = 0; i < fuse->children.size(); ++i) {
@@ -118,6 +120,7 @@ std::string_view NodeKind(const QueryNode& node) {
     std::string_view operator()(const FuseNode&) const { return "fuse"; }
     std::string_view operator()(const RecommendLeaf&) const { return "recommend"; }
     std::string_view operator()(const RerankNode&) const { return "rerank"; }
+    std::string_view operator()(const SparseLeaf&) const { return "sparse"; }
   };
   return std::visit(Kind(), node.node);
 }
@@ -140,6 +143,10 @@ absl::StatusOr<int> ResolvePayloadField(const CollectionSchema& schema, std::str
   return absl::InvalidArgumentError(absl::StrCat("unknown payload field '", std::string(path),
                                                  "'; there ",
                                                  known.empty() ? "are none" : "are " + known));
+}
+
+absl::StatusOr<int> ResolveSparseField(const CollectionSchema& schema, std::string_view name) {
+  return ResolveField(schema.sparse, "sparse", name);
 }
 
 Plan PlanQuery(const SearchRequest& request, const CollectionSchema& schema, PlanDepth depth) {

@@ -20,7 +20,7 @@ struct PlannedNode {
   const QueryNode* node = nullptr;
   size_t limit = 0;  // hits that it gives to its parent
   size_t mask = 0;   // which of Plan::filters it searches under
-  int field = -1;    // ordinal of the node's field in the schema; -1: it has none
+  int field = -1;    // ordinal of the node's field in the schema, among those of its kind; -1: none
   std::shared_ptr<const Examples> examples;  // of a recommend leaf, once ExampleResolver found them
   std::shared_ptr<const Formula> formula;    // of a formula reranking
   std::vector<PlannedNode> children;
@@ -51,8 +51,9 @@ Plan PlanQuery(const SearchRequest& request, const CollectionSchema& schema, Pla
 absl::StatusOr<int> ResolveDenseField(const CollectionSchema& schema, std::string_view name);
 absl::StatusOr<int> ResolveTextField(const CollectionSchema& schema, std::string_view name);
 absl::StatusOr<int> ResolvePayloadField(const CollectionSchema& schema, std::string_view path);
+absl::StatusOr<int> ResolveSparseField(const CollectionSchema& schema, std::string_view name);
 
-// "dense", "text", "all", "fuse", "recommend", "rerank".
+// "dense", "text", "all", "fuse", "sparse", "recommend", "rerank".
 std::string_view NodeKind(const QueryNode& node);
 
 }  // namespace vouch

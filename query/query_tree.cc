@@ -51,6 +51,7 @@ class Validator {
     if (const auto* recommend = std::get_if<RecommendLeaf>(&node.node)) {
       return CheckRecommend(*recommend, path);
     }
+    if (const auto* sparse = std::get_if<SparseLeaf>(&node.node)) return CheckSparse(*sparse, path);
     return absl::OkStatus();
   }
 
@@ -164,6 +165,13 @@ class Validator {
                                         QueryLimits::kMaxQueryTextBytes));
     }
     return absl::OkStatus();
+  }
+
+  absl::Status CheckSparse(const SparseLeaf& leaf, const std::string& path) const {
+    const absl::StatusOr<int> ordinal = ResolveSparseField(schema_, leaf.field);
+    if (!ordinal.ok()) return Invalid(path, std::string(ordinal.status().message()));
+    const absl::Status vector = CheckSparseVector(leaf.vector, QueryLimits::kMaxSparseEntries);
+    return vector.ok() ? vector : Invalid(path, std::string(vector.message()));
   }
 
   absl::Status CheckFuse(const FuseNode& fuse, const std::string& path, uint32_t depth) {

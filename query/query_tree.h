@@ -11,6 +11,7 @@
 #include "index/payload/filter.h"
 #include "storage/point_id.h"
 #include "storage/schema.h"
+#include "storage/sparse_vector.h"
 
 namespace vouch {
 
@@ -18,16 +19,23 @@ struct QueryNode;
 
 // Nearest neighbours of a vector. Text is made a vector above this layer (rag/embed).
 struct DenseLeaf {
-  std::string field;  // empty: the schema's only dense field
-  std::vector<float> vector;
+  std::string field = {};  // empty: the schema's only dense field
+  std::vector<float> vector = {};
   int ef_search = 0;  // 0: the schema's
   bool exact = false;
 };
 
 // BM25 over a text field.
 struct TextLeaf {
-  std::string field;  // empty: the schema's only text field
-  std::string text;
+  std::string field = {};  // empty: the schema's only text field
+  std::string text = {};
+};
+
+// Inner product with a sparse vector, in any order of its indices; zeros are as if they were not
+// there, and none at all finds nothing.
+struct SparseLeaf {
+  std::string field = {};  // empty: the schema's only sparse field
+  SparseVector vector = {};
 };
 
 // Visible points, score 0: in row order (scroll and filter-only reads), or by a payload field. Rows
@@ -41,8 +49,8 @@ struct AllLeaf {
 // Reciprocal rank fusion: score = Σ weight_i / (k + rank_i), ranks from 1 (Cormack, Clarke and Büttcher, 2009).
 struct FuseNode {
   double k = 60;
-  std::vector<double> weights;  // empty: all 1; else one a child
-  std::vector<QueryNode> children;
+  std::vector<double> weights = {};  // empty: all 1; else one a child
+  std::vector<QueryNode> children = {};
 };
 
 // An example of a recommendation: a point of the collection, or a vector.
@@ -98,8 +106,9 @@ struct RerankNode {
 // planner's choice, which is max(100, 4 · (offset + limit)), at most kMaxLimit, under a fusion or a
 // reranking and offset + limit at the root).
 struct QueryNode {
-  std::variant<AllLeaf, DenseLeaf, TextLeaf, FuseNode, RecommendLeaf, RerankNode> node;
-  std::optional<Filter> filter;  // and-ed with those above it
+  std::variant<AllLeaf, DenseLeaf, TextLeaf, FuseNode, SparseLeaf, RecommendLeaf, RerankNode> node =
+      {};
+  std::optional<Filter> filter = {};  // and-ed with those above it
   uint32_t limit = 0;
 };
 
@@ -110,6 +119,7 @@ struct QueryLimits {
   static constexpr size_t kMaxQueryTextBytes = 64 << 10;
   static constexpr uint32_t kMaxMmrCandidates = 1'000;
   static constexpr size_t kMaxExamples = 100;  // of one recommendation
+  static constexpr size_t kMaxSparseEntries = 4096;
 };
 
 // INVALID_ARGUMENT names the node by its path ("fuse[1].dense: …"), the value and the limit.

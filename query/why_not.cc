@@ -82,6 +82,9 @@ absl::StatusOr<std::string> WhyNotFinder::WhyNoHit(const PlannedNode& node, bool
   if (std::holds_alternative<TextLeaf>(node.node->node)) {
     return std::string("the point's text has none of the words asked for");
   }
+  if (std::holds_alternative<SparseLeaf>(node.node->node)) {
+    return std::string("the point's sparse vector has none of the indices asked for");
+  }
   return absl::StrCat("the point is not among the first ", QueryLimits::kMaxLimit);
 }
 

@@ -170,8 +170,9 @@ std::string LanguageOf(const CollectionSchema& schema) {
   return schema.text.empty() ? TextField().language : schema.text.front().language;
 }
 
+// `points`: how many the version has that the principal sees.
 absl::Status Retrieve(Collection& collection, EmbedderRegistry& embedders,
-                      const AskRequest& request, Answer* answer) {
+                      const AskRequest& request, Answer* answer, uint64_t* points) {
   absl::StatusOr<TextQuery> query = BuildTextQuery(collection, embedders, request.question,
                                                    request.mode, answer->version, request.cancel);
   if (!query.ok()) return query.status();
@@ -189,11 +190,13 @@ absl::Status Retrieve(Collection& collection, EmbedderRegistry& embedders,
   if (!response.ok()) return response.status();
   answer->hits = std::move(response->hits);
   answer->build_ids = std::move(response->build_ids);
+  *points = response->visible_rows;
   return absl::OkStatus();
 }
 
-absl::Status Generate(Collection& collection, const AskRequest& request, Answer* answer) {
-  const ExtractiveOptions options{.max_sentences = request.max_sentences};
+absl::Status Generate(Collection& collection, const AskRequest& request, uint64_t points,
+                      Answer* answer) {
+  const ExtractiveOptions options{.max_sentences = request.max_sentences, .points = points};
   answer->generator = ExtractiveId(options);
   absl::StatusOr<std::shared_ptr<const Analyzer>> analyzer =
       Analyzer::Create(LanguageOf(collection.schema()));
@@ -203,7 +206,8 @@ absl::Status Generate(Collection& collection, const AskRequest& request, Answer*
   for (const PointHit& hit : answer->hits) {
     passages.push_back(ReadPassage(hit));
     chunks.push_back({.text = passages.back().text,
-                      .context = Concat(passages.back().title, " ", passages.back().heading)});
+                      .context = Concat(passages.back().title, " ", passages.back().heading),
+                      .blocks = passages.back().provenance.blocks});
   }
   if (absl::Status status = request.cancel.Check(); !status.ok()) return status;
   Composer composer(passages, collection, answer);
@@ -239,11 +243,14 @@ absl::StatusOr<Answer> Ask(Database& database, EmbedderRegistry& embedders,
   answer.mode = std::string(RetrievalModeName(request.mode));
   if (request.filter) answer.filter = FilterToJson(*request.filter);
   answer.engine = VOUCH_VERSION;
-  if (absl::Status status = Retrieve(**collection, embedders, request, &answer); !status.ok())
+  uint64_t points = 0;
+  if (absl::Status status = Retrieve(**collection, embedders, request, &answer, &points);
+      !status.ok())
     return status;
   const int64_t retrieved_us = database.clock().NowMicros();
   answer.retrieve_us = retrieved_us - answer.time_us;
-  if (absl::Status status = Generate(**collection, request, &answer); !status.ok()) return status;
+  if (absl::Status status = Generate(**collection, request, points, &answer); !status.ok())
+    return status;
   answer.generate_us = database.clock().NowMicros() - retrieved_us;
   if (absl::Status status =
           database.store().PutAnswer(answer.tenant, answer.id, AnswerToJson(answer));

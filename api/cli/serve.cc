@@ -51,7 +51,7 @@ absl::Status RunServe(Invocation& invocation, const std::string& port_file) {
   if (!config.ok()) return config.status();
   absl::StatusOr<std::string> data_dir = invocation.DataDir(*config);
   if (!data_dir.ok()) return data_dir.status();
-  if (absl::Status status = CheckListenAddress(config->listen); !status.ok()) {
+  if (absl::Status status = CheckAddress("listen", config->listen); !status.ok()) {
     return UsageError(std::string(status.message()));
   }
   SetUpLog(config->log_level);
@@ -77,7 +77,7 @@ absl::Status RunServe(Invocation& invocation, const std::string& port_file) {
   Announce(invocation, **server, *data_dir);
   if (absl::Status status = WritePortFile(port_file, (*server)->port()); !status.ok()) {
     server->reset();  // it uses what was made after it
-    return status;
+    return absl::Status(status.code(), absl::StrCat("--port-file: ", status.message()));
   }
 
   const int signal = stop.Await();

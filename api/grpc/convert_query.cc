@@ -61,12 +61,15 @@ class QueryConverter {
         return ConvertRecommend(std::move(*message.mutable_recommend()));
       case v1::QueryNode::kRerank:
         return ConvertRerank(std::move(*message.mutable_rerank()), depth);
+      case v1::QueryNode::kSparse:
+        return NodeOf(
+            SparseLeaf{message.sparse().field(), SparseVectorOf(message.sparse().vector())});
       case v1::QueryNode::NODE_NOT_SET:
         break;
     }
     return absl::InvalidArgumentError(
-        "query: a node is not set; give one of all, dense, text, fuse, text_query, recommend, "
-        "rerank");
+        "query: a node is not set; give one of all, dense, text, sparse, fuse, text_query, "
+        "recommend, rerank");
   }
 
   absl::StatusOr<QueryNode> ConvertDense(const v1::DenseQuery& message) {
@@ -289,6 +292,13 @@ void FillHit(PointHit&& hit, v1::Hit* message) {
       term->set_frequency(contribution.frequency);
       term->set_document_frequency(contribution.document_frequency);
       term->set_idf(contribution.idf);
+      term->set_score(contribution.score);
+    }
+    for (const SparseContribution& contribution : score.sparse_terms) {
+      v1::SparseContribution* term = node->add_sparse_terms();
+      term->set_index(contribution.index);
+      term->set_query_weight(contribution.query_weight);
+      term->set_weight(contribution.weight);
       term->set_score(contribution.score);
     }
   }
