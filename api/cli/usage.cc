@@ -27,6 +27,11 @@ std::vector<std::string> CommandsOf(const CLI::App& app) {
   return names;
 }
 
+// Names of errors are of no use: some have the command's.
+bool Is(const CLI::ParseError& error, CLI::ExitCodes code) {
+  return error.get_exit_code() == static_cast<int>(code);
+}
+
 bool IsGroup(const CLI::App& app) { return app.get_require_subcommand_min() > 0; }
 
 // The command that the words lead to, by name.
@@ -79,17 +84,17 @@ std::string ExplainUsage(const CLI::App& app, int argc, const char* const* argv,
     if (!place.unknown.empty()) {
       absl::StrAppend(&out, "'", place.path, "' has no command '", place.unknown, "'",
                       Suggestion(place.unknown, commands), "; it has ");
-    } else if (error.get_name() == "ExtrasError") {
+    } else if (Is(error, CLI::ExitCodes::ExtrasError)) {
       absl::StrAppend(&out, ExplainExtras(place), "; its commands are ");
     } else {
       absl::StrAppend(&out, "'", place.path, "' needs a command; it has ");
     }
     absl::StrAppend(&out, absl::StrJoin(commands, ", "));
-  } else if (error.get_name() == "ExtrasError") {
+  } else if (Is(error, CLI::ExitCodes::ExtrasError)) {
     absl::StrAppend(&out, ExplainExtras(place));
   } else {
     absl::StrAppend(&out, error.what());
-    if (error.get_name() == "RequiredError") absl::StrAppend(&out, "\n", place.app->get_footer());
+    if (Is(error, CLI::ExitCodes::RequiredError)) absl::StrAppend(&out, "\n", place.app->get_footer());
   }
   return absl::StrCat(out, "\n`", place.path, " --help` says more.\n");
 }

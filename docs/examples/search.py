@@ -3,8 +3,8 @@
 
 Make the stubs once, from the root of the repository, and say where they are:
     mkdir -p build/stubs
-    python3 -m grpc_tools.protoc -I api/proto --python_out=build/stubs --grpc_python_out=build/stubs \\
-        api/proto/vouch/v1/*.proto
+    protoc -I api/proto --python_out=build/stubs --grpc_out=build/stubs \\
+        --plugin=protoc-gen-grpc=/usr/bin/grpc_python_plugin api/proto/vouch/v1/*.proto
     export PYTHONPATH=build/stubs
 """
 import json

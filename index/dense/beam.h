@@ -54,15 +54,16 @@ class VisitedMarks {
 // to walk, so that a walk allocates nothing.
 class Beam {
  public:
-  void Begin(size_t ef) {
+  // Entries of a key above `limit` are not worth inserting.
+  void Begin(size_t ef, float limit = std::numeric_limits<float>::infinity()) {
     ef_ = std::max<size_t>(1, ef);
-    limit_ = std::numeric_limits<float>::infinity();
+    limit_ = limit;
     size_ = 0;
     next_ = 0;
     if (storage_.size() < ef_ + 1) storage_.resize(ef_ + 1);
   }
 
-  // An entry of a greater key is not taken.
+  // An entry of a greater key is not worth inserting: the beam is full of better ones, or it was begun so.
   float limit() const { return limit_; }
 
   void Insert(BeamEntry entry) {
@@ -75,7 +76,7 @@ class Beam {
     std::memmove(at + 1, at, moved * sizeof(BeamEntry));
     *at = entry;
     next_ = std::min(next_, position);
-    if (size_ == ef_) limit_ = entries[size_ - 1].key();
+    if (size_ == ef_) limit_ = std::min(limit_, entries[size_ - 1].key());
   }
 
   // Marks and gives the best entry that is not marked; false where all are.

@@ -1,6 +1,7 @@
 #include "index/dense/dense_search.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "index/dense/code_scan.h"
 #include "index/dense/kernels.h"
@@ -166,6 +167,13 @@ std::span<const BeamEntry> TakeCandidates(const DenseSegmentSearch& search, std:
   return entries.first(taken);
 }
 
+// The key beyond which the segment's rows are no candidates, since as many of other segments come before.
+float CandidateLimit(const DenseSegmentSearch& search, size_t most) {
+  const DenseCandidates* shared = search.candidates;
+  const bool known = shared != nullptr && shared->axes == search.codes->axes() && shared->keys.size() >= most;
+  return known ? shared->keys.front() : std::numeric_limits<float>::infinity();
+}
+
 // Whether the entry's row would be among the best found so far.
 bool IsWanted(const DenseSegmentSearch& search, const float* query, BeamEntry entry, const TopHits& top) {
   TopHits one(1);
@@ -238,8 +246,9 @@ absl::Status ScanCodes(const DenseSegmentSearch& search, const float* query, siz
                        TopHits& top, DenseSegmentStats& stats) {
   stats.codes = true;
   Beam& beam = ThreadScratch().beam;
-  beam.Begin(Candidates(search, ef));
-  CodeScan scan(*search.codes, EncodeQuery(search, query), beam);
+  const CodeQuery& code_query = EncodeQuery(search, query);
+  beam.Begin(Candidates(search, ef), CandidateLimit(search, Candidates(search, ef)));
+  CodeScan scan(*search.codes, code_query, beam);
   if (search.allowed == nullptr) {
     scan.AddAll(0, search.column->nodes());
   } else {
@@ -277,7 +286,7 @@ absl::Status ScanCells(const DenseSegmentSearch& search, const float* query, uin
   cells.Keys(*search.codes, code_query, scratch.cell_keys);
   stats.distances += cells.cells();
   scratch.cell_order.Begin(scratch.cell_keys);
-  scratch.beam.Begin(Candidates(search, ef));
+  scratch.beam.Begin(Candidates(search, ef), CandidateLimit(search, Candidates(search, ef)));
   CodeScan scan(*search.codes, code_query, scratch.beam);
   // First somewhat fewer cells than hold `rows` allowed nodes if these are spread evenly; then as many more as those looked at
   // suggest.

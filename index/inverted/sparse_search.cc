@@ -13,6 +13,8 @@ namespace {
 class WeightScorer {
  public:
   static constexpr bool kPositive = true;  // weights are, on both sides
+  static constexpr uint32_t kWindowRows =
+      4096;  // a posting costs little here, so a window must hold many
 
   explicit WeightScorer(float query_weight) : query_weight_(query_weight) {}
 
