@@ -15,12 +15,14 @@
 #include "index/inverted/bm25.h"
 #include "index/inverted/sparse_search.h"
 #include "index/payload/filter.h"
+#include "index/payload/payload_columns.h"
 #include "storage/ids.h"
 #include "storage/point_id.h"
 #include "storage/principal.h"
 
 namespace vouch {
 
+class Analyzer;
 class SegmentSet;
 
 // Which rows may be hits of one request: visible at the version, seen by the principal, meeting the filter. Made once
@@ -57,6 +59,18 @@ struct DenseQuery {
   size_t k = 10;
   int ef_search = 0;   // 0: the schema's
   bool exact = false;  // scan all allowed rows
+};
+
+// An order of rows by a payload field; see OrderKey in index/payload/column_order.h.
+struct PayloadOrder {
+  int field = 0;  // ordinal in the schema
+  bool descending = false;
+};
+
+// A value of a payload field, and how many rows have it.
+struct ValueCount {
+  PayloadValue value;
+  uint64_t rows = 0;
 };
 
 // What one leaf did, for explain.
@@ -114,6 +128,25 @@ class IndexReader {
   bool IsAllowed(RowId row, const RowMask& mask) const;
   // Allowed rows after `after` (kNoRow: from the start) in row order, at most `limit`.
   std::vector<RowId> ScrollRows(const RowMask& mask, RowId after, size_t limit) const;
+  // The first `limit` allowed rows of the order that come after the row `after` (kNoRow: from the
+  // start).
+  absl::StatusOr<std::vector<RowId>> OrderRows(const PayloadOrder& order, const RowMask& mask,
+                                               RowId after, size_t limit,
+                                               const CancelToken& cancel) const;
+  // The first `limit` values of a row, in the order of its payload; none for a row that is not below
+  // rows_at.
+  std::vector<PayloadValue> PayloadOf(int field, RowId row,
+                                      size_t limit = ~size_t{0}) const;
+  // All values that an allowed row has, ascending; a row counts once for each of its distinct
+  // values. Over `max_values` values are RESOURCE_EXHAUSTED.
+  absl::StatusOr<std::vector<ValueCount>> CountValues(int field, const RowMask& mask,
+                                                      size_t max_values,
+                                                      const CancelToken& cancel) const;
+  // Writes the row's vector, as it is kept (normalised under cosine), to `out`, which has the
+  // field's dimension. False where it has none.
+  absl::StatusOr<bool> ReadVector(int field, RowId row, std::span<float> out) const;
+  // The analyzer of a text field.
+  const Analyzer& AnalyzerOf(int field) const;
   // One id for the set of index files and fresh rows behind this reader, for the answer record.
   std::vector<std::string> BuildIds() const;
 

@@ -13,16 +13,24 @@ namespace {
 
 using nlohmann::json;
 
-// The texts at the field's paths, each on its own line.
-std::string TextOf(const json& payload, const TextField& field) {
-  std::string text;
+// Calls visit(path, element, text) for each text at the field's paths.
+template <typename Visit>
+void ForEachText(const json& payload, const TextField& field, Visit visit) {
   for (const std::string& path : field.paths) {
+    uint32_t element = 0;
     for (const json* value : ValuesAt(payload, path)) {
-      if (!value->is_string()) continue;
-      if (!text.empty()) text += '\n';
-      text += value->get_ref<const std::string&>();
+      if (value->is_string()) visit(path, element++, value->get_ref<const std::string&>());
     }
   }
+}
+
+// The texts of a field, each on its own line.
+std::string TextOf(const json& payload, const TextField& field) {
+  std::string text;
+  ForEachText(payload, field, [&](const std::string&, uint32_t, const std::string& part) {
+    if (!text.empty()) text += '\n';
+    text += part;
+  });
   return text;
 }
 
@@ -91,6 +99,15 @@ std::shared_ptr<IndexedRows> NewRows(const IndexSchema& schema, size_t rows) {
 }
 
 }  // namespace
+
+std::vector<FieldText> TextsOfField(const TextField& field, std::string_view payload) {
+  std::vector<FieldText> texts;
+  ForEachText(json::parse(payload, nullptr, /*allow_exceptions=*/false), field,
+              [&](const std::string& path, uint32_t element, const std::string& text) {
+                texts.push_back({.path = path, .element = element, .text = text});
+              });
+  return texts;
+}
 
 absl::StatusOr<std::shared_ptr<const IndexedRows>> IndexedRows::Prepare(const IndexSchema& schema,
                                                                         std::span<const RowInput> rows) {

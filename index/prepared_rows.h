@@ -2,6 +2,8 @@
 
 #include <memory>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -11,6 +13,15 @@
 #include "storage/commit.h"
 
 namespace vouch {
+
+// One text of a payload.
+struct FieldText {
+  std::string path;
+  uint32_t element = 0;  // which of the texts at the path
+  std::string text;
+};
+// The texts that a text field takes of a payload, in its order. None where the payload is no JSON.
+std::vector<FieldText> TextsOfField(const TextField& field, std::string_view payload);
 
 // Analysed texts and typed payloads of rows: the costly part of making a segment of them.
 class IndexedRows {

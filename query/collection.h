@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "index/collection_index.h"
 #include "query/search.h"
+#include "query/why_not.h"
 #include "storage/catalog.h"
 #include "storage/store.h"
 
@@ -69,6 +70,17 @@ class Collection {
   virtual std::vector<absl::Status> Check(std::span<const PointInput> points) const = 0;
 
   virtual absl::StatusOr<SearchResponse> Search(const SearchRequest& request) const = 0;
+  // Several searches over one snapshot, in the order asked; equal filters become rows once. All
+  // requests have one principal, read one version (that of the first one's `at`) and have no
+  // cursor: INVALID_ARGUMENT else, and for more than kMaxBatch. An error of any request, with its
+  // place before it, is the error of all.
+  static constexpr size_t kMaxBatch = 100;
+  virtual absl::StatusOr<std::vector<SearchResponse>> SearchBatch(
+      std::span<const SearchRequest> requests) const = 0;
+  // Why a point is no hit of a request, or which one it is. NOT_FOUND: the principal sees no such
+  // point at the version.
+  virtual absl::StatusOr<WhyNotResponse> WhyNot(const SearchRequest& request,
+                                                const PointId& id) const = 0;
   // In the order asked; nullopt where no such point is visible.
   virtual absl::StatusOr<std::vector<std::optional<PointHit>>> Get(std::span<const PointId> ids, const ReadAt& at,
                                                                    const Projection& projection,

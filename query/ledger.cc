@@ -5,6 +5,8 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
+#include "query/plan_description.h"
+#include "query/rerank.h"
 
 namespace vouch {
 namespace {
@@ -15,17 +17,7 @@ std::string ChildPrefix(const std::string& path, size_t child) {
 
 }  // namespace
 
-std::string Ledger::Label(const PlannedNode& node) const {
-  std::string label(NodeKind(*node.node));
-  if (std::holds_alternative<DenseLeaf>(node.node->node)) {
-    absl::StrAppend(&label, "(", schema_.dense[node.field].name, ")");
-  } else if (std::holds_alternative<TextLeaf>(node.node->node)) {
-    absl::StrAppend(&label, "(", schema_.text[node.field].name, ")");
-  } else if (std::holds_alternative<SparseLeaf>(node.node->node)) {
-    absl::StrAppend(&label, "(", schema_.sparse[node.field].name, ")");
-  }
-  return label;
-}
+std::string Ledger::Label(const PlannedNode& node) const { return NodeLabel(node, schema_); }
 
 absl::Status Ledger::AddPlan(SearchResponse& response) {
   absl::StatusOr<const RowMask*> root = executor_.MaskOf(plan_, plan_.root.mask);
@@ -73,6 +65,28 @@ absl::Status Ledger::ExplainHits(std::span<PointHit> hits) {
   return ExplainNode(plan_.root, result_, Label(plan_.root), nullptr, 0, hits);
 }
 
+absl::Status Ledger::AddNotes(const RerankNode& rerank, const PlannedNode& node,
+                              const NodeResult& result, std::span<PointHit> hits) const {
+  absl::flat_hash_map<uint64_t, size_t> place_of;  // of the page's rows in the reranking's list
+  for (const PointHit& hit : hits) place_of.emplace(hit.row.value, result.hits.size());
+  size_t needed = 0;
+  for (size_t i = 0; i < result.hits.size(); ++i) {
+    const auto place = place_of.find(result.hits[i].row.value);
+    if (place == place_of.end()) continue;
+    place->second = i;
+    needed = i + 1;
+  }
+  absl::StatusOr<std::vector<std::string>> notes = RerankNotes(
+      rerank, node, {.reader = reader_, .schema = schema_, .cancel = executor_.cancel()},
+      result.children[0].hits, std::span(result.hits).first(needed));
+  if (!notes.ok()) return notes.status();
+  for (PointHit& hit : hits) {
+    const size_t place = place_of[hit.row.value];
+    if (place < needed) hit.explanation.back().note = (*notes)[place];
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Ledger::ExplainNode(const PlannedNode& node, const NodeResult& result,
                                  const std::string& path, const FuseNode* parent, size_t child,
                                  std::span<PointHit> hits) {
@@ -91,6 +105,7 @@ absl::Status Ledger::ExplainNode(const PlannedNode& node, const NodeResult& resu
                     .terms = {}};
     const double weight = parent == nullptr || parent->weights.empty() ? 1 : parent->weights[child];
     score.contribution = parent == nullptr ? score.score : RrfShare(parent->k, weight, score.rank);
+    if (above_ != nullptr) score.contribution = 0;
     if (text != nullptr) {
       absl::StatusOr<const RowMask*> mask = executor_.MaskOf(plan_, node.mask);
       if (!mask.ok()) return mask.status();
@@ -106,6 +121,11 @@ absl::Status Ledger::ExplainNode(const PlannedNode& node, const NodeResult& resu
     }
     hit.explanation.push_back(std::move(score));
   }
+  const auto* rerank = std::get_if<RerankNode>(&node.node->node);
+  if (rerank != nullptr) {
+    if (absl::Status status = AddNotes(*rerank, node, result, hits); !status.ok()) return status;
+  }
+  above_ = rerank;
   const auto* fuse = std::get_if<FuseNode>(&node.node->node);
   for (size_t i = 0; i < node.children.size(); ++i) {
     const std::string child_path = absl::StrCat(ChildPrefix(path, i), Label(node.children[i]));

@@ -27,6 +27,9 @@ class Ledger {
  private:
   void AddStep(const PlannedNode& node, const NodeResult& result, const std::string& path,
                std::vector<PlanStep>& steps) const;
+  // Notes of a reranking, to the entries that it has just made.
+  absl::Status AddNotes(const RerankNode& rerank, const PlannedNode& node, const NodeResult& result,
+                        std::span<PointHit> hits) const;
   absl::Status ExplainNode(const PlannedNode& node, const NodeResult& result,
                            const std::string& path, const FuseNode* parent, size_t child,
                            std::span<PointHit> hits);
@@ -37,6 +40,7 @@ class Ledger {
   const Plan& plan_;
   const NodeResult& result_;
   Executor& executor_;
+  const RerankNode* above_ = nullptr;  // the reranking whose child is being explained
 };
 
 }  // namespace vouch

@@ -12,12 +12,17 @@
 
 namespace vouch {
 
+class Formula;
+struct Examples;
+
 // A node of the query with the planner's choices. Borrows the query.
 struct PlannedNode {
   const QueryNode* node = nullptr;
   size_t limit = 0;  // hits that it gives to its parent
   size_t mask = 0;   // which of Plan::filters it searches under
-  int field = -1;    // ordinal of a leaf's field in the schema, among those of its kind
+  int field = -1;    // ordinal of the node's field in the schema, among those of its kind; -1: none
+  std::shared_ptr<const Examples> examples;  // of a recommend leaf, once ExampleResolver found them
+  std::shared_ptr<const Formula> formula;    // of a formula reranking
   std::vector<PlannedNode> children;
 };
 
@@ -45,9 +50,10 @@ Plan PlanQuery(const SearchRequest& request, const CollectionSchema& schema, Pla
 // The ordinal of a field; an empty name takes the only one. INVALID_ARGUMENT lists those there are.
 absl::StatusOr<int> ResolveDenseField(const CollectionSchema& schema, std::string_view name);
 absl::StatusOr<int> ResolveTextField(const CollectionSchema& schema, std::string_view name);
+absl::StatusOr<int> ResolvePayloadField(const CollectionSchema& schema, std::string_view path);
 absl::StatusOr<int> ResolveSparseField(const CollectionSchema& schema, std::string_view name);
 
-// "dense", "text", "all", "fuse", "sparse".
+// "dense", "text", "all", "fuse", "sparse", "recommend", "rerank".
 std::string_view NodeKind(const QueryNode& node);
 
 }  // namespace vouch

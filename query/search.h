@@ -13,6 +13,7 @@
 #include "index/inverted/bm25.h"
 #include "index/inverted/sparse_search.h"
 #include "query/query_tree.h"
+#include "query/result_options.h"
 #include "storage/ids.h"
 #include "storage/point_id.h"
 #include "storage/principal.h"
@@ -47,7 +48,12 @@ struct SearchRequest {
   std::string cursor = {};
   ReadAt at = {};
   Projection projection = {};
+  std::optional<GroupBy> group_by = {};
+  // Over the rows that `filter` allows, whatever the query finds.
+  std::vector<FacetRequest> facets = {};
+  bool highlight = false;  // fill PointHit::highlights
   bool explain = false;
+  bool plan_only = false;  // fill SearchResponse.plan with what would be done, and search nothing
   Principal principal = {};
   CancelToken cancel = {};
 };
@@ -57,9 +63,12 @@ struct NodeScore {
   std::string node = {};  // path in the tree: "fuse[0].dense(embedding)"
   uint32_t rank = 0;   // from 1
   double score = 0;    // the node's own score
-  double contribution = 0;  // what it adds to its parent's score: weight / (k + rank); at the root, its score
-  std::vector<TermContribution> terms = {};  // text leaves
+  // What it adds to its parent's score: weight / (k + rank); at the root its score; under a
+  // reranking, which scores anew, 0.
+  double contribution = 0;
+  std::vector<TermContribution> terms = {};           // text leaves
   std::vector<SparseContribution> sparse_terms = {};  // sparse leaves
+  std::string note = {};  // rerankings: what the new score was made of, for people
 };
 
 struct PointHit {
@@ -71,8 +80,16 @@ struct PointHit {
   std::map<std::string, std::vector<float>> vectors = {};
   std::map<std::string, SparseVector> sparse_vectors = {};
   std::vector<NodeScore> explanation = {};  // with explain: root first
+  std::vector<Highlight> highlights = {};  // with highlight
 };
 
+// Hits that share a value: the next `hits` of SearchResponse::hits.
+struct HitGroup {
+  PayloadValue value;
+  uint32_t hits = 0;
+};
+
+// What a node did, or with plan_only would do: then only `node` and `plan` are set.
 struct PlanStep {
   std::string node = {};
   std::string plan = {};  // for people
@@ -84,10 +101,13 @@ struct PlanStep {
 
 struct SearchResponse {
   Version version = {};
-  std::vector<PointHit> hits = {};
-  // Empty: no more hits. Where a graph gave all that it was asked for, there may or may not be more.
+  std::vector<PointHit> hits = {};    // with group_by the groups' hits, one group after the other
+  std::vector<HitGroup> groups = {};  // with group_by: by their best hits
+  std::vector<Facet> facets = {};     // as asked
+  // Empty: no more hits. Where a graph gave all that it was asked for, there may or may not be
+  // more.
   std::string next_cursor = {};
-  // With explain:
+  // With explain (`plan` and `visible_rows` with plan_only as well):
   uint64_t visible_rows = 0;
   uint64_t allowed_rows = 0;
   std::vector<PlanStep> plan = {};

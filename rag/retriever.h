@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "query/collection.h"
@@ -22,6 +23,17 @@ struct TextQuery {
   QueryNode root = {};
   std::string embedder = {};
 };
+struct EmbeddedText {
+  std::vector<float> vector;
+  std::string embedder;  // its id
+};
+// A text as a vector of one dense field ("": the first with an embedder), by the embedder of the
+// version read. INVALID_ARGUMENT: no such field, or the text says nothing to the embedder.
+// FAILED_PRECONDITION: the field has no embedder.
+absl::StatusOr<EmbeddedText> EmbedQuery(Collection& collection, EmbedderRegistry& embedders,
+                                        std::string_view field, std::string_view text, Version at,
+                                        const CancelToken& cancel);
+
 absl::StatusOr<TextQuery> BuildTextQuery(Collection& collection, EmbedderRegistry& embedders,
                                          std::string_view text, RetrievalMode mode, Version at,
                                          const CancelToken& cancel);

@@ -56,6 +56,8 @@ struct ConvertedQuery {
 absl::StatusOr<ConvertedQuery> QueryOf(v1::QueryNode&& message, const QueryContext& context);
 absl::StatusOr<RetrievalMode> ModeOf(v1::RetrievalMode mode);
 
+// A value of a payload field of the type.
+void FillValue(const PayloadValue& value, PayloadType type, v1::Value* message);
 void FillHit(PointHit&& hit, v1::Hit* message);
 void FillAnswer(Answer&& answer, v1::Answer* message);
 

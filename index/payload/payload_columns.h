@@ -17,6 +17,7 @@
 
 namespace vouch {
 
+class Column;
 struct CompiledFilter;
 struct RowBounds;
 
@@ -57,6 +58,8 @@ class PayloadColumns {
   // How many rows meet it, from the indexes only; segments too small to be indexed answer [0, rows] where they would have
   // to look at rows.
   virtual RowBounds Estimate(const CompiledFilter& filter) const = 0;
+  // The values of one field; `field` is its ordinal in the schema.
+  virtual const Column& column(size_t field) const = 0;
   virtual size_t memory_bytes() const = 0;
   virtual std::string Serialize() const = 0;
 

@@ -99,6 +99,7 @@ TEST_F(CliTest, UsageMistakesExitWith2) {
       {"query", "notes", "text", "--server", "127.0.0.1:1", "--data", "x"},
       {"query", "notes", "--vector", "[1,"},
       {"query", "notes", "text", "--vector", "[1]"},
+      {"query", "notes", "text", "--file", "tree.yaml"},
       {"query", "notes", "text", "--sparse", R"({"indices":[1],"values":[1]})"},
       {"query", "notes", "--vector", "[1]", "--sparse", R"({"indices":[1],"values":[1]})"},
       {"query", "notes", "--sparse", "[1]"},

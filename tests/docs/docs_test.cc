@@ -278,7 +278,8 @@ TEST_P(DocsTest, ShowsItsFilesAsTheyAre) {
 
 INSTANTIATE_TEST_SUITE_P(Pages, DocsTest,
                          testing::Values(PageParam{"readme", "README.md", true},
-                                         PageParam{"guide", "docs/guide.md", false}),
+                                         PageParam{"guide", "docs/guide.md", false},
+                                         PageParam{"query", "docs/query.md", false}),
                          [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace

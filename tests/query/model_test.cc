@@ -192,10 +192,55 @@ class ModelTest : public QueryTest {
     }
   }
 
+  // One or two examples of a kind, so that means are exact.
+  std::vector<Example> RandomExamples(uint64_t least) {
+    std::vector<Example> examples;
+    for (uint64_t n = least + Below(3 - least); n > 0; --n) {
+      if (OneIn(2)) {
+        examples.emplace_back(Id(Below(150)));
+      } else {
+        examples.emplace_back(Whole(3));
+      }
+    }
+    return examples;
+  }
+  RecommendLeaf RandomRecommend() {
+    RecommendLeaf leaf{.field = OneIn(2) ? "l2" : "ip", .exact = true};
+    leaf.positive = RandomExamples(1);
+    leaf.negative = RandomExamples(0);
+    if (OneIn(2)) leaf.strategy = RecommendStrategy::kBestScore;
+    return leaf;
+  }
+
+  RerankNode RandomRerank(int depth) {
+    static const char* const kFormulas[] = {"score * 2 + 1", "default(year, 3) - score / 4",
+                                            "-year", "max(score, year)", "score / year"};
+    RerankNode rerank;
+    const std::string field = OneIn(2) ? "l2" : "ip";
+    switch (Below(3)) {
+      case 0:
+        rerank.method = ExactRerank{.field = field, .vector = Whole(3)};
+        break;
+      case 1:
+        rerank.method = MmrRerank{
+            .field = field, .vector = Whole(3), .lambda = static_cast<double>(Below(5)) / 4};
+        break;
+      default:
+        rerank.method = FormulaRerank{.formula = kFormulas[Below(5)],
+                                      .missing = static_cast<double>(Below(3)) - 1};
+    }
+    rerank.children.push_back(RandomNode(depth - 1));
+    return rerank;
+  }
+
   QueryNode RandomNode(int depth) {
     QueryNode node;
     if (OneIn(4)) node.filter = RandomFilter(2);
     if (OneIn(3)) node.limit = static_cast<uint32_t>(1 + Below(60));
+    if (depth > 0 && OneIn(4)) {
+      node.node = RandomRerank(depth);
+      return node;
+    }
     if (depth > 0 && OneIn(2)) {
       FuseNode fuse;
       if (OneIn(2)) fuse.k = static_cast<double>(Below(80));
@@ -207,9 +252,16 @@ class ModelTest : public QueryTest {
       node.node = std::move(fuse);
       return node;
     }
-    switch (Below(6)) {
+    switch (Below(7)) {
+      case 6:
+        node.node = RandomRecommend();
+        break;
       case 0:
-        node.node = AllLeaf{};
+        if (OneIn(2)) {
+          node.node = AllLeaf{};
+        } else {
+          node.node = AllLeaf{.order_by = OneIn(2) ? "year" : "lang", .descending = OneIn(2)};
+        }
         break;
       case 5:
         node.node = SparseLeaf{.field = OneIn(3) ? "few" : "many", .vector = RandomSparse(9)};
@@ -230,6 +282,36 @@ class ModelTest : public QueryTest {
     return node;
   }
 
+  // The same question once more, in groups and with facets.
+  void AskForGroupsAndFacets(SearchRequest request, uint64_t at) {
+    if (!OneIn(6)) return;
+    request.offset = 0;
+    request.limit = static_cast<uint32_t>(1 + Below(8));
+    request.group_by =
+        GroupBy{.path = OneIn(2) ? "year" : "lang", .hits = static_cast<uint32_t>(1 + Below(4))};
+    request.facets = {{.path = request.group_by->path, .limit = 100, .by_value = true}};
+    const absl::StatusOr<SearchResponse> response = collection_->Search(request);
+    ASSERT_TRUE(response.ok()) << response.status();
+    const auto wanted = reference_->Group(request, at);
+    ASSERT_EQ(response->groups.size(), wanted.size());
+    size_t next = 0;
+    for (size_t i = 0; i < wanted.size(); ++i) {
+      ASSERT_EQ(response->groups[i].value, wanted[i].first);
+      ASSERT_EQ(response->groups[i].hits, wanted[i].second.size());
+      for (const RankedRow& hit : wanted[i].second) {
+        ASSERT_EQ(response->hits[next].row, hit.row);
+        ASSERT_EQ(response->hits[next++].score, hit.score);
+      }
+    }
+    const auto counts = reference_->CountValues(request.group_by->path, request, at);
+    ASSERT_EQ(response->facets[0].values.size(), counts.size());
+    size_t place = 0;
+    for (const auto& [value, rows] : counts) {
+      ASSERT_EQ(response->facets[0].values[place].value, value);
+      ASSERT_EQ(response->facets[0].values[place++].rows, rows);
+    }
+  }
+
   void AskOnce() {
     SearchRequest request = Request(RandomNode(2), static_cast<uint32_t>(1 + Below(40)));
     if (OneIn(3)) request.filter = RandomFilter(2);
@@ -243,8 +325,13 @@ class ModelTest : public QueryTest {
       request.at = At(at);
     }
     const absl::StatusOr<SearchResponse> response = collection_->Search(request);
+    if (!reference_->HasExamples(request.query, request.principal, at)) {
+      ASSERT_THAT(response.status().ToString(), testing::HasSubstr("point"));
+      return;
+    }
     ASSERT_TRUE(response.ok()) << response.status();
     ASSERT_EQ(response->version, Version(at));
+    ASSERT_NO_FATAL_FAILURE(AskForGroupsAndFacets(request, at));
     const std::vector<RankedRow> wanted = reference_->Search(request, at);
     ASSERT_EQ(response->hits.size(), wanted.size());
     for (size_t i = 0; i < wanted.size(); ++i) {
