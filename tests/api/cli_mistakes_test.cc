@@ -7,6 +7,10 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <map>
+#include <ostream>
+#include <string>
+#include <vector>
 
 #include "nlohmann/json.hpp"
 #include "tests/api/program.h"
@@ -278,6 +282,9 @@ struct BadInput {
   const char* item;  // as the report names it
   const char* reason;
 };
+
+// Names of tests hold no addresses.
+void PrintTo(const BadInput& input, std::ostream* out) { *out << input.name; }
 
 class CliBadInputTest : public CliMistakesTest, public testing::WithParamInterface<BadInput> {};
 

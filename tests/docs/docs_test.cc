@@ -15,6 +15,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <ostream>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -175,6 +176,9 @@ struct PageParam {
   const char* path;
   bool in_repository;  // where it is typed
 };
+
+// Names of tests hold no addresses.
+void PrintTo(const PageParam& page, std::ostream* out) { *out << page.path; }
 
 class DocsTest : public testing::TestWithParam<PageParam> {
  protected:
