@@ -1,0 +1,17 @@
+#pragma once
+
+#include "absl/status/status.h"
+#include "rag/answer.h"
+
+namespace vouch {
+
+// The steps of Ask, which a replay takes again.
+
+// Fills embedder, hits and build ids, at the answer's version.
+absl::Status RetrieveHits(Collection& collection, EmbedderRegistry& embedders,
+                          const AskRequest& request, Answer* answer);
+
+// Fills generator, text, citations and sources from the hits, by builtin/extractive.
+absl::Status AnswerByQuotes(Collection& collection, const AskRequest& request, Answer* answer);
+
+}  // namespace vouch
