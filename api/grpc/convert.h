@@ -57,5 +57,9 @@ absl::StatusOr<RetrievalMode> ModeOf(v1::RetrievalMode mode);
 
 void FillHit(PointHit&& hit, v1::Hit* message);
 void FillAnswer(Answer&& answer, v1::Answer* message);
+void FillCitation(Citation&& citation, v1::Citation* message);
+void FillSource(AnswerSource&& source, v1::AnswerSource* message);
+void FillSpan(const ByteSpan& span, v1::Span* message);
+void FillGeneration(Generation&& generation, v1::Generation* message);
 
 }  // namespace vouch
