@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+#include "nlohmann/json.hpp"
+#include "tests/support/model_server.h"
 #include "tests/support/temp_dir.h"
 
 namespace vouch {
@@ -96,17 +98,30 @@ std::vector<std::string> Lines(const std::string& text) {
   return lines;
 }
 
+// Stands for a model: has an answer for each question of the pages.
+ModelServer::Reply AnswerOfPages(size_t, const ModelServer::Request& request) {
+  const std::string prompt = nlohmann::json::parse(request.body)["messages"][1]["content"];
+  std::string answer = "I do not know.";
+  if (prompt.ends_with("What do backups share?")) {
+    answer = "Backups share the files that have not changed since the last backup [1].";
+  } else if (prompt.ends_with("How long does a backup take?")) {
+    answer = "A backup takes 7 minutes [1].";
+  }
+  return ChatStream(answer, 212, 14);
+}
+
 class DocsTest : public testing::TestWithParam<std::string> {};
 
 TEST_P(DocsTest, DoesWhatItSays) {
   std::vector<Command> commands = ReadPage(GetParam());
   ASSERT_FALSE(commands.empty()) << GetParam() << " has no command";
   TempDir dir;
+  const ModelServer model_server(AnswerOfPages);
   const std::string home = dir.File("home");
   std::filesystem::create_directories(home);
   std::ofstream script(dir.File("script.sh"));
   const std::string root = std::filesystem::current_path().string();
-  script << "export PATH='" << VOUCH_BIN_DIR << "':\"$PATH\" HOME='" << home << "' VOUCH_ROOT='" << root << "' LC_ALL=C.UTF-8\n"
+  script << "export PATH='" << VOUCH_BIN_DIR << "':\"$PATH\" HOME='" << home << "' VOUCH_ROOT='" << root << "' LC_ALL=C.UTF-8 MODEL_SERVER='" << model_server.base_url() << "'\n"
          << "unset XDG_DATA_HOME VOUCH_SERVER VOUCH_DATA VOUCH_CONFIG\ncd \"$HOME\"\n";
   for (size_t i = 0; i < commands.size(); ++i) {
     const std::string n = std::to_string(i);
@@ -130,7 +145,7 @@ TEST_P(DocsTest, DoesWhatItSays) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Pages, DocsTest, testing::Values("docs/guide.md"),
+INSTANTIATE_TEST_SUITE_P(Pages, DocsTest, testing::Values("docs/guide.md", "docs/rag.md"),
                          [](const auto& info) { return std::filesystem::path(info.param).stem().string(); });
 
 }  // namespace
