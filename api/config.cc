@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "api/nearest.h"
 
 namespace vouch {
 namespace {
@@ -89,33 +90,10 @@ const Setting* FindSetting(const std::string& name) {
   return nullptr;
 }
 
-// Levenshtein's distance.
-size_t EditDistance(const std::string& a, const std::string& b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t above = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      diagonal = above;
-    }
-  }
-  return row[b.size()];
-}
-
 std::string NearestKey(const std::string& name) {
-  std::string nearest;
-  size_t best = std::string::npos;
-  for (const Setting& setting : Settings()) {
-    const size_t distance = EditDistance(name, setting.name);
-    if (distance < best) {
-      best = distance;
-      nearest = setting.name;
-    }
-  }
-  return nearest;
+  std::vector<std::string> names;
+  for (const Setting& setting : Settings()) names.push_back(setting.name);
+  return NearestName(name, names);
 }
 
 // Sets one value. `place` says where it stands: "--seal-rows", "VOUCH_SEAL_ROWS", "vouch.yaml, line

@@ -18,14 +18,14 @@ class Channel;
 namespace vouch {
 
 struct ServerOptions {
-  std::string
-      listen;  // "HOST:PORT", port 0: the system chooses; empty: no port, in-process calls only
+  // "HOST:PORT", port 0: the system chooses; empty: no port, in-process calls only
+  std::string listen = {};
   uint32_t max_message_mb = 64;   // of one request or reply, 1 … 1024
   uint32_t request_threads = 64;  // calls that run at a time; more get RESOURCE_EXHAUSTED at once
 };
 
-// INVALID_ARGUMENT: `listen` is no "HOST:PORT" or "[IPV6]:PORT".
-absl::Status CheckListenAddress(const std::string& listen);
+// INVALID_ARGUMENT names the setting where the address is no "HOST:PORT" or "[IPV6]:PORT".
+absl::Status CheckAddress(std::string_view setting, const std::string& address);
 
 // All services of vouch.v1 with health and reflection. Thread safe.
 //

@@ -19,6 +19,7 @@ constexpr uint64_t kLoadRows = 4096;
 RowInput InputOf(RowRecord&& record) {
   return {.id = std::move(record.id),
           .vectors = std::move(record.vectors),
+          .sparse = std::move(record.sparse),
           .payload = std::move(record.payload),
           .provenance = {},
           .access = std::move(record.access)};
@@ -67,6 +68,10 @@ absl::StatusOr<bool> FitsSource(const Segment& segment, const RowSource& source)
           const std::vector<float>& vector = record.vectors[field];
           fits = vector.size() == segment.dense[field].dim() &&
                  std::equal(vector.begin(), vector.end(), segment.dense[field].vector(*node));
+        }
+        for (size_t field = 0;
+             field < segment.sparse.size() && field < record.sparse.size() && fits; ++field) {
+          fits = segment.sparse[field]->Holds(last, record.sparse[field]);
         }
         return absl::OkStatus();
       });
@@ -207,6 +212,12 @@ absl::StatusOr<std::unique_ptr<CollectionIndex>> CollectionIndex::Open(
   if (status = fill_to(rows); !status.ok()) return status;
   // So that the same damage is not counted again at the next start; where this fails it is, and nothing worse.
   if (loaded->damaged > 0) directory->Publish(set->segments, {}).IgnoreError();
+  for (SegmentPtr& segment : set->segments) {
+    if (segment->sealed) continue;
+    absl::StatusOr<SegmentPtr> coded = AddCodes(segment, set->segments);
+    if (!coded.ok()) return coded.status();
+    segment = *std::move(coded);
+  }
   set->schema = *index_schema;
   set->retired = retired;
   set->latest = latest;

@@ -19,7 +19,7 @@
 namespace vouch {
 
 struct IndexOptions {
-  std::string directory;              // where the collection's segment files lie
+  std::string directory = {};         // where the collection's segment files lie
   Filesystem* filesystem = nullptr;   // not null
   JobPool* job_pool = nullptr;        // not null; builds and merges run there, a build on as many threads as it has
   // Rows that are searched exactly before a segment is sealed and built in the background. More: fewer, larger
@@ -30,19 +30,19 @@ struct IndexOptions {
 };
 
 struct SegmentInfo {
-  RowRange rows;
+  RowRange rows = {};
   bool sealed = false;   // false: searched exactly, not on disk
   uint64_t memory_bytes = 0;
   uint64_t file_bytes = 0;
-  std::string build_id;  // content hash of the index file; names the index in an answer
+  std::string build_id = {};  // content hash of the index file; names the index in an answer
 };
 
 struct IndexStatus {
-  std::vector<SegmentInfo> segments;
+  std::vector<SegmentInfo> segments = {};
   uint64_t files_damaged = 0;  // found missing or damaged since opening, answered exactly, rebuilt
-  std::string building;        // what the background builds now, empty if nothing
+  std::string building = {};   // what the background builds now, empty if nothing
   double build_fraction = 0;
-  std::string last_error;      // of the last failed build, empty after a good one
+  std::string last_error = {};  // of the last failed build, empty after a good one
 };
 
 // All that can be searched in one collection.

@@ -13,6 +13,7 @@
 #include "index/cancel.h"
 #include "index/hit.h"
 #include "index/inverted/bm25.h"
+#include "index/inverted/sparse_search.h"
 #include "index/payload/filter.h"
 #include "storage/ids.h"
 #include "storage/point_id.h"
@@ -26,15 +27,16 @@ class SegmentSet;
 // per request and shared by its leaves.
 struct RowMask {
   struct SegmentMask {
-    std::shared_ptr<const Bitmap> visible;  // null: all rows of the segment are visible at the version
-    std::shared_ptr<const Bitmap> allowed;  // null: as `visible`
+    // null: all rows of the segment are visible at the version
+    std::shared_ptr<const Bitmap> visible = {};
+    std::shared_ptr<const Bitmap> allowed = {};  // null: as `visible`
     uint64_t visible_count = 0;
     uint64_t allowed_count = 0;
 
     const Bitmap* visible_or_null() const { return visible.get(); }
     const Bitmap* allowed_or_null() const { return allowed ? allowed.get() : visible_or_null(); }
   };
-  std::vector<SegmentMask> segments;  // in the snapshot's order
+  std::vector<SegmentMask> segments = {};  // in the snapshot's order
   uint64_t visible_count = 0;
   uint64_t allowed_count = 0;
 };
@@ -45,13 +47,13 @@ struct AllowedEstimate {
     uint64_t lower = 0;
     uint64_t upper = 0;
   };
-  std::vector<Bounds> segments;  // in the snapshot's order
-  Bounds total;
+  std::vector<Bounds> segments = {};  // in the snapshot's order
+  Bounds total = {};
 };
 
 struct DenseQuery {
   int field = 0;                  // ordinal in the schema
-  std::span<const float> vector;  // `dim` finite floats; under cosine normalised here
+  std::span<const float> vector = {};  // `dim` finite floats; under cosine normalised here
   size_t k = 10;
   int ef_search = 0;   // 0: the schema's
   bool exact = false;  // scan all allowed rows
@@ -63,7 +65,7 @@ struct SearchStats {
   uint64_t segments_exact = 0;      // of these, scanned exactly
   uint64_t distances = 0;           // distance computations
   uint64_t rows_visited = 0;        // rows or postings looked at
-  std::string plan;                 // for people: "graph ef=100 on 1 segment, exact on 3 (fresh rows)"
+  std::string plan = {};  // for people: "graph ef=100 on 1 segment, exact on 3 (fresh rows)"
 };
 
 // One immutable snapshot read at one version. Copyable, cheap, thread safe; keeps its segments alive.
@@ -89,11 +91,22 @@ class IndexReader {
   absl::StatusOr<std::vector<Hit>> SearchText(int field, std::string_view text, size_t k, const RowMask& mask,
                                               const CancelToken& cancel, SearchStats* stats) const;
 
+  // The exact top k by the inner product with the field's vectors. `query` as CheckSparseVector
+  // takes it, in any order.
+  absl::StatusOr<std::vector<Hit>> SearchSparse(int field, const SparseVector& query, size_t k,
+                                                const RowMask& mask, const CancelToken& cancel,
+                                                SearchStats* stats) const;
+
   // Exact score of one row; nullopt where it has no such vector.
   absl::StatusOr<std::optional<float>> ScoreDense(const DenseQuery& query, RowId row) const;
   // Each matching term's share of the row's BM25 score.
   absl::StatusOr<std::vector<TermContribution>> ExplainText(int field, std::string_view text, RowId row,
                                                             const RowMask& mask) const;
+
+  // Each index's share of the row's score.
+  absl::StatusOr<std::vector<SparseContribution>> ExplainSparse(int field,
+                                                                const SparseVector& query,
+                                                                RowId row) const;
 
   // The point id of a row below rows_at; kept in memory.
   PointId IdOf(RowId row) const;

@@ -18,8 +18,9 @@ class IndexedRows {
   std::vector<TypedPayload> payloads;             // one a row
   std::vector<std::vector<AnalyzedText>> texts;   // by text field, then by row
 
-  // INVALID_ARGUMENT names the row's id, the field and what is wrong: a payload that is no JSON object or has a value
-  // of another type than the schema says, a vector of another dimension or with a value that is not finite.
+  // INVALID_ARGUMENT names the row's id, the field and what is wrong: a payload that is no JSON
+  // object or has a value of another type than the schema says, a vector of another dimension or
+  // with a value that is not finite, a sparse vector that is not canonical.
   static absl::StatusOr<std::shared_ptr<const IndexedRows>> Prepare(const IndexSchema& schema,
                                                                     std::span<const RowInput> rows);
   // The same for rows that are durable already: a row that cannot be prepared has no text and no payload values here,

@@ -8,6 +8,9 @@
 namespace vouch {
 namespace {
 
+// Fewer fresh rows are scanned exactly: codes save little then.
+constexpr uint32_t kMinCodedNodes = 256;
+
 absl::Status BuildDense(const CollectionSchema& schema, std::span<const RowInput> rows, Segment& segment) {
   std::vector<std::span<const float>> vectors(rows.size());
   for (size_t field = 0; field < schema.dense.size(); ++field) {
@@ -23,6 +26,18 @@ absl::Status BuildDense(const CollectionSchema& schema, std::span<const RowInput
   }
   segment.graphs.resize(schema.dense.size());
   return absl::OkStatus();
+}
+
+// A row without an entry for the field is taken as without a vector there.
+void BuildSparse(const CollectionSchema& schema, std::span<const RowInput> rows, Segment& segment) {
+  static const SparseVector kNone;
+  for (size_t field = 0; field < schema.sparse.size(); ++field) {
+    std::vector<const SparseVector*> vectors;
+    vectors.reserve(rows.size());
+    for (const RowInput& row : rows)
+      vectors.push_back(field < row.sparse.size() ? &row.sparse[field] : &kNone);
+    segment.sparse.push_back(SparseIndex::Build(vectors));
+  }
 }
 
 // One part's member of each segment, as Merge functions want them.
@@ -58,7 +73,9 @@ uint64_t Segment::MemoryBytes() const {
                    (access == nullptr ? 0 : access->memory_bytes());
   for (const DenseColumn& column : dense) bytes += column.vectors().size_bytes() + column.rows().size_bytes();
   for (const auto& graph : graphs) bytes += graph == nullptr ? 0 : graph->memory_bytes();
+  for (const auto& of_field : codes) bytes += of_field == nullptr ? 0 : of_field->bytes().size();
   for (const auto& index : text) bytes += index->memory_bytes();
+  for (const auto& index : sparse) bytes += index->memory_bytes();
   return bytes;
 }
 
@@ -84,6 +101,7 @@ absl::StatusOr<SegmentPtr> BuildFreshSegment(const IndexSchema& schema, RowId fi
     for (const AnalyzedText& text : field) texts.push_back(&text);
     segment->text.push_back(TextIndex::Build(texts));
   }
+  BuildSparse(schema.schema, rows, *segment);
   std::vector<const TypedPayload*> payloads;
   for (const TypedPayload& payload : prepared.payloads) payloads.push_back(&payload);
   segment->payload = PayloadColumns::Build(schema.schema, payloads);
@@ -104,14 +122,41 @@ absl::StatusOr<SegmentPtr> MergeSegments(const IndexSchema& schema, std::span<co
     merged->text.push_back(
         TextIndex::Merge(Collect<TextIndex>(parts, [&](const Segment& part) { return part.text[field].get(); })));
   }
+  for (size_t field = 0; field < schema.schema.sparse.size(); ++field) {
+    merged->sparse.push_back(SparseIndex::Merge(Collect<SparseIndex>(
+        parts, [&](const Segment& part) { return part.sparse[field].get(); })));
+  }
   merged->payload = PayloadColumns::Merge(
       schema.schema, Collect<PayloadColumns>(parts, [](const Segment& part) { return part.payload.get(); }));
   return merged;
 }
 
+absl::StatusOr<SegmentPtr> AddCodes(SegmentPtr segment, std::span<const SegmentPtr> segments) {
+  std::vector<std::shared_ptr<const VectorCodes>> codes(segment->dense.size());
+  bool any = false;
+  for (size_t field = 0; field < codes.size(); ++field) {
+    if (segment->dense[field].nodes() < kMinCodedNodes || segment->graphs[field] != nullptr) continue;
+    const Graph* largest = nullptr;
+    for (const SegmentPtr& other : segments) {
+      const Graph* graph = other->graphs[field].get();
+      if (graph != nullptr && (largest == nullptr || graph->nodes() > largest->nodes())) largest = graph;
+    }
+    if (largest == nullptr) continue;
+    auto built = VectorCodes::BuildLike(segment->dense[field], largest->codes());
+    if (!built.ok()) return built.status();
+    any = any || *built != nullptr;
+    codes[field] = *std::move(built);
+  }
+  if (!any) return segment;
+  auto coded = std::make_shared<Segment>(*segment);
+  coded->codes = std::move(codes);
+  return coded;
+}
+
 absl::StatusOr<Segment> BuildGraphs(const IndexSchema& schema, const Segment& segment, int threads,
                                     const BuildProgress& progress) {
   Segment built = segment;
+  built.codes.clear();
   const size_t fields = schema.schema.dense.size();
   for (size_t field = 0; field < fields; ++field) {
     if (schema.schema.dense[field].index != DenseIndexKind::kHnsw || built.dense[field].nodes() == 0) continue;

@@ -220,6 +220,12 @@ class SegmentParser {
       if (!text.ok()) return text.status();
       segment.text.push_back(*std::move(text));
     }
+    for (size_t field = 0; field < schema_.sparse.size(); ++field) {
+      if (!Take(SectionKind::kSparse, field, bytes)) return Damaged("a sparse field is missing");
+      absl::StatusOr<std::shared_ptr<const SparseIndex>> sparse = SparseIndex::Parse(bytes, rows);
+      if (!sparse.ok()) return sparse.status();
+      segment.sparse.push_back(*std::move(sparse));
+    }
     if (!Take(SectionKind::kPayload, 0, bytes)) return Damaged("no payload section");
     absl::StatusOr<std::shared_ptr<const PayloadColumns>> payload = PayloadColumns::Parse(schema_, bytes, rows);
     if (!payload.ok()) return payload.status();
@@ -292,6 +298,11 @@ EncodedSegment EncodeSegment(const IndexSchema& schema, const Segment& segment) 
   for (size_t field = 0; field < segment.text.size(); ++field) {
     writer.Begin(SectionKind::kText, field);
     writer.AddOwned(segment.text[field]->Serialize());
+    writer.End();
+  }
+  for (size_t field = 0; field < segment.sparse.size(); ++field) {
+    writer.Begin(SectionKind::kSparse, field);
+    writer.AddOwned(segment.sparse[field]->Serialize());
     writer.End();
   }
   writer.Begin(SectionKind::kPayload, 0);

@@ -7,7 +7,7 @@ namespace vouch::segment_format {
 
 // The constants of segment files, shared by writer and reader. The grammar stands in index/README.md.
 inline constexpr uint64_t kMagic = 0x4745534843554F56u;  // "VOUCHSEG"
-inline constexpr uint32_t kFormatVersion = 2;
+inline constexpr uint32_t kFormatVersion = 3;
 
 // Header: u64 magic, u32 format version, u32 sections, u64 schema fingerprint, u64 first row, u64 rows; then one entry
 // a section; then u64 XXH3-64 of all bytes before it. All numbers are little-endian.
@@ -18,7 +18,7 @@ inline constexpr size_t kHeaderChecksumBytes = 8;
 // Sections start at multiples of this, so that vectors and neighbours can be used where they lie.
 inline constexpr size_t kSectionAlignment = 64;
 // Of each kind of field at most Limits::kMaxFields, dense ones with vectors, codes and a graph.
-inline constexpr uint32_t kMaxSections = 3 + 4 * 64;
+inline constexpr uint32_t kMaxSections = 3 + 5 * 64;
 
 enum class SectionKind : uint32_t {
   kIds = 1,
@@ -28,6 +28,7 @@ enum class SectionKind : uint32_t {
   kText = 5,
   kPayload = 6,
   kCodes = 7,    // with each graph, before it
+  kSparse = 8,   // one a sparse field, after the text fields
 };
 
 inline constexpr size_t kVectorsHeaderBytes = 64;

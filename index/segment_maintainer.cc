@@ -59,6 +59,7 @@ std::vector<SegmentPtr> SegmentMaintainer::MergeTail(const std::vector<SegmentPt
   if (!range) return segments;
   const auto begin = segments.begin() + static_cast<ptrdiff_t>(first + range->begin);
   absl::StatusOr<SegmentPtr> merged = MergeSegments(*schema_, std::span<const SegmentPtr>(begin, segments.end()));
+  if (merged.ok()) merged = AddCodes(*std::move(merged), segments);
   if (!merged.ok()) return segments;
   std::vector<SegmentPtr> result(segments.begin(), begin);
   result.push_back(*std::move(merged));

@@ -97,6 +97,13 @@ class QuestionBytes {
     AddText(leaf.field);
     AddText(leaf.text);
   }
+  void AddNode(const SparseLeaf& leaf) {
+    AddText(leaf.field);
+    AddText(std::string_view(reinterpret_cast<const char*>(leaf.vector.indices.data()),
+                             leaf.vector.indices.size() * sizeof(uint32_t)));
+    AddText(std::string_view(reinterpret_cast<const char*>(leaf.vector.values.data()),
+                             leaf.vector.values.size() * sizeof(float)));
+  }
   void AddNode(const FuseNode& fuse) {
     AddNumber(fuse.k);
     AddNumber<uint64_t>(fuse.weights.size());

@@ -17,7 +17,7 @@
 namespace vouch {
 
 struct DatabaseOptions {
-  std::string path;  // DIR/store is RocksDB's, DIR/index the index files'
+  std::string path = {};  // DIR/store is RocksDB's, DIR/index the index files'
   bool create_if_missing = true;
   size_t background_threads = 1;  // builds and merges; more: sooner built, slower searches meanwhile
   size_t block_cache_bytes = size_t{64} << 20;

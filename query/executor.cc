@@ -90,6 +90,11 @@ absl::Status Executor::RunLeaf(const PlannedNode& node, const RowMask& mask, Nod
         reader_.SearchText(node.field, text->text, node.limit + 1, mask, cancel_, stats);
     if (!hits.ok()) return hits.status();
     TakeHits(*hits, node.limit, result);
+  } else if (const auto* sparse = std::get_if<SparseLeaf>(&node.node->node)) {
+    absl::StatusOr<std::vector<Hit>> hits =
+        reader_.SearchSparse(node.field, sparse->vector, node.limit + 1, mask, cancel_, stats);
+    if (!hits.ok()) return hits.status();
+    TakeHits(*hits, node.limit, result);
   } else {
     if (absl::Status status = cancel_.Check(); !status.ok()) return status;
     std::vector<RowId> rows = reader_.ScrollRows(mask, options_.scroll_after, node.limit + 1);

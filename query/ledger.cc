@@ -21,6 +21,8 @@ std::string Ledger::Label(const PlannedNode& node) const {
     absl::StrAppend(&label, "(", schema_.dense[node.field].name, ")");
   } else if (std::holds_alternative<TextLeaf>(node.node->node)) {
     absl::StrAppend(&label, "(", schema_.text[node.field].name, ")");
+  } else if (std::holds_alternative<SparseLeaf>(node.node->node)) {
+    absl::StrAppend(&label, "(", schema_.sparse[node.field].name, ")");
   }
   return label;
 }
@@ -78,6 +80,7 @@ absl::Status Ledger::ExplainNode(const PlannedNode& node, const NodeResult& resu
   position_of.reserve(result.hits.size());
   for (size_t i = 0; i < result.hits.size(); ++i) position_of.emplace(result.hits[i].row.value, i);
   const auto* text = std::get_if<TextLeaf>(&node.node->node);
+  const auto* sparse = std::get_if<SparseLeaf>(&node.node->node);
   for (PointHit& hit : hits) {
     const auto found = position_of.find(hit.row.value);
     if (found == position_of.end()) continue;
@@ -95,6 +98,11 @@ absl::Status Ledger::ExplainNode(const PlannedNode& node, const NodeResult& resu
           reader_.ExplainText(node.field, text->text, hit.row, **mask);
       if (!terms.ok()) return terms.status();
       score.terms = *std::move(terms);
+    } else if (sparse != nullptr) {
+      absl::StatusOr<std::vector<SparseContribution>> terms =
+          reader_.ExplainSparse(node.field, sparse->vector, hit.row);
+      if (!terms.ok()) return terms.status();
+      score.sparse_terms = *std::move(terms);
     }
     hit.explanation.push_back(std::move(score));
   }

@@ -52,6 +52,8 @@ class Planner {
       planned.field = ResolveDenseField(schema_, dense->field).value_or(-1);
     } else if (const auto* text = std::get_if<TextLeaf>(&node.node)) {
       planned.field = ResolveTextField(schema_, text->field).value_or(-1);
+    } else if (const auto* sparse = std::get_if<SparseLeaf>(&node.node)) {
+      planned.field = ResolveSparseField(schema_, sparse->field).value_or(-1);
     } else if (const auto* fuse = std::get_if<FuseNode>(&node.node)) {
       planned.children.resize(fuse->children.size());
       for (size_t i = 0; i < fuse->children.size(); ++i) {
@@ -92,6 +94,7 @@ std::string_view NodeKind(const QueryNode& node) {
     std::string_view operator()(const DenseLeaf&) const { return "dense"; }
     std::string_view operator()(const TextLeaf&) const { return "text"; }
     std::string_view operator()(const FuseNode&) const { return "fuse"; }
+    std::string_view operator()(const SparseLeaf&) const { return "sparse"; }
   };
   return std::visit(Kind(), node.node);
 }
@@ -102,6 +105,10 @@ absl::StatusOr<int> ResolveDenseField(const CollectionSchema& schema, std::strin
 
 absl::StatusOr<int> ResolveTextField(const CollectionSchema& schema, std::string_view name) {
   return ResolveField(schema.text, "text", name);
+}
+
+absl::StatusOr<int> ResolveSparseField(const CollectionSchema& schema, std::string_view name) {
+  return ResolveField(schema.sparse, "sparse", name);
 }
 
 Plan PlanQuery(const SearchRequest& request, const CollectionSchema& schema, PlanDepth depth) {

@@ -17,7 +17,7 @@ struct PlannedNode {
   const QueryNode* node = nullptr;
   size_t limit = 0;  // hits that it gives to its parent
   size_t mask = 0;   // which of Plan::filters it searches under
-  int field = -1;    // ordinal of a dense or text leaf's field in the schema
+  int field = -1;    // ordinal of a leaf's field in the schema, among those of its kind
   std::vector<PlannedNode> children;
 };
 
@@ -45,8 +45,9 @@ Plan PlanQuery(const SearchRequest& request, const CollectionSchema& schema, Pla
 // The ordinal of a field; an empty name takes the only one. INVALID_ARGUMENT lists those there are.
 absl::StatusOr<int> ResolveDenseField(const CollectionSchema& schema, std::string_view name);
 absl::StatusOr<int> ResolveTextField(const CollectionSchema& schema, std::string_view name);
+absl::StatusOr<int> ResolveSparseField(const CollectionSchema& schema, std::string_view name);
 
-// "dense", "text", "all", "fuse".
+// "dense", "text", "all", "fuse", "sparse".
 std::string_view NodeKind(const QueryNode& node);
 
 }  // namespace vouch

@@ -43,6 +43,7 @@ class Validator {
     if (const auto* dense = std::get_if<DenseLeaf>(&node.node)) return CheckDense(*dense, path);
     if (const auto* text = std::get_if<TextLeaf>(&node.node)) return CheckText(*text, path);
     if (const auto* fuse = std::get_if<FuseNode>(&node.node)) return CheckFuse(*fuse, path, depth);
+    if (const auto* sparse = std::get_if<SparseLeaf>(&node.node)) return CheckSparse(*sparse, path);
     return absl::OkStatus();
   }
 
@@ -82,6 +83,13 @@ class Validator {
                                         QueryLimits::kMaxQueryTextBytes));
     }
     return absl::OkStatus();
+  }
+
+  absl::Status CheckSparse(const SparseLeaf& leaf, const std::string& path) const {
+    const absl::StatusOr<int> ordinal = ResolveSparseField(schema_, leaf.field);
+    if (!ordinal.ok()) return Invalid(path, std::string(ordinal.status().message()));
+    const absl::Status vector = CheckSparseVector(leaf.vector, QueryLimits::kMaxSparseEntries);
+    return vector.ok() ? vector : Invalid(path, std::string(vector.message()));
   }
 
   absl::Status CheckFuse(const FuseNode& fuse, const std::string& path, uint32_t depth) {

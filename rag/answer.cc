@@ -95,19 +95,20 @@ class Composer {
 };
 
 // By the route's models where they give an answer, else by quotes. Without hits no model is asked.
-absl::Status Generate(Collection& collection, const AskRequest& request, Answer* answer) {
+absl::Status Generate(Collection& collection, const AskRequest& request, uint64_t points,
+                      Answer* answer) {
   if (request.route != nullptr && !answer->hits.empty()) {
     const absl::StatusOr<bool> answered = AnswerByModel(collection, request, answer);
     if (!answered.ok()) return answered.status();
     if (*answered) return absl::OkStatus();
   }
-  return AnswerByQuotes(collection, request, answer);
+  return AnswerByQuotes(collection, request, points, answer);
 }
 
 }  // namespace
 
 absl::Status RetrieveHits(Collection& collection, EmbedderRegistry& embedders,
-                          const AskRequest& request, Answer* answer) {
+                          const AskRequest& request, Answer* answer, uint64_t* points) {
   absl::StatusOr<TextQuery> query = BuildTextQuery(collection, embedders, request.question,
                                                    request.mode, answer->version, request.cancel);
   if (!query.ok()) return query.status();
@@ -125,11 +126,13 @@ absl::Status RetrieveHits(Collection& collection, EmbedderRegistry& embedders,
   if (!response.ok()) return response.status();
   answer->hits = std::move(response->hits);
   answer->build_ids = std::move(response->build_ids);
+  *points = response->visible_rows;
   return absl::OkStatus();
 }
 
-absl::Status AnswerByQuotes(Collection& collection, const AskRequest& request, Answer* answer) {
-  const ExtractiveOptions options{.max_sentences = request.max_sentences};
+absl::Status AnswerByQuotes(Collection& collection, const AskRequest& request, uint64_t points,
+                            Answer* answer) {
+  const ExtractiveOptions options{.max_sentences = request.max_sentences, .points = points};
   answer->generator = ExtractiveId(options);
   answer->sources.clear();
   absl::StatusOr<std::shared_ptr<const Analyzer>> analyzer =
@@ -138,8 +141,9 @@ absl::Status AnswerByQuotes(Collection& collection, const AskRequest& request, A
   const std::vector<Passage> passages = ReadPassages(answer->hits);
   std::vector<ExtractiveChunk> chunks;
   for (const Passage& passage : passages) {
-    chunks.push_back(
-        {.text = passage.text, .context = Concat(passage.title, " ", passage.heading)});
+    chunks.push_back({.text = passage.text,
+                      .context = Concat(passage.title, " ", passage.heading),
+                      .blocks = passage.provenance.blocks});
   }
   if (absl::Status status = request.cancel.Check(); !status.ok()) return status;
   Composer composer(passages, collection, answer);
@@ -178,11 +182,14 @@ absl::StatusOr<Answer> Ask(Database& database, EmbedderRegistry& embedders,
   if (request.filter) answer.filter = FilterToJson(*request.filter);
   answer.context_chunks = request.context_chunks;
   answer.engine = VOUCH_VERSION;
-  if (absl::Status status = RetrieveHits(**collection, embedders, request, &answer); !status.ok())
+  uint64_t points = 0;
+  if (absl::Status status = RetrieveHits(**collection, embedders, request, &answer, &points);
+      !status.ok())
     return status;
   const int64_t retrieved_us = database.clock().NowMicros();
   answer.retrieve_us = retrieved_us - answer.time_us;
-  if (absl::Status status = Generate(**collection, request, &answer); !status.ok()) return status;
+  if (absl::Status status = Generate(**collection, request, points, &answer); !status.ok())
+    return status;
   answer.generate_us = database.clock().NowMicros() - retrieved_us;
   if (absl::Status status =
           database.store().PutAnswer(answer.tenant, answer.id, AnswerToJson(answer));

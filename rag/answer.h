@@ -30,10 +30,10 @@ class AnswerListener {
 };
 
 struct AskRequest {
-  std::string collection;
-  std::string question;  // 1 byte … 64 KiB
+  std::string collection = {};
+  std::string question = {};  // 1 byte … 64 KiB
   RetrievalMode mode = RetrievalMode::kHybrid;
-  std::optional<Filter> filter;
+  std::optional<Filter> filter = {};
   uint32_t context_chunks = 8;   // hits given to the generator, 1 … 100
   uint32_t max_sentences = 4;    // of the extractive answer, 1 … 20
   // The models that are asked; null: builtin/extractive, which also answers where none of them does.
@@ -41,34 +41,34 @@ struct AskRequest {
   // A model's answer of whose sentences less are supported by what they cite is withdrawn, 0 … 1.
   double min_grounding = 0.5;
   AnswerListener* listener = nullptr;  // may be null
-  ReadAt at;
-  Principal principal;
-  CancelToken cancel;
+  ReadAt at = {};
+  Principal principal = {};
+  CancelToken cancel = {};
 };
 
 // One statement of the answer and the place it is taken from, or, where a model wrote it, rests on.
 struct Citation {
-  ByteSpan answer;           // bytes of the answer's text, without the marker at its end
+  ByteSpan answer = {};        // bytes of the answer's text, without the marker at its end
   uint32_t source_number = 0;  // [1], [2] … in the text
-  PointId point;
-  RowId row;
-  std::string document;      // document id
-  std::string uri;
-  std::string source_hash;   // content hash of the document's bytes
-  ByteSpan source;           // bytes of the document that hold the quote
-  std::string quote;         // what stands there, white space collapsed; an extractive answer's sentence
+  PointId point = {};
+  RowId row = {};
+  std::string document = {};  // document id
+  std::string uri = {};
+  std::string source_hash = {};  // content hash of the document's bytes
+  ByteSpan source = {};          // bytes of the document that hold the quote
+  std::string quote = {};        // what stands there, white space collapsed; an extractive answer's sentence
   bool verified = false;     // the kept source bytes at `source` hold the quote (white space and markup apart)
 };
 
 struct AnswerSource {
   uint32_t number = 0;
-  PointId point;
-  RowId row;
-  std::string document;
-  std::string title;
-  std::string heading;
+  PointId point = {};
+  RowId row = {};
+  std::string document = {};
+  std::string title = {};
+  std::string heading = {};
   double score = 0;
-  ByteSpan source;
+  ByteSpan source = {};
 };
 
 // A sentence of a model's answer, as CheckGrounding found it.
@@ -105,26 +105,27 @@ struct Generation {
 
 // The full record of one ask; kept, and shown again by id exactly as it was.
 struct Answer {
-  std::string id;            // UUIDv7
+  std::string id = {};  // UUIDv7
   int64_t time_us = 0;
-  std::string tenant;
-  std::string subject;
-  std::string collection;
-  Version version;
-  std::string question;
-  std::string mode;
-  std::string filter;        // JSON, empty for none
+  std::string tenant = {};
+  std::string subject = {};
+  std::string collection = {};
+  Version version = {};
+  std::string question = {};
+  std::string mode = {};
+  std::string filter = {};        // JSON, empty for none
   uint32_t context_chunks = 0;  // hits asked for; 0: the record has format 1, which does not say
-  std::string embedder;
-  std::string generator;     // "builtin/extractive/1?max_sentences=4", "openai/MODEL?route=default&tier=small&prompt=answer/1"
-  std::vector<std::string> build_ids;
-  std::string engine;        // program version
-  std::vector<PointHit> hits;  // as retrieved, with explanation
-  std::string text;          // the answer; markers [1] after each statement
+  std::string embedder = {};
+  // "builtin/extractive/2?max_sentences=4", "openai/MODEL?route=default&tier=small&prompt=answer/1"
+  std::string generator = {};
+  std::vector<std::string> build_ids = {};
+  std::string engine = {};        // program version
+  std::vector<PointHit> hits = {};  // as retrieved, with explanation
+  std::string text = {};          // the answer; markers [1] after each statement
   bool abstained = false;    // nothing retrieved speaks of the question, or supports what a model said of it
-  std::vector<Citation> citations;
-  std::vector<AnswerSource> sources;  // numbered from 1: cited ones first, or as a model's prompt has them
-  std::optional<Generation> generation;  // where models were asked
+  std::vector<Citation> citations = {};
+  std::vector<AnswerSource> sources = {};  // numbered from 1: cited ones first, or as a model's prompt has them
+  std::optional<Generation> generation = {};  // where models were asked
   int64_t retrieve_us = 0;
   int64_t generate_us = 0;
 };

@@ -147,7 +147,8 @@ absl::StatusOr<Answer> Redo(Database& database, EmbedderRegistry& embedders, con
   Answer answer;
   answer.tenant = recorded.tenant;
   answer.version = *version;
-  absl::Status status = RetrieveHits(**collection, embedders, *ask, &answer);
+  uint64_t points = 0;
+  absl::Status status = RetrieveHits(**collection, embedders, *ask, &answer, &points);
   if (!status.ok()) return status;
   bool by_model = false;
   if (recorded.generation && !answer.hits.empty()) {
@@ -158,7 +159,7 @@ absl::StatusOr<Answer> Redo(Database& database, EmbedderRegistry& embedders, con
   if (by_model) {
     answer.generator = recorded.generator;
   } else {
-    status = AnswerByQuotes(**collection, *ask, &answer);
+    status = AnswerByQuotes(**collection, *ask, points, &answer);
     if (!status.ok()) return status;
   }
   return answer;

@@ -19,8 +19,8 @@ std::string_view RetrievalModeName(RetrievalMode mode);
 // a version: the leaf of the mode, or weighted RRF of both (of the one there is, where the text has
 // no known term for the other). Returns the tree and the embedder's id (empty for kText).
 struct TextQuery {
-  QueryNode root;
-  std::string embedder;
+  QueryNode root = {};
+  std::string embedder = {};
 };
 absl::StatusOr<TextQuery> BuildTextQuery(Collection& collection, EmbedderRegistry& embedders,
                                          std::string_view text, RetrievalMode mode, Version at,

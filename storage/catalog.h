@@ -14,16 +14,16 @@
 namespace vouch {
 
 struct CollectionInfo {
-  CollectionId id;
-  std::string tenant;
-  std::string name;
-  CollectionSchema schema;
+  CollectionId id = {};
+  std::string tenant = {};
+  std::string name = {};
+  CollectionSchema schema = {};
   int64_t created_us = 0;
 };
 
 struct Tag {
-  std::string name;
-  Version version;
+  std::string name = {};
+  Version version = {};
   int64_t created_us = 0;
 };
 

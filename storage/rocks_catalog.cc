@@ -28,6 +28,7 @@ std::shared_ptr<const CollectionEntry> MakeEntry(TenantNumber tenant, const Coll
     entry->dims.push_back(field.dim);
     entry->fields.push_back(field.name);
   }
+  for (const SparseField& field : info.schema.sparse) entry->sparse_fields.push_back(field.name);
   return entry;
 }
 

@@ -51,6 +51,9 @@ std::string FormatSchema(const CollectionSchema& schema) {
                     absl::StrCat("BM25 over ", absl::StrJoin(field.paths, ", "), "; ",
                                  field.language, ", k1 ", field.k1, ", b ", field.b)});
   }
+  for (const SparseField& field : schema.sparse) {
+    rows.push_back({field.name, "sparse", "inner product of sparse vectors"});
+  }
   for (const PayloadField& field : schema.payload) {
     rows.push_back({field.path, "payload", std::string(PayloadTypeName(field.type))});
   }
@@ -83,11 +86,10 @@ std::string FormatStats(const v1::CollectionStats& stats) {
 absl::Status RunCreate(Invocation& invocation, const CollectionOptions& options) {
   absl::StatusOr<CollectionSchema> schema = SchemaFromOptions(options.schema);
   if (!schema.ok()) return schema.status();
-  if (schema->dense.empty() && schema->text.empty()) {
+  if (schema->dense.empty() && schema->text.empty() && schema->sparse.empty()) {
     return UsageError(
-        "a collection needs a field to search: give --dense, --text or --schema (`vouch ingest` "
-        "makes a "
-        "collection for documents by itself)");
+        "a collection needs a field to search: give --dense, --text, --sparse or --schema (`vouch "
+        "ingest` makes a collection for documents by itself)");
   }
   v1::CreateCollectionRequest request;
   request.set_name(options.name);
@@ -268,6 +270,10 @@ void AddCollectionCommands(CLI::App& app, Invocation& invocation) {
       ->expected(1)
       ->take_all();
   create->add_option("--text", options->schema.text, "text field: NAME:PATH[,PATH...][:LANGUAGE]")
+      ->type_name("FIELD")
+      ->expected(1)
+      ->take_all();
+  create->add_option("--sparse", options->schema.sparse, "field of sparse vectors: NAME")
       ->type_name("FIELD")
       ->expected(1)
       ->take_all();

@@ -25,10 +25,12 @@ class ServerConnection final : public Connection {
   const std::shared_ptr<grpc::Channel>& channel() const override { return channel_; }
   bool embedded() const override { return false; }
   absl::Status Explain(const grpc::Status& status) const override {
-    if (status.error_code() != grpc::StatusCode::UNAVAILABLE ||
-        !absl::StrContains(status.error_message(), "connect")) {
-      return FromGrpc(status);
+    if (status.error_code() != grpc::StatusCode::UNAVAILABLE) return FromGrpc(status);
+    if (absl::StrContains(status.error_message(), "DNS resolution failed")) {
+      return absl::UnavailableError(absl::StrCat("the host of the server ", address_,
+                                                 " is not known (", status.error_message(), ")"));
     }
+    if (!absl::StrContains(status.error_message(), "connect")) return FromGrpc(status);
     return absl::UnavailableError(absl::StrCat("no server answers at ", address_,
                                                "; is `vouch serve` running there? (",
                                                status.error_message(), ")"));
@@ -87,12 +89,11 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Embedded(const Config& c
                                                                  bool create,
                                                                  const std::string& api_key,
                                                                  std::optional<RouteSpec> route) {
-  std::error_code error;
-  if (!create && !std::filesystem::exists(data_dir + "/store", error)) {
-    return absl::NotFoundError(
-        absl::StrCat("there is no store in '", data_dir,
-                     "'; `vouch ingest NAME PATH` makes one, --data names another folder, "
-                     "--server a server"));
+  if (!create) {
+    absl::Status there = CheckStoreIn(
+        data_dir,
+        "`vouch ingest NAME PATH` makes one, --data names another folder, --server a server");
+    if (!there.ok()) return there;
   }
   DatabaseOptions options = DatabaseOptionsOf(config, data_dir);
   options.create_if_missing = create;
@@ -113,6 +114,16 @@ DatabaseOptions DatabaseOptionsOf(const Config& config, const std::string& data_
   options.block_cache_bytes = size_t{config.block_cache_mb} << 20;
   options.seal_rows = config.seal_rows;
   return options;
+}
+
+absl::Status CheckStoreIn(const std::string& data_dir, const std::string& hint) {
+  std::error_code error;
+  if (std::filesystem::exists(data_dir + "/store", error)) return absl::OkStatus();
+  if (error) {
+    return absl::PermissionDeniedError(
+        absl::StrCat("cannot look for a store in '", data_dir, "': ", error.message()));
+  }
+  return absl::NotFoundError(absl::StrCat("there is no store in '", data_dir, "'; ", hint));
 }
 
 absl::Status ExplainOpen(const absl::Status& status, const std::string& data_dir) {

@@ -40,6 +40,9 @@ class Connection {
 
 // The options of a store from the settings.
 DatabaseOptions DatabaseOptionsOf(const Config& config, const std::string& data_dir);
+// NOT_FOUND with the hint where there is no store in the folder; PERMISSION_DENIED: it cannot be
+// looked for.
+absl::Status CheckStoreIn(const std::string& data_dir, const std::string& hint);
 // Says what to do where another process has the store open.
 absl::Status ExplainOpen(const absl::Status& status, const std::string& data_dir);
 

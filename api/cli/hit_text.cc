@@ -1,11 +1,13 @@
 #include "api/cli/hit_text.h"
 
 #include <cstdio>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "api/cli/text_output.h"
 #include "nlohmann/json.hpp"
+#include "rag/document.h"
 
 namespace vouch {
 namespace {
@@ -36,6 +38,17 @@ nlohmann::json ParseObject(const std::string& text) {
   return json.is_object() ? json : nlohmann::json::object();
 }
 
+// The text without the headings that it starts with: they stand in the line above.
+std::string BodyOf(const std::string& text, const nlohmann::json& provenance) {
+  std::vector<Block> blocks;
+  if (!DecodeBlocks(TextAt(provenance, "blocks"), &blocks)) return text;
+  for (const Block& block : blocks) {
+    if (block.kind == Block::Kind::kHeading) continue;
+    return block.begin < text.size() ? text.substr(block.begin) : text;
+  }
+  return text;
+}
+
 std::string FormatExplanation(const v1::Hit& hit) {
   std::string out;
   for (const v1::NodeScore& node : hit.explanation()) {
@@ -45,6 +58,10 @@ std::string FormatExplanation(const v1::Hit& hit) {
       absl::StrAppendFormat(&out, "        %s: %.4g (%u here, in %s, idf %.4g)\n", term.term(),
                             term.score(), term.frequency(),
                             FormatCounted(term.document_frequency(), "point"), term.idf());
+    }
+    for (const v1::SparseContribution& term : node.sparse_terms()) {
+      absl::StrAppendFormat(&out, "        index %u: %.4g (%.4g here, %.4g in the query)\n",
+                            term.index(), term.score(), term.weight(), term.query_weight());
     }
   }
   return out;
@@ -68,7 +85,7 @@ std::string FormatHits(const google::protobuf::RepeatedPtrField<v1::Hit>& hits, 
     const std::string source = SourceOf(payload, provenance);
     absl::StrAppend(&out, "    ", id, source.empty() ? "" : "  ",
                     source.empty() ? "" : "(" + source + ")", "\n");
-    const std::string text = TextAt(payload, "text");
+    const std::string text = BodyOf(TextAt(payload, "text"), provenance);
     const std::string body = text.empty() ? hit.point().payload_json() : text;
     if (!body.empty()) absl::StrAppend(&out, "    ", MakeSnippet(body, query, kSnippetBytes), "\n");
     if (explain) out += FormatExplanation(hit);

@@ -35,9 +35,8 @@ class Invocation {
   absl::Status outcome;        // of the command that ran
 
   absl::StatusOr<Config> LoadSettings() const;
-  absl::StatusOr<std::string> DataDir(const Config& config) const {
-    return DataDirectory(config, environment_);
-  }
+  // Where the store lies; it need not be there. INVALID_ARGUMENT: a file stands there.
+  absl::StatusOr<std::string> DataDir(const Config& config) const;
   std::optional<std::string> Variable(const std::string& name) const { return environment_(name); }
 
   enum class Store { kMustExist, kCreate };

@@ -20,6 +20,7 @@ struct QueryOptions {
   std::string text;
   std::string mode = "hybrid";
   std::string vector;
+  std::string sparse;
   std::string field;
   bool exact = false;
   uint32_t ef_search = 0;
@@ -46,7 +47,40 @@ absl::Status ParseVector(const std::string& text, v1::DenseQuery* query) {
   return absl::OkStatus();
 }
 
+// '{"indices": [3, 17], "values": [0.5, 1.2]}'.
+absl::Status ParseSparse(const std::string& text, v1::SparseVector* vector) {
+  const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object() || json.size() != 2 || !json.contains("indices") ||
+      !json.contains("values") || !json["indices"].is_array() || !json["values"].is_array()) {
+    return UsageError(
+        "--sparse takes a JSON object with two lists, as '{\"indices\": [3, 17], \"values\": [0.5, "
+        "1.2]}'");
+  }
+  for (const auto& index : json["indices"]) {
+    if (!index.is_number_unsigned() || index.get<uint64_t>() > UINT32_MAX) {
+      return UsageError(absl::StrCat("--sparse: '", index.dump(),
+                                     "' is no index; indices are whole numbers up to 4294967295"));
+    }
+    vector->add_indices(index.get<uint32_t>());
+  }
+  for (const auto& value : json["values"]) {
+    if (!value.is_number()) {
+      return UsageError(absl::StrCat("--sparse: '", value.dump(), "' is no number"));
+    }
+    vector->add_values(value.get<float>());
+  }
+  return absl::OkStatus();
+}
+
 absl::Status FillQuery(const QueryOptions& options, v1::QueryNode* query) {
+  if (!options.sparse.empty()) {
+    if (!options.text.empty() || !options.vector.empty() || options.exact ||
+        options.ef_search != 0) {
+      return UsageError("--sparse goes without a text, --vector, --exact and --ef-search");
+    }
+    query->mutable_sparse()->set_field(options.field);
+    return ParseSparse(options.sparse, query->mutable_sparse()->mutable_vector());
+  }
   if (!options.vector.empty()) {
     if (!options.text.empty()) return UsageError("a text and --vector were both given; take one");
     v1::DenseQuery* dense = query->mutable_dense();
@@ -59,13 +93,13 @@ absl::Status FillQuery(const QueryOptions& options, v1::QueryNode* query) {
     return UsageError("--exact and --ef-search go with --vector");
   if (options.text.empty()) {
     if (!options.field.empty())
-      return UsageError("--field goes with a text in --mode text, or with --vector");
+      return UsageError("--field goes with a text in --mode text, with --vector or --sparse");
     query->mutable_all();
     return absl::OkStatus();
   }
   if (!options.field.empty()) {
     if (options.mode != "text")
-      return UsageError("--field goes with --mode text, or with --vector");
+      return UsageError("--field goes with --mode text, with --vector or --sparse");
     query->mutable_text()->set_field(options.field);
     query->mutable_text()->set_text(options.text);
     return absl::OkStatus();
@@ -75,14 +109,17 @@ absl::Status FillQuery(const QueryOptions& options, v1::QueryNode* query) {
   return absl::OkStatus();
 }
 
+std::string WhatWasAsked(const QueryOptions& options) {
+  if (!options.vector.empty()) return "vector search";
+  if (!options.sparse.empty()) return "sparse search";
+  return options.text.empty() ? "all points" : options.mode + " search";
+}
+
 std::string Summary(const QueryOptions& options, const v1::SearchResponse& response) {
   std::string out = absl::StrCat(options.collection, " at version ", response.version(), ", ");
   absl::StrAppend(
-      &out,
-      options.vector.empty() ? (options.text.empty() ? "all points" : options.mode + " search")
-                             : std::string("vector search"),
-      ": ", response.hits_size() == 0 ? "no hits" : FormatCounted(response.hits_size(), "hit"),
-      "\n");
+      &out, WhatWasAsked(options), ": ",
+      response.hits_size() == 0 ? "no hits" : FormatCounted(response.hits_size(), "hit"), "\n");
   return out;
 }
 
@@ -133,8 +170,12 @@ void AddQueryCommand(CLI::App& app, Invocation& invocation) {
                   "'text/markdown'\" --explain"},
                  [&invocation, options] { return RunQuery(invocation, *options); });
   command->add_option("collection", options->collection, "the collection")->required();
-  command->add_option("text", options->text,
-                      "what to search for; without it and --vector: all points, in order");
+  command
+      ->add_option("text", options->text,
+                   "what to search for; without it, --vector and --sparse: all points, in order")
+      ->check([](const std::string& text) {
+        return text.empty() ? "it is empty; without a text come all points, in order" : "";
+      });
   AddModeOption(*command, &options->mode);
   command->add_option("--limit", options->limit, "hits to show, 1 to 10000 (default 10)")
       ->check(CLI::Range(1, 10'000));
@@ -146,8 +187,11 @@ void AddQueryCommand(CLI::App& app, Invocation& invocation) {
   command->add_flag("--explain", options->explain,
                     "say why each hit has its score, and what the planner did");
   command->add_option("--vector", options->vector, "search by this vector: a JSON list of numbers");
-  command->add_option("--field", options->field,
-                      "dense field for --vector, text field for --mode text");
+  command->add_option("--sparse", options->sparse,
+                      "search by this sparse vector: {\"indices\": [...], \"values\": [...]}");
+  command->add_option(
+      "--field", options->field,
+      "dense field for --vector, sparse field for --sparse, text field for --mode text");
   command->add_flag("--exact", options->exact, "with --vector: compare with every allowed point");
   command
       ->add_option("--ef-search", options->ef_search,

@@ -57,7 +57,7 @@ absl::Status RunServe(Invocation& invocation, const std::string& port_file) {
   };
   absl::StatusOr<std::optional<RouteSpec>> spec = RouteOf(*config, environment);
   if (!spec.ok()) return UsageError(std::string(spec.status().message()));
-  if (absl::Status status = CheckListenAddress(config->listen); !status.ok()) {
+  if (absl::Status status = CheckAddress("listen", config->listen); !status.ok()) {
     return UsageError(std::string(status.message()));
   }
   SetUpLog(config->log_level);
@@ -91,7 +91,7 @@ absl::Status RunServe(Invocation& invocation, const std::string& port_file) {
   Announce(invocation, **server, *data_dir);
   if (absl::Status status = WritePortFile(port_file, (*server)->port()); !status.ok()) {
     server->reset();  // it uses what was made after it
-    return status;
+    return absl::Status(status.code(), absl::StrCat("--port-file: ", status.message()));
   }
 
   const int signal = stop.Await();

@@ -30,6 +30,7 @@ void FillPointId(const PointId& id, v1::PointId* message);
 absl::StatusOr<PointInput> PointInputOf(v1::Point&& message, const std::string& what);
 void FillPoint(PointHit&& hit, v1::Point* message);
 Projection ProjectionOf(const v1::Projection& message);
+SparseVector SparseVectorOf(const v1::SparseVector& message);
 
 absl::StatusOr<Filter> FilterOf(const v1::Filter& message);
 // nullopt where the message has no condition at all.

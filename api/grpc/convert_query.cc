@@ -56,11 +56,14 @@ class QueryConverter {
         return ConvertFuse(std::move(*message.mutable_fuse()), depth);
       case v1::QueryNode::kTextQuery:
         return ConvertTextQuery(message.text_query());
+      case v1::QueryNode::kSparse:
+        return NodeOf(
+            SparseLeaf{message.sparse().field(), SparseVectorOf(message.sparse().vector())});
       case v1::QueryNode::NODE_NOT_SET:
         break;
     }
     return absl::InvalidArgumentError(
-        "query: a node is not set; give one of all, dense, text, fuse, text_query");
+        "query: a node is not set; give one of all, dense, text, sparse, fuse, text_query");
   }
 
   static absl::StatusOr<QueryNode> ConvertDense(const v1::DenseQuery& message) {
@@ -148,6 +151,13 @@ void FillHit(PointHit&& hit, v1::Hit* message) {
       term->set_frequency(contribution.frequency);
       term->set_document_frequency(contribution.document_frequency);
       term->set_idf(contribution.idf);
+      term->set_score(contribution.score);
+    }
+    for (const SparseContribution& contribution : score.sparse_terms) {
+      v1::SparseContribution* term = node->add_sparse_terms();
+      term->set_index(contribution.index);
+      term->set_query_weight(contribution.query_weight);
+      term->set_weight(contribution.weight);
       term->set_score(contribution.score);
     }
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "absl/strings/str_cat.h"
 #include "index/dense/kernels.h"
@@ -41,6 +42,7 @@ absl::StatusOr<std::shared_ptr<const VectorCodes>> VectorCodes::Parse(std::strin
   }
   codes->records_ = reinterpret_cast<const uint8_t*>(bytes.data() + layout.records);
   codes->bytes_ = bytes;
+  codes->axes_id_ = std::make_shared<const CodeAxes>();
   codes->owner_ = std::move(owner);
   return codes;
 }
@@ -64,6 +66,24 @@ void VectorCodes::Encode(const float* query, CodeQuery& out) const {
   }
   out.scale = product_factor_ * step * step_;
   out.shift = kOffset * sum;
+}
+
+void VectorCodes::KeysOf(const uint8_t* records, const CodeQuery& query, std::span<float> out) const {
+  constexpr size_t kAtOnce = 256;
+  static const std::vector<uint32_t>& numbers = *[] {
+    auto* made = new std::vector<uint32_t>(kAtOnce);
+    std::iota(made->begin(), made->end(), 0u);
+    return made;
+  }();
+  CodeComparison comparison = {.records = records,
+                               .stride = stride_,
+                               .query = query.values.data(),
+                               .scale = query.scale,
+                               .shift = query.shift};
+  for (size_t done = 0; done < out.size(); done += kAtOnce) {
+    keys_(comparison, numbers.data(), std::min(kAtOnce, out.size() - done), out.data() + done);
+    comparison.records += kAtOnce * stride_;
+  }
 }
 
 void VectorCodes::EncodeNode(uint32_t node, CodeQuery& out) const {

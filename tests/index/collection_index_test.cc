@@ -1,6 +1,7 @@
 #include "index/collection_index.h"
 
 #include <memory>
+#include <random>
 #include <string>
 #include <thread>
 #include <vector>
@@ -290,6 +291,39 @@ TEST_F(CollectionIndexTest, SealsInTheBackgroundAndLoadsTheFileAgain) {
   Open(Options(100));
   EXPECT_EQ(Latest().BuildIds(), ids);
   EXPECT_EQ(index_->Status().files_damaged, 0u);
+}
+
+TEST_F(CollectionIndexTest, FreshRowsAreFoundByCode) {
+  Open(Options());
+  std::mt19937_64 random(7);
+  std::normal_distribution<float> normal;
+  const auto commit = [&](uint64_t first) {
+    std::vector<RowInput> rows;
+    for (uint64_t id = first; id < first + 50; ++id) {
+      std::vector<float> vector(5);
+      for (float& value : vector) value = normal(random);
+      rows.push_back(Point(id, std::move(vector)));
+    }
+    Commit(std::move(rows));
+  };
+  for (uint64_t id = 0; id < 2000; id += 50) commit(id);
+  ASSERT_TRUE(index_->Optimize(CancelToken(), nullptr).ok());
+  for (uint64_t id = 2000; id < 2600; id += 50) commit(id);
+  for (const bool reopened : {false, true}) {
+    if (reopened) Open(Options());
+    const IndexReader reader = Latest();
+    const RowMask mask = Mask(reader);
+    for (uint64_t row = 2000; row < 2600; row += 7) {
+      const std::vector<float>& vector = model_.row(row).input.vectors[0];
+      SearchStats stats;
+      const auto hits = reader.SearchDense({.field = 0, .vector = vector, .k = 3}, mask, CancelToken(), &stats);
+      ASSERT_TRUE(hits.ok()) << hits.status();
+      ASSERT_FALSE(hits->empty());
+      EXPECT_EQ(hits->front().row, RowId(row));
+      EXPECT_THAT(stats.plan, HasSubstr("(fresh rows)"));
+      EXPECT_THAT(stats.plan, HasSubstr("all codes on 1"));
+    }
+  }
 }
 
 TEST_F(CollectionIndexTest, EqualRowsGiveEqualBuildIdsHoweverTheyCame) {

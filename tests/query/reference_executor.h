@@ -26,9 +26,11 @@ class ReferenceExecutor {
   struct Row {
     PointId id;
     std::map<std::string, std::vector<float>> vectors;  // normalised under cosine
+    std::map<std::string, std::map<uint32_t, float>> sparse;
     std::string text;
     std::optional<int64_t> year;
     std::vector<std::string> lang;
+    std::vector<std::string> authors;  // at "authors.name", of all elements
     std::vector<std::string> access;
     uint64_t added = 0;
     uint64_t retired = UINT64_MAX;
@@ -100,6 +102,10 @@ class ReferenceExecutor {
                        [&](const auto& name) { return names.contains(name); });
   }
 
+  static const std::vector<std::string>& Texts(const Row& row, const std::string& path) {
+    return path == "lang" ? row.lang : row.authors;
+  }
+
   static bool Meets(const Row& row, const Filter& filter) {
     const auto child = [&](const Filter& part) { return Meets(row, part); };
     switch (filter.op) {
@@ -110,7 +116,7 @@ class ReferenceExecutor {
       case FilterOp::kNot:
         return !Meets(row, filter.children[0]);
       case FilterOp::kExists:
-        return filter.path == "year" ? row.year.has_value() : !row.lang.empty();
+        return filter.path == "year" ? row.year.has_value() : !Texts(row, filter.path).empty();
       case FilterOp::kHasId:
         return std::any_of(filter.values.begin(), filter.values.end(),
                            [&](const FilterValue& value) {
@@ -119,7 +125,7 @@ class ReferenceExecutor {
       case FilterOp::kNe: {
         Filter equal = filter;
         equal.op = FilterOp::kEq;
-        return (filter.path == "year" ? row.year.has_value() : !row.lang.empty()) &&
+        return (filter.path == "year" ? row.year.has_value() : !Texts(row, filter.path).empty()) &&
                !Meets(row, equal);
       }
       case FilterOp::kEq:
@@ -127,7 +133,8 @@ class ReferenceExecutor {
         return std::any_of(
             filter.values.begin(), filter.values.end(), [&](const FilterValue& value) {
               if (filter.path == "year") return row.year && *row.year == std::get<int64_t>(value);
-              return std::count(row.lang.begin(), row.lang.end(), std::get<std::string>(value)) > 0;
+              const std::vector<std::string>& texts = Texts(row, filter.path);
+              return std::count(texts.begin(), texts.end(), std::get<std::string>(value)) > 0;
             });
       case FilterOp::kLt:
         return row.year && *row.year < std::get<int64_t>(filter.values[0]);
@@ -183,6 +190,8 @@ class ReferenceExecutor {
   std::optional<double> Score(const QueryNode& node, size_t i, uint64_t at) const {
     if (const auto* dense = std::get_if<DenseLeaf>(&node.node)) return DenseScore(*dense, rows_[i]);
     if (const auto* text = std::get_if<TextLeaf>(&node.node)) return TextScore(*text, i, at);
+    if (const auto* sparse = std::get_if<SparseLeaf>(&node.node))
+      return SparseScore(*sparse, rows_[i]);
     return 0;
   }
 
@@ -203,6 +212,20 @@ class ReferenceExecutor {
       sum += metric == Metric::kL2 ? -(q - r) * (q - r) : q * r;
     }
     return sum == 0 ? 0 : sum;
+  }
+
+  // The sum of index/inverted/sparse_search.h, ascending by index.
+  static std::optional<double> SparseScore(const SparseLeaf& leaf, const Row& row) {
+    const auto found = row.sparse.find(leaf.field);
+    if (found == row.sparse.end()) return std::nullopt;
+    double sum = 0;
+    for (const auto& [index, weight] : found->second) {
+      for (size_t i = 0; i < leaf.vector.indices.size(); ++i) {
+        if (leaf.vector.indices[i] == index) sum += double{leaf.vector.values[i]} * weight;
+      }
+    }
+    if (static_cast<float>(sum) <= 0) return std::nullopt;
+    return static_cast<float>(sum);
   }
 
   static uint32_t Frequency(const AnalyzedText& text, const std::string& term) {

@@ -48,12 +48,14 @@ std::vector<std::string> FuzzSeeds() {
   generation.sentences.emplace_back().sources = {1};
   return {vouch::AnswerToJson(answer), vouch::AnswerToJson(by_model),
           vouch::AnswerToJson(vouch::Answer()),
-          vouch::EncodeProvenance({.document = "d",
-                                   .uri = "u",
-                                   .source_hash = "h",
-                                   .source = {1, 2},
-                                   .spans = vouch::SpanMap::Identity(4, 7),
-                                   .parser = "p",
-                                   .chunker = "c",
-                                   .embedder = "e"})};
+          vouch::EncodeProvenance(
+              {.document = "d",
+               .uri = "u",
+               .source_hash = "h",
+               .source = {1, 2},
+               .spans = vouch::SpanMap::Identity(4, 7),
+               .blocks = {{{.kind = vouch::Block::Kind::kCode, .level = 0, .begin = 0, .end = 4}}},
+               .parser = "p",
+               .chunker = "c",
+               .embedder = "e"})};
 }

@@ -5,7 +5,6 @@
 
 #include "rag/answer_id.h"
 #include "rag/cite.h"
-#include "rag/extractive.h"
 #include "tests/rag/ingested_collection.h"
 
 namespace vouch {
@@ -83,7 +82,7 @@ TEST_F(AnswerTest, QuotesTheSentenceThatAnswersAndCitesItsBytes) {
   EXPECT_EQ(citation.document, "guide.md");
   EXPECT_EQ(citation.source_hash, ContentHash(kGuide));
   ExpectCitationsHold(answer);
-  EXPECT_EQ(answer.generator, "builtin/extractive/1?max_sentences=1");
+  EXPECT_EQ(answer.generator, "builtin/extractive/2?max_sentences=1");
   EXPECT_THAT(answer.embedder, HasSubstr("builtin/lsa?dim=32#"));
   EXPECT_FALSE(answer.build_ids.empty());
 }
@@ -116,7 +115,7 @@ TEST_F(AnswerTest, TheSameQuestionAtTheSameVersionGivesTheSameAnswer) {
   const Answer first = AskFor("How is a backup restored?", 4);
   const Version version = first.version;
   docs_.AddDocument("more.md", MediaType::kMarkdown,
-                    "A backup is restored by a restore of the backup.\n");
+                    "A backup is restored by a command, which checks every file of it first.\n");
   docs_.Commit();
   AskRequest request;
   request.collection = "docs";
@@ -309,56 +308,6 @@ TEST(CiteTest, VerifyQuoteIsStrictAboutWordsAndLenientAboutMarkup) {
   EXPECT_FALSE(VerifyQuote("one & two three", text, all, SpanMap({{0, 4, 3, 7, true}}), source));
   EXPECT_FALSE(VerifyQuote("", text, {3, 3}, spans, source));
   EXPECT_FALSE(VerifyQuote("x", text, {0, 99}, spans, source));
-}
-
-std::vector<std::string> Extract(const std::string& question,
-                                 const std::vector<ExtractiveChunk>& chunks,
-                                 uint32_t max_sentences) {
-  const auto analyzer = *Analyzer::Create("english");
-  std::vector<std::string> sentences;
-  for (const ExtractedSentence& s :
-       ExtractSentences(question, chunks, {}, *analyzer, {.max_sentences = max_sentences})) {
-    sentences.push_back(chunks[s.chunk].text.substr(s.text.begin, s.text.end - s.text.begin));
-  }
-  return sentences;
-}
-
-TEST(ExtractiveTest, NearDuplicatesAreQuotedOnce) {
-  const std::vector<ExtractiveChunk> chunks = {
-      {.text = "The index file is rebuilt when it is damaged. Nothing else.", .context = ""},
-      {.text = "An index file is rebuilt when damaged. A damaged index file is noticed by its "
-               "checksum.",
-       .context = ""}};
-  EXPECT_THAT(Extract("when is a damaged index file rebuilt", chunks, 3),
-              ::testing::ElementsAre("The index file is rebuilt when it is damaged.",
-                                     "A damaged index file is noticed by its checksum."));
-}
-
-TEST(ExtractiveTest, AHeadingIsNoAnswer) {
-  const std::vector<ExtractiveChunk> chunks = {
-      {.text = "Restoring a backup\n\nA backup goes into an empty folder.",
-       .context = "Guide > Restoring a backup"}};
-  EXPECT_THAT(Extract("restoring a backup", chunks, 3),
-              ::testing::ElementsAre("A backup goes into an empty folder."));
-}
-
-TEST(ExtractiveTest, AChunksSentencesComeInReadingOrder) {
-  const std::vector<ExtractiveChunk> chunks = {
-      {.text = "First open the lid of the teapot. It is green. Then pour water into the teapot and "
-               "close its lid.",
-       .context = ""}};
-  EXPECT_THAT(Extract("pour water into the teapot lid", chunks, 2),
-              ::testing::ElementsAre("First open the lid of the teapot.",
-                                     "Then pour water into the teapot and close its lid."));
-}
-
-TEST(ExtractiveTest, ALongRunWithoutAStopIsCutAtAWord) {
-  std::string text;
-  while (text.size() < 5'000) text += "teapot ";
-  const auto sentences = Extract("teapot", {{.text = text, .context = ""}}, 1);
-  ASSERT_EQ(sentences.size(), 1u);
-  EXPECT_LE(sentences[0].size(), 600u);
-  EXPECT_TRUE(sentences[0].ends_with("teapot"));
 }
 
 }  // namespace

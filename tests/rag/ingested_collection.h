@@ -70,6 +70,7 @@ class IngestedCollection {
                                            .source_hash = hash,
                                            .source = chunk.source,
                                            .spans = chunk.spans,
+                                           .blocks = chunk.blocks,
                                            .parser = parsed.parser,
                                            .chunker = "test",
                                            .embedder = "test"});
