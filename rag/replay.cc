@@ -98,7 +98,7 @@ std::string ExplainsItself(const Answer& answer) {
   return "";
 }
 
-// "builtin/extractive/1?max_sentences=4" → 4; 0 where it does not say.
+// "builtin/extractive/2?max_sentences=4" → 4; 0 where it does not say.
 uint32_t MaxSentencesOf(std::string_view generator) {
   constexpr std::string_view kKey = "max_sentences=";
   const size_t at = generator.find(kKey);
