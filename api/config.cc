@@ -62,6 +62,17 @@ const std::vector<Setting>& Settings() {
       {"model_server.api_key_env", "VARIABLE",
        "environment variable that holds the model server's API key",
        TextSetting{&Config::model_server_api_key_env, {}}},
+      {"generator.route", "FILE",
+       "YAML file of the models that write answers (default: none, answers are quoted)",
+       TextSetting{&Config::generator_route, {}}},
+      {"generator.model", "MODEL", "the one model that writes answers, where there is no route",
+       TextSetting{&Config::generator_model, {}}},
+      {"generator.endpoint", "URL", "server of that model (default model_server.base_url)",
+       TextSetting{&Config::generator_endpoint, {}}},
+      {"generator.api_key_env", "VARIABLE", "environment variable that holds that server's API key",
+       TextSetting{&Config::generator_api_key_env, {}}},
+      {"generator.api_key_file", "FILE", "file that holds it instead",
+       TextSetting{&Config::generator_api_key_file, {}}},
   };
   return settings;
 }

@@ -31,6 +31,12 @@ struct Config {
   uint64_t drain_seconds = 10;
   std::string model_server_base_url = {};
   std::string model_server_api_key_env = "OPENAI_API_KEY";
+  // The models that answers are written by; neither route nor model: answers are quoted.
+  std::string generator_route = {};
+  std::string generator_model = {};
+  std::string generator_endpoint = {};  // empty: model_server_base_url
+  std::string generator_api_key_env = "OPENAI_API_KEY";
+  std::string generator_api_key_file = {};
 
   std::map<std::string, ConfigOrigin> origins = {};  // by key; absent: default
   ConfigOrigin OriginOf(const std::string& key) const {

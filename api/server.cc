@@ -119,9 +119,10 @@ class GrpcServer final : public Server {
     return absl::OkStatus();
   }
 
-  void Open(Database& database, EmbedderRegistry& embedders) override {
+  void Open(Database& database, EmbedderRegistry& embedders, ModelRoute* route) override {
     context_.database = &database;
     context_.embedders = &embedders;
+    context_.route = route;
     context_.started_us = database.clock().NowMicros();
     gate_.Open();
     SetHealth(true);
@@ -189,9 +190,10 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Listen(const ServerOptions& opti
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options,
                                                       Database& database,
-                                                      EmbedderRegistry& embedders) {
+                                                      EmbedderRegistry& embedders,
+                                                      ModelRoute* route) {
   absl::StatusOr<std::unique_ptr<Server>> server = Listen(options);
-  if (server.ok()) (*server)->Open(database, embedders);
+  if (server.ok()) (*server)->Open(database, embedders, route);
   return server;
 }
 

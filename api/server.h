@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "query/database.h"
 #include "rag/embed/embedder_registry.h"
+#include "rag/llm/model_route.h"
 
 namespace grpc {
 class Channel;
@@ -36,12 +37,15 @@ class Server {
   // Listens and answers health, and nothing else yet. INVALID_ARGUMENT: the address. UNAVAILABLE:
   // it cannot be listened on.
   static absl::StatusOr<std::unique_ptr<Server>> Listen(const ServerOptions& options);
-  // Takes calls from here on. Once; `database` and `embedders` must outlive the server.
-  virtual void Open(Database& database, EmbedderRegistry& embedders) = 0;
+  // Takes calls from here on. Once; what it is given must outlive the server. `route` may be null:
+  // answers are quoted.
+  virtual void Open(Database& database, EmbedderRegistry& embedders,
+                    ModelRoute* route = nullptr) = 0;
   // Listens and opens.
   static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options,
                                                        Database& database,
-                                                       EmbedderRegistry& embedders);
+                                                       EmbedderRegistry& embedders,
+                                                       ModelRoute* route = nullptr);
   // Shuts down at once.
   virtual ~Server() = default;
 

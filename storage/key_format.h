@@ -26,6 +26,9 @@ inline constexpr uint32_t kFormatNumber = 3;
 
 using TenantNumber = StrongId<struct TenantNumberTag>;  // 32 bits, given by the catalog, from 1 on
 
+// No collection has this number; under it stand the settings of the tenant itself.
+inline constexpr CollectionId kNoCollection{0};
+
 inline constexpr size_t kCollectionPrefixBytes = 12;
 // be32 tenant, be64 collection.
 std::string CollectionPrefix(TenantNumber tenant, CollectionId collection);

@@ -119,6 +119,10 @@ void StoreVerifier::CheckCatalog() {
     if (!tag && !DecodeSettingKey(key).ok()) return;
     if (catalog_.prefixes.contains(key.substr(1, kCollectionPrefixBytes))) return;
     const auto owner = DecodeCollectionPrefix(key.substr(1, kCollectionPrefixBytes));
+    if (!tag && owner.ok() && owner->collection == kNoCollection &&
+        catalog_.tenant_numbers.contains(owner->tenant.value)) {
+      return;  // the tenant's own
+    }
     problems_.Add(Concat("catalog: the ", tag ? "tag" : "setting", " \"",
                          Escape(key.substr(1 + kCollectionPrefixBytes)), "\" is of collection ",
                          owner.ok() ? owner->collection.value : 0,

@@ -36,6 +36,7 @@ void AddCommands(CLI::App& app, Invocation& invocation) {
   AddQueryCommand(app, invocation);
   AddAskCommand(app, invocation);
   AddAnswerCommands(app, invocation);
+  AddReplayCommand(app, invocation);
   AddCollectionCommands(app, invocation);
   AddTagCommands(app, invocation);
   AddEvalCommands(app, invocation);

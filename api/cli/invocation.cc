@@ -8,6 +8,7 @@
 
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
+#include "api/route_file.h"
 #include "api/server.h"
 #include "rag/file_walker.h"
 
@@ -77,8 +78,11 @@ absl::StatusOr<Connection*> Invocation::Connect(Store store) {
     absl::StatusOr<std::string> data_dir = DataDir(*config);
     if (!data_dir.ok()) return data_dir.status();
     const auto key = environment_(config->model_server_api_key_env);
-    connection =
-        Connection::Embedded(*config, *data_dir, store == Store::kCreate, key.value_or(""));
+    absl::StatusOr<std::optional<RouteSpec>> route = std::optional<RouteSpec>();
+    if (uses_models) route = RouteOf(*config, environment_);
+    if (!route.ok()) return UsageError(std::string(route.status().message()));
+    connection = Connection::Embedded(*config, *data_dir, store == Store::kCreate, key.value_or(""),
+                                      *std::move(route));
   }
   if (!connection.ok()) return connection.status();
   connection_ = *std::move(connection);

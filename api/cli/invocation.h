@@ -31,6 +31,7 @@ class Invocation {
   bool json = false;
   bool quiet = false;
   double timeout_seconds = 0;  // of each call; 0: none
+  bool uses_models = false;    // an embedded store gets the route of the settings
   absl::Status outcome;        // of the command that ran
 
   absl::StatusOr<Config> LoadSettings() const;

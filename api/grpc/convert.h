@@ -60,5 +60,9 @@ absl::StatusOr<RetrievalMode> ModeOf(v1::RetrievalMode mode);
 void FillValue(const PayloadValue& value, PayloadType type, v1::Value* message);
 void FillHit(PointHit&& hit, v1::Hit* message);
 void FillAnswer(Answer&& answer, v1::Answer* message);
+void FillCitation(Citation&& citation, v1::Citation* message);
+void FillSource(AnswerSource&& source, v1::AnswerSource* message);
+void FillSpan(const ByteSpan& span, v1::Span* message);
+void FillGeneration(Generation&& generation, v1::Generation* message);
 
 }  // namespace vouch

@@ -65,6 +65,8 @@ TEST_F(CliTest, EveryCommandHasHelpWithAnExample) {
                                                           {"collection", "optimize"},
                                                           {"answer", "show"},
                                                           {"answer", "list"},
+                                                          {"answer", "export"},
+                                                          {"replay"},
                                                           {"eval", "retrieval"},
                                                           {"tag", "create"},
                                                           {"tag", "list"},
@@ -177,6 +179,11 @@ TEST_F(CliTest, FromAFolderToAnAnswerWithSources) {
   const auto answer = Json({"answer", "show", answers["answers"][0]["id"]});
   EXPECT_EQ(answer["question"], "Are backups incremental?");
   EXPECT_EQ(Run({"answer", "show", "no-such-answer"}).exit_code, 1);
+  result = Run({"answer", "export"});
+  EXPECT_EQ(nlohmann::json::parse(result.out), answer);
+  result = Run({"replay", answers["answers"][0]["id"]});
+  EXPECT_EQ(result.exit_code, 0) << result.out << result.err;
+  EXPECT_THAT(result.out, AllOf(HasSubstr("at version 1: R3"), HasSubstr("identical")));
 }
 
 TEST_F(CliTest, VersionsAndTagsTravelInTime) {

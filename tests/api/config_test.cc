@@ -133,7 +133,12 @@ const std::map<std::string, KeySample>& KeySamples() {
       {"seal_rows", Number(1234, &Config::seal_rows)},
       {"drain_seconds", Number(36, &Config::drain_seconds)},
       {"model_server.base_url", Text("http://127.0.0.1:3/v1", &Config::model_server_base_url)},
-      {"model_server.api_key_env", Text("MY_KEY", &Config::model_server_api_key_env)}};
+      {"model_server.api_key_env", Text("MY_KEY", &Config::model_server_api_key_env)},
+      {"generator.route", Text("/r.yaml", &Config::generator_route)},
+      {"generator.model", Text("m", &Config::generator_model)},
+      {"generator.endpoint", Text("http://127.0.0.1:4/v1", &Config::generator_endpoint)},
+      {"generator.api_key_env", Text("OTHER_KEY", &Config::generator_api_key_env)},
+      {"generator.api_key_file", Text("/k", &Config::generator_api_key_file)}};
   return samples;
 }
 

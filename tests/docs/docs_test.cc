@@ -21,6 +21,8 @@
 #include <utility>
 #include <vector>
 
+#include "nlohmann/json.hpp"
+#include "tests/support/model_server.h"
 #include "tests/support/temp_dir.h"
 
 namespace vouch {
@@ -112,7 +114,8 @@ bool LineMatches(const std::string& expected, const std::string& actual) {
   return ::fnmatch(pattern.c_str(), actual.c_str(), 0) == 0;
 }
 
-bool OutputMatches(const std::vector<std::string>& expected, size_t e, const std::vector<std::string>& actual, size_t a) {
+bool OutputMatches(const std::vector<std::string>& expected, size_t e,
+                   const std::vector<std::string>& actual, size_t a) {
   if (e == expected.size()) return a == actual.size();
   if (expected[e] == "…") {
     for (size_t next = a; next <= actual.size(); ++next) {
@@ -120,7 +123,8 @@ bool OutputMatches(const std::vector<std::string>& expected, size_t e, const std
     }
     return false;
   }
-  return a < actual.size() && LineMatches(expected[e], actual[a]) && OutputMatches(expected, e + 1, actual, a + 1);
+  return a < actual.size() && LineMatches(expected[e], actual[a]) &&
+         OutputMatches(expected, e + 1, actual, a + 1);
 }
 
 std::string ReadAll(const std::string& path) {
@@ -136,6 +140,18 @@ std::vector<std::string> Lines(const std::string& text) {
   for (std::string line; std::getline(in, line);) lines.push_back(line);
   while (!lines.empty() && lines.back().empty()) lines.pop_back();
   return lines;
+}
+
+// Stands for a model: has an answer for each question of the pages.
+ModelServer::Reply AnswerOfPages(size_t, const ModelServer::Request& request) {
+  const std::string prompt = nlohmann::json::parse(request.body)["messages"][1]["content"];
+  std::string answer = "I do not know.";
+  if (prompt.ends_with("What do backups share?")) {
+    answer = "Backups share the files that have not changed since the last backup [1].";
+  } else if (prompt.ends_with("How long does a backup take?")) {
+    answer = "A backup takes 7 minutes [1].";
+  }
+  return ChatStream(answer, 212, 14);
 }
 
 // Every line without the spaces that all lines start with.
@@ -213,7 +229,7 @@ class DocsTest : public testing::TestWithParam<PageParam> {
         << "export VOUCH_DEPS_DIR=\"${VOUCH_DEPS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/vouchdb}\"\n"
         << "export CCACHE_DIR=\"${CCACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/ccache}\"\n"
         << "export PATH='" << VOUCH_BIN_DIR << "':/usr/bin:/bin HOME='" << home_
-        << "' LC_ALL=C.UTF-8\n"
+        << "' LC_ALL=C.UTF-8 MODEL_SERVER='" << model_server_.base_url() << "'\n"
         << "unset XDG_DATA_HOME VOUCH_SERVER VOUCH_DATA VOUCH_CONFIG PYTHONPATH\n"
         << "trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\n"
         << "cd '" << (GetParam().in_repository ? root_ : home_) << "'\n";
@@ -236,6 +252,7 @@ class DocsTest : public testing::TestWithParam<PageParam> {
   TempDir dir_;
   const std::string home_ = dir_.File("home");
   const std::string port_ = "127.0.0.1:" + std::to_string(FreePort());
+  const ModelServer model_server_{AnswerOfPages};
   Page page_;
 };
 
@@ -258,7 +275,8 @@ TEST_P(DocsTest, DoesWhatItSays) {
       EXPECT_EQ(ReadAll(CodeOf(i)), "0\n") << where << "\nprinted:\n" << output;
     }
     if (command.checked) {
-      EXPECT_TRUE(OutputMatches(expected, 0, Lines(output), 0)) << where << "\nprinted:\n" << output;
+      EXPECT_TRUE(OutputMatches(expected, 0, Lines(output), 0)) << where << "\nprinted:\n"
+                                                                << output;
     }
   }
 }
@@ -283,7 +301,8 @@ TEST_P(DocsTest, ShowsItsFilesAsTheyAre) {
 INSTANTIATE_TEST_SUITE_P(Pages, DocsTest,
                          testing::Values(PageParam{"readme", "README.md", true},
                                          PageParam{"guide", "docs/guide.md", false},
-                                         PageParam{"query", "docs/query.md", false}),
+                                         PageParam{"query", "docs/query.md", false},
+                                         PageParam{"rag", "docs/rag.md", false}),
                          [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace

@@ -197,8 +197,82 @@ TEST(AnswerJsonTest, DamagedRecordsNameTheField) {
   EXPECT_THAT(without(R"("quote":"",)").message(), HasSubstr("citations[0].quote is missing"));
   EXPECT_THAT(without(R"("idf":0.0,)").message(),
               HasSubstr("hits[0].explanation[0].terms[0].idf is missing"));
-  EXPECT_EQ(AnswerFromJson(R"({"format": 2})").status().code(),
+  EXPECT_EQ(AnswerFromJson(R"({"format": 3})").status().code(),
             absl::StatusCode::kFailedPrecondition);
+}
+
+// A record as the first version of the program wrote it.
+constexpr char kFormat1[] =
+    R"({"format":1,"id":"i","time_us":1,"tenant":"t","subject":"s","collection":"c","version":2,)"
+    R"("question":"q","mode":"text","filter":"","embedder":"","generator":"builtin/extractive/1",)"
+    R"("build_ids":["b"],"engine":"0.1.0","text":"A. [1]","abstained":false,"citations":[)"
+    R"({"answer":[0,2],"source_number":1,"point":"p","row":3,"document":"d","uri":"u",)"
+    R"("source_hash":"h","source":[4,6],"quote":"A.","verified":true}],"sources":[{"number":1,)"
+    R"("point":7,"row":3,"document":"d","title":"","heading":"","score":0.5,"source":[4,6]}],)"
+    R"("hits":[],"retrieve_us":5,"generate_us":6})";
+
+TEST(AnswerJsonTest, RecordsOfTheFirstFormatStayReadable) {
+  const absl::StatusOr<Answer> answer = AnswerFromJson(kFormat1);
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_EQ(answer->text, "A. [1]");
+  EXPECT_EQ(answer->citations[0].source, (ByteSpan{4, 6}));
+  EXPECT_FALSE(answer->generation.has_value());
+  std::string now = kFormat1;
+  now.replace(now.find("\"format\":1"), 10, "\"format\":2");
+  now.insert(now.find("\"hits\""), "\"generation\":null,");
+  now.insert(now.find("\"embedder\""), "\"context_chunks\":0,");
+  EXPECT_EQ(AnswerToJson(*answer), now);
+}
+
+TEST(AnswerJsonTest, GoldenBytesOfAGeneration) {
+  Answer answer = *AnswerFromJson(kFormat1);
+  answer.generation = Generation{
+      .route = "r",
+      .tier = "small",
+      .endpoint = "http://h/v1",
+      .parameters = R"({"model":"m"})",
+      .response_model = "m-1",
+      .fingerprint = "fp",
+      .max_prompt_tokens = 6000,
+      .prompt_id = "answer/1",
+      .prompt_hash = "ph",
+      .prompt = {{.role = "user", .content = "q"}},
+      .completion = "A. [1]",
+      .finish_reason = "stop",
+      .usage = {.prompt_tokens = 9, .completion_tokens = 2, .estimated = true},
+      .price_table = "p1",
+      .currency = "EUR",
+      .cost_nano = 150,
+      .attempts = {{.tier = "small",
+                    .model = "m",
+                    .endpoint = "http://h/v1",
+                    .outcome = "ok",
+                    .started_us = 10,
+                    .ended_us = 12,
+                    .usage = {.prompt_tokens = 9, .completion_tokens = 2, .estimated = true},
+                    .cost_nano = 150}},
+      .grounding = 0.5,
+      .min_grounding = 0.25,
+      .sentences = {{.answer = {0, 2}, .sources = {1}, .support = 0.75, .problems = {"p"}}}};
+  const std::string json = AnswerToJson(answer);
+  EXPECT_THAT(
+      json,
+      HasSubstr(
+          R"("generation":{"route":"r","tier":"small","endpoint":"http://h/v1",)"
+          R"("parameters":"{\"model\":\"m\"}","response_model":"m-1","fingerprint":"fp",)"
+          R"("max_prompt_tokens":6000,"prompt_id":"answer/1","prompt_hash":"ph","prompt":[{"role":"user","content":"q"}],)"
+          R"("completion":"A. [1]","finish_reason":"stop","usage":{"prompt_tokens":9,)"
+          R"("completion_tokens":2,"estimated":true},"price_table":"p1","currency":"EUR",)"
+          R"("cost_nano":150,"attempts":[{"tier":"small","model":"m","endpoint":"http://h/v1",)"
+          R"("outcome":"ok","started_us":10,"ended_us":12,"usage":{"prompt_tokens":9,)"
+          R"("completion_tokens":2,"estimated":true},"cost_nano":150}],"grounding":0.5,)"
+          R"("min_grounding":0.25,"sentences":[{"answer":[0,2],"sources":[1],"support":0.75,)"
+          R"("problems":["p"]}]},"hits":[])"));
+  EXPECT_EQ(AnswerToJson(*AnswerFromJson(json)), json);
+  std::string damaged = json;
+  damaged.replace(damaged.find("\"sources\":[1]"), 13, "\"sources\":[-1]");
+  EXPECT_THAT(AnswerFromJson(damaged).status().message(),
+              HasSubstr("generation.sentences[0].sources[0] is no source's number"));
 }
 
 TEST(AnswerIdTest, UuidV7) {

@@ -101,6 +101,7 @@ void MakeStore(const std::string& path) {
   CommitAll(**store);
   ASSERT_TRUE((*store)->catalog().CreateTag(kCollection, "release", Version(2), 400).ok());
   ASSERT_TRUE((*store)->catalog().PutSetting(kCollection, "model", "m").ok());
+  ASSERT_TRUE((*store)->catalog().PutTenantSetting("acme", "spent", "{}").ok());
   ASSERT_TRUE((*store)->PutAnswer("acme", "answer-1", "{}").ok());
   ASSERT_TRUE((*store)->PutAnswer("acme", "answer-1", R"({"again":true})").ok());
 }
