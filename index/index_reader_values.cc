@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "index/dense/vector_reader.h"
 #include "index/index_reader.h"
 #include "index/payload/column.h"
 #include "index/payload/column_order.h"
@@ -135,7 +136,9 @@ absl::StatusOr<bool> IndexReader::ReadVector(int field, RowId row, std::span<flo
   const DenseColumn& column = segment.dense[static_cast<size_t>(field)];
   const std::optional<uint32_t> node = column.NodeOf(segment.LocalRow(row));
   if (!node) return false;
-  std::copy_n(column.vector(*node), column.dim(), out.begin());
+  VectorReader vectors(column);
+  std::copy_n(vectors.Read(*node), column.dim(), out.begin());
+  if (!vectors.status().ok()) return vectors.status();
   return true;
 }
 

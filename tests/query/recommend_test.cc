@@ -77,6 +77,17 @@ TEST_F(RecommendTest, FiltersPagesAndFusionsHold) {
   EXPECT_EQ(Search(request).hits.size(), 2u);
 }
 
+TEST_F(RecommendTest, VectorsOfSealedSegmentsAreReadFromTheirFiles) {
+  ASSERT_TRUE(collection_->Optimize({}, nullptr).ok());
+  for (const bool reopened : {false, true}) {
+    if (reopened) Reopen();
+    EXPECT_THAT(Ids(Search(Request(Like({Id(2), Id(4)})))), ElementsAre(3, 1, 5, 6)) << reopened;
+    EXPECT_THAT(Ids(Search(Request(Like({}, {Id(1)}, RecommendStrategy::kBestScore)))),
+                ElementsAre(6, 5, 4, 3, 2))
+        << reopened;
+  }
+}
+
 TEST_F(RecommendTest, BadExamplesAreNamed) {
   EXPECT_THAT(SearchError(Request(Fuse({All(), Like({Id(1), Id(99)})}))),
               HasSubstr("NOT_FOUND: fuse[1].recommend: positive[1]: no point 99 at version 1"));
