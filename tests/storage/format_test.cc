@@ -81,7 +81,7 @@ class FormatTest : public testing::Test {
 
 TEST_F(FormatTest, ANewStoreSaysItsFormat) {
   ASSERT_TRUE(OpenStore().ok());
-  EXPECT_EQ(NumberOnDisk(), std::string("\0\0\0\2", 4));
+  EXPECT_EQ(NumberOnDisk(), std::string("\0\0\0\3", 4));
 }
 
 TEST_F(FormatTest, AnOlderStoreIsReadAndRaisedOnceItIsOpenedToWrite) {
@@ -94,7 +94,7 @@ TEST_F(FormatTest, AnOlderStoreIsReadAndRaisedOnceItIsOpenedToWrite) {
     const auto store = OpenStore();
     ASSERT_TRUE(store.ok()) << store.status();
   }
-  EXPECT_EQ(NumberOnDisk(), std::string("\0\0\0\2", 4));
+  EXPECT_EQ(NumberOnDisk(), std::string("\0\0\0\3", 4));
   const std::unique_ptr<Rocks> rocks = OpenRocks(/*read_only=*/true);
   ASSERT_NE(rocks, nullptr);
   EXPECT_EQ(*rocks->Get(Family::kCatalog, DroppedKey(prefix_)), std::nullopt);
@@ -107,9 +107,9 @@ TEST_F(FormatTest, ANewerStoreIsRefusedAndLeftAsItIs) {
     const auto store = OpenStore();
     EXPECT_EQ(store.status().code(), absl::StatusCode::kFailedPrecondition) << store.status();
     EXPECT_THAT(std::string(store.status().message()),
-                AllOf(HasSubstr("format 3"), HasSubstr("up to 2"), HasSubstr("newer")));
+                AllOf(HasSubstr("format 4"), HasSubstr("up to 3"), HasSubstr("newer")));
   }
-  EXPECT_EQ(NumberOnDisk(), std::string("\0\0\0\3", 4));
+  EXPECT_EQ(NumberOnDisk(), std::string("\0\0\0\4", 4));
 }
 
 TEST_F(FormatTest, ANumberThatDoesNotDecodeIsDamage) {
