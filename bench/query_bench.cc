@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "bench/mixture.h"
 #include "query/database.h"
 
@@ -41,8 +42,8 @@ std::string Words(std::mt19937_64& random, size_t count) {
   std::string text;
   for (size_t i = 0; i < count; ++i) {
     const double u = static_cast<double>(random() % 1'000'000) / 1e6;
-    text +=
-        "w" + std::to_string(static_cast<size_t>(std::pow(static_cast<double>(kWords), u))) + " ";
+    absl::StrAppend(&text, "w",
+                    static_cast<size_t>(std::pow(static_cast<double>(kWords), u)), " ");
   }
   return text;
 }
@@ -67,9 +68,8 @@ std::shared_ptr<Collection> MakeCollection(Database& database, const std::vector
       point.id = PointId(row);
       point.vectors.emplace_back(
           "v", std::vector<float>(data.begin() + row * kDim, data.begin() + (row + 1) * kDim));
-      point.payload = "{\"document\":\"d" + std::to_string(row / 10) +
-                      "\",\"year\":" + std::to_string(1950 + row % 75) + ",\"text\":\"" +
-                      Words(random, 60) + "\"}";
+      point.payload = absl::StrCat("{\"document\":\"d", row / 10, "\",\"year\":", 1950 + row % 75,
+                                   ",\"text\":\"", Words(random, 60), "\"}");
     }
     Check((*collection)->Write(std::move(request)).status());
   }
@@ -147,7 +147,7 @@ void Run(size_t rows, size_t count) {
   const std::vector<float> data = MakeMixture(rows, kDim, kSeed, 1);
   const std::vector<float> queries = MakeMixture(count, kDim, kSeed, 2);
   const std::filesystem::path directory =
-      std::filesystem::temp_directory_path() / ("vouch-bench-query-" + std::to_string(getpid()));
+      std::filesystem::temp_directory_path() / absl::StrCat("vouch-bench-query-", getpid());
   DatabaseOptions options;
   options.path = directory.string();
   options.seal_rows = rows + 1;
