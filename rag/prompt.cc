@@ -5,6 +5,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
+#include "absl/strings/str_replace.h"
 #include "rag/cite.h"
 #include "storage/concat.h"
 #include "storage/store.h"
@@ -94,11 +95,8 @@ std::string PromptHash(const std::vector<ChatMessage>& messages) {
 }
 
 bool SaysItDoesNotKnow(std::string_view completion) {
-  std::string said = absl::AsciiStrToLower(CollapseSpace(completion));
-  for (size_t at = said.find("\xE2\x80\x99"); at != std::string::npos;
-       at = said.find("\xE2\x80\x99")) {
-    said.replace(at, 3, "'");
-  }
+  std::string said = absl::StrReplaceAll(absl::AsciiStrToLower(CollapseSpace(completion)),
+                                         {{"\xE2\x80\x99", "'"}});
   while (!said.empty() && (said.back() == '.' || said.back() == '"')) said.pop_back();
   if (said.starts_with('"')) said.erase(0, 1);
   return said == "i do not know" || said == "i don't know";

@@ -2,6 +2,7 @@
 #include <random>
 #include <thread>
 
+#include "absl/strings/str_cat.h"
 #include "tests/query/query_fixture.h"
 
 namespace vouch {
@@ -67,7 +68,7 @@ TEST_F(PagingTest, PagesJoinedAreTheOneShotResultWhileOthersWrite) {
   std::mt19937_64 random(seed);
   for (int round = 0; round < 60; ++round) {
     QueryNode left = Dense({static_cast<float>(random() % 8), static_cast<float>(random() % 8)});
-    QueryNode right = Text("w" + std::to_string(random() % 6));
+    QueryNode right = Text(absl::StrCat("w", random() % 6));
     left.limit = 1 + random() % 120;
     right.limit = 1 + random() % 120;
     const QueryNode queries[] = {left, right, All(), Fuse({left, right})};
