@@ -196,7 +196,8 @@ TEST(SparseSegmentFile, RoundTripsAndCarriesTheSchemasFieldsInItsFingerprint) {
   const absl::StatusOr<Segment> decoded = Decode(*made, bytes);
   ASSERT_TRUE(decoded.ok()) << decoded.status();
   EXPECT_EQ(FileBytes(*made, *decoded), bytes);
-  EXPECT_EQ(fresh->Memory().postings, fresh->sparse[0]->memory_bytes());
+  EXPECT_EQ(fresh->Memory().postings,
+            fresh->sparse[0]->memory_bytes() + fresh->sparse[1]->memory_bytes());
   schema.sparse[0].name = "renamed";
   EXPECT_TRUE(Decode(**IndexSchema::Create(schema), bytes).ok());
   schema.sparse.pop_back();
