@@ -19,7 +19,7 @@ struct RankedScanStats;
 // One segment as a search sees it; `allowed`: the rows that may be hits, null: all.
 struct SparseSegment {
   const SparseIndex* index = nullptr;
-  RowId first_row;
+  RowId first_row = {};
   const Bitmap* allowed = nullptr;
 };
 
