@@ -1,6 +1,7 @@
 #include "index/index_reader.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <utility>
 
@@ -9,6 +10,7 @@
 #include "index/dense/kernels.h"
 #include "index/payload/compiled_filter.h"
 #include "index/payload/value_index.h"
+#include "index/prepared_rows.h"
 #include "index/segment_set.h"
 
 namespace vouch {
@@ -147,6 +149,31 @@ absl::Status CheckTextField(const IndexSchema& schema, int field) {
       absl::StrCat("text field ", field, " of ", schema.schema.text.size(), " does not exist"));
 }
 
+// Finds the set bits of a bitmap by their numbers, ascending; a null bitmap has all set.
+class RankedBits {
+ public:
+  explicit RankedBits(const Bitmap* bits) : bits_(bits) {}
+
+  // The position of set bit number `rank`, counted from 0; ranks ascend from call to call, below
+  // the number of set bits.
+  uint32_t Seek(uint64_t rank) {
+    if (bits_ == nullptr) return static_cast<uint32_t>(rank);
+    uint64_t count = std::popcount(bits_->word(word_));
+    while (before_ + count <= rank) {
+      before_ += count;
+      count = std::popcount(bits_->word(++word_));
+    }
+    uint64_t word = bits_->word(word_);
+    for (uint64_t skip = rank - before_; skip > 0; --skip) word &= word - 1;
+    return static_cast<uint32_t>(word_ * 64 + std::countr_zero(word));
+  }
+
+ private:
+  const Bitmap* bits_;
+  size_t word_ = 0;
+  uint64_t before_ = 0;  // set bits of the words before
+};
+
 Bm25Params ParamsOf(const TextField& field) { return {.k1 = field.k1, .b = field.b}; }
 
 }  // namespace
@@ -234,13 +261,21 @@ absl::StatusOr<std::vector<Hit>> IndexReader::SearchDense(const DenseQuery& quer
 absl::StatusOr<std::vector<Hit>> IndexReader::SearchText(int field, std::string_view text, size_t k,
                                                          const RowMask& mask, const CancelToken& cancel,
                                                          SearchStats* stats) const {
+  const absl::StatusOr<AnalyzedText> query = AnalyzeText(field, text);
+  if (!query.ok()) return query.status();
+  return SearchTerms(field, WeightedTermsOf(*query), k, mask, cancel, stats);
+}
+
+absl::StatusOr<std::vector<Hit>> IndexReader::SearchTerms(int field,
+                                                          std::span<const WeightedTerm> terms,
+                                                          size_t k, const RowMask& mask,
+                                                          const CancelToken& cancel,
+                                                          SearchStats* stats) const {
   const IndexSchema& schema = *segments_->schema;
   if (absl::Status status = CheckMask(*segments_, mask); !status.ok()) return status;
   if (absl::Status status = CheckTextField(schema, field); !status.ok()) return status;
-  const auto ordinal = static_cast<size_t>(field);
-  const AnalyzedText query = schema.analyzers[ordinal]->Analyze(text);
   const std::vector<TextSegment> segments = TextSegments(*segments_, field, mask);
-  const TextStatistics statistics = CollectTextStatistics(segments, query);
+  const TextStatistics statistics = CollectTextStatistics(segments, terms);
   if (stats != nullptr) {
     stats->segments += segments.size();
     stats->segments_exact += segments.size();
@@ -248,7 +283,20 @@ absl::StatusOr<std::vector<Hit>> IndexReader::SearchText(int field, std::string_
     stats->plan = absl::StrCat("bm25 of ", statistics.terms.size(), " terms, exact on ", segments.size(),
                                segments.size() == 1 ? " segment" : " segments");
   }
-  return SearchBm25(segments, statistics, ParamsOf(schema.schema.text[ordinal]), k, cancel);
+  return SearchBm25(segments, statistics, ParamsOf(schema.schema.text[static_cast<size_t>(field)]),
+                    k, cancel);
+}
+
+absl::StatusOr<AnalyzedText> IndexReader::AnalyzeText(int field, std::string_view text) const {
+  if (absl::Status status = CheckTextField(*segments_->schema, field); !status.ok()) return status;
+  return segments_->schema->analyzers[static_cast<size_t>(field)]->Analyze(text);
+}
+
+absl::StatusOr<AnalyzedText> IndexReader::AnalyzePayload(int field,
+                                                         std::string_view payload) const {
+  if (absl::Status status = CheckTextField(*segments_->schema, field); !status.ok()) return status;
+  return AnalyzeText(
+      field, IndexedText(segments_->schema->schema.text[static_cast<size_t>(field)], payload));
 }
 
 absl::StatusOr<std::optional<float>> IndexReader::ScoreDense(const DenseQuery& query, RowId row) const {
@@ -263,8 +311,57 @@ absl::StatusOr<std::optional<float>> IndexReader::ScoreDense(const DenseQuery& q
   return ScoreOfDistance(distance(vector->data(), column.vector(*node), column.dim()));
 }
 
+absl::StatusOr<std::vector<float>> IndexReader::SampleScores(const DenseQuery& query, size_t count,
+                                                             const RowMask& mask) const {
+  if (absl::Status status = CheckMask(*segments_, mask); !status.ok()) return status;
+  const absl::StatusOr<std::vector<float>> vector = PrepareQuery(*segments_->schema, query);
+  if (!vector.ok()) return vector.status();
+  std::vector<float> scores;
+  const uint64_t taken = std::min<uint64_t>(count, mask.allowed_count);
+  scores.reserve(taken);
+  uint64_t next = 0;    // of the samples
+  uint64_t before = 0;  // allowed rows of the segments before
+  for (size_t i = 0; i < segments_->segments.size() && next < taken; ++i) {
+    const RowMask::SegmentMask& segment_mask = mask.segments[i];
+    const Segment& segment = *segments_->segments[i];
+    const DenseColumn& column = segment.dense[static_cast<size_t>(query.field)];
+    const DistanceKernels::One distance = BestKernels().one(column.metric());
+    RankedBits bits(segment_mask.allowed_or_null());
+    for (; next < taken; ++next) {
+      // The sample's number among all allowed rows, whichever segments they lie in.
+      const uint64_t rank = next * mask.allowed_count / taken;
+      if (rank >= before + segment_mask.allowed_count) break;
+      const std::optional<uint32_t> node = column.NodeOf(bits.Seek(rank - before));
+      if (!node) continue;
+      scores.push_back(
+          ScoreOfDistance(distance(vector->data(), column.vector(*node), column.dim())));
+    }
+    before += segment_mask.allowed_count;
+  }
+  return scores;
+}
+
+std::span<const float> IndexReader::VectorOf(int field, RowId row) const {
+  if (row.value >= rows_at_ || field < 0 ||
+      static_cast<size_t>(field) >= segments_->schema->schema.dense.size()) {
+    return {};
+  }
+  const Segment& segment = *segments_->segments[segments_->FindSegment(row)];
+  const DenseColumn& column = segment.dense[static_cast<size_t>(field)];
+  const std::optional<uint32_t> node = column.NodeOf(segment.LocalRow(row));
+  if (!node) return {};
+  return {column.vector(*node), column.dim()};
+}
+
 absl::StatusOr<std::vector<TermContribution>> IndexReader::ExplainText(int field, std::string_view text, RowId row,
                                                                        const RowMask& mask) const {
+  const absl::StatusOr<AnalyzedText> query = AnalyzeText(field, text);
+  if (!query.ok()) return query.status();
+  return ExplainTerms(field, WeightedTermsOf(*query), row, mask);
+}
+
+absl::StatusOr<std::vector<TermContribution>> IndexReader::ExplainTerms(
+    int field, std::span<const WeightedTerm> terms, RowId row, const RowMask& mask) const {
   const IndexSchema& schema = *segments_->schema;
   if (absl::Status status = CheckMask(*segments_, mask); !status.ok()) return status;
   if (absl::Status status = CheckTextField(schema, field); !status.ok()) return status;
@@ -272,8 +369,8 @@ absl::StatusOr<std::vector<TermContribution>> IndexReader::ExplainText(int field
     return absl::NotFoundError(absl::StrCat("row ", row.value, " is not below ", rows_at_, ", the rows at this version"));
   }
   const auto ordinal = static_cast<size_t>(field);
-  const AnalyzedText query = schema.analyzers[ordinal]->Analyze(text);
-  const TextStatistics statistics = CollectTextStatistics(TextSegments(*segments_, field, mask), query);
+  const TextStatistics statistics =
+      CollectTextStatistics(TextSegments(*segments_, field, mask), terms);
   const Segment& segment = *segments_->segments[segments_->FindSegment(row)];
   return ExplainBm25(*segment.text[ordinal], segment.LocalRow(row), statistics, ParamsOf(schema.schema.text[ordinal]));
 }

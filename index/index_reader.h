@@ -88,12 +88,30 @@ class IndexReader {
   // The exact top k by BM25 of the field's text.
   absl::StatusOr<std::vector<Hit>> SearchText(int field, std::string_view text, size_t k, const RowMask& mask,
                                               const CancelToken& cancel, SearchStats* stats) const;
+  // The same by weighted terms, ascending by bytes, each once.
+  absl::StatusOr<std::vector<Hit>> SearchTerms(int field, std::span<const WeightedTerm> terms,
+                                               size_t k, const RowMask& mask,
+                                               const CancelToken& cancel, SearchStats* stats) const;
+  // A text as the field's analyzer sees it, and the text that a row with this payload has in the
+  // field.
+  absl::StatusOr<AnalyzedText> AnalyzeText(int field, std::string_view text) const;
+  absl::StatusOr<AnalyzedText> AnalyzePayload(int field, std::string_view payload) const;
 
   // Exact score of one row; nullopt where it has no such vector.
   absl::StatusOr<std::optional<float>> ScoreDense(const DenseQuery& query, RowId row) const;
+  // Exact scores of `count` of the allowed rows (all, where there are not more), spread evenly over
+  // their row numbers. Rows without a vector are left out.
+  absl::StatusOr<std::vector<float>> SampleScores(const DenseQuery& query, size_t count,
+                                                  const RowMask& mask) const;
+  // A row's vector as it is searched (normalised under cosine); empty where it has none. Lives as
+  // long as the reader.
+  std::span<const float> VectorOf(int field, RowId row) const;
   // Each matching term's share of the row's BM25 score.
   absl::StatusOr<std::vector<TermContribution>> ExplainText(int field, std::string_view text, RowId row,
                                                             const RowMask& mask) const;
+  absl::StatusOr<std::vector<TermContribution>> ExplainTerms(int field,
+                                                             std::span<const WeightedTerm> terms,
+                                                             RowId row, const RowMask& mask) const;
 
   // The point id of a row below rows_at; kept in memory.
   PointId IdOf(RowId row) const;

@@ -98,6 +98,10 @@ std::shared_ptr<IndexedRows> NewRows(const IndexSchema& schema, size_t rows) {
 
 }  // namespace
 
+std::string IndexedText(const TextField& field, std::string_view payload) {
+  return TextOf(json::parse(payload, nullptr, /*allow_exceptions=*/false), field);
+}
+
 absl::StatusOr<std::shared_ptr<const IndexedRows>> IndexedRows::Prepare(const IndexSchema& schema,
                                                                         std::span<const RowInput> rows) {
   std::shared_ptr<IndexedRows> prepared = NewRows(schema, rows.size());

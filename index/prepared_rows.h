@@ -2,6 +2,8 @@
 
 #include <memory>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -11,6 +13,10 @@
 #include "storage/commit.h"
 
 namespace vouch {
+
+// The text of a field as it is indexed: the strings at its paths of a payload, one text. Empty
+// where there are none, or the payload is no JSON.
+std::string IndexedText(const TextField& field, std::string_view payload);
 
 // Analysed texts and typed payloads of rows: the costly part of making a segment of them.
 class IndexedRows {

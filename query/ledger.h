@@ -25,12 +25,13 @@ class Ledger {
   absl::Status ExplainHits(std::span<PointHit> hits);
 
  private:
-  void AddStep(const PlannedNode& node, const NodeResult& result, const std::string& path,
-               std::vector<PlanStep>& steps) const;
+  absl::Status AddStep(const PlannedNode& node, const NodeResult& result, const std::string& path,
+                       std::vector<PlanStep>& steps) const;
   absl::Status ExplainNode(const PlannedNode& node, const NodeResult& result,
-                           const std::string& path, const FuseNode* parent, size_t child,
-                           std::span<PointHit> hits);
-  std::string Label(const PlannedNode& node) const;  // "dense(embedding)"
+                           const std::string& path, bool root, std::span<PointHit> hits);
+  // What each term gave to a row's score in a text leaf.
+  absl::StatusOr<std::vector<TermContribution>> ExplainTerms(const PlannedNode& node,
+                                                             const NodeResult& result, RowId row);
 
   const IndexReader& reader_;
   const CollectionSchema& schema_;

@@ -59,10 +59,25 @@ class Planner {
         Visit(child, child.limit != 0 ? child.limit : fused_limit_, planned.mask,
               planned.children[i]);
       }
+      if (fuse->feedback) AddFeedback(*fuse->feedback, planned);
     }
   }
 
  private:
+  static void AddFeedback(const FusionFeedback& feedback, PlannedNode& planned) {
+    const size_t children = planned.children.size();
+    for (size_t i = 0; i < children; ++i) {
+      const auto& leaf = planned.children[i].node->node;
+      if (!(std::holds_alternative<TextLeaf>(leaf) && feedback.text) &&
+          !(std::holds_alternative<DenseLeaf>(leaf) && feedback.dense)) {
+        continue;
+      }
+      PlannedNode leg = planned.children[i];
+      leg.expands = static_cast<int>(i);
+      planned.children.push_back(std::move(leg));
+    }
+  }
+
   size_t MaskFor(const Filter* above, const Filter& own) {
     const Filter* wanted = &own;
     std::optional<Filter> both;
@@ -85,6 +100,33 @@ class Planner {
 };
 
 }  // namespace
+
+double WeightOfChild(const FuseNode& fuse, const PlannedNode& node, size_t child) {
+  const int expands = node.children[child].expands;
+  const size_t own = expands < 0 ? child : static_cast<size_t>(expands);
+  const double weight = fuse.weights.empty() ? 1 : fuse.weights[own];
+  if (expands < 0) return weight;
+  const bool text = std::holds_alternative<TextLeaf>(node.children[child].node->node);
+  return weight * (text ? fuse.feedback->text_weight : fuse.feedback->dense_weight);
+}
+
+std::string NodeLabel(const PlannedNode& node, const CollectionSchema& schema) {
+  std::string label(NodeKind(*node.node));
+  if (std::holds_alternative<DenseLeaf>(node.node->node)) {
+    absl::StrAppend(&label, "(", schema.dense[node.field].name, ")");
+  } else if (std::holds_alternative<TextLeaf>(node.node->node)) {
+    absl::StrAppend(&label, "(", schema.text[node.field].name, ")");
+  }
+  return label;
+}
+
+std::string ChildPath(const std::string& path, const PlannedNode& node, size_t child,
+                      const CollectionSchema& schema) {
+  const PlannedNode& at = node.children[child];
+  const bool added = at.expands >= 0;
+  return absl::StrCat(path, added ? ".feedback[" : "[",
+                      added ? at.expands : static_cast<int>(child), "].", NodeLabel(at, schema));
+}
 
 std::string_view NodeKind(const QueryNode& node) {
   struct Kind {

@@ -18,7 +18,11 @@ struct PlannedNode {
   size_t limit = 0;  // hits that it gives to its parent
   size_t mask = 0;   // which of Plan::filters it searches under
   int field = -1;    // ordinal of a dense or text leaf's field in the schema
+  // Of a fusion: its children, then the legs that its feedback adds.
   std::vector<PlannedNode> children;
+  // Of a leg that feedback adds: the child whose leaf it searches again, by what feedback makes of
+  // its query. Else -1.
+  int expands = -1;
 };
 
 // What a request will do. Borrows the request, which must outlive it.
@@ -45,6 +49,15 @@ Plan PlanQuery(const SearchRequest& request, const CollectionSchema& schema, Pla
 // The ordinal of a field; an empty name takes the only one. INVALID_ARGUMENT lists those there are.
 absl::StatusOr<int> ResolveDenseField(const CollectionSchema& schema, std::string_view name);
 absl::StatusOr<int> ResolveTextField(const CollectionSchema& schema, std::string_view name);
+
+// What the weight of a fusion's child is, legs of feedback included, before reliability.
+double WeightOfChild(const FuseNode& fuse, const PlannedNode& node, size_t child);
+
+// "fuse", "fuse[0].dense(embedding)", "fuse.feedback[0].dense(embedding)": the names of the root,
+// and of a node's children.
+std::string NodeLabel(const PlannedNode& node, const CollectionSchema& schema);
+std::string ChildPath(const std::string& path, const PlannedNode& node, size_t child,
+                      const CollectionSchema& schema);
 
 // "dense", "text", "all", "fuse".
 std::string_view NodeKind(const QueryNode& node);

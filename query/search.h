@@ -56,7 +56,11 @@ struct NodeScore {
   std::string node;    // path in the tree: "fuse[0].dense(embedding)"
   uint32_t rank = 0;   // from 1
   double score = 0;    // the node's own score
-  double contribution = 0;  // what it adds to its parent's score: weight / (k + rank); at the root, its score
+  // Under a fusion, what the score counts for by its method, and what it is weighted by; at the
+  // root its score, and 1.
+  double normalized = 0;
+  double weight = 1;
+  double contribution = 0;  // what it adds to its parent's score; at the root, its score
   std::vector<TermContribution> terms;  // text leaves
 };
 
@@ -70,6 +74,13 @@ struct PointHit {
   std::vector<NodeScore> explanation;  // with explain: root first
 };
 
+// A term that a text leaf searched for after feedback.
+struct QueryTerm {
+  std::string term;
+  double weight = 0;   // its frequency in the question, as it were
+  bool added = false;  // the question does not have it
+};
+
 struct PlanStep {
   std::string node;
   std::string plan;  // for people
@@ -77,6 +88,7 @@ struct PlanStep {
   uint64_t distances = 0;
   uint64_t rows_visited = 0;
   int64_t time_us = 0;
+  std::vector<QueryTerm> terms;  // of a text leaf with feedback, by weight descending
 };
 
 struct SearchResponse {

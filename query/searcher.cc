@@ -7,7 +7,6 @@
 #include "absl/strings/str_cat.h"
 #include "index/payload/payload_columns.h"
 #include "query/fetcher.h"
-#include "query/fuse.h"
 #include "query/ledger.h"
 #include "query/planner.h"
 
@@ -76,6 +75,18 @@ absl::StatusOr<SearchResponse> Searcher::Run(const IndexReader& reader) {
   return is_scroll() ? RunScroll(reader) : RunRanked(reader);
 }
 
+PayloadReader Searcher::Payloads() const {
+  return [this](std::span<const RowId> rows) -> absl::StatusOr<std::vector<std::string>> {
+    absl::StatusOr<std::vector<RowRecord>> records =
+        store_.ReadRows(info_.id, rows, /*with_vectors=*/false);
+    if (!records.ok()) return records.status();
+    std::vector<std::string> payloads;
+    payloads.reserve(records->size());
+    for (RowRecord& record : *records) payloads.push_back(std::move(record.payload));
+    return payloads;
+  };
+}
+
 absl::StatusOr<SearchResponse> Searcher::RunScroll(const IndexReader& reader) {
   const size_t skip = has_cursor_ ? 0 : request_.offset;
   size_t fetch = skip + request_.limit;
@@ -86,7 +97,7 @@ absl::StatusOr<SearchResponse> Searcher::RunScroll(const IndexReader& reader) {
   }
   const Plan plan = PlanQuery(request_, info_.schema, {.first_page = 0, .root_limit = fetch});
   Executor executor(
-      reader, info_.schema, request_.principal, request_.cancel,
+      reader, info_.schema, request_.principal, request_.cancel, Payloads(),
       {.explain = request_.explain, .scroll_after = has_cursor_ ? cursor_.last.row : kNoRow});
   absl::StatusOr<NodeResult> result = executor.Run(plan);
   if (!result.ok()) return result.status();
@@ -108,7 +119,7 @@ absl::StatusOr<SearchResponse> Searcher::RunRanked(const IndexReader& reader) {
   const size_t cap = request_.query.limit != 0 ? request_.query.limit : QueryLimits::kMaxLimit;
   const size_t first_page = has_cursor_ ? cursor_.first_page : request_.offset + request_.limit;
   uint64_t skip = before();
-  Executor executor(reader, info_.schema, request_.principal, request_.cancel,
+  Executor executor(reader, info_.schema, request_.principal, request_.cancel, Payloads(),
                     {.explain = request_.explain, .scroll_after = kNoRow});
   for (int run = 1;; ++run) {
     const size_t wanted = std::min<size_t>(cap, skip + request_.limit);

@@ -42,6 +42,7 @@ class Searcher {
   };
 
   absl::Status CheckCursor();
+  PayloadReader Payloads() const;
   bool is_scroll() const { return std::holds_alternative<AllLeaf>(request_.query.node); }
   // Hits of the whole list before the page.
   uint64_t before() const { return has_cursor_ ? cursor_.consumed : request_.offset; }

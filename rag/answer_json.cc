@@ -25,6 +25,7 @@ Json ToJson(const TermContribution& term) {
   return {{"term", term.term},
           {"frequency", term.frequency},
           {"document_frequency", term.document_frequency},
+          {"query_weight", term.query_weight},
           {"idf", term.idf},
           {"score", term.score}};
 }
@@ -40,6 +41,8 @@ Json ToJson(const NodeScore& score) {
   return {{"node", score.node},
           {"rank", score.rank},
           {"score", score.score},
+          {"normalized", score.normalized},
+          {"weight", score.weight},
           {"contribution", score.contribution},
           {"terms", ListToJson(score.terms)}};
 }
@@ -123,6 +126,12 @@ class Reader {
   void Take(const char* key, RowId* row) { Take(key, &row->value); }
   void Take(const char* key, Version* version) { Take(key, &version->value); }
 
+  // For what records of 0.1 may lack; the value stays as it is then.
+  template <typename T>
+  void TakeIfThere(const char* key, T* value) {
+    if (json_.contains(key)) Take(key, value);
+  }
+
   // The items of an array, each read by `read(item, where)`.
   template <typename T, typename Read>
   void TakeList(const char* key, std::vector<T>* items, Read read) {
@@ -166,6 +175,7 @@ absl::StatusOr<TermContribution> ReadTerm(const Json& json, std::string where) {
   reader.Take("term", &term.term);
   reader.Take("frequency", &term.frequency);
   reader.Take("document_frequency", &term.document_frequency);
+  reader.TakeIfThere("query_weight", &term.query_weight);
   reader.Take("idf", &term.idf);
   reader.Take("score", &term.score);
   if (!reader.status().ok()) return reader.status();
@@ -178,6 +188,8 @@ absl::StatusOr<NodeScore> ReadNodeScore(const Json& json, std::string where) {
   reader.Take("node", &score.node);
   reader.Take("rank", &score.rank);
   reader.Take("score", &score.score);
+  reader.TakeIfThere("normalized", &score.normalized);
+  reader.TakeIfThere("weight", &score.weight);
   reader.Take("contribution", &score.contribution);
   reader.TakeList("terms", &score.terms, ReadTerm);
   if (!reader.status().ok()) return reader.status();

@@ -77,6 +77,12 @@ class SearchService final : public v1::Search::Service {
       message->set_distances(step.distances);
       message->set_rows_visited(step.rows_visited);
       message->set_time_us(step.time_us);
+      for (QueryTerm& term : step.terms) {
+        v1::QueryTerm* added = message->add_terms();
+        added->set_term(std::move(term.term));
+        added->set_weight(term.weight);
+        added->set_added(term.added);
+      }
     }
     for (std::string& id : response.build_ids) reply->add_build_ids(std::move(id));
   }

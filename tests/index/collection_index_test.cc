@@ -180,6 +180,53 @@ TEST_F(CollectionIndexTest, AccessListsHideRowsEverywhere) {
   }
 }
 
+TEST_F(CollectionIndexTest, SamplesDoNotDependOnHowSegmentsLie) {
+  Open(Options());
+  for (uint64_t i = 0; i < 40; ++i) {
+    std::vector<RowInput> points;
+    for (uint64_t j = 0; j < 5; ++j) {
+      const auto x = static_cast<float>(5 * i + j);
+      points.push_back(j == 3 ? Point(5 * i + j, {}) : Point(5 * i + j, {x, 0, 0, 0, 0}));
+    }
+    Commit(points);
+  }
+  for (uint64_t id = 0; id < 60; ++id) Commit({Point(id, {-1, 0, 0, 0, 0})});
+  const std::vector<float> origin = {0, 0, 0, 0, 0};
+  const auto sample = [&](size_t count) {
+    const IndexReader reader = Latest();
+    return *reader.SampleScores({.field = 0, .vector = origin}, count, Mask(reader));
+  };
+  const std::vector<float> before = sample(20);
+  ASSERT_TRUE(index_->Optimize(CancelToken(), nullptr).ok());
+  EXPECT_EQ(sample(20), before);
+  // Of the 200 visible rows each tenth, less those without a vector.
+  EXPECT_THAT(before, SizeIs(testing::AllOf(testing::Ge(10u), testing::Le(20u))));
+  EXPECT_THAT(sample(1000), SizeIs(200 - 28));
+  EXPECT_EQ(Latest().VectorOf(0, RowId(61)).size(), 5u);
+  EXPECT_EQ(Latest().VectorOf(0, RowId(61))[0], 61);
+  EXPECT_TRUE(Latest().VectorOf(0, RowId(63)).empty());
+  EXPECT_TRUE(Latest().VectorOf(0, RowId(1'000'000)).empty());
+}
+
+TEST_F(CollectionIndexTest, WeightedTermsAddUp) {
+  Open(Options());
+  Commit({Point(1, {}, R"({"title":"alpha beta"})"), Point(2, {}, R"({"title":"gamma"})")});
+  const IndexReader reader = Latest();
+  const RowMask mask = Mask(reader);
+  const std::vector<WeightedTerm> once = {{"alpha", 1}, {"gamma", 0.5}};
+  const auto hits = *reader.SearchTerms(0, once, 10, mask, CancelToken(), nullptr);
+  EXPECT_THAT(Rows(hits), ElementsAre(0, 1));
+  const std::vector<WeightedTerm> twice = {{"alpha", 2}, {"gamma", 1}};
+  EXPECT_FLOAT_EQ(reader.SearchTerms(0, twice, 10, mask, CancelToken(), nullptr)->front().score,
+                  2 * hits[0].score);
+  const auto terms = *reader.ExplainTerms(0, once, RowId(1), mask);
+  ASSERT_THAT(terms, SizeIs(1));
+  EXPECT_EQ(terms[0].query_weight, 0.5);
+  EXPECT_FLOAT_EQ(static_cast<float>(terms[0].score), hits[1].score);
+  EXPECT_EQ(reader.AnalyzePayload(0, R"({"title":"Alpha","other":"x"})")->terms[0].term, "alpha");
+  EXPECT_EQ(reader.AnalyzePayload(0, "no JSON")->length, 0u);
+}
+
 TEST_F(CollectionIndexTest, TextComesFromThePathsInOrder) {
   Open(Options());
   Commit({Point(1, {}, R"({"title":"alpha","meta":{"text":"beta beta"},"other":"gamma"})"),
