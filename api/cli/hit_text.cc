@@ -106,6 +106,7 @@ std::string FormatPlan(const v1::SearchResponse& response) {
   std::string out =
       absl::StrCat("\nPlan: ", FormatCount(response.allowed_rows()), " of ",
                    FormatCounted(response.visible_rows(), "visible row"), " allowed\n");
+  if (!response.fusion().empty()) absl::StrAppend(&out, "Fusion: ", response.fusion(), "\n");
   std::vector<std::vector<std::string>> rows;
   for (const v1::PlanStep& step : response.plan()) {
     rows.push_back({step.node(), FormatCount(step.hits()), FormatCount(step.distances()),

@@ -86,6 +86,7 @@ class QueryConverter {
   }
 
   std::string embedder;  // of the text queries met
+  std::string fusion;
 
  private:
   // Leaves limit and filter of `message` as they are.
@@ -161,6 +162,7 @@ class QueryConverter {
                        context_.cancel);
     if (!query.ok()) return query.status();
     if (!query->embedder.empty()) embedder = query->embedder;
+    if (!query->fusion.empty()) fusion = query->fusion;
     return std::move(query->root);
   }
 
@@ -174,7 +176,8 @@ absl::StatusOr<ConvertedQuery> QueryOf(v1::QueryNode&& message, const QueryConte
   QueryConverter converter(context);
   absl::StatusOr<QueryNode> root = converter.Convert(std::move(message), 1);
   if (!root.ok()) return root.status();
-  return ConvertedQuery{*std::move(root), std::move(converter.embedder)};
+  return ConvertedQuery{*std::move(root), std::move(converter.embedder),
+                        std::move(converter.fusion)};
 }
 
 absl::StatusOr<RetrievalMode> ModeOf(v1::RetrievalMode mode) {

@@ -24,21 +24,20 @@ class SearchService final : public v1::Search::Service {
       auto collection =
           services_.database->GetCollection(PrincipalOf(*context), request->collection());
       if (!collection.ok()) return collection.status();
-      std::string embedder;
-      absl::StatusOr<SearchRequest> search = Convert(*context, *request, **collection, &embedder);
+      absl::StatusOr<SearchRequest> search = Convert(*context, *request, **collection, reply);
       if (!search.ok()) return search.status();
       absl::StatusOr<SearchResponse> response = (*collection)->Search(*search);
       if (!response.ok()) return response.status();
       Fill(*std::move(response), reply);
-      reply->set_embedder(std::move(embedder));
       return absl::OkStatus();
     });
   }
 
  private:
+  // Says in the reply by what a question in words was embedded and fused.
   absl::StatusOr<SearchRequest> Convert(const grpc::ServerContext& context,
                                         const v1::SearchRequest& request, Collection& collection,
-                                        std::string* embedder) {
+                                        v1::SearchResponse* reply) {
     absl::StatusOr<Version> version = ResolveRead(collection, request.at(), request.cursor());
     if (!version.ok()) return version.status();
     SearchRequest search;
@@ -50,7 +49,8 @@ class SearchService final : public v1::Search::Service {
     absl::StatusOr<ConvertedQuery> query = QueryOf(v1::QueryNode(request.query()), query_context);
     if (!query.ok()) return query.status();
     search.query = std::move(query->root);
-    *embedder = std::move(query->embedder);
+    reply->set_embedder(std::move(query->embedder));
+    reply->set_fusion(std::move(query->fusion));
     absl::StatusOr<std::optional<Filter>> filter = OptionalFilterOf(request);
     if (!filter.ok()) return filter.status();
     search.filter = *std::move(filter);
