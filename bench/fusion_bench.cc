@@ -1,5 +1,5 @@
 // What hybrid search costs beside its legs, in process: made texts and a mixture of vectors,
-// cosine, k = 10, one caller. Legs over 20,000 rows run side by side on two cores.
+// cosine, k = 10, one caller.
 //   bench_fusion [rows] [queries]
 #include <unistd.h>
 

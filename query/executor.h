@@ -89,8 +89,7 @@ class Executor {
 
   absl::Status RunFuse(const Plan& plan, const PlannedNode& node, const FuseNode& fuse,
                        NodeResult& result);
-  // Runs the fusion's next legs up to number `end` and adds them in order. Leaves over many rows
-  // run side by side, which changes no result.
+  // Runs the fusion's next legs up to number `end` and adds them in order.
   using LegRunner = std::function<absl::StatusOr<NodeResult>(const PlannedNode&)>;
   absl::Status RunLegs(const Plan& plan, const PlannedNode& node, const FuseNode& fuse,
                        Fusion& fusion, size_t end, const LegRunner& run);

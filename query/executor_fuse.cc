@@ -1,9 +1,6 @@
 // Fusions, and feedback from their hits.
 #include <algorithm>
 #include <cmath>
-#include <exception>
-#include <new>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -14,14 +11,9 @@
 #include "query/fuse.h"
 #include "query/node_timer.h"
 #include "query/reliability.h"
-#include "query/side_by_side.h"
 
 namespace vouch {
 namespace {
-
-// A search of fewer rows takes less time than a thread that would run it needs to start (some 30
-// µs).
-constexpr uint64_t kSideBySideRows = 20'000;
 
 // What a child's scores cannot fall below.
 std::optional<double> LowestScore(const PlannedNode& node, const CollectionSchema& schema) {
@@ -143,36 +135,10 @@ absl::StatusOr<double> Executor::ReliabilityWeight(const Plan& plan, const Plann
 
 absl::Status Executor::RunLegs(const Plan& plan, const PlannedNode& node, const FuseNode& fuse,
                                Fusion& fusion, size_t end, const LegRunner& run) {
-  const size_t begin = fusion.results.size();
-  std::vector<absl::StatusOr<NodeResult>> ran(end - begin,
-                                              absl::StatusOr<NodeResult>(NodeResult()));
-  const auto run_one = [&](size_t i) {
-    try {
-      ran[i] = run(node.children[begin + i]);
-    } catch (const std::bad_alloc&) {
-      ran[i] = absl::ResourceExhaustedError("a leg of a fusion ran out of memory");
-    } catch (const std::exception& error) {
-      ran[i] = absl::InternalError(absl::StrCat("a leg of a fusion: ", error.what()));
-    }
-  };
-  uint64_t rows = 0;
-  size_t leaves = 0;
-  for (size_t i = begin; i < end; ++i) {
-    const PlannedNode& leg = node.children[i];
-    if (std::holds_alternative<FuseNode>(leg.node->node)) continue;
-    // Made here, since legs that run side by side only read them.
-    absl::StatusOr<const RowMask*> mask = MaskOf(plan, leg.mask);
-    if (!mask.ok()) return mask.status();
-    rows = std::max(rows, (*mask)->allowed_count);
-    ++leaves;
-  }
-  // Fusions below make masks of their own, so such trees run in order.
-  const bool side_by_side = leaves == end - begin && leaves > 1 && rows >= kSideBySideRows;
-  const size_t cores = std::max(1u, std::thread::hardware_concurrency());
-  RunSideBySide(ran.size(), side_by_side ? std::min(leaves, cores) - 1 : 0, run_one);
-  for (absl::StatusOr<NodeResult>& result : ran) {
-    if (!result.ok()) return result.status();
-    if (absl::Status status = AddLeg(plan, node, fuse, *std::move(result), fusion); !status.ok()) {
+  while (fusion.results.size() < end) {
+    absl::StatusOr<NodeResult> ran = run(node.children[fusion.results.size()]);
+    if (!ran.ok()) return ran.status();
+    if (absl::Status status = AddLeg(plan, node, fuse, *std::move(ran), fusion); !status.ok()) {
       return status;
     }
   }

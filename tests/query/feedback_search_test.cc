@@ -1,10 +1,7 @@
 // Feedback and reliability as searches see them; the random trees of model_test.cc hold the
 // results.
-#include <atomic>
 #include <cmath>
-#include <map>
 
-#include "query/side_by_side.h"
 #include "tests/query/query_fixture.h"
 
 namespace vouch {
@@ -152,36 +149,6 @@ TEST_F(FeedbackSearchTest, ADenseLegThatKnowsNothingCountsLittle) {
   Upsert({Point(500, {1, 0}), Point(501, {1, 1}), Point(502, {0, 1}), Point(503, {0.5, 0}),
           Point(504, {0, 0.5})});
   EXPECT_GT(weight({0, 0}), 0.5);
-}
-
-TEST_F(FeedbackSearchTest, LegsOverManyRowsGiveWhatTheyGiveAlone) {
-  std::vector<PointInput> points;
-  for (uint64_t i = 0; i < 21'000; ++i) {
-    points.push_back(Point(10 + i, {static_cast<float>(i % 97), static_cast<float>(i % 89)},
-                           Body(i % 50 == 0 ? "fox runs" : "vole digs")));
-  }
-  Upsert(std::move(points));
-  const SearchResponse text = Search(Request(Text("fox"), 100));
-  const SearchResponse dense = Search(Request(Dense({3, 4}), 100));
-  QueryNode legs[] = {Text("fox"), Dense({3, 4})};
-  for (QueryNode& leg : legs) leg.limit = 100;
-  const SearchResponse fused = Search(Request(Fuse({legs[0], legs[1]}, 10), 100));
-  std::map<uint64_t, double> expected;
-  for (const SearchResponse* list : {&text, &dense}) {
-    for (size_t i = 0; i < list->hits.size(); ++i) {
-      expected[list->hits[i].id.number()] += 1.0 / (10 + static_cast<double>(i) + 1);
-    }
-  }
-  ASSERT_EQ(fused.hits.size(), 100u);
-  for (const PointHit& hit : fused.hits) EXPECT_EQ(hit.score, expected[hit.id.number()]);
-}
-
-TEST(RunSideBySide, EachOnce) {
-  for (size_t helpers : {0u, 1u, 7u}) {
-    std::vector<std::atomic<int>> calls(20);
-    RunSideBySide(calls.size(), helpers, [&](size_t i) { ++calls[i]; });
-    for (const std::atomic<int>& count : calls) EXPECT_EQ(count, 1);
-  }
 }
 
 TEST_F(FeedbackSearchTest, PagesGoOnWhereTheLastOneEnded) {
