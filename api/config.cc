@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "api/nearest.h"
 
 namespace vouch {
 namespace {
@@ -61,6 +62,17 @@ const std::vector<Setting>& Settings() {
       {"model_server.api_key_env", "VARIABLE",
        "environment variable that holds the model server's API key",
        TextSetting{&Config::model_server_api_key_env, {}}},
+      {"generator.route", "FILE",
+       "YAML file of the models that write answers (default: none, answers are quoted)",
+       TextSetting{&Config::generator_route, {}}},
+      {"generator.model", "MODEL", "the one model that writes answers, where there is no route",
+       TextSetting{&Config::generator_model, {}}},
+      {"generator.endpoint", "URL", "server of that model (default model_server.base_url)",
+       TextSetting{&Config::generator_endpoint, {}}},
+      {"generator.api_key_env", "VARIABLE", "environment variable that holds that server's API key",
+       TextSetting{&Config::generator_api_key_env, {}}},
+      {"generator.api_key_file", "FILE", "file that holds it instead",
+       TextSetting{&Config::generator_api_key_file, {}}},
   };
   return settings;
 }
@@ -78,33 +90,10 @@ const Setting* FindSetting(const std::string& name) {
   return nullptr;
 }
 
-// Levenshtein's distance.
-size_t EditDistance(const std::string& a, const std::string& b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t above = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      diagonal = above;
-    }
-  }
-  return row[b.size()];
-}
-
 std::string NearestKey(const std::string& name) {
-  std::string nearest;
-  size_t best = std::string::npos;
-  for (const Setting& setting : Settings()) {
-    const size_t distance = EditDistance(name, setting.name);
-    if (distance < best) {
-      best = distance;
-      nearest = setting.name;
-    }
-  }
-  return nearest;
+  std::vector<std::string> names;
+  for (const Setting& setting : Settings()) names.push_back(setting.name);
+  return NearestName(name, names);
 }
 
 // Sets one value. `place` says where it stands: "--seal-rows", "VOUCH_SEAL_ROWS", "vouch.yaml, line

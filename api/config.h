@@ -19,8 +19,9 @@ enum class ConfigOrigin : uint8_t { kDefault, kFile, kEnvironment, kFlag };
 // meaning.
 struct Config {
   std::string listen = "127.0.0.1:7700";
-  std::string data;    // empty: $XDG_DATA_HOME/vouch, else ~/.local/share/vouch
-  std::string server;  // HOST:PORT that the commands speak to; empty: the store in `data`, embedded
+  std::string data = {};  // empty: $XDG_DATA_HOME/vouch, else ~/.local/share/vouch
+  // HOST:PORT that the commands speak to; empty: the store in `data`, embedded
+  std::string server = {};
   std::string log_level = "info";
   uint64_t background_threads = 1;
   uint64_t block_cache_mb = 64;
@@ -28,10 +29,16 @@ struct Config {
   uint64_t request_threads = 64;
   uint64_t seal_rows = 20'000;
   uint64_t drain_seconds = 10;
-  std::string model_server_base_url;
+  std::string model_server_base_url = {};
   std::string model_server_api_key_env = "OPENAI_API_KEY";
+  // The models that answers are written by; neither route nor model: answers are quoted.
+  std::string generator_route = {};
+  std::string generator_model = {};
+  std::string generator_endpoint = {};  // empty: model_server_base_url
+  std::string generator_api_key_env = "OPENAI_API_KEY";
+  std::string generator_api_key_file = {};
 
-  std::map<std::string, ConfigOrigin> origins;  // by key; absent: default
+  std::map<std::string, ConfigOrigin> origins = {};  // by key; absent: default
   ConfigOrigin OriginOf(const std::string& key) const {
     const auto it = origins.find(key);
     return it == origins.end() ? ConfigOrigin::kDefault : it->second;
@@ -40,19 +47,19 @@ struct Config {
 
 // One setting, in its three forms.
 struct ConfigKey {
-  std::string name;         // "model_server.base_url", in the file
-  std::string flag;         // "--model-server-base-url"
-  std::string environment;  // "VOUCH_MODEL_SERVER_BASE_URL"
-  std::string value_name;   // for --help: "HOST:PORT"
-  std::string help;         // with bounds and default
+  std::string name = {};         // "model_server.base_url", in the file
+  std::string flag = {};         // "--model-server-base-url"
+  std::string environment = {};  // "VOUCH_MODEL_SERVER_BASE_URL"
+  std::string value_name = {};   // for --help: "HOST:PORT"
+  std::string help = {};         // with bounds and default
 };
 const std::vector<ConfigKey>& ConfigKeys();
 
 struct ConfigSources {
-  std::map<std::string, std::string> flags;  // by key
-  std::function<std::optional<std::string>(const std::string& variable)> environment;
-  std::string file_name;  // for messages
-  std::string file_text;  // YAML; empty: no file
+  std::map<std::string, std::string> flags = {};  // by key
+  std::function<std::optional<std::string>(const std::string& variable)> environment = {};
+  std::string file_name = {};  // for messages
+  std::string file_text = {};  // YAML; empty: no file
 };
 
 // Flag over environment over file over default. INVALID_ARGUMENT names the place (flag, variable,

@@ -6,8 +6,14 @@
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/impl/codegen/service_type.h>
 #include <grpcpp/resource_quota.h>
+#include <netdb.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <mutex>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -21,21 +27,48 @@ namespace vouch {
 namespace {
 
 // Splits "HOST:PORT" and "[::1]:PORT".
-absl::Status ParseAddress(const std::string& listen, std::string* host) {
-  const size_t colon = listen.rfind(':');
+absl::Status ParseAddress(std::string_view setting, const std::string& address, std::string* host) {
+  const std::string what = absl::StrCat(std::string(setting), " is '", address, "'; ");
+  const size_t colon = address.rfind(':');
   uint32_t port = 0;
   if (colon == std::string::npos || colon == 0 ||
-      !absl::SimpleAtoi(listen.substr(colon + 1), &port) || port > 65'535) {
+      !absl::SimpleAtoi(address.substr(colon + 1), &port) || port > 65'535) {
     return absl::InvalidArgumentError(
-        absl::StrCat("listen is '", listen,
-                     "'; it takes HOST:PORT with a port of 0 to 65535, as 127.0.0.1:7700"));
+        absl::StrCat(what, "it takes HOST:PORT with a port of 0 to 65535, as 127.0.0.1:7700"));
   }
-  *host = listen.substr(0, colon);
+  *host = address.substr(0, colon);
   if (host->find(':') != std::string::npos && host->front() != '[') {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "listen is '", listen, "'; an IPv6 address stands in brackets, as [::1]:7700"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(what, "an IPv6 address stands in brackets, as [::1]:7700"));
   }
   return absl::OkStatus();
+}
+
+// Why nobody can listen there: gRPC keeps the system's reason to itself.
+std::string WhyNotListen(const std::string& host, const std::string& address) {
+  const bool brackets = host.front() == '[' && host.back() == ']';
+  const std::string name = brackets ? host.substr(1, host.size() - 2) : host;
+  const std::string port = address.substr(address.rfind(':') + 1);
+  addrinfo hints = {};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE;
+  addrinfo* found = nullptr;
+  if (const int error = ::getaddrinfo(name.c_str(), port.c_str(), &hints, &found); error != 0) {
+    return absl::StrCat("the host '", name, "' is not known (", ::gai_strerror(error), ")");
+  }
+  const int fd = ::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int yes = 1;
+  int error = fd < 0 ? errno : 0;
+  // As gRPC does it, so that a port in its last seconds of a closed connection counts as free.
+  if (error == 0) (void)::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+  if (error == 0 && ::bind(fd, found->ai_addr, found->ai_addrlen) != 0) error = errno;
+  if (error == 0 && ::listen(fd, 1) != 0) error = errno;
+  if (fd >= 0) ::close(fd);
+  ::freeaddrinfo(found);
+  if (error == EADDRINUSE) return "another program, perhaps another `vouch serve`, listens there";
+  if (error == EADDRNOTAVAIL) return absl::StrCat("'", name, "' is no address of this machine");
+  if (error == EACCES) return absl::StrCat("this user may not listen on port ", port);
+  return error == 0 ? "it was in use a moment ago" : std::string(std::strerror(error));
 }
 
 class GrpcServer final : public Server {
@@ -60,7 +93,7 @@ class GrpcServer final : public Server {
     });
     grpc::ServerBuilder builder;
     if (!options.listen.empty()) {
-      absl::Status status = ParseAddress(options.listen, &host_);
+      absl::Status status = ParseAddress("listen", options.listen, &host_);
       if (!status.ok()) return status;
       builder.AddListeningPort(options.listen, grpc::InsecureServerCredentials(), &port_);
       // Otherwise two servers would share a port in silence, each getting some of the calls.
@@ -78,18 +111,18 @@ class GrpcServer final : public Server {
     for (const auto& [name, service] : services_) builder.RegisterService(service.get());
     server_ = builder.BuildAndStart();
     if (server_ == nullptr || (!options.listen.empty() && port_ == 0)) {
-      return absl::UnavailableError(
-          absl::StrCat("cannot listen on ", options.listen,
-                       ": the address is in use, not allowed or not this machine's; choose "
-                       "another by --listen (port 0 lets the system choose)"));
+      return absl::UnavailableError(absl::StrCat(
+          "cannot listen on ", options.listen, ": ", WhyNotListen(host_, options.listen),
+          "; choose another address by --listen (port 0 lets the system choose)"));
     }
     SetHealth(false);
     return absl::OkStatus();
   }
 
-  void Open(Database& database, EmbedderRegistry& embedders) override {
+  void Open(Database& database, EmbedderRegistry& embedders, ModelRoute* route) override {
     context_.database = &database;
     context_.embedders = &embedders;
+    context_.route = route;
     context_.started_us = database.clock().NowMicros();
     gate_.Open();
     SetHealth(true);
@@ -144,9 +177,9 @@ class GrpcServer final : public Server {
 
 }  // namespace
 
-absl::Status CheckListenAddress(const std::string& listen) {
+absl::Status CheckAddress(std::string_view setting, const std::string& address) {
   std::string host;
-  return ParseAddress(listen, &host);
+  return ParseAddress(setting, address, &host);
 }
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Listen(const ServerOptions& options) {
@@ -157,9 +190,10 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Listen(const ServerOptions& opti
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options,
                                                       Database& database,
-                                                      EmbedderRegistry& embedders) {
+                                                      EmbedderRegistry& embedders,
+                                                      ModelRoute* route) {
   absl::StatusOr<std::unique_ptr<Server>> server = Listen(options);
-  if (server.ok()) (*server)->Open(database, embedders);
+  if (server.ok()) (*server)->Open(database, embedders, route);
   return server;
 }
 

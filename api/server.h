@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "query/database.h"
 #include "rag/embed/embedder_registry.h"
+#include "rag/llm/model_route.h"
 
 namespace grpc {
 class Channel;
@@ -17,14 +18,14 @@ class Channel;
 namespace vouch {
 
 struct ServerOptions {
-  std::string
-      listen;  // "HOST:PORT", port 0: the system chooses; empty: no port, in-process calls only
+  // "HOST:PORT", port 0: the system chooses; empty: no port, in-process calls only
+  std::string listen = {};
   uint32_t max_message_mb = 64;   // of one request or reply, 1 … 1024
   uint32_t request_threads = 64;  // calls that run at a time; more get RESOURCE_EXHAUSTED at once
 };
 
-// INVALID_ARGUMENT: `listen` is no "HOST:PORT" or "[IPV6]:PORT".
-absl::Status CheckListenAddress(const std::string& listen);
+// INVALID_ARGUMENT names the setting where the address is no "HOST:PORT" or "[IPV6]:PORT".
+absl::Status CheckAddress(std::string_view setting, const std::string& address);
 
 // All services of vouch.v1 with health and reflection. Thread safe.
 //
@@ -36,12 +37,15 @@ class Server {
   // Listens and answers health, and nothing else yet. INVALID_ARGUMENT: the address. UNAVAILABLE:
   // it cannot be listened on.
   static absl::StatusOr<std::unique_ptr<Server>> Listen(const ServerOptions& options);
-  // Takes calls from here on. Once; `database` and `embedders` must outlive the server.
-  virtual void Open(Database& database, EmbedderRegistry& embedders) = 0;
+  // Takes calls from here on. Once; what it is given must outlive the server. `route` may be null:
+  // answers are quoted.
+  virtual void Open(Database& database, EmbedderRegistry& embedders,
+                    ModelRoute* route = nullptr) = 0;
   // Listens and opens.
   static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options,
                                                        Database& database,
-                                                       EmbedderRegistry& embedders);
+                                                       EmbedderRegistry& embedders,
+                                                       ModelRoute* route = nullptr);
   // Shuts down at once.
   virtual ~Server() = default;
 

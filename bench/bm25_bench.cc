@@ -19,12 +19,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "bench/bm25_rivals.h"
+#include "bench/manual_chunks.h"
 #include "index/inverted/analyzer.h"
 #include "index/inverted/bm25.h"
 #include "index/inverted/text_index.h"
-#include "rag/chunk/chunker.h"
-#include "rag/file_walker.h"
-#include "rag/parse/parser.h"
 #include "tests/index/inverted/test_data.h"
 
 namespace vouch {
@@ -35,7 +33,6 @@ constexpr size_t kAbstracts = 11'000;
 constexpr size_t kK = 10;
 constexpr size_t kSampledQueries = 300;
 constexpr size_t kFtsQueries = 40;  // of a round; it is slow
-constexpr char kManual[] = "/usr/share/doc/postgresql-doc-15/html";
 
 double Seconds(std::chrono::steady_clock::time_point since) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - since).count();
@@ -107,23 +104,10 @@ Corpus MakeAbstracts() {
 Corpus MakeManual() {
   Corpus corpus{
       .name = "postgresql-doc-15", .texts = {}, .sets = {{"heading words", {}}, {"sentences", {}}}};
-  std::vector<SourceFile> files;
-  std::vector<SkippedSource> skipped;
-  if (!WalkFiles(kManual, &files, &skipped).ok()) return corpus;
   std::vector<std::string> headings;
-  for (const SourceFile& file : files) {
-    absl::StatusOr<std::string> bytes = ReadSource(file.path);
-    if (!bytes.ok()) continue;
-    Document document;
-    document.id = file.id;
-    document.media_type = file.media_type;
-    document.bytes = *std::move(bytes);
-    const absl::StatusOr<ParsedDocument> parsed = ParseDocument(document);
-    if (!parsed.ok()) continue;
-    for (const Chunk& chunk : Chunker({}).Split(*parsed, document.media_type)) {
-      corpus.texts.push_back(chunk.heading + "\n" + chunk.text);
-      headings.push_back(chunk.heading.substr(chunk.heading.rfind('>') + 1));
-    }
+  for (const Chunk& chunk : ReadManualChunks()) {
+    corpus.texts.push_back(chunk.heading + "\n" + chunk.text);
+    headings.push_back(chunk.heading.substr(chunk.heading.rfind('>') + 1));
   }
   if (corpus.texts.empty()) return corpus;
   std::mt19937_64 random(kSeed);

@@ -14,11 +14,20 @@ set(CPACK_PACKAGE_VENDOR "VouchDB")
 set(CPACK_PACKAGE_CONTACT "VouchDB developers <vouchdb@localhost>")
 set(CPACK_PACKAGE_VERSION "${PROJECT_VERSION}")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "Vector database and RAG engine whose every answer can be vouched for")
+set(CPACK_PACKAGE_DESCRIPTION "One program, vouch, keeps documents and vectors in collections whose every version stays
+readable, searches them by meaning, by words and by both, and answers questions with citations that are
+checked against the source bytes. With a systemd unit; it listens on loopback unless told otherwise.")
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+# Whatever the builder's umask is.
+set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ
+  WORLD_EXECUTE)
 set(CPACK_GENERATOR DEB)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION database)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA "${PROJECT_SOURCE_DIR}/cmake/conffiles")
+set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
+foreach(name conffiles postinst prerm postrm)
+  list(APPEND CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA "${PROJECT_SOURCE_DIR}/cmake/debian/${name}")
+endforeach()
 include(CPack)

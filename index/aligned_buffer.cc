@@ -1,9 +1,11 @@
 #include "index/aligned_buffer.h"
 
+#include <cstdint>
 #include <cstdlib>
 
 #ifdef __linux__
 #include <sys/mman.h>
+#include <unistd.h>
 #endif
 
 namespace vouch {
@@ -26,6 +28,17 @@ AlignedBuffer::AlignedBuffer(size_t size) {
   if (huge) static_cast<void>(::madvise(memory, rounded, MADV_HUGEPAGE));
 #endif
   data_ = static_cast<char*>(memory);
+  size_ = size;
+}
+
+void AlignedBuffer::Trim(size_t size) {
+  if (size >= size_) return;
+#ifdef __linux__
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = (reinterpret_cast<uintptr_t>(data_) + size + page - 1) / page * page;
+  const auto end = (reinterpret_cast<uintptr_t>(data_) + size_) / page * page;
+  if (begin < end) static_cast<void>(::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED));
+#endif
   size_ = size;
 }
 

@@ -24,6 +24,8 @@ class AlignedBuffer {
   const char* data() const { return data_; }
   size_t size() const { return size_; }
   std::string_view view() const { return {data_, size_}; }
+  // Gives back what lies behind the first `size` bytes, as far as whole pages go.
+  void Trim(size_t size);
 
  private:
   char* data_ = nullptr;

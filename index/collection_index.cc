@@ -19,6 +19,7 @@ constexpr uint64_t kLoadRows = 4096;
 RowInput InputOf(RowRecord&& record) {
   return {.id = std::move(record.id),
           .vectors = std::move(record.vectors),
+          .sparse = std::move(record.sparse),
           .payload = std::move(record.payload),
           .provenance = {},
           .access = std::move(record.access)};
@@ -51,6 +52,12 @@ absl::Status LoadFresh(const IndexSchema& schema, const RowSource& source, RowRa
   return flush();
 }
 
+// By the checksum where the vector lies in a file, whose bytes are not looked at when it is opened.
+bool HasVector(const DenseColumn& column, uint32_t node, std::span<const float> vector) {
+  if (column.mapped() != nullptr) return column.mapped()->checksums()[node] == VectorChecksum(vector);
+  return std::equal(vector.begin(), vector.end(), column.vector(node));
+}
+
 // Whether the segment's last row is that of the source: a file may come from another history of the collection, as
 // when a store was put back to an older state and went on from there.
 absl::StatusOr<bool> FitsSource(const Segment& segment, const RowSource& source) {
@@ -65,8 +72,11 @@ absl::StatusOr<bool> FitsSource(const Segment& segment, const RowSource& source)
           fits = has == node.has_value();
           if (!fits || !has) continue;
           const std::vector<float>& vector = record.vectors[field];
-          fits = vector.size() == segment.dense[field].dim() &&
-                 std::equal(vector.begin(), vector.end(), segment.dense[field].vector(*node));
+          fits = vector.size() == segment.dense[field].dim() && HasVector(segment.dense[field], *node, vector);
+        }
+        for (size_t field = 0;
+             field < segment.sparse.size() && field < record.sparse.size() && fits; ++field) {
+          fits = segment.sparse[field]->Holds(last, record.sparse[field]);
         }
         return absl::OkStatus();
       });
@@ -83,9 +93,15 @@ class PreparedSegment final : public PreparedRows {
 class CollectionIndexImpl final : public CollectionIndex {
  public:
   CollectionIndexImpl(std::shared_ptr<const IndexSchema> schema, std::shared_ptr<RetiredRows> retired,
-                      std::shared_ptr<SegmentMaintainer> maintainer)
-      : schema_(std::move(schema)), retired_(std::move(retired)), maintainer_(std::move(maintainer)) {}
-  ~CollectionIndexImpl() override { maintainer_->Shutdown(); }
+                      std::shared_ptr<RowTruth> truth, std::shared_ptr<SegmentMaintainer> maintainer)
+      : schema_(std::move(schema)),
+        retired_(std::move(retired)),
+        truth_(std::move(truth)),
+        maintainer_(std::move(maintainer)) {}
+  ~CollectionIndexImpl() override {
+    maintainer_->Shutdown();
+    truth_->Close();
+  }
 
   absl::StatusOr<std::shared_ptr<const PreparedRows>> Prepare(std::span<const RowInput> rows) const override {
     auto prepared = std::make_shared<PreparedSegment>();
@@ -162,6 +178,7 @@ class CollectionIndexImpl final : public CollectionIndex {
 
   const std::shared_ptr<const IndexSchema> schema_;
   const std::shared_ptr<RetiredRows> retired_;
+  const std::shared_ptr<RowTruth> truth_;
   const std::shared_ptr<SegmentMaintainer> maintainer_;
 };
 
@@ -177,7 +194,8 @@ absl::StatusOr<std::unique_ptr<CollectionIndex>> CollectionIndex::Open(
   options.seal_rows = std::clamp<uint64_t>(options.seal_rows, 1, options.max_segment_rows);
   absl::StatusOr<std::shared_ptr<const IndexSchema>> index_schema = IndexSchema::Create(schema);
   if (!index_schema.ok()) return index_schema.status();
-  auto directory = std::make_unique<IndexDirectory>(options.directory, options.filesystem);
+  auto truth = std::make_shared<RowTruth>(*source);
+  auto directory = std::make_unique<IndexDirectory>(options.directory, options.filesystem, truth);
   absl::StatusOr<IndexDirectory::Loaded> loaded = directory->Load(**index_schema, rows);
   if (!loaded.ok()) return loaded.status();
 
@@ -205,20 +223,34 @@ absl::StatusOr<std::unique_ptr<CollectionIndex>> CollectionIndex::Open(
     next = segment->rows.end.value;
   }
   if (status = fill_to(rows); !status.ok()) return status;
+  if (loaded->damaged > 0 && options.warn) {
+    options.warn(absl::StrCat(loaded->damaged, " index files in '", options.directory,
+                              "' are missing or damaged: their rows are searched exactly until they are built anew"));
+  }
   // So that the same damage is not counted again at the next start; where this fails it is, and nothing worse.
   if (loaded->damaged > 0) directory->Publish(set->segments, {}).IgnoreError();
+  for (SegmentPtr& segment : set->segments) {
+    if (segment->sealed) continue;
+    absl::StatusOr<SegmentPtr> coded = AddCodes(segment, set->segments);
+    if (!coded.ok()) return coded.status();
+    segment = *std::move(coded);
+  }
   set->schema = *index_schema;
   set->retired = retired;
   set->latest = latest;
   set->rows = rows;
   auto maintainer = std::make_shared<SegmentMaintainer>(std::move(options), std::move(directory), std::move(set),
                                                         loaded->damaged);
+  truth->Listen([weak = std::weak_ptr(maintainer)](const std::string& file) {
+    if (const auto alive = weak.lock()) alive->ReportDamage(file);
+  });
   if (refused > 0) {
     maintainer->ReportError(absl::InvalidArgumentError(
         absl::StrCat(refused, " stored rows do not fit the schema; they have no text and no payload here")));
   }
   maintainer->Start();
-  return std::make_unique<CollectionIndexImpl>(*std::move(index_schema), std::move(retired), std::move(maintainer));
+  return std::make_unique<CollectionIndexImpl>(*std::move(index_schema), std::move(retired), std::move(truth),
+                                               std::move(maintainer));
 }
 
 }  // namespace vouch

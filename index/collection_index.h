@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "index/index_reader.h"
 #include "index/job_pool.h"
+#include "index/memory_account.h"
 #include "index/row_source.h"
 #include "storage/commit_log.h"
 #include "storage/filesystem.h"
@@ -19,7 +20,7 @@
 namespace vouch {
 
 struct IndexOptions {
-  std::string directory;              // where the collection's segment files lie
+  std::string directory = {};         // where the collection's segment files lie
   Filesystem* filesystem = nullptr;   // not null
   JobPool* job_pool = nullptr;        // not null; builds and merges run there, a build on as many threads as it has
   // Rows that are searched exactly before a segment is sealed and built in the background. More: fewer, larger
@@ -27,22 +28,26 @@ struct IndexOptions {
   uint64_t seal_rows = 20'000;
   // Segments of at most this many rows are merged; larger ones stay as they are.
   uint64_t max_segment_rows = 2'000'000;
+  // Hears of damage that was found, in words; on any thread, and not twice of the same. May be empty.
+  std::function<void(const std::string& message)> warn = {};
 };
 
 struct SegmentInfo {
-  RowRange rows;
+  RowRange rows = {};
   bool sealed = false;   // false: searched exactly, not on disk
-  uint64_t memory_bytes = 0;
+  uint64_t memory_bytes = 0;  // private
+  uint64_t mapped_bytes = 0;  // of its file
   uint64_t file_bytes = 0;
-  std::string build_id;  // content hash of the index file; names the index in an answer
+  std::string build_id = {};  // content hash of the index file; names the index in an answer
 };
 
 struct IndexStatus {
-  std::vector<SegmentInfo> segments;
+  std::vector<SegmentInfo> segments = {};
+  MemoryAccount memory = {};   // of all segments, and what they share
   uint64_t files_damaged = 0;  // found missing or damaged since opening, answered exactly, rebuilt
-  std::string building;        // what the background builds now, empty if nothing
+  std::string building = {};   // what the background builds now, empty if nothing
   double build_fraction = 0;
-  std::string last_error;      // of the last failed build, empty after a good one
+  std::string last_error = {};  // of the last failed build, empty after a good one
 };
 
 // All that can be searched in one collection.
@@ -52,8 +57,9 @@ struct IndexStatus {
 // Readers take an IndexReader, which holds one immutable snapshot.
 //
 // Invariants:
-// 1. An index file is a cache: missing or damaged files are noticed when opened (checksum), their rows are read from the
-//    RowSource and searched exactly, and they are rebuilt in the background.
+// 1. An index file is a cache. Missing or damaged files are noticed when opened, their rows are read from the RowSource and
+//    searched exactly, and they are rebuilt in the background. Vectors, which stay in the file, are checked whenever they
+//    are used; damaged ones are read from the RowSource, and the file is written anew.
 // 2. What exact search returns at a version depends on that version's rows only, never on how segments lie.
 // 3. Apply does no I/O and waits for no build.
 class CollectionIndex {

@@ -6,7 +6,7 @@ namespace vouch {
 
 // A row and its score; higher is better for every metric (L2 scores are the negated squared distance).
 struct Hit {
-  RowId row;
+  RowId row = {};
   float score = 0;
 
   // The total order of all results: score descending, then row ascending.

@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
-#include "index/segment_file.h"
+#include "index/segment_format.h"
 
 namespace vouch {
 namespace {
@@ -62,19 +62,42 @@ std::string Checksum(std::string_view text) {
 
 }  // namespace
 
+// What is used where it lies and vector by vector stays in the file; the rest is read.
+absl::StatusOr<SegmentBytes> IndexDirectory::ReadBytes(const IndexSchema& schema, const std::string& name,
+                                                       RowRange rows) {
+  const std::string path = PathOf(name);
+  const absl::StatusOr<uint64_t> size = filesystem_.FileSize(path);
+  if (!size.ok()) return size.status();
+  std::string head(std::min<uint64_t>(*size, segment_format::kMaxHeaderBytes), '\0');
+  if (absl::Status status = filesystem_.ReadFile(path, head.data(), head.size()); !status.ok()) return status;
+  absl::StatusOr<uint64_t> read_bytes = FindVectors(schema, head, *size);
+  if (!read_bytes.ok()) return read_bytes.status();
+  SegmentBytes bytes;
+  if (*read_bytes < *size) {
+    absl::StatusOr<std::shared_ptr<const MappedFile>> mapped =
+        filesystem_.MapFile(path, *read_bytes, *size - *read_bytes);
+    if (mapped.ok()) {
+      bytes.vectors = *std::move(mapped);
+      bytes.truth = std::make_shared<SegmentTruth>(truth_, rows, name);
+    } else {
+      read_bytes = *size;  // a filesystem that maps no files, or too many mappings: vectors in memory serve as well
+    }
+  }
+  bytes.read = std::make_shared<AlignedBuffer>(*read_bytes);
+  if (bytes.read->size() != *read_bytes) {
+    return absl::ResourceExhaustedError(absl::StrCat("no memory for index file '", path, "': ", *read_bytes, " bytes"));
+  }
+  if (absl::Status status = filesystem_.ReadFile(path, bytes.read->data(), *read_bytes); !status.ok()) return status;
+  return bytes;
+}
+
 absl::StatusOr<SegmentPtr> IndexDirectory::LoadFile(const IndexSchema& schema, const std::string& name,
                                                     RowRange rows) {
-  const std::string path = PathOf(name);
-  absl::StatusOr<uint64_t> size = filesystem_.FileSize(path);
-  if (!size.ok()) return size.status();
-  auto buffer = std::make_shared<AlignedBuffer>(*size);
-  if (buffer->size() != *size) {
-    return absl::ResourceExhaustedError(absl::StrCat("no memory for index file '", path, "' of ", *size, " bytes"));
-  }
-  if (absl::Status status = filesystem_.ReadFile(path, buffer->data(), *size); !status.ok()) return status;
-  absl::StatusOr<Segment> segment = DecodeSegment(schema, std::move(buffer));
+  absl::StatusOr<SegmentBytes> bytes = ReadBytes(schema, name, rows);
+  if (!bytes.ok()) return bytes.status();
+  absl::StatusOr<Segment> segment = DecodeSegment(schema, *std::move(bytes));
   if (!segment.ok()) return segment.status();
-  if (segment->rows != rows) return absl::DataLossError(absl::StrCat("'", path, "' holds other rows than it says"));
+  if (segment->rows != rows) return absl::DataLossError(absl::StrCat("'", PathOf(name), "' holds other rows than it says"));
   segment->file_name = name;
   return std::make_shared<const Segment>(*std::move(segment));
 }
@@ -140,6 +163,11 @@ absl::Status IndexDirectory::Save(const IndexSchema& schema, Segment& segment) {
   if (absl::Status status = filesystem_.ReplaceFile(PathOf(name), encoded.pieces); !status.ok()) return status;
   segment.file_name = name;
   segment.file_bytes = encoded.size_bytes;
+  if (encoded.vectors_begin == encoded.size_bytes) return absl::OkStatus();
+  absl::StatusOr<std::shared_ptr<const MappedFile>> mapped =
+      filesystem_.MapFile(PathOf(name), encoded.vectors_begin, encoded.size_bytes - encoded.vectors_begin);
+  if (!mapped.ok()) return absl::OkStatus();
+  TakeVectorsFromFile(encoded, *std::move(mapped), std::make_shared<SegmentTruth>(truth_, segment.rows, name), segment);
   return absl::OkStatus();
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -8,7 +9,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "index/index_schema.h"
+#include "index/row_truth.h"
 #include "index/segment.h"
+#include "index/segment_file.h"
 #include "storage/filesystem.h"
 
 namespace vouch {
@@ -27,14 +30,16 @@ class IndexDirectory {
     uint64_t damaged = 0;              // files that were missing or did not decode
   };
 
-  IndexDirectory(std::string directory, Filesystem* filesystem)
-      : directory_(std::move(directory)), filesystem_(*filesystem) {}
+  // `truth` is where rows are read whose vectors turn out to be damaged.
+  IndexDirectory(std::string directory, Filesystem* filesystem, std::shared_ptr<const RowTruth> truth)
+      : directory_(std::move(directory)), filesystem_(*filesystem), truth_(std::move(truth)) {}
 
   // Loads what decodes and lies within rows [0, rows): of overlapping files the larger one, as a merge writes its result
   // before it removes what it merged. Removes all other segment files. An error only where the folder cannot be used.
   absl::StatusOr<Loaded> Load(const IndexSchema& schema, uint64_t rows);
 
-  // Writes the segment's file and fills in its file's name and size and its build id.
+  // Writes the segment's file, fills in its file's name and size and its build id, and lets it take its vectors from there
+  // instead of from memory. Where the file cannot be mapped they stay in memory.
   absl::Status Save(const IndexSchema& schema, Segment& segment);
   // The files of the segments published now; removes those of `replaced` that are not among them.
   absl::Status Publish(const std::vector<SegmentPtr>& segments, const std::vector<SegmentPtr>& replaced);
@@ -42,12 +47,14 @@ class IndexDirectory {
   void Discard(const Segment& segment);
 
  private:
+  absl::StatusOr<SegmentBytes> ReadBytes(const IndexSchema& schema, const std::string& name, RowRange rows);
   absl::StatusOr<SegmentPtr> LoadFile(const IndexSchema& schema, const std::string& name, RowRange rows);
   std::vector<std::string> ReadList();
   std::string PathOf(const std::string& name) const { return directory_ + "/" + name; }
 
   const std::string directory_;
   Filesystem& filesystem_;
+  const std::shared_ptr<const RowTruth> truth_;
   std::mutex mu_;
   uint64_t next_build_ = 1;  // guarded by mu_
 };

@@ -1,13 +1,14 @@
 #include "index/index_reader.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "index/dense/dense_search.h"
 #include "index/dense/kernels.h"
+#include "index/dense/vector_reader.h"
+#include "index/inverted/ranked_scan.h"
 #include "index/payload/compiled_filter.h"
 #include "index/payload/value_index.h"
 #include "index/prepared_rows.h"
@@ -54,6 +55,8 @@ struct PlanCounts {
   uint64_t flat = 0;
   uint64_t filtered = 0;
   uint64_t by_code = 0;
+  uint64_t fresh_by_code = 0;
+  uint64_t by_cell = 0;
   size_t min_ef = 0;
   size_t max_ef = 0;
 
@@ -62,8 +65,12 @@ struct PlanCounts {
       ++(asked_exact ? asked : !segment.sealed ? fresh : has_graph ? filtered : flat);
       return;
     }
+    if (done.cells) {
+      ++by_cell;
+      return;
+    }
     if (done.codes) {
-      ++by_code;
+      ++(segment.sealed ? by_code : fresh_by_code);
       return;
     }
     if (done.ef == 0) return;
@@ -78,8 +85,14 @@ struct PlanCounts {
       if (max_ef != min_ef) absl::StrAppend(&words, "..", max_ef);
       absl::StrAppend(&words, " on ", walked, walked == 1 ? " segment" : " segments");
     }
+    if (by_cell > 0) {
+      absl::StrAppend(&words, words.empty() ? "" : ", ", "nearest cells on ", by_cell, " (filter)");
+    }
     if (by_code > 0) {
       absl::StrAppend(&words, words.empty() ? "" : ", ", "all codes on ", by_code, " (few rows allowed)");
+    }
+    if (fresh_by_code > 0) {
+      absl::StrAppend(&words, words.empty() ? "" : ", ", "all codes on ", fresh_by_code, " (fresh rows)");
     }
     AddExact(asked, "on request", words);
     AddExact(fresh, "fresh rows", words);
@@ -94,6 +107,21 @@ struct PlanCounts {
     absl::StrAppend(&words, words.empty() ? "" : ", ", "exact on ", count, " (", why, ")");
   }
 };
+
+// The beam to begin with in a segment that has so many of the allowed rows: the best ones lie in it in that proportion if
+// nothing else is known, and a smaller graph needs a smaller beam.
+size_t FirstEf(size_t ef, uint64_t allowed, uint64_t allowed_in_all) {
+  const double share = static_cast<double>(allowed) / static_cast<double>(allowed_in_all);
+  return static_cast<size_t>(std::ceil(static_cast<double>(ef) * std::sqrt(share)));
+}
+
+// None yet; its buffers are kept from search to search.
+DenseCandidates& ThreadCandidates() {
+  thread_local DenseCandidates candidates;
+  candidates.axes = nullptr;
+  candidates.keys.clear();
+  return candidates;
+}
 
 // The rows of the segment that a reader of rows [0, rows_at) at the version sees.
 VisibleRows VisibleIn(const SegmentSet& set, const Segment& segment, Version at, uint64_t rows_at) {
@@ -149,30 +177,24 @@ absl::Status CheckTextField(const IndexSchema& schema, int field) {
       absl::StrCat("text field ", field, " of ", schema.schema.text.size(), " does not exist"));
 }
 
-// Finds the set bits of a bitmap by their numbers, ascending; a null bitmap has all set.
-class RankedBits {
- public:
-  explicit RankedBits(const Bitmap* bits) : bits_(bits) {}
-
-  // The position of set bit number `rank`, counted from 0; ranks ascend from call to call, below
-  // the number of set bits.
-  uint32_t Seek(uint64_t rank) {
-    if (bits_ == nullptr) return static_cast<uint32_t>(rank);
-    uint64_t count = std::popcount(bits_->word(word_));
-    while (before_ + count <= rank) {
-      before_ += count;
-      count = std::popcount(bits_->word(++word_));
-    }
-    uint64_t word = bits_->word(word_);
-    for (uint64_t skip = rank - before_; skip > 0; --skip) word &= word - 1;
-    return static_cast<uint32_t>(word_ * 64 + std::countr_zero(word));
+// The query in canonical form.
+absl::StatusOr<SparseVector> PrepareSparse(const IndexSchema& schema, int field,
+                                           SparseVector query) {
+  if (field < 0 || static_cast<size_t>(field) >= schema.schema.sparse.size()) {
+    return absl::InvalidArgumentError(absl::StrCat("sparse field ", field, " of ",
+                                                   schema.schema.sparse.size(), " does not exist"));
   }
+  if (absl::Status status = CheckSparseVector(query, Limits::kMaxSparseEntries); !status.ok())
+    return status;
+  CanonicalizeSparseVector(query);
+  return query;
+}
 
- private:
-  const Bitmap* bits_;
-  size_t word_ = 0;
-  uint64_t before_ = 0;  // set bits of the words before
-};
+absl::Status CheckRowAt(RowId row, uint64_t rows_at) {
+  if (row.value < rows_at) return absl::OkStatus();
+  return absl::NotFoundError(
+      absl::StrCat("row ", row.value, " is not below ", rows_at, ", the rows at this version"));
+}
 
 Bm25Params ParamsOf(const TextField& field) { return {.k1 = field.k1, .b = field.b}; }
 
@@ -228,7 +250,9 @@ absl::StatusOr<std::vector<Hit>> IndexReader::SearchDense(const DenseQuery& quer
   const auto k = static_cast<size_t>(std::min<uint64_t>(query.k, mask.allowed_count));
   TopHits top(k);
   PlanCounts plan;
+  DenseCandidates& candidates = ThreadCandidates();
   uint64_t distances = 0;
+  const auto ef = static_cast<size_t>(std::max(1, query.ef_search > 0 ? query.ef_search : schema_ef));
   for (size_t i = 0; i < segments_->segments.size() && k > 0; ++i) {
     const RowMask::SegmentMask& segment_mask = mask.segments[i];
     if (segment_mask.allowed_count == 0) continue;
@@ -237,19 +261,21 @@ absl::StatusOr<std::vector<Hit>> IndexReader::SearchDense(const DenseQuery& quer
     DenseSegmentStats done;
     const DenseSegmentSearch search = {.column = &segment.dense[field],
                                        .graph = segment.graphs[field].get(),
+                                       .codes = segment.CodesOf(field),
                                        .allowed = segment_mask.allowed_or_null(),
                                        .allowed_count = segment_mask.allowed_count,
                                        .first_row = segment.rows.begin,
                                        .k = k,
-                                       .ef = static_cast<size_t>(std::max(
-                                           1, query.ef_search > 0 ? query.ef_search : schema_ef)),
-                                       .exact = query.exact};
+                                       .ef = ef,
+                                       .first_ef = FirstEf(ef, segment_mask.allowed_count, mask.allowed_count),
+                                       .exact = query.exact,
+                                       .candidates = segments_->segments.size() > 1 ? &candidates : nullptr};
     if (absl::Status status = SearchDenseSegment(search, vector->data(), cancel, top, done); !status.ok()) return status;
     plan.Add(segment, search.graph != nullptr, query.exact, done);
     distances += done.distances;
   }
   if (stats != nullptr) {
-    stats->segments += plan.walked + plan.by_code + plan.asked + plan.fresh + plan.flat + plan.filtered;
+    stats->segments += plan.walked + plan.by_code + plan.fresh_by_code + plan.by_cell + plan.asked + plan.fresh + plan.flat + plan.filtered;
     stats->segments_exact += plan.asked + plan.fresh + plan.flat + plan.filtered;
     stats->distances += distances;
     stats->rows_visited += distances;
@@ -299,6 +325,35 @@ absl::StatusOr<AnalyzedText> IndexReader::AnalyzePayload(int field,
       field, IndexedText(segments_->schema->schema.text[static_cast<size_t>(field)], payload));
 }
 
+absl::StatusOr<std::vector<Hit>> IndexReader::SearchSparse(int field, const SparseVector& query,
+                                                           size_t k, const RowMask& mask,
+                                                           const CancelToken& cancel,
+                                                           SearchStats* stats) const {
+  if (absl::Status status = CheckMask(*segments_, mask); !status.ok()) return status;
+  const absl::StatusOr<SparseVector> canonical = PrepareSparse(*segments_->schema, field, query);
+  if (!canonical.ok()) return canonical.status();
+  std::vector<SparseSegment> segments;
+  for (size_t i = 0; i < segments_->segments.size(); ++i) {
+    if (mask.segments[i].allowed_count == 0) continue;
+    const Segment& segment = *segments_->segments[i];
+    segments.push_back({.index = segment.sparse[static_cast<size_t>(field)].get(),
+                        .first_row = segment.rows.begin,
+                        .allowed = mask.segments[i].allowed_or_null()});
+  }
+  RankedScanStats scanned;
+  absl::StatusOr<std::vector<Hit>> hits =
+      vouch::SearchSparse(segments, *canonical, k, cancel, &scanned);
+  if (stats != nullptr) {
+    stats->segments += segments.size();
+    stats->segments_exact += segments.size();
+    stats->rows_visited += scanned.scored;
+    stats->plan =
+        absl::StrCat("inner product over ", canonical->indices.size(), " indices, exact on ",
+                     segments.size(), segments.size() == 1 ? " segment" : " segments");
+  }
+  return hits;
+}
+
 absl::StatusOr<std::optional<float>> IndexReader::ScoreDense(const DenseQuery& query, RowId row) const {
   absl::StatusOr<std::vector<float>> vector = PrepareQuery(*segments_->schema, query);
   if (!vector.ok()) return vector.status();
@@ -307,50 +362,11 @@ absl::StatusOr<std::optional<float>> IndexReader::ScoreDense(const DenseQuery& q
   const DenseColumn& column = segment.dense[static_cast<size_t>(query.field)];
   const std::optional<uint32_t> node = column.NodeOf(segment.LocalRow(row));
   if (!node) return std::nullopt;
+  VectorReader vectors(column);
   const DistanceKernels::One distance = BestKernels().one(column.metric());
-  return ScoreOfDistance(distance(vector->data(), column.vector(*node), column.dim()));
-}
-
-absl::StatusOr<std::vector<float>> IndexReader::SampleScores(const DenseQuery& query, size_t count,
-                                                             const RowMask& mask) const {
-  if (absl::Status status = CheckMask(*segments_, mask); !status.ok()) return status;
-  const absl::StatusOr<std::vector<float>> vector = PrepareQuery(*segments_->schema, query);
-  if (!vector.ok()) return vector.status();
-  std::vector<float> scores;
-  const uint64_t taken = std::min<uint64_t>(count, mask.allowed_count);
-  scores.reserve(taken);
-  uint64_t next = 0;    // of the samples
-  uint64_t before = 0;  // allowed rows of the segments before
-  for (size_t i = 0; i < segments_->segments.size() && next < taken; ++i) {
-    const RowMask::SegmentMask& segment_mask = mask.segments[i];
-    const Segment& segment = *segments_->segments[i];
-    const DenseColumn& column = segment.dense[static_cast<size_t>(query.field)];
-    const DistanceKernels::One distance = BestKernels().one(column.metric());
-    RankedBits bits(segment_mask.allowed_or_null());
-    for (; next < taken; ++next) {
-      // The sample's number among all allowed rows, whichever segments they lie in.
-      const uint64_t rank = next * mask.allowed_count / taken;
-      if (rank >= before + segment_mask.allowed_count) break;
-      const std::optional<uint32_t> node = column.NodeOf(bits.Seek(rank - before));
-      if (!node) continue;
-      scores.push_back(
-          ScoreOfDistance(distance(vector->data(), column.vector(*node), column.dim())));
-    }
-    before += segment_mask.allowed_count;
-  }
-  return scores;
-}
-
-std::span<const float> IndexReader::VectorOf(int field, RowId row) const {
-  if (row.value >= rows_at_ || field < 0 ||
-      static_cast<size_t>(field) >= segments_->schema->schema.dense.size()) {
-    return {};
-  }
-  const Segment& segment = *segments_->segments[segments_->FindSegment(row)];
-  const DenseColumn& column = segment.dense[static_cast<size_t>(field)];
-  const std::optional<uint32_t> node = column.NodeOf(segment.LocalRow(row));
-  if (!node) return {};
-  return {column.vector(*node), column.dim()};
+  const float score = ScoreOfDistance(distance(vector->data(), vectors.Read(*node), column.dim()));
+  if (!vectors.status().ok()) return vectors.status();
+  return score;
 }
 
 absl::StatusOr<std::vector<TermContribution>> IndexReader::ExplainText(int field, std::string_view text, RowId row,
@@ -365,14 +381,22 @@ absl::StatusOr<std::vector<TermContribution>> IndexReader::ExplainTerms(
   const IndexSchema& schema = *segments_->schema;
   if (absl::Status status = CheckMask(*segments_, mask); !status.ok()) return status;
   if (absl::Status status = CheckTextField(schema, field); !status.ok()) return status;
-  if (row.value >= rows_at_) {
-    return absl::NotFoundError(absl::StrCat("row ", row.value, " is not below ", rows_at_, ", the rows at this version"));
-  }
+  if (absl::Status status = CheckRowAt(row, rows_at_); !status.ok()) return status;
   const auto ordinal = static_cast<size_t>(field);
   const TextStatistics statistics =
       CollectTextStatistics(TextSegments(*segments_, field, mask), terms);
   const Segment& segment = *segments_->segments[segments_->FindSegment(row)];
   return ExplainBm25(*segment.text[ordinal], segment.LocalRow(row), statistics, ParamsOf(schema.schema.text[ordinal]));
+}
+
+absl::StatusOr<std::vector<SparseContribution>> IndexReader::ExplainSparse(
+    int field, const SparseVector& query, RowId row) const {
+  const absl::StatusOr<SparseVector> canonical = PrepareSparse(*segments_->schema, field, query);
+  if (!canonical.ok()) return canonical.status();
+  if (absl::Status status = CheckRowAt(row, rows_at_); !status.ok()) return status;
+  const Segment& segment = *segments_->segments[segments_->FindSegment(row)];
+  return vouch::ExplainSparse(*segment.sparse[static_cast<size_t>(field)], segment.LocalRow(row),
+                              *canonical);
 }
 
 PointId IndexReader::IdOf(RowId row) const {

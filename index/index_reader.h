@@ -13,28 +13,32 @@
 #include "index/cancel.h"
 #include "index/hit.h"
 #include "index/inverted/bm25.h"
+#include "index/inverted/sparse_search.h"
 #include "index/payload/filter.h"
+#include "index/payload/payload_columns.h"
 #include "storage/ids.h"
 #include "storage/point_id.h"
 #include "storage/principal.h"
 
 namespace vouch {
 
+class Analyzer;
 class SegmentSet;
 
 // Which rows may be hits of one request: visible at the version, seen by the principal, meeting the filter. Made once
 // per request and shared by its leaves.
 struct RowMask {
   struct SegmentMask {
-    std::shared_ptr<const Bitmap> visible;  // null: all rows of the segment are visible at the version
-    std::shared_ptr<const Bitmap> allowed;  // null: as `visible`
+    // null: all rows of the segment are visible at the version
+    std::shared_ptr<const Bitmap> visible = {};
+    std::shared_ptr<const Bitmap> allowed = {};  // null: as `visible`
     uint64_t visible_count = 0;
     uint64_t allowed_count = 0;
 
     const Bitmap* visible_or_null() const { return visible.get(); }
     const Bitmap* allowed_or_null() const { return allowed ? allowed.get() : visible_or_null(); }
   };
-  std::vector<SegmentMask> segments;  // in the snapshot's order
+  std::vector<SegmentMask> segments = {};  // in the snapshot's order
   uint64_t visible_count = 0;
   uint64_t allowed_count = 0;
 };
@@ -45,16 +49,28 @@ struct AllowedEstimate {
     uint64_t lower = 0;
     uint64_t upper = 0;
   };
-  std::vector<Bounds> segments;  // in the snapshot's order
-  Bounds total;
+  std::vector<Bounds> segments = {};  // in the snapshot's order
+  Bounds total = {};
 };
 
 struct DenseQuery {
   int field = 0;                  // ordinal in the schema
-  std::span<const float> vector;  // `dim` finite floats; under cosine normalised here
+  std::span<const float> vector = {};  // `dim` finite floats; under cosine normalised here
   size_t k = 10;
   int ef_search = 0;   // 0: the schema's
   bool exact = false;  // scan all allowed rows
+};
+
+// An order of rows by a payload field; see OrderKey in index/payload/column_order.h.
+struct PayloadOrder {
+  int field = 0;  // ordinal in the schema
+  bool descending = false;
+};
+
+// A value of a payload field, and how many rows have it.
+struct ValueCount {
+  PayloadValue value;
+  uint64_t rows = 0;
 };
 
 // What one leaf did, for explain.
@@ -63,7 +79,7 @@ struct SearchStats {
   uint64_t segments_exact = 0;      // of these, scanned exactly
   uint64_t distances = 0;           // distance computations
   uint64_t rows_visited = 0;        // rows or postings looked at
-  std::string plan;                 // for people: "graph ef=100 on 1 segment, exact on 3 (fresh rows)"
+  std::string plan = {};  // for people: "graph ef=100 on 1 segment, exact on 3 (fresh rows)"
 };
 
 // One immutable snapshot read at one version. Copyable, cheap, thread safe; keeps its segments alive.
@@ -97,15 +113,14 @@ class IndexReader {
   absl::StatusOr<AnalyzedText> AnalyzeText(int field, std::string_view text) const;
   absl::StatusOr<AnalyzedText> AnalyzePayload(int field, std::string_view payload) const;
 
+  // The exact top k by the inner product with the field's vectors. `query` as CheckSparseVector
+  // takes it, in any order.
+  absl::StatusOr<std::vector<Hit>> SearchSparse(int field, const SparseVector& query, size_t k,
+                                                const RowMask& mask, const CancelToken& cancel,
+                                                SearchStats* stats) const;
+
   // Exact score of one row; nullopt where it has no such vector.
   absl::StatusOr<std::optional<float>> ScoreDense(const DenseQuery& query, RowId row) const;
-  // Exact scores of `count` of the allowed rows (all, where there are not more), spread evenly over
-  // their row numbers. Rows without a vector are left out.
-  absl::StatusOr<std::vector<float>> SampleScores(const DenseQuery& query, size_t count,
-                                                  const RowMask& mask) const;
-  // A row's vector as it is searched (normalised under cosine); empty where it has none. Lives as
-  // long as the reader.
-  std::span<const float> VectorOf(int field, RowId row) const;
   // Each matching term's share of the row's BM25 score.
   absl::StatusOr<std::vector<TermContribution>> ExplainText(int field, std::string_view text, RowId row,
                                                             const RowMask& mask) const;
@@ -113,12 +128,39 @@ class IndexReader {
                                                              std::span<const WeightedTerm> terms,
                                                              RowId row, const RowMask& mask) const;
 
+  // Each index's share of the row's score.
+  absl::StatusOr<std::vector<SparseContribution>> ExplainSparse(int field,
+                                                                const SparseVector& query,
+                                                                RowId row) const;
+
   // The point id of a row below rows_at; kept in memory.
   PointId IdOf(RowId row) const;
   bool IsVisible(RowId row, const RowMask& mask) const;
   bool IsAllowed(RowId row, const RowMask& mask) const;
   // Allowed rows after `after` (kNoRow: from the start) in row order, at most `limit`.
   std::vector<RowId> ScrollRows(const RowMask& mask, RowId after, size_t limit) const;
+  // The first `limit` allowed rows of the order that come after the row `after` (kNoRow: from the
+  // start).
+  absl::StatusOr<std::vector<RowId>> OrderRows(const PayloadOrder& order, const RowMask& mask,
+                                               RowId after, size_t limit,
+                                               const CancelToken& cancel) const;
+  // The first `limit` values of a row, in the order of its payload; none for a row that is not below
+  // rows_at.
+  std::vector<PayloadValue> PayloadOf(int field, RowId row,
+                                      size_t limit = ~size_t{0}) const;
+  // All values that an allowed row has, ascending; a row counts once for each of its distinct
+  // values. Over `max_values` values are RESOURCE_EXHAUSTED.
+  absl::StatusOr<std::vector<ValueCount>> CountValues(int field, const RowMask& mask,
+                                                      size_t max_values,
+                                                      const CancelToken& cancel) const;
+  // `count` of the allowed rows (all, where there are not more), spread evenly over them, ascending:
+  // the same ones however segments lie.
+  std::vector<RowId> SampleRows(const RowMask& mask, size_t count) const;
+  // Writes the row's vector, as it is kept (normalised under cosine), to `out`, which has the
+  // field's dimension. False where it has none.
+  absl::StatusOr<bool> ReadVector(int field, RowId row, std::span<float> out) const;
+  // The analyzer of a text field.
+  const Analyzer& AnalyzerOf(int field) const;
   // One id for the set of index files and fresh rows behind this reader, for the answer record.
   std::vector<std::string> BuildIds() const;
 

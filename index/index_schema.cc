@@ -7,14 +7,20 @@
 namespace vouch {
 namespace {
 
+// How payloads are read into values and texts; raised when the same payload gives others. 2:
+// through arrays of objects.
+constexpr uint32_t kReading = 2;
+
 void AddText(FlatWriter& writer, const std::string& text) {
   writer.Number(static_cast<uint64_t>(text.size()));
   writer.Bytes(text);
 }
 
 // Names of fields and what only a search asks for (ef_search, k1, b) are left out: they change no byte of a file.
-uint64_t Fingerprint(const CollectionSchema& schema) {
+uint64_t Fingerprint(const IndexSchema& made) {
+  const CollectionSchema& schema = made.schema;
   FlatWriter writer;
+  writer.Number(kReading);
   writer.Number(static_cast<uint64_t>(schema.dense.size()));
   for (const DenseField& field : schema.dense) {
     writer.Number(field.dim);
@@ -24,16 +30,19 @@ uint64_t Fingerprint(const CollectionSchema& schema) {
     writer.Number(static_cast<int32_t>(field.hnsw.ef_construction));
   }
   writer.Number(static_cast<uint64_t>(schema.text.size()));
-  for (const TextField& field : schema.text) {
-    writer.Number(static_cast<uint64_t>(field.paths.size()));
-    for (const std::string& path : field.paths) AddText(writer, path);
-    AddText(writer, field.language);
+  for (size_t i = 0; i < schema.text.size(); ++i) {
+    const std::vector<std::string>& paths = schema.text[i].paths;
+    writer.Number(static_cast<uint64_t>(paths.size()));
+    for (const std::string& path : paths) AddText(writer, path);
+    AddText(writer, made.analyzers[i]->id());
   }
   writer.Number(static_cast<uint64_t>(schema.payload.size()));
   for (const PayloadField& field : schema.payload) {
     AddText(writer, field.path);
     writer.Number(static_cast<uint8_t>(field.type));
   }
+  // Only where there are some, so that files of collections without sparse fields stay good.
+  if (!schema.sparse.empty()) writer.Number(static_cast<uint64_t>(schema.sparse.size()));
   const std::string bytes = std::move(writer).Take();
   return XXH3_64bits(bytes.data(), bytes.size());
 }
@@ -48,7 +57,7 @@ absl::StatusOr<std::shared_ptr<const IndexSchema>> IndexSchema::Create(const Col
     if (!analyzer.ok()) return analyzer.status();
     made->analyzers.push_back(*std::move(analyzer));
   }
-  made->fingerprint = Fingerprint(schema);
+  made->fingerprint = Fingerprint(*made);
   return made;
 }
 

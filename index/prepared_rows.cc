@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "absl/strings/str_cat.h"
+#include "index/payload/payload_path.h"
 #include "nlohmann/json.hpp"
 
 namespace vouch {
@@ -12,38 +13,24 @@ namespace {
 
 using nlohmann::json;
 
-// Appends the strings at `path` of a payload, or in an array there, each on its own line.
-void AppendStrings(const json& value, std::string& text) {
-  if (value.is_string()) {
-    if (!text.empty()) text += '\n';
-    text += value.get_ref<const std::string&>();
-  } else if (value.is_array()) {
-    for (const json& element : value) {
-      if (element.is_string()) AppendStrings(element, text);
+// Calls visit(path, element, text) for each text at the field's paths.
+template <typename Visit>
+void ForEachText(const json& payload, const TextField& field, Visit visit) {
+  for (const std::string& path : field.paths) {
+    uint32_t element = 0;
+    for (const json* value : ValuesAt(payload, path)) {
+      if (value->is_string()) visit(path, element++, value->get_ref<const std::string&>());
     }
   }
 }
 
-// As payload fields are found: a key equal to the whole path first, else a step into the object at its first part.
-const json* Resolve(const json& payload, std::string_view path) {
-  const json* at = &payload;
-  while (at->is_object()) {
-    if (const auto whole = at->find(std::string(path)); whole != at->end()) return &*whole;
-    const size_t dot = path.find('.');
-    if (dot == std::string_view::npos) return nullptr;
-    const auto step = at->find(std::string(path.substr(0, dot)));
-    if (step == at->end()) return nullptr;
-    at = &*step;
-    path.remove_prefix(dot + 1);
-  }
-  return nullptr;
-}
-
+// The texts of a field, each on its own line.
 std::string TextOf(const json& payload, const TextField& field) {
   std::string text;
-  for (const std::string& path : field.paths) {
-    if (const json* value = Resolve(payload, path)) AppendStrings(*value, text);
-  }
+  ForEachText(payload, field, [&](const std::string&, uint32_t, const std::string& part) {
+    if (!text.empty()) text += '\n';
+    text += part;
+  });
   return text;
 }
 
@@ -70,8 +57,23 @@ absl::Status CheckVectors(const CollectionSchema& schema, const RowInput& row) {
   return absl::OkStatus();
 }
 
+absl::Status CheckSparse(const CollectionSchema& schema, const RowInput& row) {
+  if (row.sparse.size() > schema.sparse.size()) {
+    return absl::InvalidArgumentError(absl::StrCat(row.sparse.size(),
+                                                   " sparse vectors where the schema has ",
+                                                   schema.sparse.size(), " sparse fields"));
+  }
+  for (size_t field = 0; field < row.sparse.size(); ++field) {
+    if (IsCanonicalSparseVector(row.sparse[field], Limits::kMaxSparseEntries)) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "field '", schema.sparse[field].name, "': the sparse vector is not in canonical form"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status PrepareRow(const IndexSchema& schema, const RowInput& row, IndexedRows& out) {
   if (absl::Status status = CheckVectors(schema.schema, row); !status.ok()) return status;
+  if (absl::Status status = CheckSparse(schema.schema, row); !status.ok()) return status;
   absl::StatusOr<TypedPayload> payload = ParseTypedPayload(schema.schema, row.payload);
   if (!payload.ok()) return payload.status();
   std::vector<AnalyzedText> texts;
@@ -100,6 +102,15 @@ std::shared_ptr<IndexedRows> NewRows(const IndexSchema& schema, size_t rows) {
 
 std::string IndexedText(const TextField& field, std::string_view payload) {
   return TextOf(json::parse(payload, nullptr, /*allow_exceptions=*/false), field);
+}
+
+std::vector<FieldText> TextsOfField(const TextField& field, std::string_view payload) {
+  std::vector<FieldText> texts;
+  ForEachText(json::parse(payload, nullptr, /*allow_exceptions=*/false), field,
+              [&](const std::string& path, uint32_t element, const std::string& text) {
+                texts.push_back({.path = path, .element = element, .text = text});
+              });
+  return texts;
 }
 
 absl::StatusOr<std::shared_ptr<const IndexedRows>> IndexedRows::Prepare(const IndexSchema& schema,

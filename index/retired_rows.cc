@@ -44,6 +44,19 @@ const RetiredRows::Chunk* RetiredRows::FindChunk(uint64_t number) const {
   return block == nullptr ? nullptr : block->chunks[number % 1024].load(std::memory_order_acquire);
 }
 
+size_t RetiredRows::memory_bytes() const {
+  size_t bytes = sizeof(*this);
+  for (const std::atomic<Block*>& slot : blocks_) {
+    const Block* block = slot.load(std::memory_order_acquire);
+    if (block == nullptr) continue;
+    bytes += sizeof(Block);
+    for (const std::atomic<Chunk*>& chunk : block->chunks) {
+      bytes += chunk.load(std::memory_order_acquire) == nullptr ? 0 : sizeof(Chunk);
+    }
+  }
+  return bytes;
+}
+
 RetiredRows::Chunk& RetiredRows::MakeChunk(uint64_t number) {
   std::atomic<Block*>& block_slot = blocks_[number / 1024];
   Block* block = block_slot.load(std::memory_order_relaxed);

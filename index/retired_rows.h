@@ -38,6 +38,7 @@ class RetiredRows {
   void ClearRetired(RowRange range, Version at, std::unique_ptr<Bitmap>& visible) const;
   // A version at or after the newest retirement in the range; 0 where there is none.
   Version NewestIn(RowRange range) const;
+  size_t memory_bytes() const;
 
  private:
   struct Chunk {

@@ -10,8 +10,11 @@
 #include "index/dense/dense_column.h"
 #include "index/dense/graph.h"
 #include "index/id_column.h"
+#include "index/inverted/sparse_index.h"
 #include "index/inverted/text_index.h"
+#include "index/memory_account.h"
 #include "index/payload/payload_columns.h"
+#include "index/segment_truth.h"
 #include "index/visible_rows.h"
 #include "storage/ids.h"
 
@@ -31,7 +34,10 @@ struct Segment {
   std::shared_ptr<const AccessColumn> access;               // null: everyone may see every row
   std::vector<DenseColumn> dense;                           // one a dense field
   std::vector<std::shared_ptr<const Graph>> graphs;         // one a dense field; null: searched exactly
+  // One a dense field, or none at all: of fresh rows without a graph, by the axes of an older graph's codes; may be null.
+  std::vector<std::shared_ptr<const VectorCodes>> codes;
   std::vector<std::shared_ptr<const TextIndex>> text;       // one a text field
+  std::vector<std::shared_ptr<const SparseIndex>> sparse;   // one a sparse field
   std::shared_ptr<const PayloadColumns> payload;
   std::shared_ptr<VisibleRowsCache> visible = std::make_shared<VisibleRowsCache>();  // never null; changes no answer
 
@@ -39,10 +45,18 @@ struct Segment {
   std::string build_id;     // of its file's content; empty where not sealed
   std::string file_name;    // empty where it has no file (not sealed, or it could not be written)
   uint64_t file_bytes = 0;
+  std::shared_ptr<SegmentTruth> truth;  // of columns whose vectors lie in the file; null where none do
 
   uint32_t row_count() const { return static_cast<uint32_t>(rows.size()); }
   uint32_t LocalRow(RowId row) const { return static_cast<uint32_t>(row.value - rows.begin.value); }
-  uint64_t MemoryBytes() const;
+  // Those of fresh rows, or the graph's; null where there are none.
+  const VectorCodes* CodesOf(size_t field) const {
+    if (graphs[field] != nullptr) return &graphs[field]->codes();
+    return field < codes.size() ? codes[field].get() : nullptr;
+  }
+  // Whether the file is not what was written, as a search or merge found. Answers are right all the same.
+  bool damaged() const { return truth != nullptr && truth->damaged(); }
+  MemoryAccount Memory() const;
 };
 
 using SegmentPtr = std::shared_ptr<const Segment>;

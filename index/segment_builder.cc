@@ -8,6 +8,9 @@
 namespace vouch {
 namespace {
 
+// Fewer fresh rows are scanned exactly: codes save little then.
+constexpr uint32_t kMinCodedNodes = 256;
+
 absl::Status BuildDense(const CollectionSchema& schema, std::span<const RowInput> rows, Segment& segment) {
   std::vector<std::span<const float>> vectors(rows.size());
   for (size_t field = 0; field < schema.dense.size(); ++field) {
@@ -23,6 +26,18 @@ absl::Status BuildDense(const CollectionSchema& schema, std::span<const RowInput
   }
   segment.graphs.resize(schema.dense.size());
   return absl::OkStatus();
+}
+
+// A row without an entry for the field is taken as without a vector there.
+void BuildSparse(const CollectionSchema& schema, std::span<const RowInput> rows, Segment& segment) {
+  static const SparseVector kNone;
+  for (size_t field = 0; field < schema.sparse.size(); ++field) {
+    std::vector<const SparseVector*> vectors;
+    vectors.reserve(rows.size());
+    for (const RowInput& row : rows)
+      vectors.push_back(field < row.sparse.size() ? &row.sparse[field] : &kNone);
+    segment.sparse.push_back(SparseIndex::Build(vectors));
+  }
 }
 
 // One part's member of each segment, as Merge functions want them.
@@ -53,13 +68,43 @@ std::shared_ptr<const AccessColumn> MergeAccess(std::span<const SegmentPtr> part
 
 }  // namespace
 
-uint64_t Segment::MemoryBytes() const {
-  uint64_t bytes = ids->bytes().size() + payload->memory_bytes() + visible->memory_bytes() +
-                   (access == nullptr ? 0 : access->memory_bytes());
-  for (const DenseColumn& column : dense) bytes += column.vectors().size_bytes() + column.rows().size_bytes();
-  for (const auto& graph : graphs) bytes += graph == nullptr ? 0 : graph->memory_bytes();
-  for (const auto& index : text) bytes += index->memory_bytes();
-  return bytes;
+MemoryAccount Segment::Memory() const {
+  MemoryAccount account;
+  account.ids = ids->bytes().size();
+  account.access = access == nullptr ? 0 : access->memory_bytes();
+  for (const DenseColumn& column : dense) {
+    account.vectors += column.vectors().size_bytes();
+    account.vector_tables += column.rows().size_bytes();
+    if (column.mapped() == nullptr) continue;
+    account.vector_tables += column.mapped()->checksums().size_bytes();
+    account.mapped_vectors += column.mapped()->mapped_bytes();
+  }
+  for (const auto& of_field : graphs) {
+    if (of_field == nullptr) continue;
+    account.graph += of_field->memory_bytes();
+    account.codes += of_field->codes().bytes().size();
+  }
+  for (const auto& of_field : codes) account.codes += of_field == nullptr ? 0 : of_field->bytes().size();
+  for (const auto& index : text) account.postings += index->memory_bytes();
+  for (const auto& index : sparse) account.postings += index->memory_bytes();
+  account.payload = payload->memory_bytes();
+  account.visibility = visible->memory_bytes();
+  return account;
+}
+
+absl::StatusOr<Segment> ReadVectors(const IndexSchema& schema, const Segment& segment) {
+  Segment copy = segment;
+  for (size_t field = 0; field < copy.dense.size(); ++field) {
+    if (copy.dense[field].mapped() == nullptr) continue;
+    const DenseColumn* const part = &segment.dense[field];
+    absl::StatusOr<DenseColumn> column = DenseColumn::Merge(schema.schema.dense[field], std::span(&part, 1));
+    if (!column.ok()) return column.status();
+    copy.dense[field] = *std::move(column);
+  }
+  copy.truth = nullptr;
+  copy.file_name.clear();
+  copy.file_bytes = 0;
+  return copy;
 }
 
 absl::StatusOr<SegmentPtr> BuildFreshSegment(const IndexSchema& schema, RowId first, std::span<const RowInput> rows,
@@ -84,6 +129,7 @@ absl::StatusOr<SegmentPtr> BuildFreshSegment(const IndexSchema& schema, RowId fi
     for (const AnalyzedText& text : field) texts.push_back(&text);
     segment->text.push_back(TextIndex::Build(texts));
   }
+  BuildSparse(schema.schema, rows, *segment);
   std::vector<const TypedPayload*> payloads;
   for (const TypedPayload& payload : prepared.payloads) payloads.push_back(&payload);
   segment->payload = PayloadColumns::Build(schema.schema, payloads);
@@ -104,14 +150,41 @@ absl::StatusOr<SegmentPtr> MergeSegments(const IndexSchema& schema, std::span<co
     merged->text.push_back(
         TextIndex::Merge(Collect<TextIndex>(parts, [&](const Segment& part) { return part.text[field].get(); })));
   }
+  for (size_t field = 0; field < schema.schema.sparse.size(); ++field) {
+    merged->sparse.push_back(SparseIndex::Merge(Collect<SparseIndex>(
+        parts, [&](const Segment& part) { return part.sparse[field].get(); })));
+  }
   merged->payload = PayloadColumns::Merge(
       schema.schema, Collect<PayloadColumns>(parts, [](const Segment& part) { return part.payload.get(); }));
   return merged;
 }
 
+absl::StatusOr<SegmentPtr> AddCodes(SegmentPtr segment, std::span<const SegmentPtr> segments) {
+  std::vector<std::shared_ptr<const VectorCodes>> codes(segment->dense.size());
+  bool any = false;
+  for (size_t field = 0; field < codes.size(); ++field) {
+    if (segment->dense[field].nodes() < kMinCodedNodes || segment->graphs[field] != nullptr) continue;
+    const Graph* largest = nullptr;
+    for (const SegmentPtr& other : segments) {
+      const Graph* graph = other->graphs[field].get();
+      if (graph != nullptr && (largest == nullptr || graph->nodes() > largest->nodes())) largest = graph;
+    }
+    if (largest == nullptr) continue;
+    auto built = VectorCodes::BuildLike(segment->dense[field], largest->codes());
+    if (!built.ok()) return built.status();
+    any = any || *built != nullptr;
+    codes[field] = *std::move(built);
+  }
+  if (!any) return segment;
+  auto coded = std::make_shared<Segment>(*segment);
+  coded->codes = std::move(codes);
+  return coded;
+}
+
 absl::StatusOr<Segment> BuildGraphs(const IndexSchema& schema, const Segment& segment, int threads,
                                     const BuildProgress& progress) {
   Segment built = segment;
+  built.codes.clear();
   const size_t fields = schema.schema.dense.size();
   for (size_t field = 0; field < fields; ++field) {
     if (schema.schema.dense[field].index != DenseIndexKind::kHnsw || built.dense[field].nodes() == 0) continue;

@@ -18,6 +18,13 @@ absl::StatusOr<SegmentPtr> BuildFreshSegment(const IndexSchema& schema, RowId fi
 // One unsealed segment of adjacent ones' rows. At least one part, Segment::kMaxRows rows in all.
 absl::StatusOr<SegmentPtr> MergeSegments(const IndexSchema& schema, std::span<const SegmentPtr> parts);
 
+// A copy of the unsealed segment with codes for each field whose rows are many enough, by the axes of the largest graph of
+// the field in `segments`; without where there is none, or its axes do not suit the rows.
+absl::StatusOr<SegmentPtr> AddCodes(SegmentPtr segment, std::span<const SegmentPtr> segments);
+// A copy of the segment that needs no file: its vectors lie in private memory. All else is shared. The store's error where
+// the file is damaged and the store cannot give a row either.
+absl::StatusOr<Segment> ReadVectors(const IndexSchema& schema, const Segment& segment);
+
 // A copy of the segment with a graph for each field that the schema wants one for; it shares all other parts.
 // `threads` build it; their number changes nothing but the time.
 absl::StatusOr<Segment> BuildGraphs(const IndexSchema& schema, const Segment& segment, int threads,

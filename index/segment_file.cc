@@ -2,6 +2,7 @@
 
 #include <xxhash.h>
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -15,80 +16,107 @@ namespace {
 
 using namespace segment_format;  // NOLINT: constants of this format only
 
-const char kZeros[kSectionAlignment] = {};
+const char kZeros[kVectorsAlignment] = {};
 
-// Collects pieces and cuts them into sections.
+constexpr uint64_t AlignmentOf(SectionKind kind) {
+  return kind == SectionKind::kVectors ? kVectorsAlignment : kSectionAlignment;
+}
+
+// Where a section of the kind begins that follows one that ends at `end`.
+constexpr uint64_t BeginOf(SectionKind kind, uint64_t end) {
+  return (end + AlignmentOf(kind) - 1) / AlignmentOf(kind) * AlignmentOf(kind);
+}
+
+// Collects pieces by section and lays out the file.
 class SectionWriter {
  public:
   explicit SectionWriter(EncodedSegment& out) : out_(out) {}
 
   void Begin(SectionKind kind, size_t field) {
-    entries_.push_back({kind, static_cast<uint32_t>(field)});
+    sections_.push_back({.kind = kind, .field = static_cast<uint32_t>(field), .pieces = {}});
     XXH3_64bits_reset(hash_.get());
   }
   void Add(std::string_view bytes) {
     if (bytes.empty()) return;
-    XXH3_64bits_update(hash_.get(), bytes.data(), bytes.size());
-    pieces_.push_back(bytes);
-    entries_.back().length += bytes.size();
+    Section& section = sections_.back();
+    if (section.kind != SectionKind::kVectors) XXH3_64bits_update(hash_.get(), bytes.data(), bytes.size());
+    section.pieces.push_back(bytes);
+    section.length += bytes.size();
   }
-  void AddOwned(std::string bytes) {
-    out_.owned.push_back(std::make_unique<std::string>(std::move(bytes)));
-    Add(*out_.owned.back());
-  }
+  void AddOwned(std::string bytes) { Add(Own(std::move(bytes))); }
   // Zeros up to the next multiple of the alignment, counted from the section's begin.
-  void Pad() { Add({kZeros, AlignUp(entries_.back().length) - entries_.back().length}); }
+  void Pad() { Add({kZeros, AlignUp(sections_.back().length) - sections_.back().length}); }
   void End() {
-    entries_.back().checksum = XXH3_64bits_digest(hash_.get());
-    pieces_.push_back({kZeros, AlignUp(entries_.back().length) - entries_.back().length});
+    Section& section = sections_.back();
+    if (section.kind != SectionKind::kVectors) section.checksum = XXH3_64bits_digest(hash_.get());
   }
 
-  // Writes the header before the sections and gives everything to the segment.
+  // Gives header and sections to the segment.
   void Finish(const IndexSchema& schema, RowRange rows) {
-    FlatWriter header;
-    header.Number(kMagic);
-    header.Number(kFormatVersion);
-    header.Number(static_cast<uint32_t>(entries_.size()));
-    header.Number(schema.fingerprint);
-    header.Number(rows.begin.value);
-    header.Number(rows.size());
-    uint64_t offset = AlignUp(kFixedHeaderBytes + entries_.size() * kSectionEntryBytes + kHeaderChecksumBytes);
-    for (const Entry& entry : entries_) {
-      header.Number(static_cast<uint32_t>(entry.kind));
-      header.Number(entry.field);
-      header.Number(offset);
-      header.Number(entry.length);
-      header.Number(entry.checksum);
-      offset += AlignUp(entry.length);
-    }
-    std::string bytes = std::move(header).Take();
-    const XXH128_hash_t build = XXH3_128bits(bytes.data(), bytes.size());
+    const uint64_t header_bytes = kFixedHeaderBytes + sections_.size() * kSectionEntryBytes + kHeaderChecksumBytes;
+    const std::string header = MakeHeader(schema, rows, header_bytes);
+    const XXH128_hash_t build = XXH3_128bits(header.data(), header.size());
     out_.build_id = absl::StrFormat("%016x%016x", build.high64, build.low64);
-    const uint64_t checksum = XXH3_64bits(bytes.data(), bytes.size());
-    bytes.append(reinterpret_cast<const char*>(&checksum), sizeof(checksum));
-    bytes.resize(AlignUp(bytes.size()), '\0');
-    out_.owned.push_back(std::make_unique<std::string>(std::move(bytes)));
-    out_.pieces.push_back(*out_.owned.back());
-    for (std::string_view piece : pieces_) {
-      if (!piece.empty()) out_.pieces.push_back(piece);
+    const uint64_t checksum = XXH3_64bits(header.data(), header.size());
+    out_.pieces.push_back(Own(header + std::string(reinterpret_cast<const char*>(&checksum), sizeof(checksum))));
+    uint64_t end = header_bytes;
+    for (const Section& section : sections_) {
+      const uint64_t begin = BeginOf(section.kind, end);
+      if (begin > end) out_.pieces.push_back({kZeros, begin - end});
+      out_.pieces.insert(out_.pieces.end(), section.pieces.begin(), section.pieces.end());
+      end = begin + section.length;
     }
-    out_.size_bytes = offset;
+    out_.size_bytes = AlignUp(end);
+    if (out_.size_bytes > end) out_.pieces.push_back({kZeros, out_.size_bytes - end});
+    if (out_.vectors.empty()) out_.vectors_begin = out_.size_bytes;
   }
 
  private:
-  struct Entry {
+  struct Section {
     SectionKind kind;
     uint32_t field = 0;
     uint64_t length = 0;
     uint64_t checksum = 0;
+    std::vector<std::string_view> pieces;
   };
   struct FreeHash {
     void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }
   };
 
+  std::string_view Own(std::string bytes) {
+    out_.owned.push_back(std::make_unique<std::string>(std::move(bytes)));
+    return *out_.owned.back();
+  }
+
+  // Without its checksum. Notes where the vectors begin.
+  std::string MakeHeader(const IndexSchema& schema, RowRange rows, uint64_t header_bytes) {
+    FlatWriter header;
+    header.Number(kMagic);
+    header.Number(kFormatVersion);
+    header.Number(static_cast<uint32_t>(sections_.size()));
+    header.Number(schema.fingerprint);
+    header.Number(rows.begin.value);
+    header.Number(rows.size());
+    uint64_t end = header_bytes;
+    bool vectors = false;
+    for (const Section& section : sections_) {
+      const uint64_t begin = BeginOf(section.kind, end);
+      header.Number(static_cast<uint32_t>(section.kind));
+      header.Number(section.field);
+      header.Number(begin);
+      header.Number(section.length);
+      header.Number(section.checksum);
+      end = begin + section.length;
+      if (section.kind != SectionKind::kVectors) continue;
+      out_.vectors[section.field].offset = begin;
+      if (!vectors) out_.vectors_begin = begin;
+      vectors = true;
+    }
+    return std::move(header).Take();
+  }
+
   EncodedSegment& out_;
-  std::vector<Entry> entries_;
-  std::vector<std::string_view> pieces_;
+  std::vector<Section> sections_;
   std::unique_ptr<XXH3_state_t, FreeHash> hash_{XXH3_createState()};
 };
 
@@ -97,17 +125,24 @@ std::string_view BytesOf(std::span<const T> values) {
   return {reinterpret_cast<const char*>(values.data()), values.size_bytes()};
 }
 
-void WriteVectors(const DenseColumn& column, SectionWriter& writer) {
+// What of a column stays in memory; gives the vectors' checksums.
+std::shared_ptr<const std::vector<uint64_t>> WriteColumn(const DenseColumn& column, SectionWriter& writer) {
+  auto checksums = std::make_shared<std::vector<uint64_t>>(column.nodes());
+  for (uint32_t node = 0; node < column.nodes(); ++node) {
+    (*checksums)[node] = VectorChecksum({column.vector(node), column.dim()});
+  }
   FlatWriter header;
   header.Number(column.dim());
   header.Number(column.nodes());
   header.Number(static_cast<uint32_t>(column.rows().empty() ? 0 : 1));
   writer.AddOwned(std::move(header).Take());
   writer.Pad();
-  writer.Add(BytesOf(column.vectors()));
-  if (column.rows().empty()) return;
-  writer.Pad();
-  writer.Add(BytesOf(column.rows()));
+  writer.Add(BytesOf(std::span<const uint64_t>(*checksums)));
+  if (!column.rows().empty()) {
+    writer.Pad();
+    writer.Add(BytesOf(column.rows()));
+  }
+  return checksums;
 }
 
 // --- reading ---
@@ -115,17 +150,52 @@ void WriteVectors(const DenseColumn& column, SectionWriter& writer) {
 struct Section {
   SectionKind kind;
   uint32_t field = 0;
-  std::string_view bytes;
+  uint64_t offset = 0;
+  uint64_t length = 0;
+  uint64_t checksum = 0;
+};
+
+struct Header {
+  RowRange rows;
+  std::vector<Section> sections;  // one after the other, as far apart as their alignments ask for
+  uint64_t bytes = 0;             // without its checksum
+  uint64_t vectors_begin = 0;     // the file's size where there are none
 };
 
 absl::Status Damaged(std::string_view what) {
   return absl::DataLossError(absl::StrCat("segment file: ", absl::string_view(what.data(), what.size())));
 }
 
-// The sections in their order, with bounds and checksums checked.
-absl::StatusOr<std::vector<Section>> ReadSections(const IndexSchema& schema, std::string_view file, RowRange& rows) {
-  FlatReader reader(file);
-  uint64_t magic = 0, fingerprint = 0, first_row = 0, row_count = 0;
+// Reads the entries that the header's checksum was found to fit.
+absl::Status ReadEntries(FlatReader& reader, uint32_t count, uint64_t file_bytes, Header& header) {
+  uint64_t end = header.bytes + kHeaderChecksumBytes;
+  header.vectors_begin = file_bytes;
+  for (uint32_t i = 0; i < count; ++i) {
+    uint32_t kind = 0;
+    Section section;
+    if (!reader.Number(&kind) || !reader.Number(&section.field) || !reader.Number(&section.offset) ||
+        !reader.Number(&section.length) || !reader.Number(&section.checksum)) {
+      return Damaged("shorter than its header");
+    }
+    section.kind = static_cast<SectionKind>(kind);
+    const bool vectors = section.kind == SectionKind::kVectors;
+    if (!vectors && header.vectors_begin < file_bytes) return Damaged("a section follows the vectors");
+    if (section.offset != BeginOf(section.kind, end) || section.offset > file_bytes ||
+        section.length > file_bytes - section.offset) {
+      return Damaged("a section lies outside of the file");
+    }
+    if (vectors && section.checksum != 0) return Damaged("vectors have a checksum of the section");
+    if (vectors) header.vectors_begin = std::min(header.vectors_begin, section.offset);
+    end = section.offset + section.length;
+    header.sections.push_back(section);
+  }
+  return AlignUp(end) == file_bytes ? absl::OkStatus() : Damaged("bytes are missing or left over");
+}
+
+// `head`: the file's first bytes, with the whole header.
+absl::StatusOr<Header> ReadHeader(const IndexSchema& schema, std::string_view head, uint64_t file_bytes) {
+  FlatReader reader(head);
+  uint64_t magic = 0, fingerprint = 0, first_row = 0, row_count = 0, checksum = 0;
   uint32_t version = 0, count = 0;
   if (!reader.Number(&magic) || !reader.Number(&version) || !reader.Number(&count) || !reader.Number(&fingerprint) ||
       !reader.Number(&first_row) || !reader.Number(&row_count)) {
@@ -137,131 +207,183 @@ absl::StatusOr<std::vector<Section>> ReadSections(const IndexSchema& schema, std
         absl::StrCat("segment file: format version ", version, "; this program reads ", kFormatVersion));
   }
   if (count > kMaxSections) return Damaged("too many sections");
-  const size_t header_bytes = kFixedHeaderBytes + count * kSectionEntryBytes;
-  if (file.size() < header_bytes + kHeaderChecksumBytes) return Damaged("shorter than its header");
-  uint64_t checksum = 0;
-  std::memcpy(&checksum, file.data() + header_bytes, sizeof(checksum));
-  if (checksum != XXH3_64bits(file.data(), header_bytes)) return Damaged("the header's checksum does not match");
+  Header header;
+  header.bytes = kFixedHeaderBytes + count * kSectionEntryBytes;
+  if (head.size() < header.bytes + kHeaderChecksumBytes) return Damaged("shorter than its header");
+  std::memcpy(&checksum, head.data() + header.bytes, sizeof(checksum));
+  if (checksum != XXH3_64bits(head.data(), header.bytes)) return Damaged("the header's checksum does not match");
   if (fingerprint != schema.fingerprint) return absl::FailedPreconditionError("segment file: of another schema");
   if (row_count == 0 || row_count >= Segment::kMaxRows || first_row > UINT64_MAX - row_count) {
     return Damaged("the range of rows is out of bounds");
   }
-  rows = {RowId(first_row), RowId(first_row + row_count)};
-
-  std::vector<Section> sections;
-  uint64_t end = AlignUp(header_bytes + kHeaderChecksumBytes);
-  for (uint32_t i = 0; i < count; ++i) {
-    uint32_t kind = 0, field = 0;
-    uint64_t offset = 0, length = 0;
-    if (!reader.Number(&kind) || !reader.Number(&field) || !reader.Number(&offset) || !reader.Number(&length) ||
-        !reader.Number(&checksum)) {
-      return Damaged("shorter than its header");
-    }
-    if (offset != end || offset > file.size() || length > file.size() - offset) {
-      return Damaged("a section lies outside of the file");
-    }
-    const std::string_view bytes = file.substr(offset, length);
-    if (XXH3_64bits(bytes.data(), bytes.size()) != checksum) return Damaged("a section's checksum does not match");
-    sections.push_back({static_cast<SectionKind>(kind), field, bytes});
-    end = AlignUp(offset + length);
-  }
-  if (end != file.size()) return Damaged("bytes are missing or left over");
-  return sections;
+  header.rows = {RowId(first_row), RowId(first_row + row_count)};
+  if (absl::Status status = ReadEntries(reader, count, file_bytes, header); !status.ok()) return status;
+  return header;
 }
 
-absl::StatusOr<DenseColumn> ParseVectors(const DenseField& field, std::string_view bytes, uint32_t segment_rows,
-                                         std::shared_ptr<const void> owner) {
-  FlatReader reader(bytes);
-  uint32_t dim = 0, nodes = 0, has_rows = 0;
-  if (bytes.size() < kVectorsHeaderBytes || !reader.Number(&dim) || !reader.Number(&nodes) ||
-      !reader.Number(&has_rows)) {
-    return Damaged("vectors: shorter than their header");
-  }
-  if (dim != field.dim || nodes > segment_rows || has_rows != (nodes == segment_rows || nodes == 0 ? 0u : 1u)) {
-    return Damaged("vectors: a number of the header does not fit");
-  }
-  const uint64_t vector_bytes = uint64_t{nodes} * dim * sizeof(float);
-  const uint64_t rows_at = AlignUp(kVectorsHeaderBytes + vector_bytes);
-  const uint64_t size = has_rows == 0 ? kVectorsHeaderBytes + vector_bytes : rows_at + uint64_t{nodes} * 4;
-  if (bytes.size() != size) return Damaged("vectors: bytes are missing or left over");
-  const auto* vectors = reinterpret_cast<const float*>(bytes.data() + kVectorsHeaderBytes);
+// What a field's column section says of its vectors. The spans lie in the section.
+struct ColumnTables {
+  uint32_t nodes = 0;
+  std::span<const uint64_t> checksums;
   std::span<const uint32_t> rows;
-  if (has_rows != 0) rows = {reinterpret_cast<const uint32_t*>(bytes.data() + rows_at), nodes};
-  for (size_t i = 0; i < rows.size(); ++i) {
-    if (rows[i] >= segment_rows || (i > 0 && rows[i] <= rows[i - 1])) {
-      return Damaged("vectors: the rows do not ascend within the segment");
+};
+
+absl::StatusOr<ColumnTables> ParseColumn(const DenseField& field, std::string_view bytes, uint32_t segment_rows) {
+  FlatReader reader(bytes);
+  ColumnTables tables;
+  uint32_t dim = 0, has_rows = 0;
+  if (bytes.size() < kColumnHeaderBytes || !reader.Number(&dim) || !reader.Number(&tables.nodes) ||
+      !reader.Number(&has_rows)) {
+    return Damaged("column: shorter than its header");
+  }
+  const uint64_t nodes = tables.nodes;
+  if (dim != field.dim || nodes > segment_rows || has_rows != (nodes == segment_rows || nodes == 0 ? 0u : 1u)) {
+    return Damaged("column: a number of the header does not fit");
+  }
+  const uint64_t checksums_end = kColumnHeaderBytes + nodes * sizeof(uint64_t);
+  const uint64_t rows_at = AlignUp(checksums_end);
+  if (bytes.size() != (has_rows == 0 ? checksums_end : rows_at + nodes * sizeof(uint32_t))) {
+    return Damaged("column: bytes are missing or left over");
+  }
+  tables.checksums = {reinterpret_cast<const uint64_t*>(bytes.data() + kColumnHeaderBytes), nodes};
+  if (has_rows != 0) tables.rows = {reinterpret_cast<const uint32_t*>(bytes.data() + rows_at), nodes};
+  for (size_t i = 0; i < tables.rows.size(); ++i) {
+    if (tables.rows[i] >= segment_rows || (i > 0 && tables.rows[i] <= tables.rows[i - 1])) {
+      return Damaged("column: the rows do not ascend within the segment");
     }
   }
-  return DenseColumn(dim, field.metric, segment_rows, {vectors, uint64_t{nodes} * dim}, rows, std::move(owner));
+  return tables;
 }
 
 // Takes the sections in the one order that EncodeSegment writes.
 class SegmentParser {
  public:
-  SegmentParser(const IndexSchema& schema, std::vector<Section> sections, std::shared_ptr<const void> owner)
-      : schema_(schema.schema), sections_(std::move(sections)), owner_(std::move(owner)) {}
+  SegmentParser(const IndexSchema& schema, const SegmentBytes& bytes, const Header& header)
+      : schema_(schema.schema), bytes_(bytes), header_(header) {}
 
   absl::Status ParseInto(Segment& segment) {
+    if (absl::Status status = CheckSums(); !status.ok()) return status;
     const uint32_t rows = segment.row_count();
-    std::string_view bytes;
-    if (!Take(SectionKind::kIds, 0, bytes)) return Damaged("no ids");
-    absl::StatusOr<std::shared_ptr<const IdColumn>> ids = IdColumn::Parse(bytes, rows, owner_);
+    const Section* section = Take(SectionKind::kIds, 0);
+    if (section == nullptr) return Damaged("no ids");
+    absl::StatusOr<std::shared_ptr<const IdColumn>> ids = IdColumn::Parse(BytesOf(*section), rows, bytes_.read);
     if (!ids.ok()) return ids.status();
     segment.ids = *std::move(ids);
-    if (Take(SectionKind::kAccess, 0, bytes)) {
-      absl::StatusOr<std::shared_ptr<const AccessColumn>> access = AccessColumn::Parse(bytes, rows);
+    if (absl::Status status = ParseDense(segment); !status.ok()) return status;
+    if (next_ > 0) kept_bytes_ = header_.sections[next_ - 1].offset + header_.sections[next_ - 1].length;
+    if (section = Take(SectionKind::kAccess, 0); section != nullptr) {
+      absl::StatusOr<std::shared_ptr<const AccessColumn>> access = AccessColumn::Parse(BytesOf(*section), rows);
       if (!access.ok()) return access.status();
       segment.access = *std::move(access);
     }
-    if (absl::Status status = ParseDense(segment); !status.ok()) return status;
     for (size_t field = 0; field < schema_.text.size(); ++field) {
-      if (!Take(SectionKind::kText, field, bytes)) return Damaged("a text field is missing");
-      absl::StatusOr<std::shared_ptr<const TextIndex>> text = TextIndex::Parse(bytes, rows);
+      if (section = Take(SectionKind::kText, field); section == nullptr) return Damaged("a text field is missing");
+      absl::StatusOr<std::shared_ptr<const TextIndex>> text = TextIndex::Parse(BytesOf(*section), rows);
       if (!text.ok()) return text.status();
       segment.text.push_back(*std::move(text));
     }
-    if (!Take(SectionKind::kPayload, 0, bytes)) return Damaged("no payload section");
-    absl::StatusOr<std::shared_ptr<const PayloadColumns>> payload = PayloadColumns::Parse(schema_, bytes, rows);
+    for (size_t field = 0; field < schema_.sparse.size(); ++field) {
+      if (section = Take(SectionKind::kSparse, field); section == nullptr) return Damaged("a sparse field is missing");
+      absl::StatusOr<std::shared_ptr<const SparseIndex>> sparse = SparseIndex::Parse(BytesOf(*section), rows);
+      if (!sparse.ok()) return sparse.status();
+      segment.sparse.push_back(*std::move(sparse));
+    }
+    if (section = Take(SectionKind::kPayload, 0); section == nullptr) return Damaged("no payload section");
+    absl::StatusOr<std::shared_ptr<const PayloadColumns>> payload =
+        PayloadColumns::Parse(schema_, BytesOf(*section), rows);
     if (!payload.ok()) return payload.status();
     segment.payload = *std::move(payload);
-    return next_ == sections_.size() ? absl::OkStatus() : Damaged("a section too many");
+    if (absl::Status status = ParseVectors(segment); !status.ok()) return status;
+    return next_ == header_.sections.size() ? absl::OkStatus() : Damaged("a section too many");
   }
+  // The first bytes of the file that the segment uses where they lie, vectors aside.
+  uint64_t kept_bytes() const { return kept_bytes_; }
 
  private:
-  // False, and nothing taken, where another section comes next.
-  bool Take(SectionKind kind, size_t field, std::string_view& bytes) {
-    if (next_ == sections_.size() || sections_[next_].kind != kind || sections_[next_].field != field) return false;
-    bytes = sections_[next_++].bytes;
-    return true;
+  // Null, and nothing taken, where another section comes next.
+  const Section* Take(SectionKind kind, size_t field) {
+    if (next_ == header_.sections.size()) return nullptr;
+    const Section& section = header_.sections[next_];
+    if (section.kind != kind || section.field != field) return nullptr;
+    ++next_;
+    return &section;
+  }
+  std::string_view BytesOf(const Section& section) const {
+    return bytes_.read->view().substr(section.offset, section.length);
   }
 
+  absl::Status CheckSums() const {
+    for (const Section& section : header_.sections) {
+      if (section.kind == SectionKind::kVectors) break;
+      const std::string_view bytes = BytesOf(section);
+      if (XXH3_64bits(bytes.data(), bytes.size()) != section.checksum) {
+        return Damaged("a section's checksum does not match");
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  // Columns without their vectors, codes and graphs.
   absl::Status ParseDense(Segment& segment) {
     for (size_t field = 0; field < schema_.dense.size(); ++field) {
-      std::string_view bytes;
-      if (!Take(SectionKind::kVectors, field, bytes)) return Damaged("a dense field is missing");
-      absl::StatusOr<DenseColumn> column = ParseVectors(schema_.dense[field], bytes, segment.row_count(), owner_);
-      if (!column.ok()) return column.status();
-      segment.dense.push_back(*std::move(column));
+      const DenseField& dense = schema_.dense[field];
+      const Section* section = Take(SectionKind::kColumn, field);
+      if (section == nullptr) return Damaged("a dense field is missing");
+      absl::StatusOr<ColumnTables> tables = ParseColumn(dense, BytesOf(*section), segment.row_count());
+      if (!tables.ok()) return tables.status();
+      tables_.push_back(*tables);
       segment.graphs.emplace_back();
-      const bool wants_graph =
-          schema_.dense[field].index == DenseIndexKind::kHnsw && segment.dense.back().nodes() > 0;
-      if (!wants_graph) continue;
-      if (!Take(SectionKind::kCodes, field, bytes)) return Damaged("a field's codes are missing");
+      if (dense.index != DenseIndexKind::kHnsw || tables->nodes == 0) continue;
+      if (section = Take(SectionKind::kCodes, field); section == nullptr) return Damaged("a field's codes are missing");
       absl::StatusOr<std::shared_ptr<const VectorCodes>> codes =
-          VectorCodes::Parse(bytes, segment.dense.back(), owner_);
+          VectorCodes::Parse(BytesOf(*section), tables->nodes, dense.dim, dense.metric, bytes_.read);
       if (!codes.ok()) return codes.status();
-      if (!Take(SectionKind::kGraph, field, bytes)) return Damaged("a graph is missing");
-      absl::StatusOr<std::shared_ptr<const Graph>> graph = Graph::Parse(bytes, *std::move(codes), owner_);
+      if (section = Take(SectionKind::kGraph, field); section == nullptr) return Damaged("a graph is missing");
+      absl::StatusOr<std::shared_ptr<const Graph>> graph =
+          Graph::Parse(BytesOf(*section), *std::move(codes), bytes_.read);
       if (!graph.ok()) return graph.status();
       segment.graphs.back() = *std::move(graph);
     }
     return absl::OkStatus();
   }
 
+  absl::Status ParseVectors(Segment& segment) {
+    for (size_t field = 0; field < schema_.dense.size(); ++field) {
+      const DenseField& dense = schema_.dense[field];
+      const ColumnTables& tables = tables_[field];
+      const Section* section = Take(SectionKind::kVectors, field);
+      if (section == nullptr || section->length != uint64_t{tables.nodes} * dense.dim * sizeof(float)) {
+        return Damaged("a field's vectors are missing, or of another size");
+      }
+      if (bytes_.vectors != nullptr) {
+        MappedVectors::Place place{.file = bytes_.vectors,
+                                   .offset = section->offset - header_.vectors_begin,
+                                   .field = static_cast<uint32_t>(field),
+                                   .truth = bytes_.truth};
+        auto mapped =
+            std::make_shared<const MappedVectors>(dense.dim, tables.checksums, bytes_.read, std::move(place));
+        segment.dense.emplace_back(dense.dim, dense.metric, segment.row_count(), std::move(mapped), tables.rows,
+                                   bytes_.read);
+        continue;
+      }
+      const std::span<const float> vectors(reinterpret_cast<const float*>(BytesOf(*section).data()),
+                                           size_t{tables.nodes} * dense.dim);
+      segment.dense.emplace_back(dense.dim, dense.metric, segment.row_count(), vectors, tables.rows, bytes_.read);
+      for (uint32_t node = 0; node < tables.nodes; ++node) {
+        if (VectorChecksum({segment.dense.back().vector(node), dense.dim}) != tables.checksums[node]) {
+          return Damaged("a vector's checksum does not match");
+        }
+      }
+    }
+    return absl::OkStatus();
+  }
+
   const CollectionSchema& schema_;
-  std::vector<Section> sections_;
-  std::shared_ptr<const void> owner_;
+  const SegmentBytes& bytes_;
+  const Header& header_;
+  std::vector<ColumnTables> tables_;  // one a dense field
   size_t next_ = 0;
+  uint64_t kept_bytes_ = 0;
 };
 
 }  // namespace
@@ -272,14 +394,9 @@ EncodedSegment EncodeSegment(const IndexSchema& schema, const Segment& segment) 
   writer.Begin(SectionKind::kIds, 0);
   writer.Add(segment.ids->bytes());
   writer.End();
-  if (segment.access != nullptr) {
-    writer.Begin(SectionKind::kAccess, 0);
-    writer.AddOwned(segment.access->Serialize());
-    writer.End();
-  }
   for (size_t field = 0; field < segment.dense.size(); ++field) {
-    writer.Begin(SectionKind::kVectors, field);
-    WriteVectors(segment.dense[field], writer);
+    writer.Begin(SectionKind::kColumn, field);
+    encoded.vectors.push_back({.checksums = WriteColumn(segment.dense[field], writer)});
     writer.End();
     if (segment.graphs[field] == nullptr) continue;
     writer.Begin(SectionKind::kCodes, field);
@@ -289,29 +406,77 @@ EncodedSegment EncodeSegment(const IndexSchema& schema, const Segment& segment) 
     writer.Add(segment.graphs[field]->bytes());
     writer.End();
   }
+  if (segment.access != nullptr) {
+    writer.Begin(SectionKind::kAccess, 0);
+    writer.AddOwned(segment.access->Serialize());
+    writer.End();
+  }
   for (size_t field = 0; field < segment.text.size(); ++field) {
     writer.Begin(SectionKind::kText, field);
     writer.AddOwned(segment.text[field]->Serialize());
     writer.End();
   }
+  for (size_t field = 0; field < segment.sparse.size(); ++field) {
+    writer.Begin(SectionKind::kSparse, field);
+    writer.AddOwned(segment.sparse[field]->Serialize());
+    writer.End();
+  }
   writer.Begin(SectionKind::kPayload, 0);
   writer.AddOwned(segment.payload->Serialize());
   writer.End();
+  for (size_t field = 0; field < segment.dense.size(); ++field) {
+    writer.Begin(SectionKind::kVectors, field);
+    writer.Add(BytesOf(segment.dense[field].vectors()));
+    writer.End();
+  }
   writer.Finish(schema, segment.rows);
   return encoded;
 }
 
-absl::StatusOr<Segment> DecodeSegment(const IndexSchema& schema, std::shared_ptr<const AlignedBuffer> bytes) {
+void TakeVectorsFromFile(const EncodedSegment& encoded, std::shared_ptr<const MappedFile> file,
+                         std::shared_ptr<SegmentTruth> truth, Segment& segment) {
+  for (size_t field = 0; field < segment.dense.size(); ++field) {
+    const DenseColumn& column = segment.dense[field];
+    const EncodedSegment::Vectors& written = encoded.vectors[field];
+    MappedVectors::Place place{.file = file,
+                               .offset = written.offset - encoded.vectors_begin,
+                               .field = static_cast<uint32_t>(field),
+                               .truth = truth};
+    auto mapped =
+        std::make_shared<const MappedVectors>(column.dim(), *written.checksums, written.checksums, std::move(place));
+    // The table of rows lies beside the vectors, which are to go.
+    auto rows = std::make_shared<const std::vector<uint32_t>>(column.rows().begin(), column.rows().end());
+    segment.dense[field] =
+        DenseColumn(column.dim(), column.metric(), column.segment_rows(), std::move(mapped), *rows, rows);
+  }
+  segment.truth = std::move(truth);
+}
+
+absl::StatusOr<uint64_t> FindVectors(const IndexSchema& schema, std::string_view head, uint64_t file_bytes) {
+  absl::StatusOr<Header> header = ReadHeader(schema, head, file_bytes);
+  if (!header.ok()) return header.status();
+  return header->vectors_begin;
+}
+
+absl::StatusOr<Segment> DecodeSegment(const IndexSchema& schema, SegmentBytes bytes) {
+  const uint64_t file_bytes = bytes.read->size() + (bytes.vectors == nullptr ? 0 : bytes.vectors->size());
+  absl::StatusOr<Header> header = ReadHeader(schema, bytes.read->view(), file_bytes);
+  if (!header.ok()) return header.status();
+  if (bytes.vectors != nullptr && header->vectors_begin != bytes.read->size()) {
+    return Damaged("the vectors lie elsewhere");
+  }
   Segment segment;
-  absl::StatusOr<std::vector<Section>> sections = ReadSections(schema, bytes->view(), segment.rows);
-  if (!sections.ok()) return sections.status();
-  const size_t header_bytes = kFixedHeaderBytes + sections->size() * kSectionEntryBytes;
-  const XXH128_hash_t build = XXH3_128bits(bytes->data(), header_bytes);
+  segment.rows = header->rows;
+  const XXH128_hash_t build = XXH3_128bits(bytes.read->data(), header->bytes);
   segment.build_id = absl::StrFormat("%016x%016x", build.high64, build.low64);
-  segment.file_bytes = bytes->size();
+  segment.file_bytes = file_bytes;
   segment.sealed = true;
-  SegmentParser parser(schema, *std::move(sections), bytes);
+  SegmentParser parser(schema, bytes, *header);
   if (absl::Status status = parser.ParseInto(segment); !status.ok()) return status;
+  if (bytes.vectors != nullptr) {
+    segment.truth = bytes.truth;
+    bytes.read->Trim(parser.kept_bytes());
+  }
   return segment;
 }
 

@@ -19,7 +19,9 @@ constexpr size_t kSealedFanIn = 4;
 // How often a waiting caller looks at its cancel token.
 constexpr std::chrono::milliseconds kWaitSlice(20);
 
-bool NeedsFile(const Segment& segment) { return segment.sealed && segment.file_name.empty(); }
+bool NeedsFile(const Segment& segment) {
+  return segment.sealed && (segment.file_name.empty() || segment.damaged());
+}
 
 }  // namespace
 
@@ -42,6 +44,16 @@ void SegmentMaintainer::ReportError(const absl::Status& status) {
   last_error_ = status;
 }
 
+void SegmentMaintainer::ReportDamage(const std::string& file) {
+  if (options_.warn) {
+    options_.warn(absl::StrCat("index file '", options_.directory, "/", file,
+                               "' is damaged: its vectors are read from the store until it is written anew"));
+  }
+  std::lock_guard lock(mu_);
+  ++files_damaged_;
+  ScheduleIfDue();
+}
+
 // --- taking in commits ---
 
 // The segments with the tail merged as far as the policy says; unchanged where nothing is due or a merge failed, since
@@ -59,6 +71,7 @@ std::vector<SegmentPtr> SegmentMaintainer::MergeTail(const std::vector<SegmentPt
   if (!range) return segments;
   const auto begin = segments.begin() + static_cast<ptrdiff_t>(first + range->begin);
   absl::StatusOr<SegmentPtr> merged = MergeSegments(*schema_, std::span<const SegmentPtr>(begin, segments.end()));
+  if (merged.ok()) merged = AddCodes(*std::move(merged), segments);
   if (!merged.ok()) return segments;
   std::vector<SegmentPtr> result(segments.begin(), begin);
   result.push_back(*std::move(merged));
@@ -242,7 +255,8 @@ absl::StatusOr<Segment> SegmentMaintainer::BuildSealed(const Task& task) {
 }
 
 absl::Status SegmentMaintainer::RunTask(const Task& task) {
-  absl::StatusOr<Segment> built = task.kind == TaskKind::kSave ? *task.parts.front() : BuildSealed(task);
+  absl::StatusOr<Segment> built =
+      task.kind == TaskKind::kSave ? ReadVectors(*schema_, *task.parts.front()) : BuildSealed(task);
   if (!built.ok()) return built.status();
   // Where the file cannot be written (a full disk) the segment serves from memory, and writing is tried again later.
   absl::Status saved = directory_->Save(*schema_, *built);
@@ -309,12 +323,16 @@ IndexStatus SegmentMaintainer::Status() const {
   std::lock_guard lock(mu_);
   IndexStatus status;
   for (const SegmentPtr& segment : current_->segments) {
+    const MemoryAccount memory = segment->Memory();
+    status.memory += memory;
     status.segments.push_back({.rows = segment->rows,
                                .sealed = segment->sealed,
-                               .memory_bytes = segment->MemoryBytes(),
+                               .memory_bytes = memory.private_bytes(),
+                               .mapped_bytes = memory.mapped_vectors,
                                .file_bytes = segment->file_bytes,
                                .build_id = segment->build_id});
   }
+  status.memory.visibility += current_->retired->memory_bytes();
   status.files_damaged = files_damaged_;
   status.building = building_;
   status.build_fraction = build_fraction_.load();

@@ -28,8 +28,10 @@ namespace vouch {
 //    segment that a job works on (rows below `busy_end_`), so what a job replaces is always still there.
 // 2. No I/O, build or large merge happens under `mu_`.
 // 3. A file is written before its segment is published, and removed after no published segment needs it. Readers
-//    of an older set are not touched by that: segments lie in memory.
-// 4. After Shutdown no job of this object runs, and none starts.
+//    of an older set are not touched by that: what they have mapped stays until they let it go.
+// 4. A segment whose file was found damaged is written to another file and replaced; its graphs, which lie in memory, are
+//    kept.
+// 5. After Shutdown no job of this object runs, and none starts.
 class SegmentMaintainer : public std::enable_shared_from_this<SegmentMaintainer> {
  public:
   // `files_damaged` > 0: the rows of `initial` that have no file are sealed again at once.
@@ -40,6 +42,8 @@ class SegmentMaintainer : public std::enable_shared_from_this<SegmentMaintainer>
   // Publishes commits up to `version`: `fresh` holds their rows, which follow those published.
   void Append(std::vector<SegmentPtr> fresh, Version version);
   void ReportError(const absl::Status& status);
+  // A search or merge found that the file is not what was written.
+  void ReportDamage(const std::string& file);
 
   IndexStatus Status() const;
   absl::Status Optimize(const CancelToken& cancel, const std::function<void(double fraction)>& progress);

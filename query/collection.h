@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "index/collection_index.h"
 #include "query/search.h"
+#include "query/why_not.h"
 #include "storage/catalog.h"
 #include "storage/store.h"
 
@@ -19,35 +20,37 @@ namespace vouch {
 
 // A point as a user sends it.
 struct PointInput {
-  PointId id;
-  std::vector<std::pair<std::string, std::vector<float>>> vectors;  // by field name
+  PointId id = {};
+  std::vector<std::pair<std::string, std::vector<float>>> vectors = {};  // by field name
+  std::vector<std::pair<std::string, SparseVector>> sparse_vectors =
+      {};                      // likewise; an empty one is none
   std::string payload = "{}";  // a JSON object
-  std::string provenance;      // for rag
-  std::vector<std::string> access;
+  std::string provenance = {};  // for rag
+  std::vector<std::string> access = {};
 };
 
 struct WriteRequest {
-  std::vector<PointInput> upserts;
-  std::vector<PointId> deletes;
-  std::vector<DocumentChange> documents;
-  std::vector<Artifact> artifacts;
-  Principal principal;
-  std::string request_id;
-  std::optional<Version> expected_version;
+  std::vector<PointInput> upserts = {};
+  std::vector<PointId> deletes = {};
+  std::vector<DocumentChange> documents = {};
+  std::vector<Artifact> artifacts = {};
+  Principal principal = {};
+  std::string request_id = {};
+  std::optional<Version> expected_version = {};
 };
 
 struct WriteResult {
-  Version version;
+  Version version = {};
   uint64_t upserted = 0;   // rows added
   uint64_t retired = 0;    // rows replaced or deleted
   bool replayed = false;   // the request id was known; these are the first reply's figures
 };
 
 struct CollectionStats {
-  Version version;
+  Version version = {};
   uint64_t points = 0;  // live
   uint64_t rows = 0;    // ever
-  IndexStatus index;
+  IndexStatus index = {};
 };
 
 // One collection: what the layers above use. Thread safe.
@@ -58,14 +61,26 @@ class Collection {
   virtual const CollectionInfo& info() const = 0;
   const CollectionSchema& schema() const { return info().schema; }
 
-  // Validates (dimension, finite, zero under cosine, known fields, payload types, UTF-8, sizes, duplicate ids),
-  // normalises and commits. All or nothing: the error names the point and what is wrong with it. Durable and visible
-  // on return. A write that changes nothing and has no request id commits nothing.
+  // Validates (dimension, finite, zero under cosine, sparse weights, known fields, payload types,
+  // UTF-8, sizes, duplicate ids), normalises and commits. All or nothing: the error names the point
+  // and what is wrong with it. Durable and visible on return. A write that changes nothing and has
+  // no request id commits nothing.
   virtual absl::StatusOr<WriteResult> Write(WriteRequest request) = 0;
   // One status a point: what Write would say of each alone; for callers that want to skip the bad ones.
   virtual std::vector<absl::Status> Check(std::span<const PointInput> points) const = 0;
 
   virtual absl::StatusOr<SearchResponse> Search(const SearchRequest& request) const = 0;
+  // Several searches over one snapshot, in the order asked; equal filters become rows once. All
+  // requests have one principal, read one version (that of the first one's `at`) and have no
+  // cursor: INVALID_ARGUMENT else, and for more than kMaxBatch. An error of any request, with its
+  // place before it, is the error of all.
+  static constexpr size_t kMaxBatch = 100;
+  virtual absl::StatusOr<std::vector<SearchResponse>> SearchBatch(
+      std::span<const SearchRequest> requests) const = 0;
+  // Why a point is no hit of a request, or which one it is. NOT_FOUND: the principal sees no such
+  // point at the version.
+  virtual absl::StatusOr<WhyNotResponse> WhyNot(const SearchRequest& request,
+                                                const PointId& id) const = 0;
   // In the order asked; nullopt where no such point is visible.
   virtual absl::StatusOr<std::vector<std::optional<PointHit>>> Get(std::span<const PointId> ids, const ReadAt& at,
                                                                    const Projection& projection,

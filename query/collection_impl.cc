@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "index/payload/payload_columns.h"
 #include "query/fetcher.h"
+#include "query/mask_cache.h"
 #include "query/searcher.h"
 
 namespace vouch {
@@ -46,7 +47,8 @@ absl::Status CollectionImpl::OpenIndex() {
       CollectionIndex::Open({.directory = deps_.index_directory,
                              .filesystem = deps_.filesystem,
                              .job_pool = deps_.job_pool,
-                             .seal_rows = deps_.seal_rows},
+                             .seal_rows = deps_.seal_rows,
+                             .warn = deps_.warn},
                             info_.schema, rows.get(), state->latest, state->rows,
                             [&](const std::function<void(RowId, Version)>& visit) {
                               return deps_.store->ScanRetired(info_.id, all, visit);
@@ -244,6 +246,84 @@ absl::StatusOr<SearchResponse> CollectionImpl::RunSearch(const SearchRequest& re
   const absl::StatusOr<IndexReader> reader = ReadAtVersion(*latest, *version);
   if (!reader.ok()) return reader.status();
   return searcher.Run(*reader);
+}
+
+absl::StatusOr<std::vector<SearchResponse>> CollectionImpl::SearchBatch(
+    std::span<const SearchRequest> requests) const {
+  absl::StatusOr<std::vector<SearchResponse>> responses = RunBatch(requests);
+  return responses.ok() ? std::move(responses) : Explained(responses.status());
+}
+
+absl::StatusOr<std::vector<SearchResponse>> CollectionImpl::RunBatch(
+    std::span<const SearchRequest> requests) const {
+  std::vector<SearchResponse> responses;
+  if (requests.empty()) return responses;
+  if (requests.size() > kMaxBatch) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(requests.size(), " requests in one batch, over ", kMaxBatch));
+  }
+  if (absl::Status status = CheckPrincipal(requests[0].principal); !status.ok()) return status;
+  const absl::StatusOr<Latest> latest = Take();
+  if (!latest.ok()) return latest.status();
+  const absl::StatusOr<Version> version = ResolveFrom(*latest, requests[0].at);
+  if (!version.ok()) return version.status();
+  const absl::StatusOr<IndexReader> reader = ReadAtVersion(*latest, *version);
+  if (!reader.ok()) return reader.status();
+  MaskCache masks;
+  for (size_t i = 0; i < requests.size(); ++i) {
+    absl::StatusOr<SearchResponse> response =
+        RunOfBatch(requests[i], requests[0].principal, *latest, *reader, masks);
+    if (!response.ok()) {
+      return absl::Status(response.status().code(),
+                          absl::StrCat("requests[", i, "]: ", response.status().message()));
+    }
+    responses.push_back(*std::move(response));
+  }
+  return responses;
+}
+
+absl::StatusOr<SearchResponse> CollectionImpl::RunOfBatch(const SearchRequest& request,
+                                                          const Principal& principal,
+                                                          const Latest& latest,
+                                                          const IndexReader& reader,
+                                                          MaskCache& masks) const {
+  if (request.principal.tenant != principal.tenant ||
+      request.principal.subject != principal.subject ||
+      request.principal.groups != principal.groups) {
+    return absl::InvalidArgumentError("it has another principal than the first request");
+  }
+  if (!request.cursor.empty()) {
+    return absl::InvalidArgumentError("a cursor names its own version; send it alone");
+  }
+  const absl::StatusOr<Version> version = ResolveFrom(latest, request.at);
+  if (!version.ok()) return version.status();
+  if (*version != reader.at()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "it reads version ", version->value, ", the first request version ", reader.at().value));
+  }
+  Searcher searcher(*deps_.store, info_, request, &masks);
+  if (absl::Status status = searcher.Check(); !status.ok()) return status;
+  return searcher.Run(reader);
+}
+
+absl::StatusOr<WhyNotResponse> CollectionImpl::WhyNot(const SearchRequest& request,
+                                                      const PointId& id) const {
+  absl::StatusOr<WhyNotResponse> response = RunWhyNot(request, id);
+  return response.ok() ? std::move(response) : Explained(response.status());
+}
+
+absl::StatusOr<WhyNotResponse> CollectionImpl::RunWhyNot(const SearchRequest& request,
+                                                         const PointId& id) const {
+  if (absl::Status status = CheckPrincipal(request.principal); !status.ok()) return status;
+  Searcher searcher(*deps_.store, info_, request);
+  if (absl::Status status = searcher.Check(); !status.ok()) return status;
+  const absl::StatusOr<Latest> latest = Take();
+  if (!latest.ok()) return latest.status();
+  const absl::StatusOr<Version> version = ResolveFrom(*latest, request.at);
+  if (!version.ok()) return version.status();
+  const absl::StatusOr<IndexReader> reader = ReadAtVersion(*latest, *version);
+  if (!reader.ok()) return reader.status();
+  return searcher.WhyNot(*reader, id);
 }
 
 absl::StatusOr<std::vector<std::optional<PointHit>>> CollectionImpl::Get(

@@ -11,6 +11,7 @@
 
 #include "index/collection_index.h"
 #include "query/collection.h"
+#include "query/mask_cache.h"
 #include "query/writer.h"
 #include "storage/clock.h"
 
@@ -24,6 +25,7 @@ struct CollectionDeps {
   JobPool* job_pool = nullptr;
   std::string index_directory;  // this collection's own
   uint64_t seal_rows = 20'000;
+  std::function<void(const std::string& message)> warn;  // as IndexOptions::warn
 };
 
 // The collection over the local store and index. Thread safe.
@@ -53,6 +55,10 @@ class CollectionImpl final : public Collection {
   absl::StatusOr<WriteResult> Write(WriteRequest request) override;
   std::vector<absl::Status> Check(std::span<const PointInput> points) const override;
   absl::StatusOr<SearchResponse> Search(const SearchRequest& request) const override;
+  absl::StatusOr<std::vector<SearchResponse>> SearchBatch(
+      std::span<const SearchRequest> requests) const override;
+  absl::StatusOr<WhyNotResponse> WhyNot(const SearchRequest& request,
+                                        const PointId& id) const override;
   absl::StatusOr<std::vector<std::optional<PointHit>>> Get(
       std::span<const PointId> ids, const ReadAt& at, const Projection& projection,
       const Principal& principal) const override;
@@ -94,6 +100,12 @@ class CollectionImpl final : public Collection {
   absl::StatusOr<IndexReader> ReadAtVersion(const Latest& latest, Version version) const;
   absl::StatusOr<bool> ChangesNothing(const WriteRequest& request, Version latest) const;
   absl::StatusOr<SearchResponse> RunSearch(const SearchRequest& request) const;
+  absl::StatusOr<std::vector<SearchResponse>> RunBatch(
+      std::span<const SearchRequest> requests) const;
+  absl::StatusOr<SearchResponse> RunOfBatch(const SearchRequest& request,
+                                            const Principal& principal, const Latest& latest,
+                                            const IndexReader& reader, MaskCache& masks) const;
+  absl::StatusOr<WhyNotResponse> RunWhyNot(const SearchRequest& request, const PointId& id) const;
   absl::StatusOr<std::vector<std::optional<PointHit>>> RunGet(std::span<const PointId> ids,
                                                               const ReadAt& at,
                                                               const Projection& projection,

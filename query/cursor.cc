@@ -99,11 +99,17 @@ class QuestionBytes {
     AddNumber(feedback->alpha);
     AddNumber(feedback->beta);
   }
-  void AddNode(const AllLeaf&) {}
+  void AddVector(const std::vector<float>& vector) {
+    AddText(std::string_view(reinterpret_cast<const char*>(vector.data()),
+                             vector.size() * sizeof(float)));
+  }
+  void AddNode(const AllLeaf& leaf) {
+    AddText(leaf.order_by);
+    AddNumber<uint8_t>(leaf.descending);
+  }
   void AddNode(const DenseLeaf& leaf) {
     AddText(leaf.field);
-    AddText(std::string_view(reinterpret_cast<const char*>(leaf.vector.data()),
-                             leaf.vector.size() * sizeof(float)));
+    AddVector(leaf.vector);
     AddNumber<int64_t>(leaf.ef_search);
     AddNumber<uint8_t>(leaf.exact);
     Add(leaf.feedback);
@@ -112,6 +118,47 @@ class QuestionBytes {
     AddText(leaf.field);
     AddText(leaf.text);
     Add(leaf.feedback);
+  }
+  void AddNode(const RecommendLeaf& leaf) {
+    AddText(leaf.field);
+    AddExamples(leaf.positive);
+    AddExamples(leaf.negative);
+    AddNumber(static_cast<uint8_t>(leaf.strategy));
+    AddNumber<int64_t>(leaf.ef_search);
+    AddNumber<uint8_t>(leaf.exact);
+  }
+  void AddNode(const RerankNode& rerank) {
+    AddNumber(static_cast<uint8_t>(rerank.method.index()));
+    if (const auto* exact = std::get_if<ExactRerank>(&rerank.method)) {
+      AddText(exact->field);
+      AddVector(exact->vector);
+    } else if (const auto* mmr = std::get_if<MmrRerank>(&rerank.method)) {
+      AddText(mmr->field);
+      AddVector(mmr->vector);
+      AddNumber(mmr->lambda);
+    } else {
+      AddText(std::get<FormulaRerank>(rerank.method).formula);
+      AddNumber(std::get<FormulaRerank>(rerank.method).missing);
+    }
+    Add(rerank.children[0]);
+  }
+  void AddExamples(const std::vector<Example>& examples) {
+    AddNumber<uint64_t>(examples.size());
+    for (const Example& example : examples) {
+      AddNumber(static_cast<uint8_t>(example.index()));
+      if (const auto* id = std::get_if<PointId>(&example)) {
+        AddText(id->Encode());
+      } else {
+        AddVector(std::get<std::vector<float>>(example));
+      }
+    }
+  }
+  void AddNode(const SparseLeaf& leaf) {
+    AddText(leaf.field);
+    AddText(std::string_view(reinterpret_cast<const char*>(leaf.vector.indices.data()),
+                             leaf.vector.indices.size() * sizeof(uint32_t)));
+    AddText(std::string_view(reinterpret_cast<const char*>(leaf.vector.values.data()),
+                             leaf.vector.values.size() * sizeof(float)));
   }
   void AddNode(const FuseNode& fuse) {
     AddNumber(static_cast<uint8_t>(fuse.method));

@@ -162,7 +162,8 @@ class LocalDatabase final : public Database, private CommitListener {
                                                .filesystem = options_.filesystem,
                                                .job_pool = job_pool_.get(),
                                                .index_directory = IndexDirectory(id),
-                                               .seal_rows = options_.seal_rows});
+                                               .seal_rows = options_.seal_rows,
+                                               .warn = options_.warn});
     if (!collection.ok()) return collection.status();
     const std::lock_guard lock(mu_);
     slot->collection = *collection;

@@ -17,11 +17,13 @@
 namespace vouch {
 
 struct DatabaseOptions {
-  std::string path;  // DIR/store is RocksDB's, DIR/index the index files'
+  std::string path = {};  // DIR/store is RocksDB's, DIR/index the index files'
   bool create_if_missing = true;
   size_t background_threads = 1;  // builds and merges; more: sooner built, slower searches meanwhile
   size_t block_cache_bytes = size_t{64} << 20;
   uint64_t seal_rows = 20'000;
+  std::function<void(const std::string& message)>
+      warn;  // hears of damaged index files, on any thread
   const Clock* clock = &Clock::System();
   Filesystem* filesystem = &Filesystem::System();
   void* rocksdb_env = nullptr;  // test only

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
 #include "query/node_timer.h"
+#include "query/recommend.h"
+#include "query/rerank.h"
 
 namespace vouch {
 namespace {
@@ -18,10 +21,15 @@ void TakeHits(const std::vector<Hit>& from, size_t limit, NodeResult& result) {
 
 absl::StatusOr<const RowMask*> Executor::MaskOf(const Plan& plan, size_t index) {
   if (masks_.size() < plan.filters.size()) masks_.resize(plan.filters.size());
+  if (!masks_[index] && options_.masks != nullptr) {
+    const RowMask* known = options_.masks->Find(plan.filters[index]);
+    if (known != nullptr) masks_[index] = *known;
+  }
   if (!masks_[index]) {
     absl::StatusOr<RowMask> mask = reader_.MakeMask(plan.filters[index], principal_, cancel_);
     if (!mask.ok()) return mask.status();
     masks_[index] = *std::move(mask);
+    if (options_.masks != nullptr) options_.masks->Add(plan.filters[index], *masks_[index]);
   }
   return &*masks_[index];
 }
@@ -39,6 +47,8 @@ absl::StatusOr<NodeResult> Executor::RunNode(const Plan& plan, const PlannedNode
     const NodeTimer timer(options_.explain, result->time_us);
     if (const auto* fuse = std::get_if<FuseNode>(&node.node->node)) {
       status = RunFuse(plan, node, *fuse, *result);
+    } else if (const auto* rerank = std::get_if<RerankNode>(&node.node->node)) {
+      status = RunRerank(plan, node, *rerank, *result);
     } else {
       absl::StatusOr<const RowMask*> mask = MaskOf(plan, node.mask);
       status = mask.ok() ? RunLeaf(node, **mask, *result) : mask.status();
@@ -49,21 +59,37 @@ absl::StatusOr<NodeResult> Executor::RunNode(const Plan& plan, const PlannedNode
 }
 
 absl::Status Executor::RunLeaf(const PlannedNode& node, const RowMask& mask, NodeResult& result) {
-  if (const auto* dense = std::get_if<DenseLeaf>(&node.node->node)) {
+  const auto& kind = node.node->node;
+  if (const auto* dense = std::get_if<DenseLeaf>(&kind)) {
     if (!dense->feedback) return RunDense(node, dense->vector, node.limit, mask, result);
     NodeResult first;
     absl::Status status = RunDense(node, dense->vector, dense->feedback->documents, mask, first);
     return status.ok() ? RunRocchio(node, *dense->feedback, first.hits, mask, result) : status;
   }
-  const auto* text = std::get_if<TextLeaf>(&node.node->node);
-  if (text == nullptr) return RunAll(node, mask, result);
-  const absl::StatusOr<AnalyzedText> query = reader_.AnalyzeText(node.field, text->text);
+  if (const auto* text = std::get_if<TextLeaf>(&kind)) return RunText(*text, node, mask, result);
+  if (const auto* recommend = std::get_if<RecommendLeaf>(&kind)) {
+    return RunRecommend(*recommend, node, mask, result);
+  }
+  if (const auto* sparse = std::get_if<SparseLeaf>(&kind)) {
+    absl::StatusOr<std::vector<Hit>> hits =
+        reader_.SearchSparse(node.field, sparse->vector, node.limit + 1, mask, cancel_,
+                             options_.explain ? &result.stats : nullptr);
+    if (!hits.ok()) return hits.status();
+    TakeHits(*hits, node.limit, result);
+    return absl::OkStatus();
+  }
+  return RunAll(std::get<AllLeaf>(kind), node, mask, result);
+}
+
+absl::Status Executor::RunText(const TextLeaf& leaf, const PlannedNode& node, const RowMask& mask,
+                               NodeResult& result) {
+  const absl::StatusOr<AnalyzedText> query = reader_.AnalyzeText(node.field, leaf.text);
   if (!query.ok()) return query.status();
   const std::vector<WeightedTerm> terms = WeightedTermsOf(*query);
-  if (!text->feedback) return RunTerms(node, terms, node.limit, mask, result);
+  if (!leaf.feedback) return RunTerms(node, terms, node.limit, mask, result);
   NodeResult first;
-  absl::Status status = RunTerms(node, terms, text->feedback->documents, mask, first);
-  return status.ok() ? RunRm3(node, *text->feedback, first.hits, mask, result) : status;
+  absl::Status status = RunTerms(node, terms, leaf.feedback->documents, mask, first);
+  return status.ok() ? RunRm3(node, *leaf.feedback, first.hits, mask, result) : status;
 }
 
 absl::Status Executor::RunDense(const PlannedNode& node, std::span<const float> vector,
@@ -94,17 +120,81 @@ absl::Status Executor::RunTerms(const PlannedNode& node, std::span<const Weighte
   return absl::OkStatus();
 }
 
-absl::Status Executor::RunAll(const PlannedNode& node, const RowMask& mask, NodeResult& result) {
+absl::Status Executor::RunRecommend(const RecommendLeaf& leaf, const PlannedNode& node,
+                                    const RowMask& mask, NodeResult& result) {
+  SearchStats* stats = options_.explain ? &result.stats : nullptr;
+  const Examples& examples = *node.examples;
+  if (leaf.strategy == RecommendStrategy::kBestScore) {
+    absl::StatusOr<std::vector<RankedRow>> hits = SearchBestScore(
+        reader_, schema_, {.field = node.field, .examples = &examples, .limit = node.limit + 1},
+        mask, cancel_, stats);
+    if (!hits.ok()) return hits.status();
+    result.hits = *std::move(hits);
+    result.cut = result.hits.size() > node.limit;
+    if (result.cut) result.hits.resize(node.limit);
+    return absl::OkStatus();
+  }
+  const bool exact = leaf.exact || schema_.dense[node.field].index == DenseIndexKind::kFlat;
+  const size_t wanted = node.limit + examples.rows.size() + (exact ? 1 : 0);
+  absl::StatusOr<std::vector<Hit>> hits = reader_.SearchDense({.field = node.field,
+                                                               .vector = examples.average,
+                                                               .k = wanted,
+                                                               .ef_search = leaf.ef_search,
+                                                               .exact = exact},
+                                                              mask, cancel_, stats);
+  if (!hits.ok()) return hits.status();
+  const bool may_have_more = hits->size() == wanted && wanted < mask.allowed_count;
+  std::erase_if(*hits, [&](const Hit& hit) {
+    return std::binary_search(examples.rows.begin(), examples.rows.end(), hit.row);
+  });
+  TakeHits(*hits, node.limit, result);
+  if (!exact) result.cut = result.cut || may_have_more;
+  if (stats != nullptr) {
+    stats->plan = absl::StrCat("average of ", examples.positive.size(), " positive and ",
+                               examples.negative.size(), " negative examples: ", stats->plan);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Executor::RunAll(const AllLeaf& all, const PlannedNode& node, const RowMask& mask,
+                              NodeResult& result) {
   if (absl::Status status = cancel_.Check(); !status.ok()) return status;
-  std::vector<RowId> rows = reader_.ScrollRows(mask, options_.scroll_after, node.limit + 1);
+  std::vector<RowId> rows;
+  if (node.field < 0) {
+    rows = reader_.ScrollRows(mask, options_.scroll_after, node.limit + 1);
+  } else {
+    absl::StatusOr<std::vector<RowId>> ordered =
+        reader_.OrderRows({.field = node.field, .descending = all.descending}, mask,
+                          options_.scroll_after, node.limit + 1, cancel_);
+    if (!ordered.ok()) return ordered.status();
+    rows = *std::move(ordered);
+  }
   result.cut = rows.size() > node.limit;
   if (result.cut) rows.resize(node.limit);
   result.hits.reserve(rows.size());
   for (RowId row : rows) result.hits.push_back({row, 0});
   if (options_.explain) {
-    result.stats.rows_visited = rows.size();
-    result.stats.plan = "scroll in row order";
+    result.stats.rows_visited = node.field < 0 ? rows.size() : mask.allowed_count;
+    result.stats.plan =
+        node.field < 0
+            ? "scroll in row order"
+            : absl::StrCat("by ", all.order_by, all.descending ? " descending" : " ascending");
   }
+  return absl::OkStatus();
+}
+
+absl::Status Executor::RunRerank(const Plan& plan, const PlannedNode& node,
+                                 const RerankNode& rerank, NodeResult& result) {
+  absl::StatusOr<NodeResult> child = RunNode(plan, node.children[0]);
+  if (!child.ok()) return child.status();
+  absl::StatusOr<std::vector<RankedRow>> hits =
+      Rerank(rerank, node, {.reader = reader_, .schema = schema_, .cancel = cancel_}, child->hits,
+             options_.explain ? &result.stats : nullptr);
+  if (!hits.ok()) return hits.status();
+  result.hits = *std::move(hits);
+  result.cut = result.hits.size() > node.limit;
+  if (result.cut) result.hits.resize(node.limit);
+  if (options_.explain) result.children.push_back(*std::move(child));
   return absl::OkStatus();
 }
 

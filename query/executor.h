@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "index/cancel.h"
 #include "index/index_reader.h"
+#include "query/mask_cache.h"
 #include "query/planner.h"
 #include "query/ranked_row.h"
 #include "query/score_scale.h"
@@ -19,7 +20,7 @@ namespace vouch {
 
 // What one node of the plan gave.
 struct NodeResult {
-  std::vector<RankedRow> hits;  // in total order; scrolls in row order
+  std::vector<RankedRow> hits;  // in total order; those of `all` and mmr in an order of their own
   bool cut = false;             // the leaf or fusion had, or may have had, more hits than its limit
   std::vector<float>
       vector;  // what feedback made of a dense leaf's vector; empty where there was none
@@ -51,6 +52,7 @@ class Executor {
   struct Options {
     bool explain = false;
     RowId scroll_after = kNoRow;  // a scroll at the root goes on after this row
+    MaskCache* masks = nullptr;   // of other requests of the principal over the reader; may be null
   };
   Executor(const IndexReader& reader, const CollectionSchema& schema, const Principal& principal,
            const CancelToken& cancel, PayloadReader payloads, Options options)
@@ -61,6 +63,11 @@ class Executor {
         payloads_(std::move(payloads)),
         options_(options) {}
 
+  // One node of the plan, or a copy of one with another limit or query, with all below it.
+  absl::StatusOr<NodeResult> RunAlone(const Plan& plan, const PlannedNode& node) {
+    return RunNode(plan, node);
+  }
+  const CancelToken& cancel() const { return cancel_; }
   absl::StatusOr<NodeResult> Run(const Plan& plan);
   // The mask of the plan's filter `index`; made where it was not yet.
   absl::StatusOr<const RowMask*> MaskOf(const Plan& plan, size_t index);
@@ -79,7 +86,14 @@ class Executor {
                         const RowMask& mask, NodeResult& result);
   absl::Status RunTerms(const PlannedNode& node, std::span<const WeightedTerm> terms, size_t limit,
                         const RowMask& mask, NodeResult& result);
-  absl::Status RunAll(const PlannedNode& node, const RowMask& mask, NodeResult& result);
+  absl::Status RunText(const TextLeaf& leaf, const PlannedNode& node, const RowMask& mask,
+                       NodeResult& result);
+  absl::Status RunRecommend(const RecommendLeaf& leaf, const PlannedNode& node, const RowMask& mask,
+                            NodeResult& result);
+  absl::Status RunAll(const AllLeaf& all, const PlannedNode& node, const RowMask& mask,
+                      NodeResult& result);
+  absl::Status RunRerank(const Plan& plan, const PlannedNode& node, const RerankNode& rerank,
+                         NodeResult& result);
 
   // The leaf's search by what feedback makes of its query, from the first of `hits`.
   absl::Status RunRm3(const PlannedNode& node, const Rm3& rm3, std::span<const RankedRow> hits,

@@ -5,25 +5,29 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "index/dense/kernels.h"
 #include "query/executor.h"
 #include "query/feedback.h"
 #include "query/fuse.h"
 #include "query/node_timer.h"
 #include "query/reliability.h"
+#include "query/vector_scorer.h"
 
 namespace vouch {
 namespace {
 
-// What a child's scores cannot fall below.
+// What a child's scores cannot fall below; unset where nothing bounds them.
 std::optional<double> LowestScore(const PlannedNode& node, const CollectionSchema& schema) {
-  if (std::holds_alternative<DenseLeaf>(node.node->node)) {
-    if (schema.dense[node.field].metric == Metric::kCosine) return -1;
+  const auto& kind = node.node->node;
+  if (std::holds_alternative<DenseLeaf>(kind)) {
+    if (schema.dense[static_cast<size_t>(node.field)].metric == Metric::kCosine) return -1;
     return std::nullopt;
   }
-  const auto* fuse = std::get_if<FuseNode>(&node.node->node);
-  if (fuse != nullptr && fuse->method == FusionMethod::kDbsf) return std::nullopt;
-  return 0;
+  if (const auto* fuse = std::get_if<FuseNode>(&kind)) {
+    if (fuse->method == FusionMethod::kDbsf) return std::nullopt;
+    return 0;
+  }
+  if (std::holds_alternative<TextLeaf>(kind) || std::holds_alternative<AllLeaf>(kind)) return 0;
+  return std::nullopt;
 }
 
 // Whether the leg's vector can be searched for.
@@ -120,12 +124,18 @@ absl::StatusOr<double> Executor::ReliabilityWeight(const Plan& plan, const Plann
   if (!mask.ok()) return mask.status();
   const std::vector<float>& vector =
       ran.vector.empty() ? std::get<DenseLeaf>(node.node->node).vector : ran.vector;
-  const absl::StatusOr<std::vector<float>> sample = reader_.SampleScores(
-      {.field = node.field, .vector = vector}, ReliabilityLimits::kSampleRows, **mask);
-  if (!sample.ok()) return sample.status();
-  const Reliability found = EstimateReliability(ran.hits, *sample, (*mask)->allowed_count);
+  const DenseField& field = schema_.dense[static_cast<size_t>(node.field)];
+  const std::vector<float> prepared = PreparedVector(field, vector);
+  VectorScorer scorer(reader_, schema_, node.field);
+  std::vector<float> sample;
+  for (RowId row : reader_.SampleRows(**mask, ReliabilityLimits::kSampleRows)) {
+    const absl::StatusOr<std::optional<float>> score = scorer.Score(prepared, row);
+    if (!score.ok()) return score.status();
+    if (score->has_value()) sample.push_back(**score);
+  }
+  const Reliability found = EstimateReliability(ran.hits, sample, (*mask)->allowed_count);
   if (options_.explain) {
-    ran.stats.distances += sample->size();
+    ran.stats.distances += sample.size();
     absl::StrAppendFormat(&ran.stats.plan,
                           ", reliability %.3f (first hits %.2f deviations high, %.2f by chance)",
                           found.weight, found.height, found.chance);
@@ -196,20 +206,20 @@ absl::Status Executor::RunRm3(const PlannedNode& node, const Rm3& rm3,
 absl::Status Executor::RunRocchio(const PlannedNode& node, const Rocchio& rocchio,
                                   std::span<const RankedRow> hits, const RowMask& mask,
                                   NodeResult& result) {
-  const Metric metric = schema_.dense[node.field].metric;
-  std::vector<float> query = std::get<DenseLeaf>(node.node->node).vector;
-  // Validated: under cosine the vector is not zero. One whose length overflows stays as it is, and
-  // is refused below.
-  if (metric == Metric::kCosine) static_cast<void>(NormalizeVector(query));
-  std::vector<std::span<const float>> documents;
+  const DenseField& field = schema_.dense[static_cast<size_t>(node.field)];
+  std::vector<float> query = PreparedVector(field, std::get<DenseLeaf>(node.node->node).vector);
+  std::vector<std::vector<float>> vectors;
+  std::vector<float> vector(field.dim);
   for (const RankedRow& hit : hits) {
-    if (documents.size() == rocchio.documents) break;
+    if (vectors.size() == rocchio.documents) break;
     if (!reader_.IsAllowed(hit.row, mask)) continue;
-    const std::span<const float> vector = reader_.VectorOf(node.field, hit.row);
-    if (!vector.empty()) documents.push_back(vector);
+    const absl::StatusOr<bool> there = reader_.ReadVector(node.field, hit.row, vector);
+    if (!there.ok()) return there.status();
+    if (*there) vectors.push_back(vector);
   }
+  const std::vector<std::span<const float>> documents(vectors.begin(), vectors.end());
   result.vector = ExpandByRocchio(query, documents, rocchio);
-  if (!IsUsable(result.vector, metric)) result.vector = std::move(query);
+  if (!IsUsable(result.vector, field.metric)) result.vector = std::move(query);
   if (absl::Status status = RunDense(node, result.vector, node.limit, mask, result); !status.ok()) {
     return status;
   }

@@ -62,6 +62,12 @@ absl::Status FetchHits(const Store& store, const CollectionInfo& info, const Pro
       if (record.vectors[field].empty()) continue;
       hits[i].vectors.emplace(info.schema.dense[field].name, std::move(record.vectors[field]));
     }
+    for (size_t field = 0; field < record.sparse.size() && field < info.schema.sparse.size();
+         ++field) {
+      if (record.sparse[field].empty()) continue;
+      hits[i].sparse_vectors.emplace(info.schema.sparse[field].name,
+                                     std::move(record.sparse[field]));
+    }
   }
   return absl::OkStatus();
 }

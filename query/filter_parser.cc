@@ -4,12 +4,14 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <memory>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "index/payload/quoted.h"
+#include "index/payload/text_place.h"
 #include "storage/utf8.h"
 
 namespace vouch {
@@ -128,49 +130,14 @@ class FilterLexer {
 
 bool IsContinuation(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
 
-size_t CountCodePoints(std::string_view text) {
-  return static_cast<size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return !IsContinuation(c); }));
-}
-
-// "at column 12" and, below it, the line with a caret under the place. Long lines are cut around
-// it.
-struct Place {
-  std::string where;
-  std::string picture;
-};
-
-Place FindPlace(std::string_view text, size_t offset) {
-  constexpr size_t kWindowBytes = 60;
-  const size_t newline = offset == 0 ? std::string_view::npos : text.rfind('\n', offset - 1);
-  const size_t begin = newline == std::string_view::npos ? 0 : newline + 1;
-  const size_t end = std::min(text.find('\n', offset), text.size());
-  const auto line_number = std::count(text.begin(), text.begin() + begin, '\n') + 1;
-  const size_t column = CountCodePoints(text.substr(begin, offset - begin)) + 1;
-
-  size_t from = offset - begin > kWindowBytes ? offset - kWindowBytes : begin;
-  while (from > begin && IsContinuation(text[from])) --from;
-  size_t to = end - offset > kWindowBytes ? offset + kWindowBytes : end;
-  while (to < end && IsContinuation(text[to])) ++to;
-  std::string line(text.substr(from, to - from));
-  for (char& c : line) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
-  }
-  const std::string before = from > begin ? "…" : "";
-  const std::string after = to < end ? "…" : "";
-  const size_t indent = CountCodePoints(text.substr(from, offset - from)) + (from > begin ? 1 : 0);
-  Place place;
-  place.where = line_number == 1 ? absl::StrCat("at column ", column)
-                                 : absl::StrCat("at line ", line_number, ", column ", column);
-  place.picture = absl::StrCat("  ", before, line, after, "\n  ", std::string(indent, ' '), "^");
-  return place;
-}
-
 // Recursive descent over the grammar of filter_parser.h. Every parse function answers false after
 // an error, which is kept.
 class FilterParser {
  public:
-  explicit FilterParser(std::string_view text) : text_(text), lexer_(text) { Advance(); }
+  explicit FilterParser(std::string_view text)
+      : source_(std::make_shared<const std::string>(text)), text_(*source_), lexer_(text_) {
+    Advance();
+  }
 
   absl::StatusOr<Filter> Run() {
     Node node;
@@ -197,7 +164,7 @@ class FilterParser {
   }
 
   bool Fail(size_t offset, const std::string& problem) {
-    const Place place = FindPlace(text_, offset);
+    const TextPlace place = FindTextPlace(text_, offset);
     error_ = absl::InvalidArgumentError(
         absl::StrCat("filter: ", problem, " ", place.where, "\n", place.picture));
     return false;
@@ -299,20 +266,21 @@ class FilterParser {
     if (!quoted && token_.kind != TokenKind::kPath) return Expected("a condition");
     if (token_.text.empty()) return Fail(token_.offset, "a path is empty");
     const std::string path = std::exchange(token_.text, {});
+    const FilterOrigin origin{.text = source_, .path = static_cast<uint32_t>(token_.offset)};
     Advance();
     if (path == "id" && !quoted) return ParseIdPredicate(node);
 
     const size_t offset = token_.offset;
     if (IsWord("exists")) {
       Advance();
-      node->filter = {.op = FilterOp::kExists, .path = path};
+      node->filter = {.op = FilterOp::kExists, .path = path, .origin = origin};
       return true;
     }
     const bool negated = IsWord("not");
     if (negated) Advance();
     if (IsWord("in")) {
-      Node in{.filter = {.op = FilterOp::kIn, .path = path}};
-      if (!ParseList(false, &in.filter.values)) return false;
+      Node in{.filter = {.op = FilterOp::kIn, .path = path, .origin = origin}};
+      if (!ParseList(false, &in.filter)) return false;
       if (negated) return Negate(std::move(in), offset, node);
       *node = std::move(in);
       return true;
@@ -320,11 +288,11 @@ class FilterParser {
     if (negated) return Expected("'in'");
     FilterOp op = FilterOp::kEq;
     if (!ReadComparison(&op)) {
-      node->filter = {.op = FilterOp::kEq, .path = path, .values = {true}};
+      node->filter = {.op = FilterOp::kEq, .path = path, .values = {true}, .origin = origin};
       return true;
     }
-    node->filter = {.op = op, .path = path};
-    return ParseLiteral(false, &node->filter.values);
+    node->filter = {.op = op, .path = path, .origin = origin};
+    return ParseLiteral(false, &node->filter);
   }
 
   bool ParseIdPredicate(Node* node) {
@@ -333,7 +301,7 @@ class FilterParser {
     bool negated = IsWord("not");
     if (negated) Advance();
     if (IsWord("in")) {
-      if (!ParseList(true, &node->filter.values)) return false;
+      if (!ParseList(true, &node->filter)) return false;
     } else {
       FilterOp op = FilterOp::kEq;
       const FilterToken comparison = token_;
@@ -344,7 +312,7 @@ class FilterParser {
         return Expected(negated ? "'in'" : "'=', '!=', 'in' or 'not in' after id");
       }
       negated = op == FilterOp::kNe;
-      if (!ParseLiteral(true, &node->filter.values)) return false;
+      if (!ParseLiteral(true, &node->filter)) return false;
     }
     if (!negated) return true;
     return Negate(std::exchange(*node, Node()), offset, node);
@@ -369,7 +337,7 @@ class FilterParser {
   }
 
   // "in" stands at the token.
-  bool ParseList(bool ids, std::vector<FilterValue>* values) {
+  bool ParseList(bool ids, Filter* filter) {
     Advance();
     if (!IsSymbol("(")) return Expected("'('");
     Advance();
@@ -378,7 +346,7 @@ class FilterParser {
       return true;
     }
     while (true) {
-      if (!ParseLiteral(ids, values)) return false;
+      if (!ParseLiteral(ids, filter)) return false;
       if (IsSymbol(")")) break;
       if (!IsSymbol(",")) return Expected("',' or ')'");
       Advance();
@@ -387,7 +355,8 @@ class FilterParser {
     return true;
   }
 
-  bool ParseLiteral(bool id, std::vector<FilterValue>* values) {
+  bool ParseLiteral(bool id, Filter* filter) {
+    std::vector<FilterValue>* const values = &filter->values;
     if (values->size() >= FilterLimits::kMaxValues) {
       return Fail(token_.offset,
                   absl::StrCat("more than ", FilterLimits::kMaxValues, " values in a list"));
@@ -402,6 +371,7 @@ class FilterParser {
       return Expected(id ? "a point id (a number or a text)"
                          : "a value (a number, a text in quotes, true or false)");
     }
+    filter->origin.values.push_back(static_cast<uint32_t>(token_.offset));
     Advance();
     return true;
   }
@@ -439,7 +409,8 @@ class FilterParser {
     return true;
   }
 
-  std::string_view text_;
+  const std::shared_ptr<const std::string> source_;  // kept by the filter, for errors found later
+  const std::string_view text_;
   FilterLexer lexer_;
   FilterToken token_;
   absl::Status error_;

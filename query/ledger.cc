@@ -6,6 +6,8 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
+#include "query/plan_description.h"
+#include "query/rerank.h"
 
 namespace vouch {
 namespace {
@@ -78,23 +80,57 @@ absl::Status Ledger::AddStep(const PlannedNode& node, const NodeResult& result,
 }
 
 absl::Status Ledger::ExplainHits(std::span<PointHit> hits) {
-  return ExplainNode(plan_.root, result_, NodeLabel(plan_.root, schema_), /*root=*/true, hits);
+  return ExplainNode(plan_.root, result_, NodeLabel(plan_.root, schema_), nullptr, hits);
 }
 
-absl::StatusOr<std::vector<TermContribution>> Ledger::ExplainTerms(const PlannedNode& node,
-                                                                   const NodeResult& result,
-                                                                   RowId row) {
-  absl::StatusOr<const RowMask*> mask = executor_.MaskOf(plan_, node.mask);
-  if (!mask.ok()) return mask.status();
-  if (!result.terms.empty()) return reader_.ExplainTerms(node.field, result.terms, row, **mask);
-  return reader_.ExplainText(node.field, std::get<TextLeaf>(node.node->node).text, row, **mask);
+absl::Status Ledger::ExplainLeaf(const PlannedNode& node, const NodeResult& result, RowId row,
+                                 NodeScore& score) {
+  if (const auto* text = std::get_if<TextLeaf>(&node.node->node)) {
+    absl::StatusOr<const RowMask*> mask = executor_.MaskOf(plan_, node.mask);
+    if (!mask.ok()) return mask.status();
+    absl::StatusOr<std::vector<TermContribution>> terms =
+        result.terms.empty() ? reader_.ExplainText(node.field, text->text, row, **mask)
+                             : reader_.ExplainTerms(node.field, result.terms, row, **mask);
+    if (!terms.ok()) return terms.status();
+    score.terms = *std::move(terms);
+  } else if (const auto* sparse = std::get_if<SparseLeaf>(&node.node->node)) {
+    absl::StatusOr<std::vector<SparseContribution>> terms =
+        reader_.ExplainSparse(node.field, sparse->vector, row);
+    if (!terms.ok()) return terms.status();
+    score.sparse_terms = *std::move(terms);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Ledger::AddNotes(const RerankNode& rerank, const PlannedNode& node,
+                              const NodeResult& result, std::span<PointHit> hits) const {
+  absl::flat_hash_map<uint64_t, size_t> place_of;  // of the page's rows in the reranking's list
+  for (const PointHit& hit : hits) place_of.emplace(hit.row.value, result.hits.size());
+  size_t needed = 0;
+  for (size_t i = 0; i < result.hits.size(); ++i) {
+    const auto place = place_of.find(result.hits[i].row.value);
+    if (place == place_of.end()) continue;
+    place->second = i;
+    needed = i + 1;
+  }
+  absl::StatusOr<std::vector<std::string>> notes = RerankNotes(
+      rerank, node, {.reader = reader_, .schema = schema_, .cancel = executor_.cancel()},
+      result.children[0].hits, std::span(result.hits).first(needed));
+  if (!notes.ok()) return notes.status();
+  for (PointHit& hit : hits) {
+    const size_t place = place_of[hit.row.value];
+    if (place < needed) hit.explanation.back().note = (*notes)[place];
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Ledger::ExplainNode(const PlannedNode& node, const NodeResult& result,
-                                 const std::string& path, bool root, std::span<PointHit> hits) {
+                                 const std::string& path, const PlannedNode* parent,
+                                 std::span<PointHit> hits) {
   absl::flat_hash_map<uint64_t, size_t> position_of;
   position_of.reserve(result.hits.size());
   for (size_t i = 0; i < result.hits.size(); ++i) position_of.emplace(result.hits[i].row.value, i);
+  const bool fused = parent != nullptr && std::holds_alternative<FuseNode>(parent->node->node);
   for (PointHit& hit : hits) {
     const auto found = position_of.find(hit.row.value);
     if (found == position_of.end()) continue;
@@ -103,20 +139,22 @@ absl::Status Ledger::ExplainNode(const PlannedNode& node, const NodeResult& resu
     NodeScore score{.node = path,
                     .rank = static_cast<uint32_t>(rank),
                     .score = own,
-                    .normalized = root ? own : result.scale.Value(own, rank),
+                    .normalized = fused ? result.scale.Value(own, rank) : own,
                     .weight = result.weight,
-                    .contribution = root ? own : result.scale.Share(result.weight, own, rank),
+                    .contribution = parent == nullptr ? own : 0,
                     .terms = {}};
-    if (std::holds_alternative<TextLeaf>(node.node->node)) {
-      absl::StatusOr<std::vector<TermContribution>> terms = ExplainTerms(node, result, hit.row);
-      if (!terms.ok()) return terms.status();
-      score.terms = *std::move(terms);
+    if (fused) score.contribution = result.scale.Share(result.weight, own, rank);
+    if (absl::Status status = ExplainLeaf(node, result, hit.row, score); !status.ok()) {
+      return status;
     }
     hit.explanation.push_back(std::move(score));
   }
+  if (const auto* rerank = std::get_if<RerankNode>(&node.node->node)) {
+    if (absl::Status status = AddNotes(*rerank, node, result, hits); !status.ok()) return status;
+  }
   for (size_t i = 0; i < node.children.size(); ++i) {
     absl::Status status = ExplainNode(node.children[i], result.children[i],
-                                      ChildPath(path, node, i, schema_), /*root=*/false, hits);
+                                      ChildPath(path, node, i, schema_), &node, hits);
     if (!status.ok()) return status;
   }
   return absl::OkStatus();

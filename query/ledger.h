@@ -27,11 +27,16 @@ class Ledger {
  private:
   absl::Status AddStep(const PlannedNode& node, const NodeResult& result, const std::string& path,
                        std::vector<PlanStep>& steps) const;
+  // Notes of a reranking, to the entries that it has just made.
+  absl::Status AddNotes(const RerankNode& rerank, const PlannedNode& node, const NodeResult& result,
+                        std::span<PointHit> hits) const;
+  // `parent` is null for the root.
   absl::Status ExplainNode(const PlannedNode& node, const NodeResult& result,
-                           const std::string& path, bool root, std::span<PointHit> hits);
-  // What each term gave to a row's score in a text leaf.
-  absl::StatusOr<std::vector<TermContribution>> ExplainTerms(const PlannedNode& node,
-                                                             const NodeResult& result, RowId row);
+                           const std::string& path, const PlannedNode* parent,
+                           std::span<PointHit> hits);
+  // What each term or index gave to a row's score in a text or sparse leaf.
+  absl::Status ExplainLeaf(const PlannedNode& node, const NodeResult& result, RowId row,
+                           NodeScore& score);
 
   const IndexReader& reader_;
   const CollectionSchema& schema_;

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "query/formula.h"
 
 namespace vouch {
 namespace {
@@ -52,6 +53,14 @@ class Planner {
       planned.field = ResolveDenseField(schema_, dense->field).value_or(-1);
     } else if (const auto* text = std::get_if<TextLeaf>(&node.node)) {
       planned.field = ResolveTextField(schema_, text->field).value_or(-1);
+    } else if (const auto* rerank = std::get_if<RerankNode>(&node.node)) {
+      VisitRerank(*rerank, planned);
+    } else if (const auto* recommend = std::get_if<RecommendLeaf>(&node.node)) {
+      planned.field = ResolveDenseField(schema_, recommend->field).value_or(-1);
+    } else if (const auto* all = std::get_if<AllLeaf>(&node.node)) {
+      planned.field = schema_.FindPayload(all->order_by);
+    } else if (const auto* sparse = std::get_if<SparseLeaf>(&node.node)) {
+      planned.field = ResolveSparseField(schema_, sparse->field).value_or(-1);
     } else if (const auto* fuse = std::get_if<FuseNode>(&node.node)) {
       planned.children.resize(fuse->children.size());
       for (size_t i = 0; i < fuse->children.size(); ++i) {
@@ -76,6 +85,23 @@ class Planner {
       leg.expands = static_cast<int>(i);
       planned.children.push_back(std::move(leg));
     }
+  }
+
+  void VisitRerank(const RerankNode& rerank, PlannedNode& planned) {
+    size_t candidates = fused_limit_;
+    if (const auto* exact = std::get_if<ExactRerank>(&rerank.method)) {
+      planned.field = ResolveDenseField(schema_, exact->field).value_or(-1);
+    } else if (const auto* mmr = std::get_if<MmrRerank>(&rerank.method)) {
+      planned.field = ResolveDenseField(schema_, mmr->field).value_or(-1);
+      candidates = std::min<size_t>(candidates, QueryLimits::kMaxMmrCandidates);
+    } else if (absl::StatusOr<Formula> formula =
+                   Formula::Parse(std::get<FormulaRerank>(rerank.method).formula, schema_);
+               formula.ok()) {
+      planned.formula = std::make_shared<const Formula>(*std::move(formula));
+    }
+    const QueryNode& child = rerank.children[0];
+    planned.children.resize(1);
+    Visit(child, child.limit != 0 ? child.limit : candidates, planned.mask, planned.children[0]);
   }
 
   size_t MaskFor(const Filter* above, const Filter& own) {
@@ -110,30 +136,15 @@ double WeightOfChild(const FuseNode& fuse, const PlannedNode& node, size_t child
   return weight * (text ? fuse.feedback->text_weight : fuse.feedback->dense_weight);
 }
 
-std::string NodeLabel(const PlannedNode& node, const CollectionSchema& schema) {
-  std::string label(NodeKind(*node.node));
-  if (std::holds_alternative<DenseLeaf>(node.node->node)) {
-    absl::StrAppend(&label, "(", schema.dense[node.field].name, ")");
-  } else if (std::holds_alternative<TextLeaf>(node.node->node)) {
-    absl::StrAppend(&label, "(", schema.text[node.field].name, ")");
-  }
-  return label;
-}
-
-std::string ChildPath(const std::string& path, const PlannedNode& node, size_t child,
-                      const CollectionSchema& schema) {
-  const PlannedNode& at = node.children[child];
-  const bool added = at.expands >= 0;
-  return absl::StrCat(path, added ? ".feedback[" : "[",
-                      added ? at.expands : static_cast<int>(child), "].", NodeLabel(at, schema));
-}
-
 std::string_view NodeKind(const QueryNode& node) {
   struct Kind {
     std::string_view operator()(const AllLeaf&) const { return "all"; }
     std::string_view operator()(const DenseLeaf&) const { return "dense"; }
     std::string_view operator()(const TextLeaf&) const { return "text"; }
     std::string_view operator()(const FuseNode&) const { return "fuse"; }
+    std::string_view operator()(const RecommendLeaf&) const { return "recommend"; }
+    std::string_view operator()(const RerankNode&) const { return "rerank"; }
+    std::string_view operator()(const SparseLeaf&) const { return "sparse"; }
   };
   return std::visit(Kind(), node.node);
 }
@@ -144,6 +155,22 @@ absl::StatusOr<int> ResolveDenseField(const CollectionSchema& schema, std::strin
 
 absl::StatusOr<int> ResolveTextField(const CollectionSchema& schema, std::string_view name) {
   return ResolveField(schema.text, "text", name);
+}
+
+absl::StatusOr<int> ResolvePayloadField(const CollectionSchema& schema, std::string_view path) {
+  const int field = schema.FindPayload(path);
+  if (field >= 0) return field;
+  std::string known;
+  for (const PayloadField& declared : schema.payload) {
+    absl::StrAppend(&known, known.empty() ? "" : ", ", "'", declared.path, "'");
+  }
+  return absl::InvalidArgumentError(absl::StrCat("unknown payload field '", std::string(path),
+                                                 "'; there ",
+                                                 known.empty() ? "are none" : "are " + known));
+}
+
+absl::StatusOr<int> ResolveSparseField(const CollectionSchema& schema, std::string_view name) {
+  return ResolveField(schema.sparse, "sparse", name);
 }
 
 Plan PlanQuery(const SearchRequest& request, const CollectionSchema& schema, PlanDepth depth) {

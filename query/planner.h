@@ -12,12 +12,17 @@
 
 namespace vouch {
 
+class Formula;
+struct Examples;
+
 // A node of the query with the planner's choices. Borrows the query.
 struct PlannedNode {
   const QueryNode* node = nullptr;
   size_t limit = 0;  // hits that it gives to its parent
   size_t mask = 0;   // which of Plan::filters it searches under
-  int field = -1;    // ordinal of a dense or text leaf's field in the schema
+  int field = -1;    // ordinal of the node's field in the schema, among those of its kind; -1: none
+  std::shared_ptr<const Examples> examples;  // of a recommend leaf, once ExampleResolver found them
+  std::shared_ptr<const Formula> formula;    // of a formula reranking
   // Of a fusion: its children, then the legs that its feedback adds.
   std::vector<PlannedNode> children;
   // Of a leg that feedback adds: the child whose leaf it searches again, by what feedback makes of
@@ -49,17 +54,13 @@ Plan PlanQuery(const SearchRequest& request, const CollectionSchema& schema, Pla
 // The ordinal of a field; an empty name takes the only one. INVALID_ARGUMENT lists those there are.
 absl::StatusOr<int> ResolveDenseField(const CollectionSchema& schema, std::string_view name);
 absl::StatusOr<int> ResolveTextField(const CollectionSchema& schema, std::string_view name);
+absl::StatusOr<int> ResolvePayloadField(const CollectionSchema& schema, std::string_view path);
+absl::StatusOr<int> ResolveSparseField(const CollectionSchema& schema, std::string_view name);
 
 // What the weight of a fusion's child is, legs of feedback included, before reliability.
 double WeightOfChild(const FuseNode& fuse, const PlannedNode& node, size_t child);
 
-// "fuse", "fuse[0].dense(embedding)", "fuse.feedback[0].dense(embedding)": the names of the root,
-// and of a node's children.
-std::string NodeLabel(const PlannedNode& node, const CollectionSchema& schema);
-std::string ChildPath(const std::string& path, const PlannedNode& node, size_t child,
-                      const CollectionSchema& schema);
-
-// "dense", "text", "all", "fuse".
+// "dense", "text", "all", "fuse", "sparse", "recommend", "rerank".
 std::string_view NodeKind(const QueryNode& node);
 
 }  // namespace vouch

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "index/payload/payload_columns.h"
+#include "query/formula.h"
 #include "query/planner.h"
 
 namespace vouch {
@@ -45,35 +46,60 @@ class Validator {
     if (const auto* dense = std::get_if<DenseLeaf>(&node.node)) return CheckDense(*dense, path);
     if (const auto* text = std::get_if<TextLeaf>(&node.node)) return CheckText(*text, path);
     if (const auto* fuse = std::get_if<FuseNode>(&node.node)) return CheckFuse(*fuse, path, depth);
+    if (const auto* all = std::get_if<AllLeaf>(&node.node)) return CheckAll(*all, path);
+    if (const auto* rerank = std::get_if<RerankNode>(&node.node)) {
+      return CheckRerank(*rerank, path, depth);
+    }
+    if (const auto* recommend = std::get_if<RecommendLeaf>(&node.node)) {
+      return CheckRecommend(*recommend, path);
+    }
+    if (const auto* sparse = std::get_if<SparseLeaf>(&node.node)) return CheckSparse(*sparse, path);
     return absl::OkStatus();
   }
 
  private:
+  absl::Status CheckAll(const AllLeaf& leaf, const std::string& path) const {
+    if (leaf.order_by.empty() && leaf.descending) {
+      return Invalid(path, "descending goes with order_by");
+    }
+    if (leaf.order_by.empty()) return absl::OkStatus();
+    const absl::StatusOr<int> field = ResolvePayloadField(schema_, leaf.order_by);
+    return field.ok() ? absl::OkStatus()
+                      : Invalid(path, absl::StrCat("order_by: ", field.status().message()));
+  }
+
   absl::Status CheckDense(const DenseLeaf& leaf, const std::string& path) const {
     const absl::StatusOr<int> ordinal = ResolveDenseField(schema_, leaf.field);
     if (!ordinal.ok()) return Invalid(path, std::string(ordinal.status().message()));
     const DenseField& field = schema_.dense[*ordinal];
-    if (leaf.vector.size() != field.dim) {
-      return Invalid(path, absl::StrCat("the vector has ", leaf.vector.size(),
-                                        " dimensions, field '", field.name, "' has ", field.dim));
+    if (absl::Status status = CheckVector(leaf.vector, field, path); !status.ok()) return status;
+    absl::Status status = CheckEfSearch(leaf.ef_search, path);
+    return status.ok() && leaf.feedback ? CheckFeedback(*leaf.feedback, path) : status;
+  }
+
+  static absl::Status CheckVector(const std::vector<float>& vector, const DenseField& field,
+                                  const std::string& path) {
+    if (vector.size() != field.dim) {
+      return Invalid(path, absl::StrCat("the vector has ", vector.size(), " dimensions, field '",
+                                        field.name, "' has ", field.dim));
     }
     bool zero = true;
-    for (size_t i = 0; i < leaf.vector.size(); ++i) {
-      if (!std::isfinite(leaf.vector[i])) {
+    for (size_t i = 0; i < vector.size(); ++i) {
+      if (!std::isfinite(vector[i])) {
         return Invalid(path, absl::StrCat("the vector's value at position ", i, " is ",
-                                          std::isnan(leaf.vector[i]) ? "NaN" : "infinite"));
+                                          std::isnan(vector[i]) ? "NaN" : "infinite"));
       }
-      zero = zero && leaf.vector[i] == 0;
+      zero = zero && vector[i] == 0;
     }
     if (zero && field.metric == Metric::kCosine) {
       return Invalid(path, absl::StrCat("a zero vector has no direction, and field '", field.name,
                                         "' is compared by cosine"));
     }
-    if (leaf.ef_search < 0 || leaf.ef_search > kMaxEfSearch) {
-      return Invalid(path,
-                     absl::StrCat("ef_search ", leaf.ef_search, " is not in 0 … ", kMaxEfSearch));
-    }
-    return leaf.feedback ? CheckFeedback(*leaf.feedback, path) : absl::OkStatus();
+    return absl::OkStatus();
+  }
+  static absl::Status CheckEfSearch(int ef_search, const std::string& path) {
+    if (ef_search >= 0 && ef_search <= kMaxEfSearch) return absl::OkStatus();
+    return Invalid(path, absl::StrCat("ef_search ", ef_search, " is not in 0 … ", kMaxEfSearch));
   }
 
   static absl::Status CheckDocuments(uint32_t documents, const std::string& path) {
@@ -107,6 +133,64 @@ class Validator {
     return CheckDocuments(rocchio.documents, path);
   }
 
+  absl::Status CheckRecommend(const RecommendLeaf& leaf, const std::string& path) const {
+    const absl::StatusOr<int> ordinal = ResolveDenseField(schema_, leaf.field);
+    if (!ordinal.ok()) return Invalid(path, std::string(ordinal.status().message()));
+    const size_t examples = leaf.positive.size() + leaf.negative.size();
+    if (examples > QueryLimits::kMaxExamples) {
+      return Invalid(path, absl::StrCat(examples, " examples, over ", QueryLimits::kMaxExamples));
+    }
+    if (examples == 0) return Invalid(path, "it needs examples, positive or negative");
+    if (leaf.strategy == RecommendStrategy::kAverageVector && leaf.positive.empty()) {
+      return Invalid(path, "average_vector needs a positive example; best_score does without");
+    }
+    for (const auto& [name, list] :
+         {std::pair("positive", &leaf.positive), std::pair("negative", &leaf.negative)}) {
+      for (size_t i = 0; i < list->size(); ++i) {
+        const auto* vector = std::get_if<std::vector<float>>(&(*list)[i]);
+        if (vector == nullptr) continue;
+        absl::Status status = CheckVector(*vector, schema_.dense[*ordinal],
+                                          absl::StrCat(path, ": ", name, "[", i, "]"));
+        if (!status.ok()) return status;
+      }
+    }
+    return CheckEfSearch(leaf.ef_search, path);
+  }
+
+  absl::Status CheckRerank(const RerankNode& rerank, const std::string& path, uint32_t depth) {
+    if (rerank.children.size() != 1) {
+      return Invalid(path, absl::StrCat("a reranking has one child, not ", rerank.children.size(),
+                                        "; fuse several first"));
+    }
+    absl::Status status;
+    if (const auto* exact = std::get_if<ExactRerank>(&rerank.method)) {
+      status = CheckFieldAndVector(exact->field, exact->vector, path);
+    } else if (const auto* mmr = std::get_if<MmrRerank>(&rerank.method)) {
+      status = CheckFieldAndVector(mmr->field, mmr->vector, path);
+      if (status.ok() && !(mmr->lambda >= 0 && mmr->lambda <= 1)) {
+        return Invalid(path, absl::StrCat("lambda ", mmr->lambda, " is not in 0 … 1"));
+      }
+      if (status.ok() && rerank.children[0].limit > QueryLimits::kMaxMmrCandidates) {
+        return Invalid(path,
+                       absl::StrCat("its child's limit ", rerank.children[0].limit, " is over ",
+                                    QueryLimits::kMaxMmrCandidates, ", the most that mmr takes"));
+      }
+    } else {
+      const auto& formula = std::get<FormulaRerank>(rerank.method);
+      const absl::StatusOr<Formula> parsed = Formula::Parse(formula.formula, schema_);
+      if (!parsed.ok()) return Invalid(path, absl::StrCat("formula: ", parsed.status().message()));
+      if (!std::isfinite(formula.missing)) return Invalid(path, "missing is not a finite number");
+    }
+    if (!status.ok()) return status;
+    return Check(rerank.children[0], absl::StrCat(path, "[0]."), depth + 1);
+  }
+  absl::Status CheckFieldAndVector(const std::string& name, const std::vector<float>& vector,
+                                   const std::string& path) const {
+    const absl::StatusOr<int> ordinal = ResolveDenseField(schema_, name);
+    if (!ordinal.ok()) return Invalid(path, std::string(ordinal.status().message()));
+    return CheckVector(vector, schema_.dense[*ordinal], path);
+  }
+
   absl::Status CheckText(const TextLeaf& leaf, const std::string& path) const {
     const absl::StatusOr<int> ordinal = ResolveTextField(schema_, leaf.field);
     if (!ordinal.ok()) return Invalid(path, std::string(ordinal.status().message()));
@@ -131,6 +215,13 @@ class Validator {
       if (absl::Status status = CheckFeedback(*feedback.text, path); !status.ok()) return status;
     }
     return feedback.dense ? CheckFeedback(*feedback.dense, path) : absl::OkStatus();
+  }
+
+  absl::Status CheckSparse(const SparseLeaf& leaf, const std::string& path) const {
+    const absl::StatusOr<int> ordinal = ResolveSparseField(schema_, leaf.field);
+    if (!ordinal.ok()) return Invalid(path, std::string(ordinal.status().message()));
+    const absl::Status vector = CheckSparseVector(leaf.vector, QueryLimits::kMaxSparseEntries);
+    return vector.ok() ? vector : Invalid(path, std::string(vector.message()));
   }
 
   absl::Status CheckFuse(const FuseNode& fuse, const std::string& path, uint32_t depth) {

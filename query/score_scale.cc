@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 
 namespace vouch {
 namespace {
@@ -38,8 +39,10 @@ ScoreScale ScoreScale::Of(FusionMethod method, double k, const ScoredList& list)
   if (scale.by_rank_ || list.hits->empty()) return scale;
   const std::vector<RankedRow>& hits = *list.hits;
   const bool complete = list.complete && list.lowest.has_value();
-  const double first = hits.front().score;
-  const double missing = complete ? *list.lowest : hits.back().score;
+  const auto by_score = [](const RankedRow& a, const RankedRow& b) { return a.score < b.score; };
+  const auto [least, most] = std::minmax_element(hits.begin(), hits.end(), by_score);
+  const double first = most->score;
+  const double missing = complete ? *list.lowest : least->score;
   switch (method) {
     case FusionMethod::kRrf:
       break;
@@ -51,9 +54,12 @@ ScoreScale ScoreScale::Of(FusionMethod method, double k, const ScoredList& list)
       const size_t count = std::min(hits.size(), kDeviationHits);
       const size_t filled = complete ? std::clamp(list.rows, count, kDeviationHits) : count;
       const size_t fill = filled - count;
-      const double last = fill > 0 ? missing : hits[count - 1].score;
       scale.from_ = missing;
-      if (first != last) scale.width_ = SpreadOf(hits, count, fill, missing).deviation;
+      const auto end = hits.begin() + static_cast<std::ptrdiff_t>(count);
+      const auto [low, high] = std::minmax_element(hits.begin(), end, by_score);
+      if (low->score != high->score || (fill > 0 && missing != high->score)) {
+        scale.width_ = SpreadOf(hits, count, fill, missing).deviation;
+      }
       break;
     }
     case FusionMethod::kBounds:
@@ -61,7 +67,7 @@ ScoreScale ScoreScale::Of(FusionMethod method, double k, const ScoredList& list)
       scale.width_ = first - scale.from_;
       break;
     case FusionMethod::kDbsf:
-      if (first != hits.back().score) {
+      if (first != least->score) {
         const Spread spread = SpreadOf(hits, hits.size(), 0, 0);
         scale.from_ = spread.mean - 3 * spread.deviation;
         scale.width_ = 6 * spread.deviation;

@@ -11,7 +11,9 @@
 #include "absl/status/statusor.h"
 #include "index/cancel.h"
 #include "index/inverted/bm25.h"
+#include "index/inverted/sparse_search.h"
 #include "query/query_tree.h"
+#include "query/result_options.h"
 #include "storage/ids.h"
 #include "storage/point_id.h"
 #include "storage/principal.h"
@@ -22,7 +24,7 @@ namespace vouch {
 struct ReadAt {
   struct Latest {};
   struct AtTime { int64_t time_us = 0; };  // the latest version committed at or before
-  std::variant<Latest, Version, std::string /* tag */, AtTime> at;
+  std::variant<Latest, Version, std::string /* tag */, AtTime> at = {};
 
   // "latest" or nothing, "v12" or "12", "@2026-11-23T10:00:00Z", else a tag's name. INVALID_ARGUMENT: a bad time or a
   // number over 64 bits.
@@ -31,47 +33,58 @@ struct ReadAt {
 
 struct Projection {
   bool payload = true;
-  std::vector<std::string> payload_keys;  // top-level keys; empty: all
-  bool vectors = false;
+  std::vector<std::string> payload_keys = {};  // top-level keys; empty: all
+  bool vectors = false;                   // dense and sparse
   bool provenance = false;
 };
 
 struct SearchRequest {
-  QueryNode query;
-  std::optional<Filter> filter;  // for all leaves
+  QueryNode query = {};
+  std::optional<Filter> filter = {};  // for all leaves
   uint32_t limit = 10;
   uint32_t offset = 0;
   // From a response: goes on after its last hit, at the same version. Query, filter and version must be those of the
   // first page (INVALID_ARGUMENT otherwise); `offset` must be 0.
-  std::string cursor;
-  ReadAt at;
-  Projection projection;
+  std::string cursor = {};
+  ReadAt at = {};
+  Projection projection = {};
+  std::optional<GroupBy> group_by = {};
+  // Over the rows that `filter` allows, whatever the query finds.
+  std::vector<FacetRequest> facets = {};
+  bool highlight = false;  // fill PointHit::highlights
   bool explain = false;
-  Principal principal;
-  CancelToken cancel;
+  bool plan_only = false;  // fill SearchResponse.plan with what would be done, and search nothing
+  Principal principal = {};
+  CancelToken cancel = {};
 };
 
 // How one leaf or fusion saw a hit.
 struct NodeScore {
-  std::string node;    // path in the tree: "fuse[0].dense(embedding)"
+  std::string node = {};  // path in the tree: "fuse[0].dense(embedding)"
   uint32_t rank = 0;   // from 1
   double score = 0;    // the node's own score
   // Under a fusion, what the score counts for by its method, and what it is weighted by; at the
   // root its score, and 1.
   double normalized = 0;
   double weight = 1;
-  double contribution = 0;  // what it adds to its parent's score; at the root, its score
-  std::vector<TermContribution> terms;  // text leaves
+  // What it adds to its parent's score; at the root its score; under a reranking, which scores anew,
+  // 0.
+  double contribution = 0;
+  std::vector<TermContribution> terms = {};           // text leaves
+  std::vector<SparseContribution> sparse_terms = {};  // sparse leaves
+  std::string note = {};  // rerankings: what the new score was made of, for people
 };
 
 struct PointHit {
-  PointId id;
-  RowId row;
+  PointId id = {};
+  RowId row = {};
   double score = 0;
-  std::string payload;     // JSON; empty where not asked for
-  std::string provenance;  // likewise
-  std::map<std::string, std::vector<float>> vectors;
-  std::vector<NodeScore> explanation;  // with explain: root first
+  std::string payload = {};     // JSON; empty where not asked for
+  std::string provenance = {};  // likewise
+  std::map<std::string, std::vector<float>> vectors = {};
+  std::map<std::string, SparseVector> sparse_vectors = {};
+  std::vector<NodeScore> explanation = {};  // with explain: root first
+  std::vector<Highlight> highlights = {};  // with highlight
 };
 
 // A term that a text leaf searched for after feedback.
@@ -81,9 +94,16 @@ struct QueryTerm {
   bool added = false;  // the question does not have it
 };
 
+// Hits that share a value: the next `hits` of SearchResponse::hits.
+struct HitGroup {
+  PayloadValue value;
+  uint32_t hits = 0;
+};
+
+// What a node did, or with plan_only would do: then only `node` and `plan` are set.
 struct PlanStep {
-  std::string node;
-  std::string plan;  // for people
+  std::string node = {};
+  std::string plan = {};  // for people
   uint64_t hits = 0;
   uint64_t distances = 0;
   uint64_t rows_visited = 0;
@@ -92,15 +112,18 @@ struct PlanStep {
 };
 
 struct SearchResponse {
-  Version version;
-  std::vector<PointHit> hits;
-  // Empty: no more hits. Where a graph gave all that it was asked for, there may or may not be more.
-  std::string next_cursor;
-  // With explain:
+  Version version = {};
+  std::vector<PointHit> hits = {};    // with group_by the groups' hits, one group after the other
+  std::vector<HitGroup> groups = {};  // with group_by: by their best hits
+  std::vector<Facet> facets = {};     // as asked
+  // Empty: no more hits. Where a graph gave all that it was asked for, there may or may not be
+  // more.
+  std::string next_cursor = {};
+  // With explain (`plan` and `visible_rows` with plan_only as well):
   uint64_t visible_rows = 0;
   uint64_t allowed_rows = 0;
-  std::vector<PlanStep> plan;
-  std::vector<std::string> build_ids;  // of the index files behind it; always set
+  std::vector<PlanStep> plan = {};
+  std::vector<std::string> build_ids = {};  // of the index files behind it; always set
 };
 
 }  // namespace vouch

@@ -6,8 +6,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "index/payload/payload_columns.h"
+#include "query/examples.h"
+#include "query/facets.h"
 #include "query/fetcher.h"
+#include "query/group.h"
+#include "query/highlight.h"
 #include "query/ledger.h"
+#include "query/plan_description.h"
 #include "query/planner.h"
 
 namespace vouch {
@@ -16,6 +21,8 @@ namespace {
 // An approximate list that changes with its depth can push the page's start back; it is then
 // fetched again, deeper.
 constexpr int kMaxRuns = 3;
+// Where groups are not full, the list is taken so much deeper.
+constexpr size_t kGroupDepthGrowth = 8;
 
 absl::Status CheckBounds(const SearchRequest& request) {
   if (request.limit == 0 || request.limit > QueryLimits::kMaxLimit) {
@@ -47,6 +54,13 @@ absl::Status Searcher::Check() {
       return absl::Status(status.code(), absl::StrCat("filter: ", status.message()));
     }
   }
+  if (request_.group_by) {
+    const bool paged = request_.offset != 0 || !request_.cursor.empty();
+    absl::Status status = ValidateGroupBy(*request_.group_by, info_.schema, request_.limit, paged);
+    if (!status.ok()) return status;
+  }
+  if (absl::Status status = ValidateFacets(request_.facets, info_.schema); !status.ok())
+    return status;
   return request_.cursor.empty() ? absl::OkStatus() : CheckCursor();
 }
 
@@ -72,6 +86,8 @@ absl::Status Searcher::CheckCursor() {
 }
 
 absl::StatusOr<SearchResponse> Searcher::Run(const IndexReader& reader) {
+  if (request_.plan_only) return DescribeOnly(reader);
+  if (request_.group_by) return RunGrouped(reader);
   return is_scroll() ? RunScroll(reader) : RunRanked(reader);
 }
 
@@ -87,6 +103,52 @@ PayloadReader Searcher::Payloads() const {
   };
 }
 
+absl::StatusOr<WhyNotResponse> Searcher::WhyNot(const IndexReader& reader, const PointId& id) {
+  if (request_.group_by || has_cursor_) {
+    return absl::InvalidArgumentError("why_not takes neither group_by nor a cursor");
+  }
+  Executor executor(reader, info_.schema, request_.principal, request_.cancel, Payloads(),
+                    {.explain = true, .scroll_after = kNoRow, .masks = masks_});
+  const absl::StatusOr<RowMask> seen =
+      reader.MakeMask(nullptr, request_.principal, request_.cancel);
+  if (!seen.ok()) return seen.status();
+  const absl::StatusOr<std::optional<RowId>> row = store_.FindPoint(info_.id, id, reader.at());
+  if (!row.ok()) return row.status();
+  if (!row->has_value() || !reader.IsAllowed(**row, *seen)) {
+    return absl::NotFoundError(absl::StrCat("no point ", id.ToString(), " at version ",
+                                            reader.at().value, "; it is unknown or retired there"));
+  }
+  const size_t wanted = request_.offset + request_.limit;
+  const size_t cap = request_.query.limit != 0 ? request_.query.limit : QueryLimits::kMaxLimit;
+  const absl::StatusOr<Plan> plan =
+      MakePlan(reader, {.first_page = wanted, .root_limit = std::min(cap, wanted)});
+  if (!plan.ok()) return plan.status();
+  const absl::StatusOr<NodeResult> result = executor.Run(*plan);
+  if (!result.ok()) return result.status();
+  return WhyNotFinder(reader, info_.schema, request_, *plan, executor).Find(**row, *result);
+}
+
+SearchResponse Searcher::DescribeOnly(const IndexReader& reader) const {
+  const size_t first_page = has_cursor_ ? cursor_.first_page : request_.offset + request_.limit;
+  const size_t cap = request_.query.limit != 0 ? request_.query.limit : QueryLimits::kMaxLimit;
+  const Plan plan = PlanQuery(
+      request_, info_.schema,
+      {.first_page = first_page, .root_limit = std::min<size_t>(cap, before() + request_.limit)});
+  SearchResponse response;
+  response.version = reader.at();
+  response.visible_rows = reader.EstimateAllowed(nullptr, request_.principal).total.upper;
+  response.plan = DescribePlan(plan, info_.schema, reader, request_.principal);
+  response.build_ids = reader.BuildIds();
+  return response;
+}
+
+absl::StatusOr<Plan> Searcher::MakePlan(const IndexReader& reader, PlanDepth depth) const {
+  Plan plan = PlanQuery(request_, info_.schema, depth);
+  ExampleResolver resolver(store_, info_, reader, request_.principal, request_.cancel);
+  if (absl::Status status = resolver.Resolve(plan.root); !status.ok()) return status;
+  return plan;
+}
+
 absl::StatusOr<SearchResponse> Searcher::RunScroll(const IndexReader& reader) {
   const size_t skip = has_cursor_ ? 0 : request_.offset;
   size_t fetch = skip + request_.limit;
@@ -95,17 +157,19 @@ absl::StatusOr<SearchResponse> Searcher::RunScroll(const IndexReader& reader) {
     fetch = std::min<size_t>(fetch,
                              request_.query.limit - std::min<uint64_t>(done, request_.query.limit));
   }
-  const Plan plan = PlanQuery(request_, info_.schema, {.first_page = 0, .root_limit = fetch});
-  Executor executor(
-      reader, info_.schema, request_.principal, request_.cancel, Payloads(),
-      {.explain = request_.explain, .scroll_after = has_cursor_ ? cursor_.last.row : kNoRow});
-  absl::StatusOr<NodeResult> result = executor.Run(plan);
+  absl::StatusOr<Plan> plan = MakePlan(reader, {.first_page = 0, .root_limit = fetch});
+  if (!plan.ok()) return plan.status();
+  Executor executor(reader, info_.schema, request_.principal, request_.cancel, Payloads(),
+                    {.explain = request_.explain,
+                     .scroll_after = has_cursor_ ? cursor_.last.row : kNoRow,
+                     .masks = masks_});
+  absl::StatusOr<NodeResult> result = executor.Run(*plan);
   if (!result.ok()) return result.status();
   Page page;
   page.begin = std::min(skip, result->hits.size());
   page.end = result->hits.size();
   page.consumed = before() + (page.end - page.begin);
-  absl::StatusOr<SearchResponse> response = Respond(reader, plan, *result, page, executor);
+  absl::StatusOr<SearchResponse> response = Respond(reader, *plan, *result, page, executor);
   if (response.ok() && has_cursor_) {
     for (PointHit& hit : response->hits) {
       for (NodeScore& score : hit.explanation)
@@ -120,49 +184,112 @@ absl::StatusOr<SearchResponse> Searcher::RunRanked(const IndexReader& reader) {
   const size_t first_page = has_cursor_ ? cursor_.first_page : request_.offset + request_.limit;
   uint64_t skip = before();
   Executor executor(reader, info_.schema, request_.principal, request_.cancel, Payloads(),
-                    {.explain = request_.explain, .scroll_after = kNoRow});
+                    {.explain = request_.explain, .scroll_after = kNoRow, .masks = masks_});
   for (int run = 1;; ++run) {
     const size_t wanted = std::min<size_t>(cap, skip + request_.limit);
-    const Plan plan =
-        PlanQuery(request_, info_.schema, {.first_page = first_page, .root_limit = wanted});
-    absl::StatusOr<NodeResult> result = executor.Run(plan);
+    absl::StatusOr<Plan> plan = MakePlan(reader, {.first_page = first_page, .root_limit = wanted});
+    if (!plan.ok()) return plan.status();
+    absl::StatusOr<NodeResult> result = executor.Run(*plan);
     if (!result.ok()) return result.status();
     const std::vector<RankedRow>& hits = result->hits;
     Page page;
     page.begin = std::min<size_t>(skip, hits.size());
-    if (has_cursor_) {
-      page.begin = std::upper_bound(hits.begin(), hits.end(), cursor_.last) - hits.begin();
-    }
+    if (has_cursor_) page.begin = AfterLast(hits);
     if (page.begin > skip && result->cut && wanted < cap && run < kMaxRuns) {
       skip = page.begin;
       continue;
     }
     page.end = std::min<size_t>(hits.size(), page.begin + request_.limit);
     page.consumed = page.end;
-    return Respond(reader, plan, *result, page, executor);
+    return Respond(reader, *plan, *result, page, executor);
   }
+}
+
+size_t Searcher::AfterLast(const std::vector<RankedRow>& hits) const {
+  if (!ranks_by_choice()) {
+    return std::upper_bound(hits.begin(), hits.end(), cursor_.last) - hits.begin();
+  }
+  const auto last = std::find_if(hits.begin(), hits.end(),
+                                 [&](const RankedRow& hit) { return hit.row == cursor_.last.row; });
+  return last == hits.end() ? std::min<size_t>(cursor_.consumed, hits.size())
+                            : last - hits.begin() + 1;
+}
+
+absl::StatusOr<SearchResponse> Searcher::RunGrouped(const IndexReader& reader) {
+  const size_t wanted = size_t{request_.limit} * request_.group_by->hits;
+  const size_t cap = request_.query.limit != 0 ? request_.query.limit : QueryLimits::kMaxLimit;
+  const size_t last = std::min(cap, LastGroupDepth(*request_.group_by, wanted));
+  size_t depth = std::min(last, FirstGroupDepth(wanted));
+  const GroupLimits limits{.field = info_.schema.FindPayload(request_.group_by->path),
+                           .groups = request_.limit,
+                           .hits = request_.group_by->hits};
+  Executor executor(reader, info_.schema, request_.principal, request_.cancel, Payloads(),
+                    {.explain = request_.explain, .scroll_after = kNoRow, .masks = masks_});
+  for (;;) {
+    const absl::StatusOr<Plan> plan = MakePlan(reader, {.first_page = wanted, .root_limit = depth});
+    if (!plan.ok()) return plan.status();
+    const absl::StatusOr<NodeResult> result = executor.Run(*plan);
+    if (!result.ok()) return result.status();
+    const absl::StatusOr<GroupedHits> grouped =
+        GroupHits(reader, result->hits, limits, request_.cancel);
+    if (!grouped.ok()) return grouped.status();
+    if (!grouped->full && result->cut && depth < last) {
+      depth = std::min(last, kGroupDepthGrowth * depth);
+      continue;
+    }
+    std::vector<RankedRow> shown;
+    SearchResponse response;
+    for (const GroupedHits::Group& group : grouped->groups) {
+      shown.insert(shown.end(), group.hits.begin(), group.hits.end());
+      response.groups.push_back({group.value, static_cast<uint32_t>(group.hits.size())});
+    }
+    absl::Status status = FillHits(reader, *plan, *result, shown, executor, response);
+    if (!status.ok()) return status;
+    return response;
+  }
+}
+
+absl::Status Searcher::FillHits(const IndexReader& reader, const Plan& plan,
+                                const NodeResult& result, std::span<const RankedRow> shown,
+                                Executor& executor, SearchResponse& response) const {
+  response.version = reader.at();
+  response.hits.reserve(shown.size());
+  for (const RankedRow& row : shown) {
+    PointHit& hit = response.hits.emplace_back();
+    hit.id = reader.IdOf(row.row);
+    hit.row = row.row;
+    hit.score = row.score;
+  }
+  absl::Status status = FetchHits(store_, info_, request_.projection, response.hits);
+  if (status.ok() && request_.highlight) {
+    status = Highlighter(reader, info_.schema, plan.root)
+                 .Mark(store_, info_, response.hits, request_.cancel);
+  }
+  if (status.ok() && request_.explain) {
+    Ledger ledger(reader, info_.schema, plan, result, executor);
+    status = ledger.AddPlan(response);
+    if (status.ok()) status = ledger.ExplainHits(response.hits);
+  }
+  if (status.ok() && !request_.facets.empty()) {
+    const absl::StatusOr<const RowMask*> mask = executor.MaskOf(plan, 0);
+    if (!mask.ok()) return mask.status();
+    absl::StatusOr<std::vector<Facet>> facets =
+        CountFacets(reader, info_.schema, request_.facets, **mask, request_.cancel);
+    if (!facets.ok()) return facets.status();
+    response.facets = *std::move(facets);
+  }
+  response.build_ids = reader.BuildIds();
+  return status;
 }
 
 absl::StatusOr<SearchResponse> Searcher::Respond(const IndexReader& reader, const Plan& plan,
                                                  const NodeResult& result, const Page& page,
                                                  Executor& executor) const {
   absl::StatusOr<SearchResponse> response{SearchResponse()};
-  response->version = reader.at();
-  response->hits.reserve(page.end - page.begin);
-  for (size_t i = page.begin; i < page.end; ++i) {
-    PointHit& hit = response->hits.emplace_back();
-    hit.id = reader.IdOf(result.hits[i].row);
-    hit.row = result.hits[i].row;
-    hit.score = result.hits[i].score;
-  }
-  absl::Status status = FetchHits(store_, info_, request_.projection, response->hits);
+  const std::span<const RankedRow> shown =
+      std::span(result.hits).subspan(page.begin, page.end - page.begin);
+  absl::Status status = FillHits(reader, plan, result, shown, executor, *response);
   if (!status.ok()) return status;
-  if (request_.explain) {
-    Ledger ledger(reader, info_.schema, plan, result, executor);
-    if (status = ledger.AddPlan(*response); !status.ok()) return status;
-    if (status = ledger.ExplainHits(response->hits); !status.ok()) return status;
-  }
-  response->build_ids = reader.BuildIds();
   const bool more = result.cut || page.end < result.hits.size();
   const bool node_has_more = request_.query.limit == 0 || page.consumed < request_.query.limit;
   if (more && node_has_more && page.begin < page.end) {

@@ -1,11 +1,14 @@
 #pragma once
 
+#include <span>
+
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "index/index_reader.h"
 #include "query/cursor.h"
 #include "query/executor.h"
 #include "query/search.h"
+#include "query/why_not.h"
 #include "storage/catalog.h"
 #include "storage/store.h"
 
@@ -22,8 +25,11 @@ class Searcher {
  public:
   static constexpr size_t kMaxPayloadKeys = 256;
 
-  Searcher(const Store& store, const CollectionInfo& info, const SearchRequest& request)
-      : store_(store), info_(info), request_(request) {}
+  // `masks` may be null, else outlives the searcher: of other requests of the principal over the
+  // same reader.
+  Searcher(const Store& store, const CollectionInfo& info, const SearchRequest& request,
+           MaskCache* masks = nullptr)
+      : store_(store), info_(info), request_(request), masks_(masks) {}
 
   // INVALID_ARGUMENT names the part of the request, the value and the limit. Reads the cursor,
   // where there is one.
@@ -32,6 +38,9 @@ class Searcher {
   const Cursor* cursor() const { return has_cursor_ ? &cursor_ : nullptr; }
   // After Check. `reader` reads the cursor's version where there is a cursor.
   absl::StatusOr<SearchResponse> Run(const IndexReader& reader);
+  // After Check, of a request with neither cursor nor group_by. NOT_FOUND: the principal sees no
+  // such point.
+  absl::StatusOr<WhyNotResponse> WhyNot(const IndexReader& reader, const PointId& id);
 
  private:
   // The part [begin, end) of the root's list that the page shows.
@@ -44,11 +53,26 @@ class Searcher {
   absl::Status CheckCursor();
   PayloadReader Payloads() const;
   bool is_scroll() const { return std::holds_alternative<AllLeaf>(request_.query.node); }
+  // Whether the root's list is in an order of its own: scores may rise in it.
+  bool ranks_by_choice() const {
+    const auto* rerank = std::get_if<RerankNode>(&request_.query.node);
+    return rerank != nullptr && std::holds_alternative<MmrRerank>(rerank->method);
+  }
+  // The place after the cursor's last hit.
+  size_t AfterLast(const std::vector<RankedRow>& hits) const;
   // Hits of the whole list before the page.
   uint64_t before() const { return has_cursor_ ? cursor_.consumed : request_.offset; }
 
+  absl::StatusOr<Plan> MakePlan(const IndexReader& reader, PlanDepth depth) const;
+  SearchResponse DescribeOnly(const IndexReader& reader) const;
   absl::StatusOr<SearchResponse> RunScroll(const IndexReader& reader);
   absl::StatusOr<SearchResponse> RunRanked(const IndexReader& reader);
+  absl::StatusOr<SearchResponse> RunGrouped(const IndexReader& reader);
+  // Sets all of the response but cursor and groups; `shown` are hits of `result`, each at most once
+  // a group.
+  absl::Status FillHits(const IndexReader& reader, const Plan& plan, const NodeResult& result,
+                        std::span<const RankedRow> shown, Executor& executor,
+                        SearchResponse& response) const;
   absl::StatusOr<SearchResponse> Respond(const IndexReader& reader, const Plan& plan,
                                          const NodeResult& result, const Page& page,
                                          Executor& executor) const;
@@ -57,6 +81,7 @@ class Searcher {
   const Store& store_;
   const CollectionInfo& info_;
   const SearchRequest& request_;
+  MaskCache* const masks_;
   bool has_cursor_ = false;
   Cursor cursor_;
 };

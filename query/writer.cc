@@ -147,14 +147,34 @@ absl::Status CheckAccess(const std::vector<std::string>& access, const std::stri
 }
 
 struct FieldName {
-  void operator()(std::string* out, const DenseField& field) const {
+  template <typename Field>
+  void operator()(std::string* out, const Field& field) const {
     absl::StrAppend(out, "'", field.name, "'");
   }
 };
 
+// The ordinal of a field that is named for the first time in a point; `given` has a bit for each,
+// of at most Limits::kMaxFields = 64.
+template <typename Field>
+absl::StatusOr<int> TakeField(const std::vector<Field>& fields, int ordinal, std::string_view kind,
+                              const std::string& name, uint64_t& given) {
+  if (ordinal < 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "unknown ", std::string(kind), " field '", name,
+        "'; there are: ", fields.empty() ? "none" : absl::StrJoin(fields, ", ", FieldName())));
+  }
+  const uint64_t bit = uint64_t{1} << ordinal;
+  if ((given & bit) != 0) {
+    return absl::InvalidArgumentError(absl::StrCat("field '", name, "' is given twice"));
+  }
+  given |= bit;
+  return ordinal;
+}
+
 size_t RowBytes(const PointInput& point) {
   size_t bytes = point.payload.size() + point.provenance.size();
   for (const auto& [name, vector] : point.vectors) bytes += vector.size() * sizeof(float);
+  for (const auto& [name, vector] : point.sparse_vectors) bytes += vector.indices.size() * 8;
   for (const std::string& entry : point.access) bytes += entry.size();
   return bytes;
 }
@@ -211,22 +231,22 @@ absl::Status CheckDistinct(const WriteRequest& request) {
 }  // namespace
 
 absl::Status Writer::CheckParts(const PointInput& point, const std::string& label) const {
-  uint64_t given = 0;  // a bit for each dense field; there are at most Limits::kMaxFields = 64
+  uint64_t dense = 0;
   for (const auto& [name, vector] : point.vectors) {
-    const int ordinal = schema_.FindDense(name);
-    if (ordinal < 0) {
-      return Invalid(label, absl::StrCat("unknown vector field '", name, "'; there are: ",
-                                         schema_.dense.empty()
-                                             ? "none"
-                                             : absl::StrJoin(schema_.dense, ", ", FieldName())));
-    }
-    const uint64_t bit = uint64_t{1} << ordinal;
-    if ((given & bit) != 0) {
-      return Invalid(label, absl::StrCat("field '", name, "' is given twice"));
-    }
-    given |= bit;
-    absl::Status status = CheckVector(schema_.dense[ordinal], vector, label);
+    const auto ordinal = TakeField(schema_.dense, schema_.FindDense(name), "vector", name, dense);
+    if (!ordinal.ok()) return Invalid(label, std::string(ordinal.status().message()));
+    absl::Status status = CheckVector(schema_.dense[*ordinal], vector, label);
     if (!status.ok()) return status;
+  }
+  uint64_t sparse = 0;
+  for (const auto& [name, vector] : point.sparse_vectors) {
+    const auto ordinal =
+        TakeField(schema_.sparse, schema_.FindSparse(name), "sparse", name, sparse);
+    if (!ordinal.ok()) return Invalid(label, std::string(ordinal.status().message()));
+    const absl::Status status = CheckSparseVector(vector, Limits::kMaxSparseEntries);
+    if (!status.ok()) {
+      return Invalid(label, absl::StrCat("field '", name, "': ", status.message()));
+    }
   }
   if (absl::Status status = CheckObject(point.payload, label, "the payload"); !status.ok()) {
     return status;
@@ -254,6 +274,11 @@ RowInput Writer::MakeRow(PointInput point) const {
     const int ordinal = schema_.FindDense(name);
     if (schema_.dense[ordinal].metric == Metric::kCosine) NormalizeVector(vector);
     row.vectors[ordinal] = std::move(vector);
+  }
+  row.sparse.resize(schema_.sparse.size());
+  for (auto& [name, vector] : point.sparse_vectors) {
+    CanonicalizeSparseVector(vector);
+    row.sparse[schema_.FindSparse(name)] = std::move(vector);
   }
   row.payload = std::move(point.payload);
   row.provenance = std::move(point.provenance);

@@ -2,37 +2,25 @@
 
 #include <algorithm>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "query/filter_parser.h"
 #include "rag/answer_id.h"
-#include "rag/cite.h"
+#include "rag/ask_steps.h"
 #include "rag/extractive.h"
-#include "rag/provenance.h"
+#include "rag/model_answer.h"
+#include "rag/passage.h"
 #include "storage/concat.h"
 #include "storage/utf8.h"
 
 namespace vouch {
 namespace {
 
-using Json = nlohmann::json;
-
 constexpr uint32_t kMaxContextChunks = 100;
 constexpr uint32_t kMaxSentences = 20;
 constexpr std::string_view kNothingFound =
     "Nothing that was found in the collection speaks of this question.";
-
-// A retrieved hit with what the answer needs of its payload and provenance.
-struct Passage {
-  const PointHit* hit = nullptr;
-  std::string text;
-  std::string title;
-  std::string heading;
-  bool ingested = false;  // its provenance is that of a chunk
-  Provenance provenance;
-};
 
 absl::Status Validate(const AskRequest& request) {
   if (request.question.empty()) return absl::InvalidArgumentError("the question is empty");
@@ -51,29 +39,11 @@ absl::Status Validate(const AskRequest& request) {
     return absl::InvalidArgumentError(
         Concat("max_sentences is ", request.max_sentences, "; it takes 1 to ", kMaxSentences));
   }
-  return absl::OkStatus();
-}
-
-std::string TextAt(const Json& payload, const char* key) {
-  if (!payload.is_object()) return "";
-  const auto found = payload.find(key);
-  return found != payload.end() && found->is_string() ? found->get<std::string>() : "";
-}
-
-Passage ReadPassage(const PointHit& hit) {
-  const Json payload = Json::parse(hit.payload, nullptr, /*allow_exceptions=*/false);
-  Passage passage{.hit = &hit,
-                  .text = TextAt(payload, "text"),
-                  .title = TextAt(payload, "title"),
-                  .heading = TextAt(payload, "heading"),
-                  .provenance = {}};
-  if (absl::StatusOr<Provenance> provenance = DecodeProvenance(hit.provenance); provenance.ok()) {
-    passage.ingested = true;
-    passage.provenance = *std::move(provenance);
-  } else {
-    passage.provenance.document = hit.id.ToString();  // a row that a user wrote
+  if (!(request.min_grounding >= 0 && request.min_grounding <= 1)) {
+    return absl::InvalidArgumentError(
+        Concat("min_grounding is ", request.min_grounding, "; it takes 0 to 1"));
   }
-  return passage;
+  return absl::OkStatus();
 }
 
 // The collection's weights of the question's terms, as the text leaf used them.
@@ -87,26 +57,6 @@ std::map<std::string, double> TermWeights(const std::vector<PointHit>& hits) {
   return weights;
 }
 
-// Kept sources by content hash, each read once an answer. A source that is gone or damaged is
-// empty, and no quote verifies against it.
-class Sources {
- public:
-  explicit Sources(Collection& collection) : collection_(collection) {}
-
-  const std::string& Get(const std::string& hash) {
-    const auto [entry, fresh] = kept_.try_emplace(hash);
-    if (fresh && !hash.empty()) {
-      absl::StatusOr<std::string> bytes = collection_.store().GetArtifact(collection_.id(), hash);
-      if (bytes.ok() && ContentHash(*bytes) == hash) entry->second = *std::move(bytes);
-    }
-    return entry->second;
-  }
-
- private:
-  Collection& collection_;
-  std::map<std::string, std::string> kept_;
-};
-
 // Writes text, citations and sources into the answer.
 class Composer {
  public:
@@ -114,22 +64,8 @@ class Composer {
       : passages_(passages), sources_(collection), answer_(*answer), numbers_(passages.size(), 0) {}
 
   void Add(const ExtractedSentence& sentence) {
-    const Passage& passage = passages_[sentence.chunk];
     const uint32_t number = NumberOf(sentence.chunk);
-    const ByteSpan span = sentence.text;
-    Citation citation;
-    citation.source_number = number;
-    citation.point = passage.hit->id;
-    citation.row = passage.hit->row;
-    citation.document = passage.provenance.document;
-    citation.uri = passage.provenance.uri;
-    citation.source_hash = passage.provenance.source_hash;
-    citation.source = passage.provenance.spans.ToSource(span.begin, span.end);
-    citation.quote =
-        CollapseSpace(std::string_view(passage.text).substr(span.begin, span.end - span.begin));
-    citation.verified = passage.ingested &&
-                        VerifyQuote(citation.quote, passage.text, span, passage.provenance.spans,
-                                    sources_.Get(citation.source_hash));
+    Citation citation = CitationOf(passages_[sentence.chunk], sentence.text, number, &sources_);
     if (!answer_.text.empty()) answer_.text += ' ';
     citation.answer.begin = answer_.text.size();
     answer_.text += citation.quote;
@@ -145,33 +81,34 @@ class Composer {
 
  private:
   uint32_t NumberOf(size_t index) {
-    if (numbers_[index] != 0) return numbers_[index];
-    const Passage& passage = passages_[index];
-    numbers_[index] = static_cast<uint32_t>(answer_.sources.size() + 1);
-    answer_.sources.push_back({.number = numbers_[index],
-                               .point = passage.hit->id,
-                               .row = passage.hit->row,
-                               .document = passage.provenance.document,
-                               .title = passage.title,
-                               .heading = passage.heading,
-                               .score = passage.hit->score,
-                               .source = passage.provenance.source});
+    if (numbers_[index] == 0) {
+      numbers_[index] = static_cast<uint32_t>(answer_.sources.size() + 1);
+      answer_.sources.push_back(SourceOf(passages_[index], numbers_[index]));
+    }
     return numbers_[index];
   }
 
   const std::vector<Passage>& passages_;
-  Sources sources_;
+  KeptSources sources_;
   Answer& answer_;
   std::vector<uint32_t> numbers_;  // of the passages; 0: none yet
 };
 
-// The language of the question's terms: that of the text field.
-std::string LanguageOf(const CollectionSchema& schema) {
-  return schema.text.empty() ? TextField().language : schema.text.front().language;
+// By the route's models where they give an answer, else by quotes. Without hits no model is asked.
+absl::Status Generate(Collection& collection, const AskRequest& request, uint64_t points,
+                      Answer* answer) {
+  if (request.route != nullptr && !answer->hits.empty()) {
+    const absl::StatusOr<bool> answered = AnswerByModel(collection, request, answer);
+    if (!answered.ok()) return answered.status();
+    if (*answered) return absl::OkStatus();
+  }
+  return AnswerByQuotes(collection, request, points, answer);
 }
 
-absl::Status Retrieve(Collection& collection, EmbedderRegistry& embedders,
-                      const AskRequest& request, Answer* answer) {
+}  // namespace
+
+absl::Status RetrieveHits(Collection& collection, EmbedderRegistry& embedders,
+                          const AskRequest& request, Answer* answer, uint64_t* points) {
   absl::StatusOr<TextQuery> query = BuildTextQuery(collection, embedders, request.question,
                                                    request.mode, answer->version, request.cancel);
   if (!query.ok()) return query.status();
@@ -189,21 +126,24 @@ absl::Status Retrieve(Collection& collection, EmbedderRegistry& embedders,
   if (!response.ok()) return response.status();
   answer->hits = std::move(response->hits);
   answer->build_ids = std::move(response->build_ids);
+  *points = response->visible_rows;
   return absl::OkStatus();
 }
 
-absl::Status Generate(Collection& collection, const AskRequest& request, Answer* answer) {
-  const ExtractiveOptions options{.max_sentences = request.max_sentences};
+absl::Status AnswerByQuotes(Collection& collection, const AskRequest& request, uint64_t points,
+                            Answer* answer) {
+  const ExtractiveOptions options{.max_sentences = request.max_sentences, .points = points};
   answer->generator = ExtractiveId(options);
+  answer->sources.clear();
   absl::StatusOr<std::shared_ptr<const Analyzer>> analyzer =
       Analyzer::Create(LanguageOf(collection.schema()));
   if (!analyzer.ok()) return analyzer.status();
-  std::vector<Passage> passages;
+  const std::vector<Passage> passages = ReadPassages(answer->hits);
   std::vector<ExtractiveChunk> chunks;
-  for (const PointHit& hit : answer->hits) {
-    passages.push_back(ReadPassage(hit));
-    chunks.push_back({.text = passages.back().text,
-                      .context = Concat(passages.back().title, " ", passages.back().heading)});
+  for (const Passage& passage : passages) {
+    chunks.push_back({.text = passage.text,
+                      .context = Concat(passage.title, " ", passage.heading),
+                      .blocks = passage.provenance.blocks});
   }
   if (absl::Status status = request.cancel.Check(); !status.ok()) return status;
   Composer composer(passages, collection, answer);
@@ -214,10 +154,12 @@ absl::Status Generate(Collection& collection, const AskRequest& request, Answer*
   composer.AddOtherSources();
   answer->abstained = answer->citations.empty();
   if (answer->abstained) answer->text = kNothingFound;
-  return absl::OkStatus();
+  if (request.listener == nullptr) return absl::OkStatus();
+  if (absl::Status status = request.listener->OnSources(answer->sources); !status.ok())
+    return status;
+  if (absl::Status status = request.listener->OnText(answer->text); !status.ok()) return status;
+  return request.listener->OnCitations(answer->citations);
 }
-
-}  // namespace
 
 absl::StatusOr<Answer> Ask(Database& database, EmbedderRegistry& embedders,
                            const AskRequest& request) {
@@ -238,12 +180,16 @@ absl::StatusOr<Answer> Ask(Database& database, EmbedderRegistry& embedders,
   answer.question = request.question;
   answer.mode = std::string(RetrievalModeName(request.mode));
   if (request.filter) answer.filter = FilterToJson(*request.filter);
+  answer.context_chunks = request.context_chunks;
   answer.engine = VOUCH_VERSION;
-  if (absl::Status status = Retrieve(**collection, embedders, request, &answer); !status.ok())
+  uint64_t points = 0;
+  if (absl::Status status = RetrieveHits(**collection, embedders, request, &answer, &points);
+      !status.ok())
     return status;
   const int64_t retrieved_us = database.clock().NowMicros();
   answer.retrieve_us = retrieved_us - answer.time_us;
-  if (absl::Status status = Generate(**collection, request, &answer); !status.ok()) return status;
+  if (absl::Status status = Generate(**collection, request, points, &answer); !status.ok())
+    return status;
   answer.generate_us = database.clock().NowMicros() - retrieved_us;
   if (absl::Status status =
           database.store().PutAnswer(answer.tenant, answer.id, AnswerToJson(answer));

@@ -10,67 +10,122 @@
 #include "query/database.h"
 #include "rag/document.h"
 #include "rag/embed/embedder_registry.h"
+#include "rag/llm/model_route.h"
 #include "rag/retriever.h"
 
 namespace vouch {
 
-struct AskRequest {
-  std::string collection;
-  std::string question;  // 1 byte … 64 KiB
-  RetrievalMode mode = RetrievalMode::kHybrid;
-  std::optional<Filter> filter;
-  uint32_t context_chunks = 8;   // hits given to the generator, 1 … 100
-  uint32_t max_sentences = 4;    // of the extractive answer, 1 … 20
-  ReadAt at;
-  Principal principal;
-  CancelToken cancel;
+struct Citation;
+struct AnswerSource;
+
+// Hears of an answer as it comes about, on Ask's thread, in the order of the methods. An error ends
+// the question and is passed on.
+class AnswerListener {
+ public:
+  virtual ~AnswerListener() = default;
+  virtual absl::Status OnSources(const std::vector<AnswerSource>& sources) = 0;
+  // Pieces of the answer's text, or of a completion that is then withdrawn: the answer's text is another one then.
+  virtual absl::Status OnText(std::string_view piece) = 0;
+  virtual absl::Status OnCitations(const std::vector<Citation>& citations) = 0;
 };
 
-// One statement of the answer and the place it is taken from.
+struct AskRequest {
+  std::string collection = {};
+  std::string question = {};  // 1 byte … 64 KiB
+  RetrievalMode mode = RetrievalMode::kHybrid;
+  std::optional<Filter> filter = {};
+  uint32_t context_chunks = 8;   // hits given to the generator, 1 … 100
+  uint32_t max_sentences = 4;    // of the extractive answer, 1 … 20
+  // The models that are asked; null: builtin/extractive, which also answers where none of them does.
+  ModelRoute* route = nullptr;
+  // A model's answer of whose sentences less are supported by what they cite is withdrawn, 0 … 1.
+  double min_grounding = 0.5;
+  AnswerListener* listener = nullptr;  // may be null
+  ReadAt at = {};
+  Principal principal = {};
+  CancelToken cancel = {};
+};
+
+// One statement of the answer and the place it is taken from, or, where a model wrote it, rests on.
 struct Citation {
-  ByteSpan answer;           // bytes of the answer's text, without its marker
+  ByteSpan answer = {};        // bytes of the answer's text, without the marker at its end
   uint32_t source_number = 0;  // [1], [2] … in the text
-  PointId point;
-  RowId row;
-  std::string document;      // document id
-  std::string uri;
-  std::string source_hash;   // content hash of the document's bytes
-  ByteSpan source;           // bytes of the document that hold the quote
-  std::string quote;         // the sentence as the answer gives it
+  PointId point = {};
+  RowId row = {};
+  std::string document = {};  // document id
+  std::string uri = {};
+  std::string source_hash = {};  // content hash of the document's bytes
+  ByteSpan source = {};          // bytes of the document that hold the quote
+  std::string quote = {};        // what stands there, white space collapsed; an extractive answer's sentence
   bool verified = false;     // the kept source bytes at `source` hold the quote (white space and markup apart)
 };
 
 struct AnswerSource {
   uint32_t number = 0;
-  PointId point;
-  RowId row;
-  std::string document;
-  std::string title;
-  std::string heading;
+  PointId point = {};
+  RowId row = {};
+  std::string document = {};
+  std::string title = {};
+  std::string heading = {};
   double score = 0;
-  ByteSpan source;
+  ByteSpan source = {};
+};
+
+// A sentence of a model's answer, as CheckGrounding found it.
+struct AnswerSentence {
+  ByteSpan answer;                     // bytes of Generation::completion
+  std::vector<uint32_t> sources;       // that it cites and that are there, ascending
+  double support = 0;                  // share of its terms that the cited spans hold
+  std::vector<std::string> problems;   // why it is not supported; none: it is
+};
+
+// How models were asked.
+struct Generation {
+  std::string route;
+  std::string tier;            // whose completion it is; empty: no tier gave one, and the answer is extractive
+  std::string endpoint;        // without secrets
+  std::string parameters;      // JSON, as sent beside the messages, with the model's name
+  std::string response_model;  // as the server names it
+  std::string fingerprint;     // of the server's configuration, where it says so
+  uint32_t max_prompt_tokens = 0;  // by estimate
+  std::string prompt_id;       // "answer/1"
+  std::string prompt_hash;     // PromptHash of `prompt`
+  std::vector<ChatMessage> prompt;
+  std::string completion;      // exactly as it came
+  std::string finish_reason;
+  TokenUsage usage;            // of the try that gave the completion
+  std::string price_table;     // its version; empty: none, everything costs 0
+  std::string currency;
+  uint64_t cost_nano = 0;      // of all tries, in billionths of the currency
+  std::vector<ModelAttempt> attempts;
+  double grounding = 0;        // share of the sentences that are supported
+  double min_grounding = 0;
+  std::vector<AnswerSentence> sentences;
 };
 
 // The full record of one ask; kept, and shown again by id exactly as it was.
 struct Answer {
-  std::string id;            // UUIDv7
+  std::string id = {};  // UUIDv7
   int64_t time_us = 0;
-  std::string tenant;
-  std::string subject;
-  std::string collection;
-  Version version;
-  std::string question;
-  std::string mode;
-  std::string filter;        // JSON, empty for none
-  std::string embedder;
-  std::string generator;     // "builtin/extractive/1?max_sentences=4"
-  std::vector<std::string> build_ids;
-  std::string engine;        // program version
-  std::vector<PointHit> hits;  // as retrieved, with explanation
-  std::string text;          // the answer; markers [1] after each statement
-  bool abstained = false;    // nothing retrieved speaks of the question
-  std::vector<Citation> citations;
-  std::vector<AnswerSource> sources;  // cited ones first, numbered from 1
+  std::string tenant = {};
+  std::string subject = {};
+  std::string collection = {};
+  Version version = {};
+  std::string question = {};
+  std::string mode = {};
+  std::string filter = {};        // JSON, empty for none
+  uint32_t context_chunks = 0;  // hits asked for; 0: the record has format 1, which does not say
+  std::string embedder = {};
+  // "builtin/extractive/2?max_sentences=4", "openai/MODEL?route=default&tier=small&prompt=answer/1"
+  std::string generator = {};
+  std::vector<std::string> build_ids = {};
+  std::string engine = {};        // program version
+  std::vector<PointHit> hits = {};  // as retrieved, with explanation
+  std::string text = {};          // the answer; markers [1] after each statement
+  bool abstained = false;    // nothing retrieved speaks of the question, or supports what a model said of it
+  std::vector<Citation> citations = {};
+  std::vector<AnswerSource> sources = {};  // numbered from 1: cited ones first, or as a model's prompt has them
+  std::optional<Generation> generation = {};  // where models were asked
   int64_t retrieve_us = 0;
   int64_t generate_us = 0;
 };
@@ -78,8 +133,9 @@ struct Answer {
 std::string AnswerToJson(const Answer& answer);
 absl::StatusOr<Answer> AnswerFromJson(std::string_view json);
 
-// Retrieves at one version, answers by builtin/extractive, checks every citation against the kept source bytes, keeps
-// the record, returns it.
+// Retrieves at one version, answers by a model or builtin/extractive, checks every citation against the kept source
+// bytes, keeps the record, returns it. An error of a model is one only where some of its text has reached the listener;
+// otherwise the answer is extractive, and the record says why.
 absl::StatusOr<Answer> Ask(Database& database, EmbedderRegistry& embedders, const AskRequest& request);
 // NOT_FOUND. An answer of another tenant is not found.
 absl::StatusOr<Answer> GetAnswer(Database& database, const Principal& principal, std::string_view id);

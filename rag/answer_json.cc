@@ -4,14 +4,19 @@
 
 #include "absl/status/status.h"
 #include "rag/answer.h"
+#include "rag/generation_json.h"
+#include "rag/record_reader.h"
 #include "storage/concat.h"
 
 namespace vouch {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using Json = RecordJson;
+using Reader = RecordReader;
 
-constexpr int kFormat = 1;
+// 1: without `context_chunks` and `generation`. Early records of 2 have no `normalized`, `weight` and
+// `query_weight`.
+constexpr int kFormat = 2;
 
 Json ToJson(const NodeScore& score);
 Json ToJson(const PointHit& hit);
@@ -19,7 +24,7 @@ Json ToJson(const Citation& citation);
 Json ToJson(const AnswerSource& source);
 
 Json ToJson(const PointId& id) { return id.is_number() ? Json(id.number()) : Json(id.ToString()); }
-Json ToJson(const ByteSpan& span) { return Json::array({span.begin, span.end}); }
+Json ToJson(const ByteSpan& span) { return SpanToJson(span); }
 
 Json ToJson(const TermContribution& term) {
   return {{"term", term.term},
@@ -73,109 +78,13 @@ Json ToJson(const AnswerSource& source) {
           {"score", source.score},   {"source", ToJson(source.source)}};
 }
 
-// Takes the fields of one object; the first that is missing or of another kind is kept as the
-// error.
-class Reader {
- public:
-  Reader(const Json& json, std::string where) : json_(json), where_(std::move(where)) {
-    if (!json.is_object()) Fail("", "is no object");
-  }
-
-  void Take(const char* key, std::string* value) {
-    if (const Json* json = Find(key, &Json::is_string))
-      *value = json->get_ref<const std::string&>();
-  }
-  void Take(const char* key, bool* value) {
-    if (const Json* json = Find(key, &Json::is_boolean)) *value = json->get<bool>();
-  }
-  void Take(const char* key, double* value) {
-    if (const Json* json = Find(key, &Json::is_number)) *value = json->get<double>();
-  }
-  void Take(const char* key, int64_t* value) {
-    if (const Json* json = Find(key, &Json::is_number_integer)) *value = json->get<int64_t>();
-  }
-  void Take(const char* key, uint64_t* value) {
-    if (const Json* json = Find(key, &Json::is_number_unsigned)) *value = json->get<uint64_t>();
-  }
-  void Take(const char* key, uint32_t* value) {
-    uint64_t wide = 0;
-    Take(key, &wide);
-    if (wide > UINT32_MAX) return Fail(key, "is too large");
-    *value = static_cast<uint32_t>(wide);
-  }
-  void Take(const char* key, ByteSpan* span) {
-    const Json* json = Find(key, &Json::is_array);
-    if (json == nullptr) return;
-    if (json->size() != 2 || !(*json)[0].is_number_unsigned() || !(*json)[1].is_number_unsigned()) {
-      return Fail(key, "is no pair of offsets");
-    }
-    *span = {(*json)[0].get<uint64_t>(), (*json)[1].get<uint64_t>()};
-  }
-  void Take(const char* key, PointId* id) {
-    const auto found = json_.find(key);
-    if (found != json_.end() && found->is_number_unsigned()) {
-      *id = PointId(found->get<uint64_t>());
-    } else if (found != json_.end() && found->is_string()) {
-      absl::StatusOr<PointId> parsed = PointId::FromString(found->get_ref<const std::string&>());
-      if (!parsed.ok()) return Fail(key, "is no point id");
-      *id = *std::move(parsed);
-    } else {
-      Fail(key, "is no point id");
-    }
-  }
-  void Take(const char* key, RowId* row) { Take(key, &row->value); }
-  void Take(const char* key, Version* version) { Take(key, &version->value); }
-
-  // For what records of 0.1 may lack; the value stays as it is then.
-  template <typename T>
-  void TakeIfThere(const char* key, T* value) {
-    if (json_.contains(key)) Take(key, value);
-  }
-
-  // The items of an array, each read by `read(item, where)`.
-  template <typename T, typename Read>
-  void TakeList(const char* key, std::vector<T>* items, Read read) {
-    const Json* json = Find(key, &Json::is_array);
-    if (json == nullptr) return;
-    items->reserve(json->size());
-    for (const Json& item : *json) {
-      absl::StatusOr<T> value = read(item, Concat(where_, key, "[", items->size(), "]."));
-      if (!value.ok()) {
-        if (status_.ok()) status_ = value.status();
-        return;
-      }
-      items->push_back(*std::move(value));
-    }
-  }
-
-  const absl::Status& status() const { return status_; }
-
- private:
-  const Json* Find(const char* key, bool (Json::*is_kind)() const noexcept) {
-    const auto found = json_.find(key);
-    if (found != json_.end() && ((*found).*is_kind)()) return &*found;
-    Fail(key, found == json_.end() ? "is missing" : "is of another kind");
-    return nullptr;
-  }
-  void Fail(std::string_view key, std::string_view what) {
-    if (status_.ok()) {
-      status_ =
-          absl::DataLossError(Concat("the answer record is damaged: ", where_, key, " ", what));
-    }
-  }
-
-  const Json& json_;
-  const std::string where_;
-  absl::Status status_;
-};
-
 absl::StatusOr<TermContribution> ReadTerm(const Json& json, std::string where) {
   Reader reader(json, std::move(where));
   TermContribution term;
   reader.Take("term", &term.term);
   reader.Take("frequency", &term.frequency);
   reader.Take("document_frequency", &term.document_frequency);
-  reader.TakeIfThere("query_weight", &term.query_weight);
+  if (reader.Has("query_weight")) reader.Take("query_weight", &term.query_weight);
   reader.Take("idf", &term.idf);
   reader.Take("score", &term.score);
   if (!reader.status().ok()) return reader.status();
@@ -188,8 +97,8 @@ absl::StatusOr<NodeScore> ReadNodeScore(const Json& json, std::string where) {
   reader.Take("node", &score.node);
   reader.Take("rank", &score.rank);
   reader.Take("score", &score.score);
-  reader.TakeIfThere("normalized", &score.normalized);
-  reader.TakeIfThere("weight", &score.weight);
+  if (reader.Has("normalized")) reader.Take("normalized", &score.normalized);
+  if (reader.Has("weight")) reader.Take("weight", &score.weight);
   reader.Take("contribution", &score.contribution);
   reader.TakeList("terms", &score.terms, ReadTerm);
   if (!reader.status().ok()) return reader.status();
@@ -241,11 +150,6 @@ absl::StatusOr<AnswerSource> ReadSource(const Json& json, std::string where) {
   return source;
 }
 
-absl::StatusOr<std::string> ReadText(const Json& json, std::string where) {
-  if (json.is_string()) return json.get<std::string>();
-  return absl::DataLossError(Concat("the answer record is damaged: ", where, " is no text"));
-}
-
 }  // namespace
 
 std::string AnswerToJson(const Answer& answer) {
@@ -259,6 +163,7 @@ std::string AnswerToJson(const Answer& answer) {
                {"question", answer.question},
                {"mode", answer.mode},
                {"filter", answer.filter},
+               {"context_chunks", answer.context_chunks},
                {"embedder", answer.embedder},
                {"generator", answer.generator},
                {"build_ids", answer.build_ids},
@@ -267,6 +172,7 @@ std::string AnswerToJson(const Answer& answer) {
                {"abstained", answer.abstained},
                {"citations", ListToJson(answer.citations)},
                {"sources", ListToJson(answer.sources)},
+               {"generation", answer.generation ? GenerationToJson(*answer.generation) : Json()},
                {"hits", ListToJson(answer.hits)},
                {"retrieve_us", answer.retrieve_us},
                {"generate_us", answer.generate_us}};
@@ -294,14 +200,18 @@ absl::StatusOr<Answer> AnswerFromJson(std::string_view text) {
   reader.Take("question", &answer.question);
   reader.Take("mode", &answer.mode);
   reader.Take("filter", &answer.filter);
+  if (format > 1) reader.Take("context_chunks", &answer.context_chunks);
   reader.Take("embedder", &answer.embedder);
   reader.Take("generator", &answer.generator);
-  reader.TakeList("build_ids", &answer.build_ids, ReadText);
+  reader.TakeList("build_ids", &answer.build_ids, ReadRecordText);
   reader.Take("engine", &answer.engine);
   reader.Take("text", &answer.text);
   reader.Take("abstained", &answer.abstained);
   reader.TakeList("citations", &answer.citations, ReadCitation);
   reader.TakeList("sources", &answer.sources, ReadSource);
+  if (format > 1 && reader.Has("generation")) {
+    reader.TakeObject("generation", &answer.generation.emplace(), ReadGeneration);
+  }
   reader.TakeList("hits", &answer.hits, ReadHit);
   reader.Take("retrieve_us", &answer.retrieve_us);
   reader.Take("generate_us", &answer.generate_us);

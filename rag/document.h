@@ -20,12 +20,12 @@ std::string_view MediaTypeName(MediaType type);  // "text/plain", "text/markdown
 
 // A source as it came: a file, or one record of a JSONL file.
 struct Document {
-  std::string id;      // unique in the collection: "docs/guide/intro.md", "corpus.jsonl#184"
-  std::string uri;     // where it came from, for people: "docs/guide/intro.md"
+  std::string id = {};   // unique in the collection: "docs/guide/intro.md", "corpus.jsonl#184"
+  std::string uri = {};  // where it came from, for people: "docs/guide/intro.md"
   MediaType media_type = MediaType::kText;
-  std::string bytes;   // the source; spans count in it
+  std::string bytes = {};       // the source; spans count in it
   std::string metadata = "{}";  // a JSON object, added to the payload of each chunk
-  std::string external_id;      // the record's `_id`, else the document's id; what judgements name
+  std::string external_id = {};  // the record's `_id`, else the document's id; what judgements name
 };
 
 // Where text came from, piece by piece: text[text_begin, +length) is source[source_begin, +length) byte for byte, or,
@@ -68,26 +68,36 @@ struct Block {
   enum class Kind : uint8_t { kHeading, kParagraph, kListItem, kCode, kTable };
   Kind kind = Kind::kParagraph;
   int level = 0;        // headings: 1 … 6
-  uint64_t begin = 0;   // in ParsedDocument::text
+  uint64_t begin = 0;   // in the text that it is a block of
   uint64_t end = 0;
+  friend bool operator==(const Block&, const Block&) = default;
 };
+
+// Compact text for provenance, without levels: "h0,7;p9,83" (h heading, p paragraph, l list item, c
+// code, t table).
+std::string EncodeBlocks(const std::vector<Block>& blocks);
+// False where the text is none that EncodeBlocks gives, or blocks are empty or do not ascend.
+bool DecodeBlocks(std::string_view text, std::vector<Block>* blocks);
 
 // A document as text with its structure.
 struct ParsedDocument {
-  std::string title;
-  std::string text;           // UTF-8
-  SpanMap spans;              // text → source
-  std::vector<Block> blocks;  // ascending, inside text
-  std::string parser;         // id with version: "markdown/1"
+  std::string title = {};
+  std::string text = {};           // UTF-8
+  SpanMap spans = {};              // text → source
+  std::vector<Block> blocks = {};  // ascending, inside text
+  std::string parser = {};         // id with version: "markdown/1"
 };
 
 // A piece of a document; becomes a point.
 struct Chunk {
   uint32_t ordinal = 0;  // from 0 in its document
-  std::string text;      // a slice of ParsedDocument::text
-  std::string heading;   // the headings above it, joined by " > "
-  ByteSpan source;       // what it covers of the source
-  SpanMap spans;         // text → source
+  std::string text = {};      // a slice of ParsedDocument::text
+  std::string heading = {};   // the headings above it, joined by " > "
+  ByteSpan source = {};       // what it covers of the source
+  SpanMap spans = {};         // text → source
+  // What stands in `text`: blocks, or pieces of those that were cut. A piece that starts inside a
+  // sentence is listed from the next sentence on, so that no block starts with half of one.
+  std::vector<Block> blocks = {};
 };
 
 }  // namespace vouch

@@ -123,7 +123,7 @@ class Walker {
     const std::optional<MediaType> type = MediaTypeOf(is_argument ? path : id);
     if (!type) {
       return Skip(id, absl::UnimplementedError(
-                          "unknown kind of file; known are .txt .text .md .markdown .html .htm .xhtml .jsonl .ndjson"));
+                          absl::StrCat("unknown kind of file; known are ", kKnownEndings)));
     }
     seen_.emplace(FileKey{info.st_dev, info.st_ino}, id);
     files_->push_back({.path = path, .id = id, .media_type = *type});

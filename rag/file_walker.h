@@ -10,15 +10,19 @@
 
 namespace vouch {
 
+// The files that are documents, by the ends of their names.
+inline constexpr char kKnownEndings[] = ".txt .text .md .markdown .html .htm .xhtml .jsonl .ndjson";
+
 struct SourceFile {
-  std::string path;       // to open it
-  std::string id;         // "docs/guide/intro.md": the argument's last component and the path below it
+  std::string path = {};  // to open it
+  // "docs/guide/intro.md": the argument's last component and the path below it
+  std::string id = {};
   MediaType media_type = MediaType::kText;
 };
 
 struct SkippedSource {
-  std::string id;
-  absl::Status reason;
+  std::string id = {};
+  absl::Status reason = {};
 };
 
 // Files under a path (a file or a folder), ascending by id. Hidden files and folders are left out; symbolic links are

@@ -20,6 +20,7 @@
 namespace vouch {
 namespace {
 
+constexpr char kDefaultEmbedder[] = "builtin/lsa";
 constexpr size_t kMaxReportedSkips = 1'000;
 constexpr size_t kMaxDocumentIdBytes = 1'024;
 // Held until a model can be trained on them.
@@ -60,6 +61,10 @@ class IngestorImpl final : public Ingestor {
  private:
   absl::Status Attach(std::shared_ptr<Collection> collection);
   absl::Status EnsureCollection();
+  // Of a collection that is made.
+  std::string NewEmbedder() const {
+    return options_.embedder.empty() ? kDefaultEmbedder : options_.embedder;
+  }
   // A document that cannot be taken: skipped, or the end of the run.
   absl::Status Refuse(const std::string& document_id, const absl::Status& reason);
   absl::StatusOr<bool> IsThere(const Document& document, const DocumentEntry& entry);
@@ -114,10 +119,11 @@ absl::Status IngestorImpl::Init() {
       database_.GetCollection(options_.principal, options_.collection);
   if (found.ok()) return Attach(*std::move(found));
   if (!absl::IsNotFound(found.status()) || !options_.create_collection) return found.status();
-  absl::StatusOr<EmbedderRegistry::SpecInfo> spec = EmbedderRegistry::ParseSpec(options_.embedder);
+  absl::StatusOr<EmbedderRegistry::SpecInfo> spec = EmbedderRegistry::ParseSpec(NewEmbedder());
   if (!spec.ok()) return spec.status();
   if (options_.retrain && !spec->trained) {
-    return absl::InvalidArgumentError(absl::StrCat("embedder ", options_.embedder, " is not trained; retrain is for builtin/lsa"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("embedder ", NewEmbedder(), " is not trained; retrain is for builtin/lsa"));
   }
   return absl::OkStatus();
 }
@@ -125,6 +131,14 @@ absl::Status IngestorImpl::Init() {
 absl::Status IngestorImpl::Attach(std::shared_ptr<Collection> collection) {
   absl::StatusOr<IngestFields> fields = FindIngestFields(collection->schema(), options_.collection);
   if (!fields.ok()) return fields.status();
+  const std::string embedder =
+      fields->dense < 0 ? "" : collection->schema().dense[fields->dense].embedder;
+  if (!options_.embedder.empty() && !EmbedderRegistry::SameSpec(options_.embedder, embedder)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("embedder ", options_.embedder, " was asked for; collection '",
+                     options_.collection, "' has ", embedder.empty() ? "none" : embedder,
+                     ", which stays as it is: leave the embedder out, or make another collection"));
+  }
   absl::StatusOr<ModelKeeper> model = ModelKeeper::Create(*collection, embedders_, fields->dense);
   if (!model.ok()) return model.status();
   if (options_.retrain && !model->trained()) {
@@ -141,7 +155,7 @@ absl::Status IngestorImpl::EnsureCollection() {
   if (collection_ != nullptr) return absl::OkStatus();
   std::vector<std::string> metadata;
   for (const PendingDocument& document : pending_) metadata.push_back(document.metadata);
-  absl::StatusOr<CollectionSchema> schema = DefaultIngestSchema(options_.embedder, metadata);
+  absl::StatusOr<CollectionSchema> schema = DefaultIngestSchema(NewEmbedder(), metadata);
   if (!schema.ok()) return schema.status();
   auto made = database_.CreateCollection(options_.principal, options_.collection, *schema);
   // Another run may have been faster.
@@ -222,6 +236,7 @@ absl::StatusOr<PendingDocument> IngestorImpl::Prepare(Document document, Documen
                                   .source_hash = entry.hash,
                                   .source = chunk.source,
                                   .spans = chunk.spans,
+                                  .blocks = chunk.blocks,
                                   .parser = entry.parser,
                                   .chunker = entry.chunker,
                                   .embedder = ""});
@@ -289,7 +304,7 @@ absl::Status IngestorImpl::Flush(bool all) {
   const bool held_full = pending_chunks_ >= kMaxHeldChunks || pending_bytes_ >= kMaxHeldBytes;
   if (!all && !held_full && collection_ == nullptr) {
     // Before the collection is there, what must be trained is held, and so tells all metadata keys to its schema.
-    absl::StatusOr<EmbedderRegistry::SpecInfo> spec = EmbedderRegistry::ParseSpec(options_.embedder);
+    absl::StatusOr<EmbedderRegistry::SpecInfo> spec = EmbedderRegistry::ParseSpec(NewEmbedder());
     if (!spec.ok()) return spec.status();
     if (spec->trained) return absl::OkStatus();
   }

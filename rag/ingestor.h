@@ -17,23 +17,24 @@
 namespace vouch {
 
 struct IngestOptions {
-  std::string collection;
-  Principal principal;
+  std::string collection = {};
+  Principal principal = {};
   // Made with sensible defaults where it is missing: a dense field "embedding" (cosine, HNSW) filled by `embedder`, a
   // text field "text" over title and text, payload fields doc_id, source, title, heading, media_type, and the scalar
   // metadata keys of the first batch with their types.
   bool create_collection = true;
-  std::string embedder = "builtin/lsa";  // used only when the collection is made
-  ChunkOptions chunking;
+  // of a collection that is made: empty takes builtin/lsa; one that is there must have it
+  std::string embedder = {};
+  ChunkOptions chunking = {};
   bool skip_bad = true;    // false: the first bad document ends the run
   bool retrain = false;    // train builtin/lsa anew on all texts and embed them again, in one commit
   // Documents of these scopes that were not added by Finish are gone from the source: their rows are retired.
-  std::vector<std::string> scopes;
+  std::vector<std::string> scopes = {};
   size_t batch_chunks = 256;  // chunks a commit, more where one document has more
 };
 
 struct IngestProgress {
-  std::string phase;  // "reading", "training", "embedding", "done"
+  std::string phase = {};  // "reading", "training", "embedding", "done"
   uint64_t documents = 0;
   uint64_t chunks = 0;
   uint64_t bytes = 0;
@@ -50,14 +51,14 @@ struct IngestReport {
   uint64_t chunks_kept = 0;      // of changed documents, same text and place
   uint64_t bytes = 0;
   uint64_t commits = 0;
-  Version version;               // after the run
-  std::string embedder;          // id in use
+  Version version = {};       // after the run
+  std::string embedder = {};  // id in use
   struct Skipped {
-    std::string document;
-    std::string reason;
+    std::string document = {};
+    std::string reason = {};
   };
   uint64_t skipped_count = 0;
-  std::vector<Skipped> skipped;  // the first 1,000
+  std::vector<Skipped> skipped = {};  // the first 1,000
 };
 
 // Documents into a collection: parse, chunk, compare with what is there, embed, commit.

@@ -18,14 +18,15 @@ absl::Status Missing(std::string_view key) {
 }  // namespace
 
 std::string EncodeProvenance(const Provenance& provenance) {
-  const Json json = {{"document", provenance.document},
-                     {"uri", provenance.uri},
-                     {"source_hash", provenance.source_hash},
-                     {"source", {provenance.source.begin, provenance.source.end}},
-                     {"spans", provenance.spans.Encode()},
-                     {"parser", provenance.parser},
-                     {"chunker", provenance.chunker},
-                     {"embedder", provenance.embedder}};
+  Json json = {{"document", provenance.document},
+               {"uri", provenance.uri},
+               {"source_hash", provenance.source_hash},
+               {"source", {provenance.source.begin, provenance.source.end}},
+               {"spans", provenance.spans.Encode()},
+               {"parser", provenance.parser},
+               {"chunker", provenance.chunker},
+               {"embedder", provenance.embedder}};
+  if (provenance.blocks) json["blocks"] = EncodeBlocks(*provenance.blocks);
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -54,6 +55,12 @@ absl::StatusOr<Provenance> DecodeProvenance(std::string_view text) {
   provenance.source = {(*source)[0].get<uint64_t>(), (*source)[1].get<uint64_t>()};
   if (provenance.source.begin > provenance.source.end) return Missing("source");
   if (!SpanMap::Decode(spans, &provenance.spans)) return Missing("spans");
+  if (const auto blocks = json.find("blocks"); blocks != json.end()) {
+    if (!blocks->is_string() ||
+        !DecodeBlocks(blocks->get_ref<const std::string&>(), &provenance.blocks.emplace())) {
+      return Missing("blocks");
+    }
+  }
   return provenance;
 }
 

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "rag/document.h"
@@ -16,13 +18,15 @@ struct Provenance {
   std::string source_hash;  // ContentHash of the document's bytes
   ByteSpan source;          // what the chunk covers of them
   SpanMap spans;            // payload "text" → source
+  // What stands in the payload's text; nullopt in rows of chunkers before structure/2.
+  std::optional<std::vector<Block>> blocks;
   std::string parser;
   std::string chunker;
   std::string embedder;  // empty where the collection embeds nothing
 };
 
 // {"document": …, "uri": …, "source_hash": …, "source": [begin, end], "spans": SpanMap::Encode,
-// "parser": …, "chunker": …, "embedder": …}
+// "blocks": EncodeBlocks (may be missing), "parser": …, "chunker": …, "embedder": …}
 std::string EncodeProvenance(const Provenance& provenance);
 // INVALID_ARGUMENT: not the provenance of an ingested chunk (rows that users wrote have others, or
 // none); names the key.

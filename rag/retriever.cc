@@ -68,6 +68,34 @@ std::string_view RetrievalModeName(RetrievalMode mode) {
   return "";
 }
 
+absl::StatusOr<EmbeddedText> EmbedQuery(Collection& collection, EmbedderRegistry& embedders,
+                                        std::string_view field, std::string_view text, Version at,
+                                        const CancelToken& cancel) {
+  const CollectionSchema& schema = collection.schema();
+  const int ordinal = field.empty() ? FindFields(schema).dense : schema.FindDense(field);
+  if (ordinal < 0 && !field.empty()) {
+    return absl::InvalidArgumentError(Concat("unknown dense field \"", Escape(field), "\""));
+  }
+  if (ordinal < 0 || schema.dense[static_cast<size_t>(ordinal)].embedder.empty()) {
+    return absl::FailedPreconditionError(
+        Concat("collection ", collection.info().name, " has no dense field ",
+               field.empty() ? std::string() : Concat("\"", Escape(field), "\" "),
+               "with an embedder, which a text instead of a vector needs"));
+  }
+  absl::StatusOr<std::shared_ptr<const Embedder>> embedder =
+      embedders.Resolve(collection, ordinal, at);
+  if (!embedder.ok()) return embedder.status();
+  const std::string texts[] = {std::string(text)};
+  absl::StatusOr<std::vector<std::vector<float>>> vectors = (*embedder)->Embed(texts, cancel);
+  if (!vectors.ok()) return vectors.status();
+  if (vectors->front().empty()) {
+    return absl::InvalidArgumentError(Concat("the text \"", Escape(text.substr(0, 80)),
+                                             "\" says nothing to the embedder ", (*embedder)->id(),
+                                             ": it knows none of its words"));
+  }
+  return EmbeddedText{std::move(vectors->front()), (*embedder)->id()};
+}
+
 absl::StatusOr<TextLegs> BuildTextLegs(Collection& collection, EmbedderRegistry& embedders,
                                        std::string_view text, RetrievalMode mode, Version at,
                                        const CancelToken& cancel) {

@@ -39,10 +39,21 @@ absl::StatusOr<std::optional<FusionEntry>> TunedFusionAt(Collection& collection,
 // A text question as a query tree over the collection's embedded dense field and its text field at
 // a version, fused by what was tuned for it, else by the default.
 struct TextQuery {
-  QueryNode root;
-  std::string embedder;
-  std::string fusion;  // id of a tuned fusion that was used; empty where none was
+  QueryNode root = {};
+  std::string embedder = {};
+  std::string fusion = {};  // id of a tuned fusion that was used; empty where none was
 };
+struct EmbeddedText {
+  std::vector<float> vector;
+  std::string embedder;  // its id
+};
+// A text as a vector of one dense field ("": the first with an embedder), by the embedder of the
+// version read. INVALID_ARGUMENT: no such field, or the text says nothing to the embedder.
+// FAILED_PRECONDITION: the field has no embedder.
+absl::StatusOr<EmbeddedText> EmbedQuery(Collection& collection, EmbedderRegistry& embedders,
+                                        std::string_view field, std::string_view text, Version at,
+                                        const CancelToken& cancel);
+
 absl::StatusOr<TextQuery> BuildTextQuery(Collection& collection, EmbedderRegistry& embedders,
                                          std::string_view text, RetrievalMode mode, Version at,
                                          const CancelToken& cancel);

@@ -14,16 +14,16 @@
 namespace vouch {
 
 struct CollectionInfo {
-  CollectionId id;
-  std::string tenant;
-  std::string name;
-  CollectionSchema schema;
+  CollectionId id = {};
+  std::string tenant = {};
+  std::string name = {};
+  CollectionSchema schema = {};
   int64_t created_us = 0;
 };
 
 struct Tag {
-  std::string name;
-  Version version;
+  std::string name = {};
+  Version version = {};
   int64_t created_us = 0;
 };
 
@@ -56,6 +56,11 @@ class Catalog {
   // nullopt where there is none.
   virtual absl::StatusOr<std::optional<std::string>> GetSetting(CollectionId collection,
                                                                 std::string_view key) const = 0;
+
+  // The same of a tenant, as what it has spent today. Gives the tenant a number where it has none.
+  virtual absl::Status PutTenantSetting(std::string_view tenant, std::string_view key, std::string_view value) = 0;
+  virtual absl::StatusOr<std::optional<std::string>> GetTenantSetting(std::string_view tenant,
+                                                                      std::string_view key) const = 0;
 };
 
 }  // namespace vouch

@@ -19,6 +19,7 @@ struct CollectionEntry {
   std::string prefix;               // key_format.h, CollectionPrefix
   std::vector<uint32_t> dims;       // of the dense fields, in the schema's order
   std::vector<std::string> fields;  // their names
+  std::vector<std::string> sparse_fields;
 };
 
 // Where a collection stands: the public state, and the latest commit's time, which the next commit's is not before.

@@ -218,6 +218,12 @@ void CommitGroup::AddRows(PendingCommit& commit, CommitHeader& header,
       PutVector(batch, rocks_.handle(Family::kVectors),
                 VectorKey(entry.prefix, number, static_cast<uint16_t>(field)), vectors[field]);
     }
+    const std::vector<SparseVector>& sparse = commit.request.upserts[i].sparse;
+    for (size_t field = 0; field < sparse.size(); ++field) {
+      if (sparse[field].empty()) continue;
+      batch.Put(rocks_.handle(Family::kVectors), SparseKey(entry.prefix, number, field),
+                EncodeSparseVector(sparse[field]));
+    }
   }
 }
 

@@ -28,6 +28,8 @@ absl::Status Error(std::string_view what, const std::string& path, int number) {
     case ENOSPC:
     case EDQUOT:
     case EFBIG:
+    case EMFILE:
+    case ENOMEM:
       return absl::ResourceExhaustedError(message);
     case EACCES:
     case EPERM:
@@ -155,6 +157,24 @@ class PosixFilesystem : public Filesystem {
       filled += static_cast<uint64_t>(got);
     }
     return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::shared_ptr<const MappedFile>> MapFile(const std::string& path,
+                                                            uint64_t offset,
+                                                            uint64_t size) override {
+    Descriptor file(Open(path, O_RDONLY));
+    if (!file.valid()) return Error("open", path, errno);
+    struct stat info;
+    if (::fstat(file.get(), &info) != 0) return Error("look at", path, errno);
+    const auto have = static_cast<uint64_t>(info.st_size);
+    if (offset > have || size > have - offset) {
+      return absl::DataLossError(Concat(path, " ends after ", have, " bytes; ", size, " from ",
+                                        offset, " on were to be mapped"));
+    }
+    int number = 0;
+    std::shared_ptr<const MappedFile> mapped = MappedFile::Map(file.get(), offset, size, number);
+    if (mapped == nullptr) return Error("map", path, number);
+    return mapped;
   }
 
   absl::Status ReplaceFile(const std::string& path,

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "storage/mapped_file.h"
 
 namespace vouch {
 
@@ -26,6 +27,10 @@ class Filesystem {
 
   // Reads the first `size` bytes into `buffer`. DATA_LOSS where the file is shorter.
   virtual absl::Status ReadFile(const std::string& path, char* buffer, uint64_t size) = 0;
+  // Maps bytes [offset, offset + size), size > 0, to be read at random. DATA_LOSS where the file is shorter.
+  // RESOURCE_EXHAUSTED where no more can be mapped.
+  virtual absl::StatusOr<std::shared_ptr<const MappedFile>> MapFile(const std::string& path, uint64_t offset,
+                                                                    uint64_t size) = 0;
   // Replaces `path` by the pieces, one after the other: temporary file, write, fsync, rename, fsync of the folder.
   // RESOURCE_EXHAUSTED on a full disk; the old file stands then.
   virtual absl::Status ReplaceFile(const std::string& path, const std::vector<std::string_view>& pieces) = 0;

@@ -35,8 +35,8 @@ inline constexpr Version kNeverRetired{std::numeric_limits<uint64_t>::max()};
 
 // Rows [begin, end).
 struct RowRange {
-  RowId begin;
-  RowId end;
+  RowId begin = {};
+  RowId end = {};
 
   uint64_t size() const { return end.value - begin.value; }
   bool empty() const { return begin == end; }

@@ -125,6 +125,10 @@ std::string VectorKey(std::string_view prefix, RowId row, uint16_t field) {
   return key;
 }
 
+std::string SparseKey(std::string_view prefix, RowId row, size_t field) {
+  return VectorKey(prefix, row, static_cast<uint16_t>(kFirstSparseField + field));
+}
+
 std::string NamedKey(std::string_view prefix, std::string_view name) {
   return std::string(prefix).append(name);
 }

@@ -16,10 +16,18 @@ namespace vouch {
 // 2. All keys of a collection, in every column family but `catalog`'s names, start with its 12-byte prefix, so that a
 //    collection is dropped by one range a family.
 
-// The version of keys and values. A store with a larger one is refused.
-inline constexpr uint32_t kFormatNumber = 1;
+// The version of keys and values. A store with a larger one is refused; one with a smaller one is
+// read, and gets this one when it is opened to write.
+//   1  the first
+//   2  DroppedKey: a program that does not know it would leave the rows of a dropped collection
+//   behind
+//   3  sparse vectors
+inline constexpr uint32_t kFormatNumber = 3;
 
 using TenantNumber = StrongId<struct TenantNumberTag>;  // 32 bits, given by the catalog, from 1 on
+
+// No collection has this number; under it stand the settings of the tenant itself.
+inline constexpr CollectionId kNoCollection{0};
 
 inline constexpr size_t kCollectionPrefixBytes = 12;
 // be32 tenant, be64 collection.
@@ -50,8 +58,11 @@ std::string RequestKeyPrefix(std::string_view prefix);
 
 // --- rows, retired
 std::string RowKey(std::string_view prefix, RowId row);
-// --- vectors
+// --- vectors; sparse fields are numbered from kFirstSparseField on
+inline constexpr uint16_t kFirstSparseField = 0x8000;
 std::string VectorKey(std::string_view prefix, RowId row, uint16_t field);
+// `field` is the ordinal among the sparse fields.
+std::string SparseKey(std::string_view prefix, RowId row, size_t field);
 // --- points, documents, artifacts: the prefix, then the encoded id, the key, the hash
 std::string NamedKey(std::string_view prefix, std::string_view name);
 

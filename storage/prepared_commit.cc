@@ -52,6 +52,25 @@ absl::Status CheckVectors(const RowInput& row, const CollectionEntry& entry) {
   return absl::OkStatus();
 }
 
+absl::Status CheckSparse(const RowInput& row, const CollectionEntry& entry) {
+  const auto bad = [&](const std::string& what) {
+    return absl::InvalidArgumentError(Concat("point ", row.id.ToString(), what));
+  };
+  if (row.sparse.size() != entry.sparse_fields.size()) {
+    return bad(Concat(" has ", row.sparse.size(), " sparse entries; the collection has ",
+                      entry.sparse_fields.size(), " sparse fields"));
+  }
+  for (size_t field = 0; field < row.sparse.size(); ++field) {
+    const std::string& name = entry.sparse_fields[field];
+    const auto s = CheckSparseVector(row.sparse[field], Limits::kMaxSparseEntries);
+    if (!s.ok()) return bad(Concat(": field \"", name, "\": ", s.message()));
+    if (!IsCanonicalSparseVector(row.sparse[field], Limits::kMaxSparseEntries)) {
+      return bad(Concat(": field \"", name, "\": the sparse vector is not in canonical form"));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckRow(const RowInput& row, const CollectionEntry& entry) {
   const auto over = [&row](std::string_view what, size_t value, size_t limit) {
     return absl::InvalidArgumentError(Concat("point ", row.id.ToString(), ": ", what, " has ",
@@ -71,7 +90,8 @@ absl::Status CheckRow(const RowInput& row, const CollectionEntry& entry) {
       return over("an access entry's size in bytes", who.size(), PointId::kMaxStringBytes);
     }
   }
-  return CheckVectors(row, entry);
+  if (auto s = CheckVectors(row, entry); !s.ok()) return s;
+  return CheckSparse(row, entry);
 }
 
 absl::Status CheckHead(const CommitRequest& request) {
@@ -154,6 +174,7 @@ absl::StatusOr<PreparedCommit> PrepareCommit(const CommitRequest& request,
         {NamedKey(entry.prefix, encoded_id), EncodeRow(row, encoded_id)});
     prepared.bytes += prepared.rows.back().point_key.size() + prepared.rows.back().value.size() + 64;
     for (const auto& vector : row.vectors) prepared.bytes += 4 * vector.size();
+    for (const auto& vector : row.sparse) prepared.bytes += 8 * vector.indices.size();
     if (!ids.insert(prepared.rows.back().point_key).second) return twice(row.id);
     if (auto s = CheckBytes(prepared.bytes); !s.ok()) return s;
   }

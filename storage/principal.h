@@ -9,7 +9,7 @@ namespace vouch {
 struct Principal {
   std::string tenant = "default";
   std::string subject = "anonymous";
-  std::vector<std::string> groups;
+  std::vector<std::string> groups = {};
 };
 
 }  // namespace vouch

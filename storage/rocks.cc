@@ -1,16 +1,18 @@
 #include "storage/rocks.h"
 
 #include <rocksdb/db.h>
+#include <rocksdb/listener.h>
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
+#include <atomic>
 #include <utility>
 
 #include "absl/strings/match.h"
-#include "storage/closed_mark.h"
 #include "storage/coding.h"
 #include "storage/concat.h"
 #include "storage/key_format.h"
+#include "storage/manifest_mark.h"
 #include "storage/rocks_options.h"
 #include "storage/wal_check.h"
 
@@ -61,6 +63,24 @@ absl::Status OpenError(const rocksdb::Status& status, const std::string& path) {
 }
 
 }  // namespace
+
+// Marks how far the manifest stands after each flush. Called by RocksDB's threads, without its
+// locks.
+class Rocks::FlushListener final : public rocksdb::EventListener {
+ public:
+  void OnFlushCompleted(rocksdb::DB* db, const rocksdb::FlushJobInfo&) override {
+    if (closing_) return;
+    const std::lock_guard lock(mu_);
+    // The mark that stands there is right as well, and says less.
+    (void)WriteSyncedMark(*db);
+  }
+  // The flushes of a closing store are followed by the mark that it was closed.
+  void Stop() { closing_ = true; }
+
+ private:
+  std::atomic<bool> closing_ = false;
+  std::mutex mu_;  // one writer of the file
+};
 
 absl::Status FromRocks(const rocksdb::Status& status, std::string_view what) {
   if (status.ok()) return absl::OkStatus();
@@ -119,6 +139,8 @@ absl::StatusOr<std::unique_ptr<Rocks>> Rocks::Open(const RocksOptions& options) 
   }
   std::unique_ptr<Rocks> rocks(new Rocks);
   rocks->read_only_ = options.read_only;
+  rocks->flush_listener_ = std::make_shared<FlushListener>();
+  db_options.listeners.push_back(rocks->flush_listener_);
   rocksdb::DB* db = nullptr;
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   const rocksdb::Status status =
@@ -137,6 +159,7 @@ absl::StatusOr<std::unique_ptr<Rocks>> Rocks::Open(const RocksOptions& options) 
     }
   }
   if (auto s = rocks->CheckFormat(options.read_only); !s.ok()) return s;
+  if (!options.read_only) (void)WriteSyncedMark(*db);  // without it, damage may go unnoticed
   return rocks;
 }
 
@@ -153,12 +176,7 @@ absl::Status Rocks::CheckFormat(bool read_only) {
                                                 kFamilyNames[family]));
       }
     }
-    if (read_only) return absl::OkStatus();
-    std::string number;
-    PutBe32(number, kFormatNumber);
-    rocksdb::WriteBatch batch;
-    batch.Put(handle(Family::kCatalog), FormatKey(), number);
-    return Write(batch);
+    return read_only ? absl::OkStatus() : WriteFormat();
   }
   Decoder decoder(**value);
   const uint32_t number = decoder.Be32();
@@ -170,11 +188,21 @@ absl::Status Rocks::CheckFormat(bool read_only) {
         Concat("the store has format ", number, "; this program reads formats up to ",
                      kFormatNumber, ": use a newer one"));
   }
-  return absl::OkStatus();
+  // What older formats hold reads as it is; from now on there may be more than their programs know.
+  return number == kFormatNumber || read_only ? absl::OkStatus() : WriteFormat();
+}
+
+absl::Status Rocks::WriteFormat() {
+  std::string number;
+  PutBe32(number, kFormatNumber);
+  rocksdb::WriteBatch batch;
+  batch.Put(handle(Family::kCatalog), FormatKey(), number);
+  return Write(batch);
 }
 
 Rocks::~Rocks() {
   if (db_ == nullptr) return;
+  flush_listener_->Stop();
   // What fails to be flushed is still in the write-ahead log.
   const bool flushed =
       !read_only_ && CheckWritable().ok() && db_->Flush(rocksdb::FlushOptions(), handles_).ok();

@@ -100,11 +100,15 @@ class Rocks {
 
  private:
   Rocks() = default;
+  class FlushListener;
+  // Writes the format number where there is none, or an older one.
   absl::Status CheckFormat(bool read_only);
+  absl::Status WriteFormat();
 
   // Constant after Open.
   std::unique_ptr<rocksdb::DB> db_;
   bool read_only_ = false;
+  std::shared_ptr<FlushListener> flush_listener_;
   std::vector<rocksdb::ColumnFamilyHandle*> handles_;        // by Family
   std::vector<rocksdb::ColumnFamilyHandle*> other_handles_;  // `default`, and what a newer program made
 

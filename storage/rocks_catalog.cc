@@ -28,6 +28,7 @@ std::shared_ptr<const CollectionEntry> MakeEntry(TenantNumber tenant, const Coll
     entry->dims.push_back(field.dim);
     entry->fields.push_back(field.name);
   }
+  for (const SparseField& field : info.schema.sparse) entry->sparse_fields.push_back(field.name);
   return entry;
 }
 
@@ -38,6 +39,18 @@ std::string EncodeNumber(uint64_t number) {
 }
 
 rocksdb::Slice ToSlice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
+
+absl::Status CheckSetting(std::string_view key, std::string_view value) {
+  if (key.empty() || key.size() > Limits::kMaxNameBytes) {
+    return absl::InvalidArgumentError(Concat("a setting's key has ", key.size(),
+                                             " bytes; it must have 1 to ", Limits::kMaxNameBytes));
+  }
+  if (value.size() > kMaxSettingBytes) {
+    return absl::InvalidArgumentError(Concat("the setting \"", Escape(key), "\" has ", value.size(),
+                                             " bytes; the limit is ", kMaxSettingBytes));
+  }
+  return absl::OkStatus();
+}
 
 }  // namespace
 
@@ -372,22 +385,11 @@ absl::Status RocksCatalog::DeleteTag(CollectionId collection, std::string_view n
 
 absl::Status RocksCatalog::PutSetting(CollectionId collection, std::string_view key,
                                       std::string_view value) {
-  if (key.empty() || key.size() > Limits::kMaxNameBytes) {
-    return absl::InvalidArgumentError(Concat("a setting's key has ", key.size(),
-                                                   " bytes; it must have 1 to ",
-                                                   Limits::kMaxNameBytes));
-  }
-  if (value.size() > kMaxSettingBytes) {
-    return absl::InvalidArgumentError(Concat("the setting \"", Escape(key),
-                                                   "\" has ", value.size(), " bytes; the limit is ",
-                                                   kMaxSettingBytes));
-  }
+  if (auto s = CheckSetting(key, value); !s.ok()) return s;
   return log_.RunExclusive([&]() -> absl::Status {
     auto entry = directory_.Find(collection);
     if (!entry.ok()) return entry.status();
-    rocksdb::WriteBatch batch;
-    batch.Put(rocks_.handle(Family::kCatalog), SettingKey((*entry)->prefix, key), ToSlice(value));
-    return rocks_.Write(batch);
+    return WriteSetting((*entry)->prefix, key, value);
   });
 }
 
@@ -396,6 +398,29 @@ absl::StatusOr<std::optional<std::string>> RocksCatalog::GetSetting(CollectionId
   auto entry = directory_.Find(collection);
   if (!entry.ok()) return entry.status();
   return rocks_.Get(Family::kCatalog, SettingKey((*entry)->prefix, key));
+}
+
+absl::Status RocksCatalog::PutTenantSetting(std::string_view tenant, std::string_view key,
+                                            std::string_view value) {
+  if (auto s = CheckSetting(key, value); !s.ok()) return s;
+  const absl::StatusOr<TenantNumber> number = FindOrAddTenant(tenant);
+  if (!number.ok()) return number.status();
+  return log_.RunExclusive(
+      [&] { return WriteSetting(CollectionPrefix(*number, kNoCollection), key, value); });
+}
+
+absl::StatusOr<std::optional<std::string>> RocksCatalog::GetTenantSetting(
+    std::string_view tenant, std::string_view key) const {
+  const std::optional<TenantNumber> number = FindTenant(tenant);
+  if (!number.has_value()) return std::nullopt;
+  return rocks_.Get(Family::kCatalog, SettingKey(CollectionPrefix(*number, kNoCollection), key));
+}
+
+absl::Status RocksCatalog::WriteSetting(std::string_view prefix, std::string_view key,
+                                        std::string_view value) {
+  rocksdb::WriteBatch batch;
+  batch.Put(rocks_.handle(Family::kCatalog), SettingKey(prefix, key), ToSlice(value));
+  return rocks_.Write(batch);
 }
 
 }  // namespace vouch

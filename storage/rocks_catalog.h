@@ -59,6 +59,10 @@ class RocksCatalog : public Catalog {
   absl::Status PutSetting(CollectionId collection, std::string_view key, std::string_view value) override;
   absl::StatusOr<std::optional<std::string>> GetSetting(CollectionId collection,
                                                         std::string_view key) const override;
+  absl::Status PutTenantSetting(std::string_view tenant, std::string_view key,
+                                std::string_view value) override;
+  absl::StatusOr<std::optional<std::string>> GetTenantSetting(std::string_view tenant,
+                                                              std::string_view key) const override;
 
   // The tenant's number; nullopt where it has none yet.
   std::optional<TenantNumber> FindTenant(std::string_view tenant) const;
@@ -73,6 +77,7 @@ class RocksCatalog : public Catalog {
   absl::StatusOr<uint64_t> NextNumber(const std::string& key) const;
   absl::StatusOr<TenantNumber> AddTenant(std::string_view tenant);
   absl::Status DropEntry(const CollectionInfo& info);
+  absl::Status WriteSetting(std::string_view prefix, std::string_view key, std::string_view value);
   // Deletes the data of a collection that is dropped, key by key. (Not by ranges: a compaction
   // whose output is range deletions alone ends the process in an assertion of RocksDB 7.8 where it
   // cannot be written, on a full disk say.)

@@ -14,6 +14,7 @@ namespace {
 constexpr double kBloomBitsPerKey = 10;
 constexpr int kMaxOpenFiles = 1000;
 constexpr size_t kMaxInfoLogBytes = size_t{4} << 20;
+constexpr size_t kMaxManifestBytes = size_t{16} << 20;
 
 rocksdb::CompressionType BestCompression() {
   const std::vector<rocksdb::CompressionType> supported = rocksdb::GetSupportedCompressions();
@@ -39,6 +40,8 @@ rocksdb::DBOptions RocksDbOptions(const RocksOptions& options) {
   db.max_bgerror_resume_count = 0;
   db.max_open_files = kMaxOpenFiles;
   db.max_background_jobs = 2;
+  // It is read whole after each flush (manifest_mark.h).
+  db.max_manifest_file_size = kMaxManifestBytes;
   db.bytes_per_sync = size_t{1} << 20;
   db.max_log_file_size = kMaxInfoLogBytes;
   db.keep_log_file_num = 2;

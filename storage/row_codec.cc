@@ -9,6 +9,7 @@
 #include "storage/checksum.h"
 #include "storage/coding.h"
 #include "storage/concat.h"
+#include "storage/key_format.h"
 #include "storage/schema.h"
 
 namespace vouch {
@@ -18,6 +19,8 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "vectors are stored little-endian");
 
 constexpr uint8_t kRowKind = 1;
+constexpr uint8_t kSparseRowKind = 2;  // of a collection with sparse fields
+constexpr char kVectorSparse = 2;
 constexpr size_t kPreviousAt = 1;
 constexpr uint8_t kLive = 1;
 constexpr uint8_t kDeleted = 2;
@@ -27,21 +30,41 @@ absl::Status BadRow(CollectionId collection, RowId row, std::string_view what) {
                                           " is damaged: ", what));
 }
 
+// How many fields there are, and a bit for each that says whether the row has a vector there.
+template <typename Vector>
+void PutPresence(std::string& value, const std::vector<Vector>& vectors) {
+  PutVarint(value, vectors.size());
+  for (size_t first = 0; first < vectors.size(); first += 8) {
+    uint8_t present = 0;
+    for (size_t field = first; field < vectors.size() && field < first + 8; ++field) {
+      if (!vectors[field].empty()) present |= static_cast<uint8_t>(1u << (field - first));
+    }
+    PutByte(value, present);
+  }
+}
+
+// False where there are too many fields, or the bytes are cut short.
+bool TakePresence(Decoder& decoder, std::vector<bool>& present) {
+  const uint64_t fields = decoder.Varint();
+  if (fields > Limits::kMaxFields) return false;
+  const std::string_view bits = decoder.Bytes((fields + 7) / 8);
+  if (!decoder.ok()) return false;
+  present.resize(fields);
+  for (size_t field = 0; field < fields; ++field) {
+    present[field] = (static_cast<uint8_t>(bits[field / 8]) >> (field % 8) & 1) != 0;
+  }
+  return true;
+}
+
 }  // namespace
 
 std::string EncodeRow(const RowInput& row, std::string_view encoded_id) {
   std::string value;
   value.reserve(64 + encoded_id.size() + row.payload.size() + row.provenance.size());
-  PutByte(value, kRowKind);
+  PutByte(value, row.sparse.empty() ? kRowKind : kSparseRowKind);
   PutBe64(value, kNoRow.value);
-  PutVarint(value, row.vectors.size());
-  for (size_t first = 0; first < row.vectors.size(); first += 8) {
-    uint8_t present = 0;
-    for (size_t field = first; field < row.vectors.size() && field < first + 8; ++field) {
-      if (!row.vectors[field].empty()) present |= static_cast<uint8_t>(1u << (field - first));
-    }
-    PutByte(value, present);
-  }
+  PutPresence(value, row.vectors);
+  if (!row.sparse.empty()) PutPresence(value, row.sparse);
   PutBlock(value, encoded_id);
   PutBlock(value, row.payload);
   PutBlock(value, row.provenance);
@@ -62,20 +85,20 @@ absl::StatusOr<DecodedRow> DecodeRow(CollectionId collection, RowId row, std::st
     return BadRow(collection, row, "its checksum does not match");
   }
   Decoder decoder(content);
-  if (decoder.Byte() != kRowKind) return BadRow(collection, row, "unknown kind of value");
+  const uint8_t kind = decoder.Byte();
+  if (kind != kRowKind && kind != kSparseRowKind) {
+    return BadRow(collection, row, "unknown kind of value");
+  }
   DecodedRow decoded;
   RowRecord& record = decoded.record;
   record.row = row;
   record.previous = RowId(decoder.Be64());
-  const uint64_t fields = decoder.Varint();
-  if (fields > Limits::kMaxFields) return BadRow(collection, row, "too many vector fields");
-  const std::string_view present = decoder.Bytes((fields + 7) / 8);
-  if (!decoder.ok()) return BadRow(collection, row, "cut short");
-  decoded.has_vector.resize(fields);
-  record.vectors.resize(fields);
-  for (size_t field = 0; field < fields; ++field) {
-    decoded.has_vector[field] = (static_cast<uint8_t>(present[field / 8]) >> (field % 8) & 1) != 0;
+  if (!TakePresence(decoder, decoded.has_vector) ||
+      (kind == kSparseRowKind && !TakePresence(decoder, decoded.has_sparse))) {
+    return BadRow(collection, row, "too many vector fields, or cut short");
   }
+  record.vectors.resize(decoded.has_vector.size());
+  record.sparse.resize(decoded.has_sparse.size());
   absl::StatusOr<PointId> id = PointId::Decode(decoder.Block());
   if (!id.ok()) return BadRow(collection, row, std::string(id.status().message()));
   record.id = *std::move(id);
@@ -96,10 +119,19 @@ absl::StatusOr<RowId> DecodeRowPrevious(CollectionId collection, RowId row,
     return BadRow(collection, row, "its checksum does not match");
   }
   Decoder decoder(content);
-  if (decoder.Byte() != kRowKind) return BadRow(collection, row, "unknown kind of value");
+  const uint8_t kind = decoder.Byte();
+  if (kind != kRowKind && kind != kSparseRowKind) {
+    return BadRow(collection, row, "unknown kind of value");
+  }
   const RowId previous(decoder.Be64());
   if (!decoder.ok()) return BadRow(collection, row, "cut short");
   return previous;
+}
+
+std::string VectorName(RowId row, uint16_t field) {
+  const bool sparse = field >= kFirstSparseField;
+  return Concat(sparse ? "sparse vector " : "vector ", sparse ? field - kFirstSparseField : field,
+                " of row ", row.value);
 }
 
 absl::Status DecodeVector(RowId row, uint16_t field, std::string_view value,
@@ -113,6 +145,51 @@ absl::Status DecodeVector(RowId row, uint16_t field, std::string_view value,
   }
   out.resize((value.size() - 1) / sizeof(float));
   std::memcpy(out.data(), value.data() + 1, value.size() - 1);
+  return absl::OkStatus();
+}
+
+std::string EncodeSparseVector(const SparseVector& vector) {
+  std::string value(1, kVectorSparse);
+  value.reserve(8 + 7 * vector.indices.size());
+  PutVarint(value, vector.indices.size());
+  uint32_t next = 0;  // the smallest index that may follow
+  for (const uint32_t index : vector.indices) {
+    PutVarint(value, index - next);
+    next = index + 1;
+  }
+  value.append(reinterpret_cast<const char*>(vector.values.data()),
+               vector.values.size() * sizeof(float));
+  return value;
+}
+
+absl::Status DecodeSparseVector(RowId row, uint16_t field, std::string_view value,
+                                SparseVector& out) {
+  const auto damaged = [&](std::string_view what) {
+    return absl::DataLossError(Concat(VectorName(row, field), " is damaged: ", what));
+  };
+  Decoder decoder(value);
+  if (decoder.Byte() != kVectorSparse) return damaged("unknown kind of value");
+  const uint64_t entries = decoder.Varint();
+  if (entries == 0 || entries > Limits::kMaxSparseEntries) {
+    return damaged(Concat(entries, " entries; there are 1 to ", Limits::kMaxSparseEntries));
+  }
+  SparseVector vector;
+  vector.indices.reserve(entries);
+  uint64_t next = 0;
+  for (uint64_t i = 0; i < entries; ++i) {
+    const uint64_t step = decoder.Varint();
+    if (step > UINT32_MAX || next + step > UINT32_MAX) return damaged("an index over 32 bits");
+    vector.indices.push_back(static_cast<uint32_t>(next + step));
+    next += step + 1;
+  }
+  const std::string_view weights = decoder.Bytes(entries * sizeof(float));
+  if (!decoder.Done()) return damaged(Concat("a wrong length of ", value.size(), " bytes"));
+  vector.values.resize(entries);
+  std::memcpy(vector.values.data(), weights.data(), weights.size());
+  if (!IsCanonicalSparseVector(vector, Limits::kMaxSparseEntries)) {
+    return damaged("a weight that is not above 0 and finite");
+  }
+  out = std::move(vector);
   return absl::OkStatus();
 }
 

@@ -21,18 +21,29 @@ void FinishRow(std::string& value, CollectionId collection, RowId row, RowId pre
 
 // All of a row but its vectors.
 struct DecodedRow {
-  RowRecord record;                 // `vectors` has one empty entry for each field
-  std::vector<bool> has_vector;     // by field
+  RowRecord record;              // `vectors` and `sparse` have one empty entry for each field
+  std::vector<bool> has_vector;  // by dense field
+  std::vector<bool> has_sparse;  // by sparse field
 };
 // DATA_LOSS naming the row.
 absl::StatusOr<DecodedRow> DecodeRow(CollectionId collection, RowId row, std::string_view value);
 // Only the `previous` of a row, seal checked.
 absl::StatusOr<RowId> DecodeRowPrevious(CollectionId collection, RowId row, std::string_view value);
 
+// "vector 3 of row 5", "sparse vector 0 of row 5"; `field` as in a key of `vectors`.
+std::string VectorName(RowId row, uint16_t field);
+
 // One kind byte (1: f32), then little-endian floats.
 inline constexpr char kVectorF32 = 1;
 // DATA_LOSS naming row and field. Appends nothing on error.
 absl::Status DecodeVector(RowId row, uint16_t field, std::string_view value, std::vector<float>& out);
+
+// `vector` is canonical and not empty.
+std::string EncodeSparseVector(const SparseVector& vector);
+// DATA_LOSS naming row and field. `out` is left as it is on error, and else canonical and not
+// empty.
+absl::Status DecodeSparseVector(RowId row, uint16_t field, std::string_view value,
+                                SparseVector& out);
 
 // The value of `points`: the id's latest row, and whether it is deleted.
 struct PointState {

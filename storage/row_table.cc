@@ -29,9 +29,9 @@ absl::Status MissingRow(const CollectionEntry& entry, RowId row) {
       Concat("row ", row.value, " of collection ", entry.id.value, " is missing"));
 }
 
-absl::Status MissingVector(const CollectionEntry& entry, RowId row, size_t field) {
-  return absl::DataLossError(Concat("vector ", field, " of row ", row.value,
-                                          " of collection ", entry.id.value, " is missing"));
+absl::Status MissingVector(const CollectionEntry& entry, RowId row, uint16_t number) {
+  return absl::DataLossError(
+      Concat(VectorName(row, number), " of collection ", entry.id.value, " is missing"));
 }
 
 absl::Status CheckDim(const CollectionEntry& entry, RowId row, size_t field, size_t dim) {
@@ -39,6 +39,31 @@ absl::Status CheckDim(const CollectionEntry& entry, RowId row, size_t field, siz
   return absl::DataLossError(Concat("vector ", field, " of row ", row.value,
                                           " of collection ", entry.id.value, " has ", dim,
                                           " dimensions, unlike its field"));
+}
+
+// The numbers in `vectors` of what the row says that it has, ascending: dense fields, then sparse
+// ones.
+std::vector<uint16_t> VectorNumbers(const DecodedRow& row) {
+  std::vector<uint16_t> numbers;
+  for (size_t field = 0; field < row.has_vector.size(); ++field) {
+    if (row.has_vector[field]) numbers.push_back(static_cast<uint16_t>(field));
+  }
+  for (size_t field = 0; field < row.has_sparse.size(); ++field) {
+    if (row.has_sparse[field]) numbers.push_back(static_cast<uint16_t>(kFirstSparseField + field));
+  }
+  return numbers;
+}
+
+// Decodes the value of one of a row's vectors into its place.
+absl::Status PutVector(const CollectionEntry& entry, uint16_t number, std::string_view value,
+                       RowRecord& record) {
+  if (number >= kFirstSparseField) {
+    SparseVector& vector = record.sparse[number - kFirstSparseField];
+    return DecodeSparseVector(record.row, number, value, vector);
+  }
+  std::vector<float>& vector = record.vectors[number];
+  if (auto s = DecodeVector(record.row, number, value, vector); !s.ok()) return s;
+  return CheckDim(entry, record.row, number, vector.size());
 }
 
 // An iterator over [begin, end) of a family, with the bound's bytes kept alive.
@@ -67,23 +92,21 @@ class RangeIterator {
 
 // Takes the vectors of one row from an iterator that stands at or before them.
 absl::Status TakeVectors(const CollectionEntry& entry, RangeIterator& it, DecodedRow& row) {
-  for (size_t field = 0; field < row.has_vector.size(); ++field) {
-    if (!row.has_vector[field]) continue;
-    const std::string key =
-        VectorKey(entry.prefix, row.record.row, static_cast<uint16_t>(field));
+  for (const uint16_t number : VectorNumbers(row)) {
+    const std::string key = VectorKey(entry.prefix, row.record.row, number);
     while (it.Valid() && it.key() < key) it.Next();
     if (!it.Valid() || it.key() != key) {
       if (auto s = it.status(); !s.ok()) return s;
-      return MissingVector(entry, row.record.row, field);
+      return MissingVector(entry, row.record.row, number);
     }
-    std::vector<float>& vector = row.record.vectors[field];
-    if (auto s = DecodeVector(row.record.row, static_cast<uint16_t>(field), it.value(), vector);
-        !s.ok()) {
-      return s;
-    }
-    if (auto s = CheckDim(entry, row.record.row, field, vector.size()); !s.ok()) return s;
+    if (auto s = PutVector(entry, number, it.value(), row.record); !s.ok()) return s;
   }
   return absl::OkStatus();
+}
+
+void DropVectors(RowRecord& record) {
+  record.vectors.clear();
+  record.sparse.clear();
 }
 
 }  // namespace
@@ -104,7 +127,7 @@ absl::StatusOr<std::vector<RowRecord>> RowTable::ReadRows(const CollectionEntry&
   records.reserve(rows.size());
   struct VectorPlace {
     size_t record;
-    uint16_t field;
+    uint16_t number;
   };
   std::vector<VectorPlace> places;
   std::vector<std::string> vector_keys;
@@ -112,25 +135,22 @@ absl::StatusOr<std::vector<RowRecord>> RowTable::ReadRows(const CollectionEntry&
     if (!(*values)[i].has_value()) return MissingRow(entry, rows[i]);
     absl::StatusOr<DecodedRow> row = DecodeRow(entry.id, rows[i], *(*values)[i]);
     if (!row.ok()) return row.status();
-    for (size_t field = 0; with_vectors && field < row->has_vector.size(); ++field) {
-      if (!row->has_vector[field]) continue;
-      places.push_back({i, static_cast<uint16_t>(field)});
-      vector_keys.push_back(VectorKey(entry.prefix, rows[i], places.back().field));
+    if (with_vectors) {
+      for (const uint16_t number : VectorNumbers(*row)) {
+        places.push_back({i, number});
+        vector_keys.push_back(VectorKey(entry.prefix, rows[i], number));
+      }
+    } else {
+      DropVectors(row->record);
     }
-    if (!with_vectors) row->record.vectors.clear();
     records.push_back(std::move(row->record));
   }
   auto vectors = rocks_.MultiGet(Family::kVectors, {vector_keys.begin(), vector_keys.end()});
   if (!vectors.ok()) return vectors.status();
   for (size_t i = 0; i < places.size(); ++i) {
     RowRecord& record = records[places[i].record];
-    const uint16_t field = places[i].field;
-    if (!(*vectors)[i].has_value()) return MissingVector(entry, record.row, field);
-    if (auto s = DecodeVector(record.row, field, *(*vectors)[i], record.vectors[field]); !s.ok()) {
-      return s;
-    }
-    const size_t dim = record.vectors[field].size();
-    if (auto s = CheckDim(entry, record.row, field, dim); !s.ok()) return s;
+    if (!(*vectors)[i].has_value()) return MissingVector(entry, record.row, places[i].number);
+    if (auto s = PutVector(entry, places[i].number, *(*vectors)[i], record); !s.ok()) return s;
   }
   return records;
 }
@@ -159,7 +179,7 @@ absl::Status RowTable::ScanRows(const CollectionEntry& entry, uint64_t row_count
     if (with_vectors) {
       if (auto s = TakeVectors(entry, *vectors, *decoded); !s.ok()) return s;
     } else {
-      decoded->record.vectors.clear();
+      DropVectors(decoded->record);
     }
     if (auto s = visit(std::move(decoded->record)); !s.ok()) return s;
   }

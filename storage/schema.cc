@@ -102,8 +102,9 @@ int FindByName(const std::vector<Field>& fields, std::string_view name) {
 absl::Status CollectionSchema::Validate() const {
   if (auto s = CheckCount("dense", dense); !s.ok()) return s;
   if (auto s = CheckCount("text", text); !s.ok()) return s;
+  if (auto s = CheckCount("sparse", sparse); !s.ok()) return s;
   if (auto s = CheckCount("payload", payload); !s.ok()) return s;
-  // Dense and text fields are named in one query, so they share one space of names.
+  // Dense, text and sparse fields are named in one query, so they share one space of names.
   absl::flat_hash_set<std::string_view> names;
   for (const DenseField& field : dense) {
     if (auto s = CheckName("field", field.name); !s.ok()) return s;
@@ -115,6 +116,10 @@ absl::Status CollectionSchema::Validate() const {
     if (!names.insert(field.name).second) return Bad(field.name, "declared twice");
     if (auto s = CheckText(field); !s.ok()) return s;
   }
+  for (const SparseField& field : sparse) {
+    if (auto s = CheckName("field", field.name); !s.ok()) return s;
+    if (!names.insert(field.name).second) return Bad(field.name, "declared twice");
+  }
   absl::flat_hash_set<std::string_view> paths;
   for (const PayloadField& field : payload) {
     if (auto s = CheckPath(field.path, field.path); !s.ok()) return s;
@@ -125,6 +130,7 @@ absl::Status CollectionSchema::Validate() const {
 
 int CollectionSchema::FindDense(std::string_view name) const { return FindByName(dense, name); }
 int CollectionSchema::FindText(std::string_view name) const { return FindByName(text, name); }
+int CollectionSchema::FindSparse(std::string_view name) const { return FindByName(sparse, name); }
 int CollectionSchema::FindPayload(std::string_view path) const {
   for (size_t i = 0; i < payload.size(); ++i) {
     if (payload[i].path == path) return static_cast<int>(i);

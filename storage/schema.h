@@ -23,35 +23,42 @@ struct HnswOptions {
 
 // Vectors are f32. Under cosine they are normalised once, at write.
 struct DenseField {
-  std::string name;
+  std::string name = {};
   uint32_t dim = 0;  // 1 … Limits::kMaxDim
   Metric metric = Metric::kCosine;
   DenseIndexKind index = DenseIndexKind::kHnsw;
-  HnswOptions hnsw;
+  HnswOptions hnsw = {};
   // Names the embedder that fills the field from text, as "builtin/lsa?dim=300"; empty where users send vectors.
-  std::string embedder;
+  std::string embedder = {};
 };
 
 // BM25 over the string values at `paths` of the payload, taken as one text in that order
 // (Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009).
 struct TextField {
-  std::string name;
-  std::vector<std::string> paths;   // payload keys; dots step into objects: "meta.title"
+  std::string name = {};
+  std::vector<std::string> paths = {};  // keys; dots step into objects and arrays of them
   std::string language = "english"; // a Snowball stemmer's name, or "none": no stemming and no stop words
   double k1 = 1.2;                  // 0 … 10; more: repeated terms count more
   double b = 0.75;                  // 0 … 1; more: long texts are held back more
 };
 
-// A payload value that is typed at write and can be filtered by. An array value matches where any element does.
-// kDatetime takes RFC 3339 text and is compared in microseconds.
+// Sparse vectors, compared by inner product (sparse_vector.h): learned term weights, searched
+// exactly by an inverted index.
+struct SparseField {
+  std::string name = {};
+};
+
+// A payload value that is typed at write and can be filtered by. An array, also one of objects on the path's way, matches
+// where any element does. kDatetime takes RFC 3339 text and is compared in microseconds.
 struct PayloadField {
-  std::string path;
+  std::string path = {};
   PayloadType type = PayloadType::kKeyword;
 };
 
 struct Limits {
   static constexpr uint32_t kMaxDim = 4096;
   static constexpr size_t kMaxFields = 64;             // of each kind
+  static constexpr size_t kMaxSparseEntries = 16'384;  // of one sparse vector
   static constexpr size_t kMaxNameBytes = 128;
   static constexpr size_t kMaxPayloadBytes = 1 << 20;  // of one row, JSON text
   static constexpr size_t kMaxCommitRows = 100'000;
@@ -61,15 +68,17 @@ struct Limits {
 
 // What a collection holds. Keys of a payload that are not declared are kept and returned, and cannot be filtered by.
 struct CollectionSchema {
-  std::vector<DenseField> dense;
-  std::vector<TextField> text;
-  std::vector<PayloadField> payload;
+  std::vector<DenseField> dense = {};
+  std::vector<TextField> text = {};
+  std::vector<SparseField> sparse = {};
+  std::vector<PayloadField> payload = {};
 
   // INVALID_ARGUMENT naming the field, the value and the limit.
   absl::Status Validate() const;
   // The ordinal in `dense`, or -1.
   int FindDense(std::string_view name) const;
   int FindText(std::string_view name) const;
+  int FindSparse(std::string_view name) const;
   int FindPayload(std::string_view path) const;
 
   // Canonical JSON with all defaults written out; FromJson refuses unknown keys by name.

@@ -151,6 +151,12 @@ absl::Status ReadText(const Json& json, const std::string& where, TextField& fie
   return reader.status();
 }
 
+absl::Status ReadSparse(const Json& json, const std::string& where, SparseField& field) {
+  ObjectReader reader(json, where, {"name"});
+  reader.String("name", field.name);
+  return reader.status();
+}
+
 absl::Status ReadPayload(const Json& json, const std::string& where, PayloadField& field) {
   ObjectReader reader(json, where, {"path", "type"});
   reader.String("path", field.path);
@@ -197,12 +203,15 @@ std::string CollectionSchema::ToJson() const {
                          {"k1", field.k1},
                          {"b", field.b}});
   }
+  Json sparse_json = Json::array();
+  for (const SparseField& field : sparse) sparse_json.push_back({{"name", field.name}});
   Json payload_json = Json::array();
   for (const PayloadField& field : payload) {
     payload_json.push_back({{"path", field.path}, {"type", PayloadTypeName(field.type)}});
   }
   const Json json = {{"dense", std::move(dense_json)},
                      {"text", std::move(text_json)},
+                     {"sparse", std::move(sparse_json)},
                      {"payload", std::move(payload_json)}};
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
@@ -226,9 +235,10 @@ absl::StatusOr<CollectionSchema> CollectionSchema::FromJson(std::string_view tex
   if (too_deep) return absl::InvalidArgumentError("the schema's JSON is nested too deeply");
   if (json.is_discarded()) return absl::InvalidArgumentError("the schema is not JSON");
   CollectionSchema schema;
-  ObjectReader reader(json, "the schema", {"dense", "payload", "text"});
+  ObjectReader reader(json, "the schema", {"dense", "payload", "sparse", "text"});
   reader.Fail(ReadFields(reader.Array("dense"), "dense", ReadDense, schema.dense));
   reader.Fail(ReadFields(reader.Array("text"), "text", ReadText, schema.text));
+  reader.Fail(ReadFields(reader.Array("sparse"), "sparse", ReadSparse, schema.sparse));
   reader.Fail(ReadFields(reader.Array("payload"), "payload", ReadPayload, schema.payload));
   if (!reader.status().ok()) return reader.status();
   if (auto s = schema.Validate(); !s.ok()) return s;

@@ -19,7 +19,7 @@
 namespace vouch {
 
 struct StoreOptions {
-  std::string path;               // a folder; made where missing
+  std::string path = {};          // a folder; made where missing
   bool create_if_missing = true;  // false: NOT_FOUND where no store is
   size_t block_cache_bytes = size_t{64} << 20;
   size_t write_buffer_bytes = size_t{64} << 20;
@@ -29,7 +29,7 @@ struct StoreOptions {
 
 // What the store keeps of one collection's state in memory: enough to name any read.
 struct CollectionState {
-  Version latest;        // 0: no commit yet
+  Version latest = {};   // 0: no commit yet
   uint64_t rows = 0;     // rows ever added = rows_end of the latest header
   uint64_t live_rows = 0;
 };
@@ -115,16 +115,21 @@ absl::Status RestoreBackup(const std::string& backup_dir, uint32_t id, const std
 
 // What `vouch verify` says of one store, offline.
 struct VerifyReport {
+  static constexpr uint64_t kKeysBetweenProgress = 4096;
   uint64_t collections = 0;
   uint64_t commits = 0;
   uint64_t rows = 0;
   uint64_t vectors = 0;
   uint64_t artifacts = 0;
-  std::vector<std::string> problems;  // each names the collection, the thing and the broken invariant; at most 1,000
+  // each names the collection, the thing and the broken invariant; at most 1,000
+  std::vector<std::string> problems = {};
 };
-// Checks every invariant of DESIGN, sections 3 and 4, against the stored bytes: block checksums, decoding, dense row
-// and version numbers, headers against rows, retired rows, live counts, points, request ids, artifact hashes, vector
-// sizes and finiteness. An error only where the store cannot be read at all.
-absl::StatusOr<VerifyReport> VerifyStore(const StoreOptions& options);
+// Checks every invariant of DESIGN, sections 3 and 4, against the stored bytes: block checksums,
+// decoding, dense row and version numbers, headers against rows, retired rows, live counts, points,
+// request ids, artifact hashes, vector sizes and finiteness. An error only where the store cannot
+// be read at all. `progress` hears the counts so far, once every kKeysBetweenProgress keys.
+using VerifyProgress = std::function<void(const VerifyReport& so_far)>;
+absl::StatusOr<VerifyReport> VerifyStore(const StoreOptions& options,
+                                         const VerifyProgress& progress = nullptr);
 
 }  // namespace vouch

@@ -42,15 +42,15 @@ struct CatalogContent {
 // The checks that span collections. Thread compatible.
 class StoreVerifier {
  public:
-  StoreVerifier(const Rocks& rocks, VerifyReport& report)
-      : rocks_(rocks), report_(report), problems_(report) {}
+  StoreVerifier(const Rocks& rocks, VerifyReport& report, const VerifyProgress& progress)
+      : rocks_(rocks), report_(report), problems_(report), progress_(progress) {}
 
   void Run(rocksdb::Env* env) {
     CheckFiles(env);
     CheckCatalog();
     for (const auto& [number, collection] : catalog_.collections) {
       ++report_.collections;
-      VerifyCollection(rocks_, collection.first, collection.second, report_, problems_);
+      VerifyCollection(rocks_, collection.first, collection.second, report_, problems_, progress_);
     }
     for (const Family family : {Family::kCommits, Family::kRows, Family::kVectors, Family::kPoints,
                                 Family::kRetired, Family::kDocuments, Family::kArtifacts}) {
@@ -76,6 +76,8 @@ class StoreVerifier {
   const Rocks& rocks_;
   VerifyReport& report_;
   ProblemList problems_;
+  const VerifyProgress& progress_;
+  uint64_t visited_ = 0;  // keys
   CatalogContent catalog_;
 };
 
@@ -84,6 +86,7 @@ void StoreVerifier::Scan(Family family,
   const absl::Status scanned =
       rocks_.Scan(family, "", "", [&](std::string_view key, std::string_view value) {
         visit(key, value);
+        if (progress_ && ++visited_ % VerifyReport::kKeysBetweenProgress == 0) progress_(report_);
         return true;
       });
   if (!scanned.ok()) problems_.Add(std::string(scanned.message()));
@@ -116,6 +119,10 @@ void StoreVerifier::CheckCatalog() {
     if (!tag && !DecodeSettingKey(key).ok()) return;
     if (catalog_.prefixes.contains(key.substr(1, kCollectionPrefixBytes))) return;
     const auto owner = DecodeCollectionPrefix(key.substr(1, kCollectionPrefixBytes));
+    if (!tag && owner.ok() && owner->collection == kNoCollection &&
+        catalog_.tenant_numbers.contains(owner->tenant.value)) {
+      return;  // the tenant's own
+    }
     problems_.Add(Concat("catalog: the ", tag ? "tag" : "setting", " \"",
                          Escape(key.substr(1 + kCollectionPrefixBytes)), "\" is of collection ",
                          owner.ok() ? owner->collection.value : 0,
@@ -288,7 +295,8 @@ void StoreVerifier::CheckAnswerOrder(TenantNumber tenant, std::string_view key,
 
 }  // namespace
 
-absl::StatusOr<VerifyReport> VerifyStore(const StoreOptions& options) {
+absl::StatusOr<VerifyReport> VerifyStore(const StoreOptions& options,
+                                         const VerifyProgress& progress) {
   if (options.path.empty()) return absl::InvalidArgumentError("the store's path is empty");
   RocksOptions rocks_options;
   rocks_options.path = options.path;
@@ -300,7 +308,7 @@ absl::StatusOr<VerifyReport> VerifyStore(const StoreOptions& options) {
   absl::StatusOr<std::unique_ptr<Rocks>> rocks = Rocks::Open(rocks_options);
   if (!rocks.ok()) return rocks.status();
   VerifyReport report;
-  StoreVerifier(**rocks, report).Run(rocks_options.env);
+  StoreVerifier(**rocks, report, progress).Run(rocks_options.env);
   return report;
 }
 

@@ -3,7 +3,6 @@
 #include <xxhash.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -19,6 +18,7 @@
 #include "storage/rocks_catalog.h"
 #include "storage/row_codec.h"
 #include "storage/schema.h"
+#include "storage/verify_vector.h"
 
 namespace vouch {
 
@@ -29,7 +29,8 @@ static_assert(Limits::kMaxFields <= 64, "SeenRow has one bit a field");
 // What is kept of a row between the passes.
 struct SeenRow {
   uint64_t row = 0;
-  uint64_t vectors = 0;            // by field: said to be there, and not found yet
+  uint64_t vectors = 0;            // by dense field: said to be there, and not found yet
+  uint64_t sparse = 0;             // likewise, by sparse field
   uint64_t id_hash : 61 = 0;       // of the encoded point id
   uint64_t damaged : 1 = 0;        // id and vectors are not known
   uint64_t has_successor : 1 = 0;  // another row names it as `previous`
@@ -50,17 +51,26 @@ uint64_t HashId(std::string_view encoded) {
   return XXH3_64bits(encoded.data(), encoded.size()) >> 3;
 }
 
+uint64_t BitsOf(const std::vector<bool>& fields) {
+  uint64_t bits = 0;
+  for (size_t field = 0; field < fields.size(); ++field) {
+    if (fields[field]) bits |= uint64_t{1} << field;
+  }
+  return bits;
+}
+
 // The passes over one collection, in the order in which they need each other. Thread compatible.
 class CollectionVerifier {
  public:
   CollectionVerifier(const Rocks& rocks, TenantNumber tenant, const CollectionInfo& info,
-                     VerifyReport& report, ProblemList& problems)
+                     VerifyReport& report, ProblemList& problems, const VerifyProgress& progress)
       : rocks_(rocks),
         info_(info),
         prefix_(CollectionPrefix(tenant, info.id)),
         label_(Concat("collection ", info.id.value, " (", info.tenant, "/", info.name, "): ")),
         report_(report),
-        problems_(problems) {}
+        problems_(problems),
+        progress_(progress) {}
 
   void Run() {
     CheckCommits();
@@ -107,6 +117,8 @@ class CollectionVerifier {
   const std::string label_;
   VerifyReport& report_;
   ProblemList& problems_;
+  const VerifyProgress& progress_;
+  uint64_t visited_ = 0;  // keys
 
   std::vector<SeenCommit>
       commits_;  // ascending; also those that are damaged, with rows_end of the one before
@@ -122,6 +134,7 @@ bool CollectionVerifier::Scan(
   const absl::Status scanned =
       rocks_.Scan(family, prefix_, PrefixEnd(prefix_), [&](std::string_view k, std::string_view v) {
         visit(k, v);
+        if (progress_ && ++visited_ % VerifyReport::kKeysBetweenProgress == 0) progress_(report_);
         return true;
       });
   if (!scanned.ok()) Problem(scanned);
@@ -294,9 +307,12 @@ void CollectionVerifier::CheckRow(RowId row, std::string_view value) {
     Problem("row ", row.value, " has ", decoded->has_vector.size(),
             " vector fields; the schema has ", info_.schema.dense.size());
   }
-  for (size_t field = 0; field < decoded->has_vector.size(); ++field) {
-    if (decoded->has_vector[field]) seen.vectors |= uint64_t{1} << field;
+  if (decoded->has_sparse.size() != info_.schema.sparse.size()) {
+    Problem("row ", row.value, " has ", decoded->has_sparse.size(),
+            " sparse fields; the schema has ", info_.schema.sparse.size());
   }
+  seen.vectors = BitsOf(decoded->has_vector);
+  seen.sparse = BitsOf(decoded->has_sparse);
   seen.id_hash = HashId(decoded->record.id.Encode());
   rows_.push_back(seen);
   if (decoded->record.previous != kNoRow)
@@ -341,36 +357,29 @@ void CollectionVerifier::CheckVectors() {
   });
   if (!read) return;
   for (const SeenRow& seen : rows_) {
-    for (size_t field = 0; seen.vectors != 0 && field < 64; ++field) {
+    for (size_t field = 0; (seen.vectors | seen.sparse) != 0 && field < 64; ++field) {
       if ((seen.vectors >> field & 1) != 0)
         Problem("vector ", field, " of row ", seen.row, " is missing");
+      if ((seen.sparse >> field & 1) != 0)
+        Problem("sparse vector ", field, " of row ", seen.row, " is missing");
     }
   }
 }
 
 void CollectionVerifier::CheckVector(const VectorKeyParts& parts, std::string_view value) {
-  const std::string name = Concat("vector ", parts.field, " of row ", parts.row.value);
+  const bool is_sparse = parts.field >= kFirstSparseField;
+  const size_t field = is_sparse ? parts.field - kFirstSparseField : parts.field;
+  const std::string name = VectorName(parts.row, parts.field);
   SeenRow* seen = FindRow(parts.row.value);
   if (seen == nullptr) {
     if (rows_sound_) Problem(name, ": there is no such row");
   } else if (!seen->damaged) {
-    const uint64_t bit = parts.field < 64 ? uint64_t{1} << parts.field : 0;
-    if ((seen->vectors & bit) == 0) Problem(name, ": the row says that it has no such vector");
-    seen->vectors &= ~bit;
+    uint64_t& said = is_sparse ? seen->sparse : seen->vectors;
+    const uint64_t bit = field < 64 ? uint64_t{1} << field : 0;
+    if ((said & bit) == 0) Problem(name, ": the row says that it has no such vector");
+    said &= ~bit;
   }
-  std::vector<float> vector;
-  if (auto s = DecodeVector(parts.row, parts.field, value, vector); !s.ok()) return Problem(s);
-  const std::vector<DenseField>& dense = info_.schema.dense;
-  if (parts.field >= dense.size()) {
-    return Problem(name, ": the schema has ", dense.size(), " dense fields");
-  }
-  if (vector.size() != dense[parts.field].dim) {
-    Problem(name, " has ", vector.size(), " dimensions; the field \"", dense[parts.field].name,
-            "\" has ", dense[parts.field].dim);
-  }
-  const auto bad =
-      std::find_if_not(vector.begin(), vector.end(), [](float x) { return std::isfinite(x); });
-  if (bad != vector.end()) Problem(name, " is not finite at ", bad - vector.begin());
+  if (auto s = VerifyVector(info_.schema, parts, value); !s.ok()) Problem(s);
 }
 
 // --- retired rows and points
@@ -479,8 +488,8 @@ void CollectionVerifier::CheckTags() {
 }  // namespace
 
 void VerifyCollection(const Rocks& rocks, TenantNumber tenant, const CollectionInfo& info,
-                      VerifyReport& report, ProblemList& problems) {
-  CollectionVerifier(rocks, tenant, info, report, problems).Run();
+                      VerifyReport& report, ProblemList& problems, const VerifyProgress& progress) {
+  CollectionVerifier(rocks, tenant, info, report, problems, progress).Run();
 }
 
 }  // namespace vouch

@@ -37,6 +37,6 @@ class ProblemList {
 // to `report`. Holds 24 bytes a row and 17 a retired row in memory; everything else is read in
 // passing.
 void VerifyCollection(const Rocks& rocks, TenantNumber tenant, const CollectionInfo& info,
-                      VerifyReport& report, ProblemList& problems);
+                      VerifyReport& report, ProblemList& problems, const VerifyProgress& progress);
 
 }  // namespace vouch

@@ -10,9 +10,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/strip.h"
-#include "storage/closed_mark.h"
 #include "storage/concat.h"
 #include "storage/crc32c.h"
+#include "storage/manifest_mark.h"
 #include "storage/rocks.h"
 
 namespace vouch {
@@ -24,6 +24,8 @@ constexpr uint32_t kMaskDelta = 0xA282EAD8;
 constexpr size_t kSequenceBytes = 8;
 constexpr size_t kBatchHeadBytes =
     kSequenceBytes + 4;  // a batch's sequence and count, little-endian
+// Of a manifest's record: what comes before the files that it lists.
+constexpr size_t kRecordHeadBytes = 256;
 
 enum class Kind : uint8_t { kFull = 1, kFirst = 2, kMiddle = 3, kLast = 4 };
 
@@ -55,9 +57,12 @@ std::optional<Fragment> ReadFragment(std::string_view rest) {
 
 bool StartsRecord(Kind kind) { return kind == Kind::kFull || kind == Kind::kFirst; }
 
-// Puts fragments together to records, as far as needed: their starts and the heads of their batches.
+// Puts fragments together to records, as far as needed: their starts and the heads of their
+// batches.
 class LogScanner {
  public:
+  explicit LogScanner(const RecordVisitor& visit) : visit_(visit) {}
+
   // False once nothing more needs to be read.
   bool AddBlock(std::string_view block, uint64_t offset) {
     size_t at = 0;
@@ -109,51 +114,73 @@ class LogScanner {
       head_.clear();
       record_offset_ = offset;
     }
-    head_.append(fragment.bytes.substr(0, kBatchHeadBytes - std::min(kBatchHeadBytes, head_.size())));
+    head_.append(fragment.bytes.substr(0, kRecordHeadBytes - head_.size()));
     in_record_ = fragment.kind == Kind::kFirst || fragment.kind == Kind::kMiddle;
-    if (in_record_ || head_.size() < kBatchHeadBytes) return;
+    if (in_record_) return;
+    if (visit_) visit_(head_);
+    if (head_.size() < kBatchHeadBytes) return;
     const uint64_t sequence = LittleEndian(std::string_view(head_).substr(0, kSequenceBytes));
     if (!scan_.first_sequence.has_value()) scan_.first_sequence = sequence;
-    scan_.next_sequence = sequence + LittleEndian(std::string_view(head_).substr(kSequenceBytes));
+    scan_.next_sequence =
+        sequence + LittleEndian(std::string_view(head_).substr(kSequenceBytes, 4));
   }
 
+  const RecordVisitor& visit_;
   LogScan scan_;
   bool in_record_ = false;
   uint64_t record_offset_ = 0;
   std::string head_;
 };
 
-absl::StatusOr<LogScan> ScanFile(rocksdb::Env& env, const std::string& path) {
+absl::StatusOr<LogScan> ScanFile(rocksdb::Env& env, const std::string& path,
+                                 const RecordVisitor& visit = nullptr) {
   std::unique_ptr<rocksdb::SequentialFile> file;
   if (auto s = env.NewSequentialFile(path, &file, rocksdb::EnvOptions()); !s.ok()) {
     return FromRocks(s, Concat("cannot open ", path));
   }
   std::string buffer(kLogBlockBytes, '\0');
   absl::Status status;
-  const LogScan scan = ScanLog([&]() -> std::string_view {
-    size_t filled = 0;
-    while (filled < kLogBlockBytes) {
-      rocksdb::Slice piece;
-      const auto s = file->Read(kLogBlockBytes - filled, &piece, buffer.data() + filled);
-      if (!s.ok()) status = FromRocks(s, Concat("cannot read ", path));
-      if (!s.ok() || piece.empty()) break;
-      if (piece.data() != buffer.data() + filled) {
-        std::copy(piece.data(), piece.data() + piece.size(), buffer.data() + filled);
-      }
-      filled += piece.size();
-    }
-    return std::string_view(buffer).substr(0, filled);
-  });
+  const LogScan scan = ScanLog(
+      [&]() -> std::string_view {
+        size_t filled = 0;
+        while (filled < kLogBlockBytes) {
+          rocksdb::Slice piece;
+          const auto s = file->Read(kLogBlockBytes - filled, &piece, buffer.data() + filled);
+          if (!s.ok()) status = FromRocks(s, Concat("cannot read ", path));
+          if (!s.ok() || piece.empty()) break;
+          if (piece.data() != buffer.data() + filled) {
+            std::copy(piece.data(), piece.data() + piece.size(), buffer.data() + filled);
+          }
+          filled += piece.size();
+        }
+        return std::string_view(buffer).substr(0, filled);
+      },
+      visit);
   if (!status.ok()) return status;
   return scan;
 }
 
-absl::Status Damaged(const std::string& path, uint64_t offset) {
-  return absl::DataLossError(Concat(
-      path, " is damaged at byte ", offset, ": a record there does not read, and more follow it"));
+// A base-128 number at the start of `rest`, which it then leaves behind; nullopt where none reads.
+std::optional<uint64_t> TakeVarint(std::string_view& rest) {
+  uint64_t value = 0;
+  for (size_t i = 0; i < rest.size() && i < 10; ++i) {
+    const uint8_t byte = static_cast<uint8_t>(rest[i]);
+    value |= static_cast<uint64_t>(byte & 0x7F) << (7 * i);
+    if (byte < 0x80) {
+      rest.remove_prefix(i + 1);
+      return value;
+    }
+  }
+  return std::nullopt;
 }
 
-absl::Status CheckManifest(rocksdb::Env& env, const std::string& path) {
+absl::Status Damaged(const std::string& path, uint64_t offset) {
+  return absl::DataLossError(Concat(path, " is damaged at byte ", offset,
+                                    ": a record there does not read, and more follow it"));
+}
+
+// Gives the number below which the manifest says that no log is needed any more.
+absl::StatusOr<uint64_t> CheckManifest(rocksdb::Env& env, const std::string& path) {
   std::string current;
   if (auto s = rocksdb::ReadFileToString(&env, path + "/CURRENT", &current); !s.ok()) {
     return FromRocks(s, Concat("cannot read ", path, "/CURRENT"));
@@ -167,18 +194,47 @@ absl::Status CheckManifest(rocksdb::Env& env, const std::string& path) {
   if (env.FileExists(manifest).IsNotFound()) {
     return absl::DataLossError(Concat(path, "/CURRENT names ", name, ", which is missing"));
   }
-  if (auto s = CheckClosedMark(env, path, std::string_view(name.data(), name.size())); !s.ok())
-    return s;
-  absl::StatusOr<LogScan> scan = ScanFile(env, manifest);
+  const std::string_view manifest_name(name.data(), name.size());
+  if (auto s = CheckManifestMarks(env, path, manifest_name); !s.ok()) return s;
+  uint64_t first_log = 0;
+  absl::StatusOr<LogScan> scan = ScanFile(env, manifest, [&](std::string_view head) {
+    first_log = std::max(first_log, MinLogToKeep(head));
+  });
   if (!scan.ok()) return scan.status();
   if (scan->record_after_bad) return Damaged(manifest, *scan->bad_offset);
-  return absl::OkStatus();
+  return first_log;
 }
 
 }  // namespace
 
-LogScan ScanLog(const std::function<std::string_view()>& read_block) {
-  LogScanner scanner;
+uint64_t MinLogToKeep(std::string_view edit) {
+  // The tags of VersionEdit::EncodeTo that come before the one looked for, in no fixed order here.
+  enum Tag : uint64_t {
+    kComparator = 1,
+    kLogNumber = 2,
+    kNextFile = 3,
+    kLastSequence = 4,
+    kPrevLog = 9,
+    kMinLog = 10,
+    kMaxFamily = 203,
+    kMayBeSkipped = 1 << 13
+  };
+  while (const std::optional<uint64_t> tag = TakeVarint(edit)) {
+    const bool has_bytes = *tag == kComparator || (*tag & kMayBeSkipped) != 0;
+    const bool known = has_bytes || *tag == kLogNumber || *tag == kNextFile ||
+                       *tag == kLastSequence || *tag == kPrevLog || *tag == kMinLog ||
+                       *tag == kMaxFamily;
+    if (!known) return 0;
+    const std::optional<uint64_t> value = TakeVarint(edit);
+    if (!value.has_value() || (has_bytes && *value > edit.size())) return 0;
+    if (*tag == kMinLog) return *value;
+    if (has_bytes) edit.remove_prefix(*value);
+  }
+  return 0;
+}
+
+LogScan ScanLog(const std::function<std::string_view()>& read_block, const RecordVisitor& visit) {
+  LogScanner scanner(visit);
   uint64_t offset = 0;
   while (true) {
     const std::string_view block = read_block();
@@ -190,7 +246,8 @@ LogScan ScanLog(const std::function<std::string_view()>& read_block) {
 }
 
 absl::Status CheckLogs(rocksdb::Env& env, const std::string& path) {
-  if (auto s = CheckManifest(env, path); !s.ok()) return s;
+  const absl::StatusOr<uint64_t> first_log = CheckManifest(env, path);
+  if (!first_log.ok()) return first_log.status();
   std::vector<std::string> names;
   if (auto s = env.GetChildren(path, &names); !s.ok()) {
     return FromRocks(s, Concat("cannot list ", path));
@@ -199,7 +256,8 @@ absl::Status CheckLogs(rocksdb::Env& env, const std::string& path) {
   for (const std::string& name : names) {
     absl::string_view number_text = name;
     uint64_t number = 0;
-    if (absl::ConsumeSuffix(&number_text, ".log") && absl::SimpleAtoi(number_text, &number)) {
+    if (absl::ConsumeSuffix(&number_text, ".log") && absl::SimpleAtoi(number_text, &number) &&
+        number >= *first_log) {
       logs.emplace_back(number, Concat(path, "/", name));
     }
   }

@@ -61,6 +61,34 @@ absl::Status RunShow(Invocation& invocation, const std::string& id, bool explain
   return absl::OkStatus();
 }
 
+// One record a line, newest first.
+absl::Status RunExport(Invocation& invocation, uint32_t limit) {
+  absl::StatusOr<Connection*> connection = invocation.Connect();
+  if (!connection.ok()) return connection.status();
+  const auto stub = v1::Answers::NewStub((*connection)->channel());
+  grpc::ClientContext list_context;
+  invocation.Prepare(list_context);
+  v1::ListAnswersRequest list;
+  list.set_limit(limit);
+  v1::ListAnswersResponse response;
+  if (grpc::Status status = stub->ListAnswers(&list_context, list, &response); !status.ok()) {
+    return (*connection)->Explain(status);
+  }
+  for (const v1::AnswerSummary& summary : response.answers()) {
+    grpc::ClientContext context;
+    invocation.Prepare(context);
+    v1::GetAnswerRequest request;
+    request.set_id(summary.id());
+    v1::Answer answer;
+    if (grpc::Status status = stub->GetAnswer(&context, request, &answer); !status.ok()) {
+      return (*connection)->Explain(status);
+    }
+    using Json = nlohmann::ordered_json;
+    Print(MessageToJson(answer).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 void AddAnswerCommands(CLI::App& app, Invocation& invocation) {
@@ -71,6 +99,13 @@ void AddAnswerCommands(CLI::App& app, Invocation& invocation) {
                  {"list", "The latest answers, newest first", "  vouch answer list --limit 5"},
                  [&invocation, limit] { return RunList(invocation, *limit); });
   list->add_option("--limit", *limit, "answers to show, 1 to 1000 (default 20)")
+      ->check(CLI::Range(1, 1'000));
+  CLI::App* dump =
+      AddCommand(*group, invocation, CommandKind::kClient,
+                 {"export", "The latest answers whole, one JSON record a line, newest first",
+                  "  vouch answer export --limit 1000 > answers.jsonl"},
+                 [&invocation, limit] { return RunExport(invocation, *limit); });
+  dump->add_option("--limit", *limit, "answers to write, 1 to 1000 (default 20)")
       ->check(CLI::Range(1, 1'000));
   auto id = std::make_shared<std::string>();
   auto explain = std::make_shared<bool>(false);

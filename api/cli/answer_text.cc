@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "api/cli/hit_text.h"
 #include "api/cli/text_output.h"
 
@@ -12,7 +13,7 @@ std::string FormatSource(const v1::Answer& answer, const v1::AnswerSource& sourc
   std::string name = source.document();
   if (!source.heading().empty()) {
     absl::StrAppend(&name, "  ", source.heading());
-  } else if (!source.title().empty()) {
+  } else if (!source.title().empty() && !name.ends_with("/" + source.title())) {
     absl::StrAppend(&name, "  ", source.title());
   }
   std::string out = absl::StrFormat("[%u] %s\n", source.number(), name);
@@ -33,17 +34,70 @@ bool IsCited(const v1::Answer& answer, uint32_t number) {
   return false;
 }
 
+std::string FormatMoney(uint64_t nano, const std::string& currency) {
+  constexpr uint64_t kNano = 1'000'000'000;
+  return absl::StrFormat("%d.%09d %s", nano / kNano, nano % kNano, currency);
+}
+
+// Sentences that their citations do not support, the tries that failed, and what it took.
+std::string FormatGeneration(const v1::Answer& answer) {
+  const v1::Generation& generation = answer.generation();
+  std::string unsupported;
+  for (const v1::AnswerSentence& sentence : generation.sentences()) {
+    if (sentence.problems().empty()) continue;
+    const v1::Span& span = sentence.answer();
+    if (span.begin() > span.end() || span.end() > generation.completion().size()) continue;
+    absl::StrAppend(
+        &unsupported, "    \"",
+        MakeSnippet(generation.completion().substr(span.begin(), span.end() - span.begin()), "",
+                    160),
+        "\": ", absl::StrJoin(sentence.problems(), "; "), "\n");
+  }
+  std::string out;
+  if (!unsupported.empty())
+    absl::StrAppend(&out, "\nNot supported by what is cited\n", unsupported);
+  std::string failed;
+  for (const v1::ModelAttempt& attempt : generation.attempts()) {
+    if (attempt.outcome() == "ok") continue;
+    absl::StrAppend(&failed, "    ", attempt.tier().empty() ? "model" : attempt.tier(), ": ",
+                    attempt.outcome(), "\n");
+  }
+  if (!failed.empty()) {
+    absl::StrAppend(&out, "\n",
+                    generation.tier().empty() ? "No model answered; sentences are quoted instead\n"
+                                              : "Tries that failed\n",
+                    failed);
+  }
+  if (generation.tier().empty()) return out;
+  absl::StrAppend(&out, "\nModel ", generation.response_model(), " at ", generation.endpoint(),
+                  ": ", FormatCount(generation.usage().prompt_tokens()), " + ",
+                  FormatCount(generation.usage().completion_tokens()), " tokens",
+                  generation.usage().estimated() ? " (estimated)" : "");
+  if (!generation.price_table().empty()) {
+    absl::StrAppend(&out, ", ", FormatMoney(generation.cost_nano(), generation.currency()),
+                    " by prices ", generation.price_table());
+  }
+  absl::StrAppend(&out, absl::StrFormat("; %.0f %% of the sentences supported\n",
+                                        100 * generation.grounding()));
+  return out;
+}
+
 }  // namespace
 
 std::string FormatAnswer(const v1::Answer& answer, bool explain) {
   std::string out = answer.text();
   if (answer.abstained() && out.empty()) out = "Nothing in the collection speaks of this question.";
-  out += '\n';
+  return absl::StrCat(out, "\n", FormatBehindText(answer, explain));
+}
+
+std::string FormatBehindText(const v1::Answer& answer, bool explain) {
+  std::string out;
   std::string sources;
   for (const v1::AnswerSource& source : answer.sources()) {
     if (IsCited(answer, source.number())) sources += FormatSource(answer, source);
   }
   if (!sources.empty()) absl::StrAppend(&out, "\nSources\n", sources);
+  if (answer.has_generation()) out += FormatGeneration(answer);
   absl::StrAppend(&out, "\nAnswer ", answer.id(), ": ", answer.collection(), " at version ",
                   answer.version(), ", ", answer.mode(), " search, ", answer.generator(), "\n");
   if (explain) {

@@ -14,6 +14,8 @@
 #include "absl/status/status.h"
 #include "api/cli/command.h"
 #include "api/cli/invocation.h"
+#include "api/cli/usage.h"
+#include "api/version.h"
 
 namespace vouch {
 namespace {
@@ -25,6 +27,7 @@ std::optional<std::string> SystemEnvironment(const std::string& variable) {
 
 void AddCommands(CLI::App& app, Invocation& invocation) {
   app.require_subcommand(1);
+  app.set_version_flag("--version", std::string("vouch ") + kProgramVersion);
   app.footer(
       "vouch COMMAND --help says more. A first try:\n"
       "  vouch ingest notes ~/notes\n"
@@ -33,6 +36,7 @@ void AddCommands(CLI::App& app, Invocation& invocation) {
   AddQueryCommand(app, invocation);
   AddAskCommand(app, invocation);
   AddAnswerCommands(app, invocation);
+  AddReplayCommand(app, invocation);
   AddCollectionCommands(app, invocation);
   AddTagCommands(app, invocation);
   AddEvalCommands(app, invocation);
@@ -42,26 +46,6 @@ void AddCommands(CLI::App& app, Invocation& invocation) {
   AddRestoreCommand(app, invocation);
   AddVerifyCommand(app, invocation);
   AddVersionCommand(app, invocation);
-}
-
-// Says so where a word stands where a command should, and there is no such command; else empty.
-std::string UnknownCommand(const CLI::App& app, int argc, char** argv) {
-  const CLI::App* at = &app;
-  std::string path = app.get_name();
-  for (int i = 1; i < argc; ++i) {
-    const std::string word = argv[i];
-    if (at->get_require_subcommand_min() == 0 || word.starts_with('-')) return "";
-    std::string names;
-    const CLI::App* found = nullptr;
-    for (const CLI::App* command : at->get_subcommands([](const CLI::App*) { return true; })) {
-      if (command->get_name() == word) found = command;
-      names += (names.empty() ? "" : ", ") + command->get_name();
-    }
-    if (found == nullptr) return "'" + path + "' has no command '" + word + "'; it has " + names;
-    path += " " + word;
-    at = found;
-  }
-  return "";
 }
 
 int ReportOutcome(const absl::Status& outcome) {
@@ -96,11 +80,10 @@ int RunProgram(int argc, char** argv) {
     try {
       app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-      if (const std::string unknown = UnknownCommand(app, argc, argv); !unknown.empty()) {
-        std::fprintf(stderr, "error: %s\n", unknown.c_str());
-        return kExitUsage;
-      }
-      return app.exit(error, std::cout, std::cerr) == 0 ? 0 : kExitUsage;
+      // Help and version come as errors, too.
+      if (error.get_exit_code() == 0) return app.exit(error, std::cout, std::cerr);
+      std::fputs(ExplainUsage(app, argc, argv, error).c_str(), stderr);
+      return kExitUsage;
     }
     return ReportOutcome(invocation.outcome);
   } catch (const std::exception& error) {

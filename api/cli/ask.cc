@@ -1,9 +1,13 @@
 #include <grpcpp/grpcpp.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
+#include <iterator>
 #include <memory>
 #include <string>
+#include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "api/cli/answer_text.h"
 #include "api/cli/command.h"
 #include "api/cli/message_json.h"
@@ -21,10 +25,20 @@ struct AskOptions {
   std::string at;
   uint32_t context_chunks = 8;
   uint32_t max_sentences = 4;
+  bool quote = false;
+  double min_grounding = 0.5;
   bool explain = false;
 };
 
-absl::Status RunAsk(Invocation& invocation, const AskOptions& options) {
+// What is set by --model and the like is a setting of the store's own process.
+constexpr std::pair<const char*, const char*> kModelOptions[] = {
+    {"--model", "generator.model"},
+    {"--endpoint", "generator.endpoint"},
+    {"--route", "generator.route"},
+    {"--api-key-env", "generator.api_key_env"},
+    {"--api-key-file", "generator.api_key_file"}};
+
+v1::AskRequest RequestOf(const AskOptions& options) {
   v1::AskRequest request;
   request.set_collection(options.collection);
   request.set_question(options.question);
@@ -33,18 +47,100 @@ absl::Status RunAsk(Invocation& invocation, const AskOptions& options) {
   request.set_at(options.at);
   request.set_context_chunks(options.context_chunks);
   request.set_max_sentences(options.max_sentences);
+  if (options.quote) request.set_generator("builtin/extractive");
+  request.set_min_grounding(options.min_grounding);
+  return request;
+}
 
+absl::Status CheckModelOptions(const Invocation& invocation, const Connection& connection) {
+  if (connection.embedded()) return absl::OkStatus();
+  for (const auto& [flag, setting] : kModelOptions) {
+    if (!invocation.flags.contains(setting)) continue;
+    return UsageError(absl::StrCat(
+        flag, " is for a store that the command opens itself; a server asks the models of its own ",
+        "configuration (", setting, ")"));
+  }
+  return absl::OkStatus();
+}
+
+// Prints the text as it comes, and what stands behind it once the record is kept.
+absl::Status AskStreaming(Invocation& invocation, const Connection& connection,
+                          const AskOptions& options) {
+  const auto stub = v1::Answers::NewStub(connection.channel());
+  grpc::ClientContext context;
+  invocation.Prepare(context);
+  const auto reader = stub->AskStream(&context, RequestOf(options));
+  std::string printed;
+  v1::AskEvent::Done done;
+  v1::AskEvent event;
+  while (reader->Read(&event)) {
+    if (event.has_done()) done = event.done();
+    if (event.event_case() != v1::AskEvent::kText) continue;
+    printed += event.text();
+    Print(event.text());
+    std::fflush(stdout);
+  }
+  if (grpc::Status status = reader->Finish(); !status.ok()) {
+    if (!printed.empty()) Print("\n");
+    return connection.Explain(status);
+  }
+  if (printed != done.text()) {
+    Print(absl::StrCat(printed.empty() ? "" : "\n\nWithdrawn. ", done.text()));
+  }
+  Print("\n");
+  grpc::ClientContext get_context;
+  invocation.Prepare(get_context);
+  v1::GetAnswerRequest get;
+  get.set_id(done.id());
+  v1::Answer answer;
+  if (grpc::Status status = stub->GetAnswer(&get_context, get, &answer); !status.ok()) {
+    return connection.Explain(status);
+  }
+  Print(FormatBehindText(answer, options.explain));
+  return absl::OkStatus();
+}
+
+absl::Status RunAsk(Invocation& invocation, const AskOptions& options) {
+  invocation.uses_models = !options.quote;
   absl::StatusOr<Connection*> connection = invocation.Connect();
   if (!connection.ok()) return connection.status();
+  if (absl::Status status = CheckModelOptions(invocation, **connection); !status.ok())
+    return status;
+  if (!invocation.json) return AskStreaming(invocation, **connection, options);
   const auto stub = v1::Answers::NewStub((*connection)->channel());
   grpc::ClientContext context;
   invocation.Prepare(context);
   v1::Answer answer;
-  if (grpc::Status status = stub->Ask(&context, request, &answer); !status.ok())
+  if (grpc::Status status = stub->Ask(&context, RequestOf(options), &answer); !status.ok())
     return (*connection)->Explain(status);
-  Print(invocation.json ? FormatJson(MessageToJson(answer))
-                        : FormatAnswer(answer, options.explain));
+  Print(FormatJson(MessageToJson(answer)));
   return absl::OkStatus();
+}
+
+void AddModelOptions(CLI::App& command, Invocation& invocation, AskOptions* options) {
+  const std::pair<const char*, const char*> texts[] = {
+      {"MODEL", "the model that writes the answer (default: none, sentences are quoted)"},
+      {"URL", "its server, as http://127.0.0.1:11434/v1"},
+      {"FILE", "YAML file of the models to ask, in order, with prices and limits"},
+      {"VARIABLE", "environment variable that holds the server's API key (default OPENAI_API_KEY)"},
+      {"FILE", "file that holds it instead"}};
+  for (size_t i = 0; i < std::size(kModelOptions); ++i) {
+    command
+        .add_option_function<std::string>(
+            kModelOptions[i].first,
+            [&invocation, setting = kModelOptions[i].second](const std::string& value) {
+              invocation.flags[setting] = value;
+            },
+            texts[i].second)
+        ->type_name(texts[i].first);
+  }
+  command.add_flag("--quote", options->quote, "quote sentences and ask no model");
+  command
+      .add_option(
+          "--min-grounding", options->min_grounding,
+          "withdraw a model's answer of whose sentences a smaller share is supported by what "
+          "they cite, 0 to 1 (default 0.5)")
+      ->check(CLI::Range(0.0, 1.0));
 }
 
 }  // namespace
@@ -54,7 +150,9 @@ void AddAskCommand(CLI::App& app, Invocation& invocation) {
   CLI::App* command =
       AddCommand(app, invocation, CommandKind::kClient,
                  {"ask", "Answer a question from a collection, with sources",
-                  "  vouch ask docs 'What happens to an index file that is damaged?'"},
+                  "  vouch ask docs 'What happens to an index file that is damaged?'\n"
+                  "  vouch ask docs 'How are backups made?' --model llama3.2 "
+                  "--endpoint http://127.0.0.1:11434/v1"},
                  [&invocation, options] { return RunAsk(invocation, *options); });
   command->add_option("collection", options->collection, "the collection")->required();
   command->add_option("question", options->question, "the question")->required();
@@ -67,8 +165,9 @@ void AddAskCommand(CLI::App& app, Invocation& invocation) {
       ->check(CLI::Range(1, 100));
   command
       ->add_option("--max-sentences", options->max_sentences,
-                   "length of the answer, 1 to 20 (default 4)")
+                   "length of a quoted answer, 1 to 20 (default 4)")
       ->check(CLI::Range(1, 20));
+  AddModelOptions(*command, invocation, options.get());
   command->add_flag("--explain", options->explain,
                     "show what was retrieved, and why it ranks as it does");
 }

@@ -58,7 +58,14 @@ absl::Status RunVerify(Invocation& invocation, const std::string& directory, uin
   if (backups->empty())
     return absl::NotFoundError(absl::StrCat("there are no backups in '", directory, "'"));
   if (id == 0) id = backups->back().id;
-  if (absl::Status status = VerifyBackup(directory, id); !status.ok()) return status;
+  Progress progress = invocation.MakeProgress();
+  absl::Status status;
+  {
+    const ProgressWatch watch(progress, "reading the backup", [] { return -1.0; });
+    status = VerifyBackup(directory, id);
+  }
+  progress.Clear();
+  if (!status.ok()) return status;
   Print(invocation.json ? FormatJson({{"backup", id}, {"intact", true}})
                         : absl::StrCat("backup ", id, " is intact: every file has its checksum\n"));
   return absl::OkStatus();

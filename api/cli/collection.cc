@@ -51,10 +51,31 @@ std::string FormatSchema(const CollectionSchema& schema) {
                     absl::StrCat("BM25 over ", absl::StrJoin(field.paths, ", "), "; ",
                                  field.language, ", k1 ", field.k1, ", b ", field.b)});
   }
+  for (const SparseField& field : schema.sparse) {
+    rows.push_back({field.name, "sparse", "inner product of sparse vectors"});
+  }
   for (const PayloadField& field : schema.payload) {
     rows.push_back({field.path, "payload", std::string(PayloadTypeName(field.type))});
   }
   return FormatTable({"field", "kind", "what"}, rows);
+}
+
+// "graph 1.2 MiB, codes 400 KiB", the structures that hold anything.
+std::string FormatMemory(const v1::MemoryAccount& memory) {
+  const std::pair<const char*, uint64_t> parts[] = {{"graph", memory.graph()},
+                                                    {"codes", memory.codes()},
+                                                    {"vectors", memory.vectors()},
+                                                    {"vector tables", memory.vector_tables()},
+                                                    {"postings", memory.postings()},
+                                                    {"payload", memory.payload()},
+                                                    {"ids", memory.ids()},
+                                                    {"access lists", memory.access()},
+                                                    {"visibility", memory.visibility()}};
+  std::vector<std::string> words;
+  for (const auto& [name, bytes] : parts) {
+    if (bytes > 0) words.push_back(absl::StrCat(name, " ", FormatBytes(bytes)));
+  }
+  return absl::StrJoin(words, ", ");
 }
 
 std::string FormatStats(const v1::CollectionStats& stats) {
@@ -67,6 +88,14 @@ std::string FormatStats(const v1::CollectionStats& stats) {
   std::string out = absl::StrCat("segments: ", FormatCount(stats.segments_size()), " (",
                                  FormatCount(sealed), " with an index file), ", FormatBytes(memory),
                                  " in memory, ", FormatBytes(file), " on disk\n");
+  if (stats.segments_size() > 0) {
+    absl::StrAppend(&out, "memory: ", FormatMemory(stats.memory()), "\n");
+  }
+  if (stats.memory().mapped_vectors() > 0) {
+    absl::StrAppend(&out,
+                    "vectors read from index files: ", FormatBytes(stats.memory().mapped_vectors()),
+                    "\n");
+  }
   if (stats.index_files_damaged() > 0) {
     absl::StrAppend(&out, "index files found damaged and rebuilt: ", stats.index_files_damaged(),
                     "\n");
@@ -83,11 +112,10 @@ std::string FormatStats(const v1::CollectionStats& stats) {
 absl::Status RunCreate(Invocation& invocation, const CollectionOptions& options) {
   absl::StatusOr<CollectionSchema> schema = SchemaFromOptions(options.schema);
   if (!schema.ok()) return schema.status();
-  if (schema->dense.empty() && schema->text.empty()) {
+  if (schema->dense.empty() && schema->text.empty() && schema->sparse.empty()) {
     return UsageError(
-        "a collection needs a field to search: give --dense, --text or --schema (`vouch ingest` "
-        "makes a "
-        "collection for documents by itself)");
+        "a collection needs a field to search: give --dense, --text, --sparse or --schema (`vouch "
+        "ingest` makes a collection for documents by itself)");
   }
   v1::CreateCollectionRequest request;
   request.set_name(options.name);
@@ -268,6 +296,10 @@ void AddCollectionCommands(CLI::App& app, Invocation& invocation) {
       ->expected(1)
       ->take_all();
   create->add_option("--text", options->schema.text, "text field: NAME:PATH[,PATH...][:LANGUAGE]")
+      ->type_name("FIELD")
+      ->expected(1)
+      ->take_all();
+  create->add_option("--sparse", options->schema.sparse, "field of sparse vectors: NAME")
       ->type_name("FIELD")
       ->expected(1)
       ->take_all();

@@ -23,11 +23,14 @@ class ServerConnection final : public Connection {
   }
 
   const std::shared_ptr<grpc::Channel>& channel() const override { return channel_; }
+  bool embedded() const override { return false; }
   absl::Status Explain(const grpc::Status& status) const override {
-    if (status.error_code() != grpc::StatusCode::UNAVAILABLE ||
-        !absl::StrContains(status.error_message(), "connect")) {
-      return FromGrpc(status);
+    if (status.error_code() != grpc::StatusCode::UNAVAILABLE) return FromGrpc(status);
+    if (absl::StrContains(status.error_message(), "DNS resolution failed")) {
+      return absl::UnavailableError(absl::StrCat("the host of the server ", address_,
+                                                 " is not known (", status.error_message(), ")"));
     }
+    if (!absl::StrContains(status.error_message(), "connect")) return FromGrpc(status);
     return absl::UnavailableError(absl::StrCat("no server answers at ", address_,
                                                "; is `vouch serve` running there? (",
                                                status.error_message(), ")"));
@@ -41,12 +44,21 @@ class ServerConnection final : public Connection {
 class EmbeddedConnection final : public Connection {
  public:
   EmbeddedConnection(std::unique_ptr<Database> database, ModelServerOptions model_server)
-      : database_(std::move(database)), embedders_(std::move(model_server)) {}
+      : database_(std::move(database)),
+        embedders_(std::move(model_server)),
+        ledger_(database_->store().catalog(), database_->clock()) {}
 
-  absl::Status Start(const Config& config) {
+  absl::Status Start(const Config& config, std::optional<RouteSpec> spec) {
+    if (spec.has_value()) {
+      absl::StatusOr<std::unique_ptr<ModelRoute>> route =
+          ModelRoute::Create(*std::move(spec), {.ledger = ledger_, .clock = database_->clock()});
+      if (!route.ok()) return route.status();
+      route_ = *std::move(route);
+    }
     ServerOptions options;
     options.max_message_mb = static_cast<uint32_t>(config.max_message_mb);
-    absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(options, *database_, embedders_);
+    absl::StatusOr<std::unique_ptr<Server>> server =
+        Server::Start(options, *database_, embedders_, route_.get());
     if (!server.ok()) return server.status();
     server_ = *std::move(server);
     channel_ = server_->InProcessChannel();
@@ -54,11 +66,14 @@ class EmbeddedConnection final : public Connection {
   }
 
   const std::shared_ptr<grpc::Channel>& channel() const override { return channel_; }
+  bool embedded() const override { return true; }
   absl::Status Explain(const grpc::Status& status) const override { return FromGrpc(status); }
 
  private:
   std::unique_ptr<Database> database_;
   EmbedderRegistry embedders_;
+  SpendLedger ledger_;
+  std::unique_ptr<ModelRoute> route_;  // may be null
   std::unique_ptr<Server> server_;
   std::shared_ptr<grpc::Channel> channel_;
 };
@@ -72,13 +87,13 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::ToServer(const Config& c
 absl::StatusOr<std::unique_ptr<Connection>> Connection::Embedded(const Config& config,
                                                                  const std::string& data_dir,
                                                                  bool create,
-                                                                 const std::string& api_key) {
-  std::error_code error;
-  if (!create && !std::filesystem::exists(data_dir + "/store", error)) {
-    return absl::NotFoundError(
-        absl::StrCat("there is no store in '", data_dir,
-                     "'; `vouch ingest NAME PATH` makes one, --data names another folder, "
-                     "--server a server"));
+                                                                 const std::string& api_key,
+                                                                 std::optional<RouteSpec> route) {
+  if (!create) {
+    absl::Status there = CheckStoreIn(
+        data_dir,
+        "`vouch ingest NAME PATH` makes one, --data names another folder, --server a server");
+    if (!there.ok()) return there;
   }
   DatabaseOptions options = DatabaseOptionsOf(config, data_dir);
   options.create_if_missing = create;
@@ -87,7 +102,8 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Embedded(const Config& c
   auto connection = std::make_unique<EmbeddedConnection>(
       *std::move(database),
       ModelServerOptions{.base_url = config.model_server_base_url, .api_key = api_key});
-  if (absl::Status status = connection->Start(config); !status.ok()) return status;
+  if (absl::Status status = connection->Start(config, std::move(route)); !status.ok())
+    return status;
   return connection;
 }
 
@@ -98,6 +114,16 @@ DatabaseOptions DatabaseOptionsOf(const Config& config, const std::string& data_
   options.block_cache_bytes = size_t{config.block_cache_mb} << 20;
   options.seal_rows = config.seal_rows;
   return options;
+}
+
+absl::Status CheckStoreIn(const std::string& data_dir, const std::string& hint) {
+  std::error_code error;
+  if (std::filesystem::exists(data_dir + "/store", error)) return absl::OkStatus();
+  if (error) {
+    return absl::PermissionDeniedError(
+        absl::StrCat("cannot look for a store in '", data_dir, "': ", error.message()));
+  }
+  return absl::NotFoundError(absl::StrCat("there is no store in '", data_dir, "'; ", hint));
 }
 
 absl::Status ExplainOpen(const absl::Status& status, const std::string& data_dir) {

@@ -1,12 +1,14 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "api/config.h"
 #include "query/database.h"
+#include "rag/llm/model_route.h"
 
 namespace grpc {
 class Channel;
@@ -20,20 +22,27 @@ namespace vouch {
 class Connection {
  public:
   static absl::StatusOr<std::unique_ptr<Connection>> ToServer(const Config& config);
-  // NOT_FOUND: no store there, and not `create`. FAILED_PRECONDITION: another process has it open.
+  // `route`: the models that write answers; none: they are quoted. NOT_FOUND: no store there, and
+  // not `create`. FAILED_PRECONDITION: another process has it open.
   static absl::StatusOr<std::unique_ptr<Connection>> Embedded(const Config& config,
                                                               const std::string& data_dir,
                                                               bool create,
-                                                              const std::string& api_key);
+                                                              const std::string& api_key,
+                                                              std::optional<RouteSpec> route);
   virtual ~Connection() = default;
 
   virtual const std::shared_ptr<grpc::Channel>& channel() const = 0;
+  // Whether the store is the command's own: its settings are then those that count.
+  virtual bool embedded() const = 0;
   // The status of a call, with what to do where the server could not be reached.
   virtual absl::Status Explain(const grpc::Status& status) const = 0;
 };
 
 // The options of a store from the settings.
 DatabaseOptions DatabaseOptionsOf(const Config& config, const std::string& data_dir);
+// NOT_FOUND with the hint where there is no store in the folder; PERMISSION_DENIED: it cannot be
+// looked for.
+absl::Status CheckStoreIn(const std::string& data_dir, const std::string& hint);
 // Says what to do where another process has the store open.
 absl::Status ExplainOpen(const absl::Status& status, const std::string& data_dir);
 

@@ -1,7 +1,10 @@
 #include <grpcpp/grpcpp.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <string>
@@ -44,13 +47,25 @@ absl::Status FillRequest(const EvalOptions& options, v1::EvaluateRetrievalReques
   return absl::OkStatus();
 }
 
+absl::Status RunFileError(const std::string& path, const std::string& why) {
+  return absl::FailedPreconditionError(absl::StrCat("--run-file: cannot write ", path, ": ", why));
+}
+
+// Before the work: what would keep the run from being written after it.
+absl::Status CheckRunFile(const std::string& path) {
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) return RunFileError(path, "it is a folder");
+  const std::filesystem::path folder = std::filesystem::absolute(path, error).parent_path();
+  if (std::filesystem::is_directory(folder, error)) return absl::OkStatus();
+  return RunFileError(path, absl::StrCat("there is no folder ", folder.string()));
+}
+
 absl::Status WriteRun(const std::string& path, const std::string& run) {
+  errno = 0;
   std::ofstream out(path, std::ios::binary | std::ios::trunc);
   out << run;
   out.close();
-  if (!out)
-    return absl::PermissionDeniedError(absl::StrCat("the run file '", path, "' cannot be written"));
-  return absl::OkStatus();
+  return out ? absl::OkStatus() : RunFileError(path, std::strerror(errno));
 }
 
 // As trec_eval prints: name, query or "all", value; counts without decimals.
@@ -85,6 +100,9 @@ nlohmann::ordered_json ToJson(const EvalOptions& options,
 
 absl::Status RunEval(Invocation& invocation, const EvalOptions& options) {
   v1::EvaluateRetrievalRequest request;
+  if (!options.run_file.empty()) {
+    if (absl::Status status = CheckRunFile(options.run_file); !status.ok()) return status;
+  }
   if (absl::Status status = FillRequest(options, &request); !status.ok()) return status;
   absl::StatusOr<Connection*> connection = invocation.Connect();
   if (!connection.ok()) return connection.status();

@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "api/cli/text_output.h"
 #include "nlohmann/json.hpp"
+#include "rag/document.h"
 
 namespace vouch {
 namespace {
@@ -61,6 +62,24 @@ std::string FormatTerms(const v1::NodeScore& node) {
   return out;
 }
 
+// Title and headings; a title that is also the first heading once.
+std::string HeadlineOf(const std::string& title, const std::string& heading) {
+  if (heading.empty() || heading == title) return title;
+  const bool repeated = title.empty() || heading.starts_with(title + " > ");
+  return repeated ? heading : absl::StrCat(title, " > ", heading);
+}
+
+// The text without the headings that it starts with: they stand in the line above.
+std::string BodyOf(const std::string& text, const nlohmann::json& provenance) {
+  std::vector<Block> blocks;
+  if (!DecodeBlocks(TextAt(provenance, "blocks"), &blocks)) return text;
+  for (const Block& block : blocks) {
+    if (block.kind == Block::Kind::kHeading) continue;
+    return block.begin < text.size() ? text.substr(block.begin) : text;
+  }
+  return text;
+}
+
 std::string FormatExplanation(const v1::Hit& hit) {
   std::string out;
   for (const v1::NodeScore& node : hit.explanation()) {
@@ -71,8 +90,45 @@ std::string FormatExplanation(const v1::Hit& hit) {
                             node.weight(), node.contribution());
     }
     out += '\n';
+    if (!node.note().empty()) absl::StrAppend(&out, "        ", node.note(), "\n");
     out += FormatTerms(node);
+    for (const v1::SparseContribution& term : node.sparse_terms()) {
+      absl::StrAppendFormat(&out, "        index %u: %.4g (%.4g here, %.4g in the query)\n",
+                            term.index(), term.score(), term.weight(), term.query_weight());
+    }
   }
+  return out;
+}
+
+std::string FormatValue(const v1::Value& value) {
+  switch (value.kind_case()) {
+    case v1::Value::kBoolean:
+      return value.boolean() ? "true" : "false";
+    case v1::Value::kInteger:
+      return absl::StrCat(value.integer());
+    case v1::Value::kNumber:
+      return absl::StrCat(value.number());
+    case v1::Value::kText:
+      return value.text();
+    case v1::Value::KIND_NOT_SET:
+      break;
+  }
+  return "";
+}
+
+// "ship (text, bytes 42-46), …"
+std::string FormatHighlights(const v1::Hit& hit) {
+  constexpr int kShown = 8;
+  std::string out;
+  for (int i = 0; i < hit.highlights_size() && i < kShown; ++i) {
+    const v1::Highlight& mark = hit.highlights(i);
+    absl::StrAppend(&out, i == 0 ? "    matched: " : ", ", mark.term(), " (", mark.path());
+    if (mark.element() > 0) absl::StrAppend(&out, "[", mark.element(), "]");
+    absl::StrAppend(&out, ", bytes ", mark.begin(), "-", mark.end(), ")");
+  }
+  if (hit.highlights_size() > kShown)
+    absl::StrAppend(&out, ", and ", hit.highlights_size() - kShown, " more");
+  if (!out.empty()) out += "\n";
   return out;
 }
 
@@ -86,20 +142,65 @@ std::string FormatHits(const google::protobuf::RepeatedPtrField<v1::Hit>& hits, 
     const nlohmann::json payload = ParseObject(hit.point().payload_json());
     const nlohmann::json provenance = ParseObject(hit.point().provenance_json());
     const std::string id = FormatPointId(hit.point().id());
-    std::string title = TextAt(payload, "title");
-    const std::string heading = TextAt(payload, "heading");
-    if (!heading.empty() && heading != title)
-      title = title.empty() ? heading : absl::StrCat(title, " > ", heading);
+    const std::string title = HeadlineOf(TextAt(payload, "title"), TextAt(payload, "heading"));
     absl::StrAppendFormat(&out, "%2u. %.4f  %s\n", rank++, hit.score(), title.empty() ? id : title);
     const std::string source = SourceOf(payload, provenance);
     absl::StrAppend(&out, "    ", id, source.empty() ? "" : "  ",
                     source.empty() ? "" : "(" + source + ")", "\n");
-    const std::string text = TextAt(payload, "text");
+    const std::string text = BodyOf(TextAt(payload, "text"), provenance);
     const std::string body = text.empty() ? hit.point().payload_json() : text;
     if (!body.empty()) absl::StrAppend(&out, "    ", MakeSnippet(body, query, kSnippetBytes), "\n");
+    out += FormatHighlights(hit);
     if (explain) out += FormatExplanation(hit);
   }
   return out;
+}
+
+std::string FormatGroups(const v1::SearchResponse& response, const std::string& path,
+                         const std::string& query, bool explain) {
+  std::string out;
+  int next = 0;
+  for (const v1::HitGroup& group : response.groups()) {
+    google::protobuf::RepeatedPtrField<v1::Hit> hits;
+    for (uint32_t i = 0; i < group.hits() && next < response.hits_size(); ++i)
+      *hits.Add() = response.hits(next++);
+    absl::StrAppend(&out, path, " = ", FormatValue(group.value()), "\n",
+                    FormatHits(hits, 1, query, explain));
+  }
+  return out;
+}
+
+std::string FormatFacets(const v1::SearchResponse& response) {
+  std::string out;
+  for (const v1::Facet& facet : response.facets()) {
+    std::vector<std::vector<std::string>> rows;
+    for (const v1::ValueCount& count : facet.values()) {
+      rows.push_back({FormatValue(count.value()), FormatCount(count.points())});
+    }
+    absl::StrAppend(&out, "\n", FormatCounted(facet.distinct(), "value"), " of ", facet.path(),
+                    "\n");
+    if (!rows.empty()) out += FormatTable({facet.path(), "points"}, rows);
+  }
+  return out;
+}
+
+std::string FormatWhyNot(const v1::WhyNotResponse& response) {
+  std::vector<std::vector<std::string>> rows;
+  for (const v1::WhyNotStage& stage : response.stages()) {
+    rows.push_back({stage.node(), stage.has_rank() ? FormatCount(stage.rank()) : "-",
+                    FormatCount(stage.limit()),
+                    stage.has_score() ? absl::StrFormat("%.4g", stage.score()) : "-",
+                    stage.has_cutoff() ? absl::StrFormat("%.4g", stage.cutoff()) : "-",
+                    stage.gave() ? "gave it" : stage.reason()});
+  }
+  return absl::StrCat(response.verdict(), "\n\n",
+                      FormatTable({"node", "rank", "limit", "score", "last", "outcome"}, rows));
+}
+
+std::string FormatPlanOnly(const v1::SearchResponse& response) {
+  std::vector<std::vector<std::string>> rows;
+  for (const v1::PlanStep& step : response.plan()) rows.push_back({step.node(), step.plan()});
+  return FormatTable({"node", "plan"}, rows);
 }
 
 std::string FormatPlan(const v1::SearchResponse& response) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "api/cli/command.h"
 #include "api/cli/ingest_client.h"
 #include "api/cli/message_json.h"
@@ -21,7 +22,7 @@ namespace {
 struct IngestCommandOptions {
   std::string collection;
   std::vector<std::string> paths;
-  std::string embedder = "builtin/lsa";
+  std::string embedder;  // empty: the collection's, or builtin/lsa for a new one
   bool keep_going = false;
   bool strict = false;
   bool retrain = false;
@@ -140,9 +141,18 @@ class IngestRun {
   std::atomic<size_t> files_read_ = 0;
 };
 
+// Nothing was found that is, or was, a document.
+bool IsEmpty(const v1::IngestReport& report) {
+  return report.documents_added() + report.documents_changed() + report.documents_unchanged() +
+             report.documents_deleted() ==
+         0;
+}
+
 void PrintReport(const std::string& collection, const v1::IngestReport& report) {
   constexpr int kShown = 20;
-  if (report.commits() == 0) {
+  if (IsEmpty(report)) {
+    Print(absl::StrCat(collection, ": no documents\n"));
+  } else if (report.commits() == 0) {
     Print(absl::StrCat(collection, " at version ", report.version(), ": nothing changed, ",
                        FormatCounted(report.documents_unchanged(), "document"), " as before\n"));
   } else {
@@ -180,6 +190,8 @@ absl::Status RunIngest(Invocation& invocation, const IngestCommandOptions& optio
   message.set_strict(options.strict);
   message.set_retrain(options.retrain);
   for (const std::string& scope : sources->scopes) message.add_scopes(scope);
+  // Without a file there is nothing to make a collection for; one that is there may lose documents.
+  message.set_no_create(sources->files.empty());
 
   Progress progress = invocation.MakeProgress();
   IngestRun run(options, *sources, progress);
@@ -198,17 +210,30 @@ absl::Status RunIngest(Invocation& invocation, const IngestCommandOptions& optio
   const grpc::Status status = client->Finish(&report);
   client.reset();
   progress.Clear();
-  if (!status.ok()) return (*connection)->Explain(status);
+  if (status.error_code() == grpc::StatusCode::NOT_FOUND && message.no_create()) {
+    for (const SkippedSource& skipped : sources->skipped) {
+      v1::SkippedDocument* entry = report.add_skipped();
+      entry->set_document(skipped.id);
+      entry->set_reason(std::string(skipped.reason.message()));
+    }
+    report.set_skipped_count(report.skipped_size());
+  } else if (!status.ok()) {
+    return (*connection)->Explain(status);
+  }
   if (invocation.json) {
     Print(FormatJson(MessageToJson(report)));
   } else {
     PrintReport(options.collection, report);
   }
-  if (report.documents_added() + report.documents_changed() + report.documents_unchanged() == 0 &&
-      report.skipped_count() > 0) {
+  const uint64_t taken =
+      report.documents_added() + report.documents_changed() + report.documents_unchanged();
+  if (taken == 0 && report.skipped_count() > 0) {
     return absl::InvalidArgumentError("no document could be taken in");
   }
-  return absl::OkStatus();
+  if (taken + report.documents_deleted() > 0) return absl::OkStatus();
+  return absl::NotFoundError(absl::StrCat("there are no documents in ",
+                                          absl::StrJoin(options.paths, ", "), "; they are ",
+                                          "files of these kinds: ", kKnownEndings));
 }
 
 }  // namespace
@@ -227,7 +252,7 @@ void AddIngestCommand(CLI::App& app, Invocation& invocation) {
   command->add_option("path", options->paths, "files and folders")->required();
   command->add_option(
       "--embedder", options->embedder,
-      "for a new collection: builtin/lsa (default), builtin/hash?dim=N, openai/MODEL?dim=N");
+      "of a new collection: builtin/lsa (default), builtin/hash?dim=N, openai/MODEL?dim=N");
   CLI::Option* keep_going =
       command->add_flag("--keep-going", options->keep_going,
                         "skip what cannot be read or parsed, and report it (the default)");

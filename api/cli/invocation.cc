@@ -4,23 +4,18 @@
 
 #include <algorithm>
 #include <chrono>
-#include <fstream>
-#include <iterator>
+#include <filesystem>
 
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
+#include "api/route_file.h"
+#include "api/server.h"
+#include "rag/file_walker.h"
 
 namespace vouch {
 namespace {
 
 constexpr char kUsagePayload[] = "vouch/usage";
-
-absl::StatusOr<std::string> ReadConfigFile(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in)
-    return absl::NotFoundError(absl::StrCat("the configuration file '", path, "' cannot be read"));
-  return std::string(std::istreambuf_iterator<char>(in), {});
-}
 
 }  // namespace
 
@@ -40,13 +35,26 @@ absl::StatusOr<Config> Invocation::LoadSettings() const {
   sources.environment = environment_;
   sources.file_name = config_path.empty() ? environment_("VOUCH_CONFIG").value_or("") : config_path;
   if (!sources.file_name.empty()) {
-    absl::StatusOr<std::string> text = ReadConfigFile(sources.file_name);
-    if (!text.ok()) return text.status();
+    absl::StatusOr<std::string> text = ReadSource(sources.file_name);
+    if (!text.ok()) {
+      return UsageError(absl::StrCat("the configuration file: ", text.status().message()));
+    }
     sources.file_text = *std::move(text);
   }
   absl::StatusOr<Config> config = LoadConfig(sources);
   if (!config.ok()) return UsageError(std::string(config.status().message()));
   return config;
+}
+
+absl::StatusOr<std::string> Invocation::DataDir(const Config& config) const {
+  absl::StatusOr<std::string> data_dir = DataDirectory(config, environment_);
+  std::error_code error;
+  if (data_dir.ok() && std::filesystem::exists(*data_dir, error) &&
+      !std::filesystem::is_directory(*data_dir, error)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("'", *data_dir, "' is a file; --data takes the folder of a store"));
+  }
+  return data_dir;
 }
 
 absl::StatusOr<Connection*> Invocation::Connect(Store store) {
@@ -62,13 +70,19 @@ absl::StatusOr<Connection*> Invocation::Connect(Store store) {
   }
   absl::StatusOr<std::unique_ptr<Connection>> connection = absl::InternalError("");
   if (!config->server.empty() && server >= data) {
+    if (absl::Status status = CheckAddress("server", config->server); !status.ok()) {
+      return UsageError(std::string(status.message()));
+    }
     connection = Connection::ToServer(*config);
   } else {
     absl::StatusOr<std::string> data_dir = DataDir(*config);
     if (!data_dir.ok()) return data_dir.status();
     const auto key = environment_(config->model_server_api_key_env);
-    connection =
-        Connection::Embedded(*config, *data_dir, store == Store::kCreate, key.value_or(""));
+    absl::StatusOr<std::optional<RouteSpec>> route = std::optional<RouteSpec>();
+    if (uses_models) route = RouteOf(*config, environment_);
+    if (!route.ok()) return UsageError(std::string(route.status().message()));
+    connection = Connection::Embedded(*config, *data_dir, store == Store::kCreate, key.value_or(""),
+                                      *std::move(route));
   }
   if (!connection.ok()) return connection.status();
   connection_ = *std::move(connection);

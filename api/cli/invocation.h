@@ -31,12 +31,12 @@ class Invocation {
   bool json = false;
   bool quiet = false;
   double timeout_seconds = 0;  // of each call; 0: none
+  bool uses_models = false;    // an embedded store gets the route of the settings
   absl::Status outcome;        // of the command that ran
 
   absl::StatusOr<Config> LoadSettings() const;
-  absl::StatusOr<std::string> DataDir(const Config& config) const {
-    return DataDirectory(config, environment_);
-  }
+  // Where the store lies; it need not be there. INVALID_ARGUMENT: a file stands there.
+  absl::StatusOr<std::string> DataDir(const Config& config) const;
   std::optional<std::string> Variable(const std::string& name) const { return environment_(name); }
 
   enum class Store { kMustExist, kCreate };

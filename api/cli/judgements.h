@@ -11,7 +11,8 @@
 
 namespace vouch {
 
-// Queries and judgements of two files into a request that has both; an error names the file.
+// Queries and judgements of two files into a request that has both; an error names the file, or the option where the
+// file cannot be read.
 template <class Request>
 absl::Status ReadJudgements(const std::string& queries_file, const std::string& qrels_file,
                             Request* request) {
@@ -19,11 +20,11 @@ absl::Status ReadJudgements(const std::string& queries_file, const std::string& 
     return absl::Status(status.code(), absl::StrCat(file, ": ", status.message()));
   };
   absl::StatusOr<std::string> text = ReadSource(queries_file);
-  if (!text.ok()) return text.status();
+  if (!text.ok()) return in_file("--queries", text.status());
   absl::StatusOr<std::vector<EvaluationQuery>> queries = ParseQueries(*text);
   if (!queries.ok()) return in_file(queries_file, queries.status());
   text = ReadSource(qrels_file);
-  if (!text.ok()) return text.status();
+  if (!text.ok()) return in_file("--qrels", text.status());
   absl::StatusOr<Qrels> qrels = ParseQrels(*text);
   if (!qrels.ok()) return in_file(qrels_file, qrels.status());
   for (EvaluationQuery& query : *queries) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <utility>
 
 namespace vouch {
 
@@ -49,6 +50,23 @@ void Progress::Clear() {
   std::fprintf(stderr, "\r\033[K");
   std::fflush(stderr);
   drawn_ = false;
+}
+
+ProgressWatch::ProgressWatch(Progress& progress, std::string text, std::function<double()> look)
+    : thread_([this, &progress, text = std::move(text), look = std::move(look)] {
+        std::unique_lock<std::mutex> lock(mu_);
+        while (!wake_.wait_for(lock, std::chrono::milliseconds(200), [this] { return ended_; })) {
+          progress.Update(text, look());
+        }
+      }) {}
+
+ProgressWatch::~ProgressWatch() {
+  {
+    const std::lock_guard<std::mutex> lock(mu_);
+    ended_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
 }
 
 }  // namespace vouch

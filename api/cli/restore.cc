@@ -11,6 +11,29 @@
 namespace vouch {
 namespace {
 
+// Bytes of the files in a folder that is being written.
+uint64_t BytesIn(const std::string& path) {
+  uint64_t bytes = 0;
+  std::error_code error;
+  for (auto at = std::filesystem::directory_iterator(path, error);
+       !error && at != std::filesystem::directory_iterator(); at.increment(error)) {
+    std::error_code gone;
+    const uint64_t size = at->file_size(gone);
+    if (!gone) bytes += size;
+  }
+  return bytes;
+}
+
+// Of the backup; 0 where it cannot be told.
+uint64_t BytesOf(const std::string& directory, uint32_t id) {
+  const absl::StatusOr<std::vector<BackupInfo>> backups = ListBackups(directory);
+  if (!backups.ok() || backups->empty()) return 0;
+  for (const BackupInfo& backup : *backups) {
+    if (backup.id == id) return backup.size_bytes;
+  }
+  return id == 0 ? backups->back().size_bytes : 0;
+}
+
 absl::Status RunRestore(Invocation& invocation, const std::string& directory,
                         const std::string& target, uint32_t id) {
   std::error_code error;
@@ -23,8 +46,18 @@ absl::Status RunRestore(Invocation& invocation, const std::string& directory,
     return absl::PermissionDeniedError(
         absl::StrCat("'", target, "' cannot be made: ", error.message()));
   // Index files are made anew when the store is opened.
-  if (absl::Status status = RestoreBackup(directory, id, target + "/store"); !status.ok())
-    return status;
+  const std::string store = target + "/store";
+  Progress progress = invocation.MakeProgress();
+  absl::Status status;
+  {
+    const uint64_t total = BytesOf(directory, id);
+    const ProgressWatch watch(progress, "restoring", [&store, total] {
+      return total == 0 ? -1.0 : static_cast<double>(BytesIn(store + ".restoring")) / total;
+    });
+    status = RestoreBackup(directory, id, store);
+  }
+  progress.Clear();
+  if (!status.ok()) return status;
   Print(invocation.json
             ? FormatJson({{"restored", target}})
             : absl::StrCat("restored to ", target, "; use it by --data ", target, "\n"));

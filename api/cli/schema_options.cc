@@ -99,6 +99,7 @@ absl::StatusOr<CollectionSchema> SchemaFromOptions(const SchemaOptions& options)
   }
   absl::Status status = ParseAll(options.dense, ParseDense, &schema.dense);
   status.Update(ParseAll(options.text, ParseText, &schema.text));
+  for (const std::string& name : options.sparse) schema.sparse.push_back({name});
   status.Update(ParseAll(options.payload, ParsePayload, &schema.payload));
   if (!status.ok()) return status;
   return schema;

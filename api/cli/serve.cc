@@ -10,6 +10,7 @@
 #include "api/cli/command.h"
 #include "api/cli/message_json.h"
 #include "api/cli/stop_signal.h"
+#include "api/route_file.h"
 #include "api/server.h"
 #include "api/version.h"
 #include "query/database.h"
@@ -51,7 +52,12 @@ absl::Status RunServe(Invocation& invocation, const std::string& port_file) {
   if (!config.ok()) return config.status();
   absl::StatusOr<std::string> data_dir = invocation.DataDir(*config);
   if (!data_dir.ok()) return data_dir.status();
-  if (absl::Status status = CheckListenAddress(config->listen); !status.ok()) {
+  const auto environment = [&invocation](const std::string& name) {
+    return invocation.Variable(name);
+  };
+  absl::StatusOr<std::optional<RouteSpec>> spec = RouteOf(*config, environment);
+  if (!spec.ok()) return UsageError(std::string(spec.status().message()));
+  if (absl::Status status = CheckAddress("listen", config->listen); !status.ok()) {
     return UsageError(std::string(status.message()));
   }
   SetUpLog(config->log_level);
@@ -66,18 +72,27 @@ absl::Status RunServe(Invocation& invocation, const std::string& port_file) {
   absl::StatusOr<std::unique_ptr<Server>> server = Server::Listen(options);
   if (!server.ok()) return server.status();
   spdlog::info("bound to {}, opening the store in {}", (*server)->address(), *data_dir);
-  absl::StatusOr<std::unique_ptr<Database>> database =
-      Database::Open(DatabaseOptionsOf(*config, *data_dir));
+  DatabaseOptions store = DatabaseOptionsOf(*config, *data_dir);
+  store.warn = [](const std::string& message) { spdlog::warn("{}", message); };
+  absl::StatusOr<std::unique_ptr<Database>> database = Database::Open(std::move(store));
   if (!database.ok()) return ExplainOpen(database.status(), *data_dir);
   EmbedderRegistry embedders(
       {.base_url = config->model_server_base_url,
        .api_key = invocation.Variable(config->model_server_api_key_env).value_or("")});
+  SpendLedger ledger((*database)->store().catalog(), (*database)->clock());
+  std::unique_ptr<ModelRoute> route;
+  if (spec->has_value()) {
+    absl::StatusOr<std::unique_ptr<ModelRoute>> made =
+        ModelRoute::Create(**std::move(spec), {.ledger = ledger, .clock = (*database)->clock()});
+    if (!made.ok()) return made.status();
+    route = *std::move(made);
+  }
   stop.Arm();
-  (*server)->Open(**database, embedders);
+  (*server)->Open(**database, embedders, route.get());
   Announce(invocation, **server, *data_dir);
   if (absl::Status status = WritePortFile(port_file, (*server)->port()); !status.ok()) {
     server->reset();  // it uses what was made after it
-    return status;
+    return absl::Status(status.code(), absl::StrCat("--port-file: ", status.message()));
   }
 
   const int signal = stop.Await();

@@ -1,5 +1,4 @@
 #include <CLI/CLI.hpp>
-#include <filesystem>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -19,12 +18,16 @@ absl::Status RunVerify(Invocation& invocation) {
   StoreOptions options;
   options.path = *data_dir + "/store";
   options.create_if_missing = false;
-  std::error_code error;
-  if (!std::filesystem::exists(options.path, error)) {
-    return absl::NotFoundError(
-        absl::StrCat("there is no store in '", *data_dir, "'; --data names the folder"));
-  }
-  absl::StatusOr<VerifyReport> report = VerifyStore(options);
+  absl::Status there = CheckStoreIn(*data_dir, "--data names the folder");
+  if (!there.ok()) return there;
+  Progress progress = invocation.MakeProgress();
+  absl::StatusOr<VerifyReport> report = VerifyStore(options, [&](const VerifyReport& so_far) {
+    progress.Update(absl::StrCat("checked ", FormatCounted(so_far.commits, "commit"), ", ",
+                                 FormatCounted(so_far.rows, "row"), ", ",
+                                 FormatCounted(so_far.vectors, "vector")),
+                    -1);
+  });
+  progress.Clear();
   if (!report.ok()) return ExplainOpen(report.status(), *data_dir);
   if (invocation.json) {
     Print(FormatJson({{"collections", report->collections},

@@ -2,7 +2,9 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "api/grpc/convert.h"
@@ -11,10 +13,50 @@
 #include "api/grpc/services.h"
 #include "api/limits.h"
 #include "rag/answer.h"
+#include "rag/replay.h"
 #include "vouch/v1/answers.grpc.pb.h"
 
 namespace vouch {
 namespace {
+
+// Sends an answer's events. A caller that has gone ends the question.
+class EventWriter final : public AnswerListener {
+ public:
+  explicit EventWriter(grpc::ServerWriter<v1::AskEvent>& writer) : writer_(writer) {}
+
+  absl::Status OnSources(const std::vector<AnswerSource>& sources) override {
+    v1::AskEvent event;
+    v1::AskEvent::Sources* message = event.mutable_sources();
+    for (AnswerSource source : sources) FillSource(std::move(source), message->add_sources());
+    return Send(event);
+  }
+  absl::Status OnText(std::string_view piece) override {
+    v1::AskEvent event;
+    event.set_text(std::string(piece));
+    return Send(event);
+  }
+  absl::Status OnCitations(const std::vector<Citation>& citations) override {
+    v1::AskEvent event;
+    v1::AskEvent::Citations* message = event.mutable_citations();
+    for (Citation citation : citations) FillCitation(std::move(citation), message->add_citations());
+    return Send(event);
+  }
+  absl::Status OnDone(Answer answer) {
+    v1::AskEvent event;
+    event.mutable_done()->set_id(std::move(answer.id));
+    event.mutable_done()->set_abstained(answer.abstained);
+    event.mutable_done()->set_text(std::move(answer.text));
+    return Send(event);
+  }
+
+ private:
+  absl::Status Send(const v1::AskEvent& event) {
+    if (writer_.Write(event)) return absl::OkStatus();
+    return absl::CancelledError("the caller has gone");
+  }
+
+  grpc::ServerWriter<v1::AskEvent>& writer_;
+};
 
 class AnswersService final : public v1::Answers::Service {
  public:
@@ -23,26 +65,25 @@ class AnswersService final : public v1::Answers::Service {
   grpc::Status Ask(grpc::ServerContext* context, const v1::AskRequest* request,
                    v1::Answer* reply) override {
     return Serve(services_, *context, [&]() -> absl::Status {
-      AskRequest ask;
-      ask.collection = request->collection();
-      ask.question = request->question();
-      absl::StatusOr<RetrievalMode> mode = ModeOf(request->mode());
-      if (!mode.ok()) return mode.status();
-      ask.mode = *mode;
-      absl::StatusOr<std::optional<Filter>> filter = OptionalFilterOf(*request);
-      if (!filter.ok()) return filter.status();
-      ask.filter = *std::move(filter);
-      if (request->context_chunks() != 0) ask.context_chunks = request->context_chunks();
-      if (request->max_sentences() != 0) ask.max_sentences = request->max_sentences();
-      absl::StatusOr<ReadAt> at = ReadAtOf(request->at());
-      if (!at.ok()) return at.status();
-      ask.at = *std::move(at);
-      ask.principal = PrincipalOf(*context);
-      ask.cancel = CancelOf(*context);
-      absl::StatusOr<Answer> answer = vouch::Ask(*services_.database, *services_.embedders, ask);
+      absl::StatusOr<AskRequest> ask = RequestOf(*context, *request);
+      if (!ask.ok()) return ask.status();
+      absl::StatusOr<Answer> answer = vouch::Ask(*services_.database, *services_.embedders, *ask);
       if (!answer.ok()) return answer.status();
       FillAnswer(*std::move(answer), reply);
       return absl::OkStatus();
+    });
+  }
+
+  grpc::Status AskStream(grpc::ServerContext* context, const v1::AskRequest* request,
+                         grpc::ServerWriter<v1::AskEvent>* writer) override {
+    return Serve(services_, *context, [&]() -> absl::Status {
+      absl::StatusOr<AskRequest> ask = RequestOf(*context, *request);
+      if (!ask.ok()) return ask.status();
+      EventWriter events(*writer);
+      ask->listener = &events;
+      absl::StatusOr<Answer> answer = vouch::Ask(*services_.database, *services_.embedders, *ask);
+      if (!answer.ok()) return answer.status();
+      return events.OnDone(*std::move(answer));
     });
   }
 
@@ -83,7 +124,74 @@ class AnswersService final : public v1::Answers::Service {
     });
   }
 
+  grpc::Status Replay(grpc::ServerContext* context, const v1::ReplayRequest* request,
+                      v1::ReplayReply* reply) override {
+    return Serve(services_, *context, [&]() -> absl::Status {
+      ReplayRequest replay{.id = request->id(), .principal = PrincipalOf(*context)};
+      if (!request->at().empty()) {
+        absl::StatusOr<ReadAt> at = ReadAtOf(request->at());
+        if (!at.ok()) return at.status();
+        replay.at = *std::move(at);
+      }
+      replay.cancel = CancelOf(*context);
+      absl::StatusOr<ReplayReport> report =
+          vouch::Replay(*services_.database, *services_.embedders, replay);
+      if (!report.ok()) return report.status();
+      reply->set_id(std::move(report->id));
+      reply->set_version(report->version.value);
+      reply->set_level(std::move(report->level));
+      reply->set_text(std::move(report->text));
+      for (ReplayStep& step : report->steps) {
+        v1::ReplayStep* message = reply->add_steps();
+        message->set_level(std::move(step.level));
+        message->set_what(std::move(step.what));
+        message->set_identical(step.identical);
+        message->set_first_difference(std::move(step.first_difference));
+      }
+      return absl::OkStatus();
+    });
+  }
+
  private:
+  absl::StatusOr<AskRequest> RequestOf(const grpc::ServerContext& context,
+                                       const v1::AskRequest& request) const {
+    AskRequest ask;
+    ask.collection = request.collection();
+    ask.question = request.question();
+    absl::StatusOr<RetrievalMode> mode = ModeOf(request.mode());
+    if (!mode.ok()) return mode.status();
+    ask.mode = *mode;
+    absl::StatusOr<std::optional<Filter>> filter = OptionalFilterOf(request);
+    if (!filter.ok()) return filter.status();
+    ask.filter = *std::move(filter);
+    if (request.context_chunks() != 0) ask.context_chunks = request.context_chunks();
+    if (request.max_sentences() != 0) ask.max_sentences = request.max_sentences();
+    absl::StatusOr<ReadAt> at = ReadAtOf(request.at());
+    if (!at.ok()) return at.status();
+    ask.at = *std::move(at);
+    absl::StatusOr<ModelRoute*> route = RouteFor(request.generator());
+    if (!route.ok()) return route.status();
+    ask.route = *route;
+    if (request.has_min_grounding()) ask.min_grounding = request.min_grounding();
+    ask.principal = PrincipalOf(context);
+    ask.cancel = CancelOf(context);
+    return ask;
+  }
+
+  absl::StatusOr<ModelRoute*> RouteFor(const std::string& generator) const {
+    if (generator.empty()) return services_.route;
+    if (generator == "builtin/extractive") return nullptr;
+    if (generator != "route") {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "generator is '", generator, "'; it takes builtin/extractive, route, or nothing"));
+    }
+    if (services_.route == nullptr) {
+      return absl::FailedPreconditionError(
+          "the server has no models: set generator.route or generator.model in its configuration");
+    }
+    return services_.route;
+  }
+
   const ServiceContext& services_;
 };
 

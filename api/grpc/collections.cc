@@ -197,6 +197,19 @@ class CollectionsService final : public v1::Collections::Service {
     message->set_created_us(tag.created_us);
   }
 
+  static void FillMemory(const MemoryAccount& memory, v1::MemoryAccount* message) {
+    message->set_ids(memory.ids);
+    message->set_access(memory.access);
+    message->set_vectors(memory.vectors);
+    message->set_vector_tables(memory.vector_tables);
+    message->set_codes(memory.codes);
+    message->set_graph(memory.graph);
+    message->set_postings(memory.postings);
+    message->set_payload(memory.payload);
+    message->set_visibility(memory.visibility);
+    message->set_mapped_vectors(memory.mapped_vectors);
+  }
+
   static void FillStats(const CollectionStats& stats, v1::CollectionStats* message) {
     message->set_version(stats.version.value);
     message->set_points(stats.points);
@@ -208,8 +221,10 @@ class CollectionsService final : public v1::Collections::Service {
       segment->set_sealed(info.sealed);
       segment->set_memory_bytes(info.memory_bytes);
       segment->set_file_bytes(info.file_bytes);
+      segment->set_mapped_bytes(info.mapped_bytes);
       segment->set_build_id(info.build_id);
     }
+    FillMemory(stats.index.memory, message->mutable_memory());
     message->set_index_files_damaged(stats.index.files_damaged);
     message->set_building(stats.index.building);
     message->set_build_fraction(stats.index.build_fraction);

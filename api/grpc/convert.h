@@ -30,6 +30,7 @@ void FillPointId(const PointId& id, v1::PointId* message);
 absl::StatusOr<PointInput> PointInputOf(v1::Point&& message, const std::string& what);
 void FillPoint(PointHit&& hit, v1::Point* message);
 Projection ProjectionOf(const v1::Projection& message);
+SparseVector SparseVectorOf(const v1::SparseVector& message);
 
 absl::StatusOr<Filter> FilterOf(const v1::Filter& message);
 // nullopt where the message has no condition at all.
@@ -56,7 +57,13 @@ struct ConvertedQuery {
 absl::StatusOr<ConvertedQuery> QueryOf(v1::QueryNode&& message, const QueryContext& context);
 absl::StatusOr<RetrievalMode> ModeOf(v1::RetrievalMode mode);
 
+// A value of a payload field of the type.
+void FillValue(const PayloadValue& value, PayloadType type, v1::Value* message);
 void FillHit(PointHit&& hit, v1::Hit* message);
 void FillAnswer(Answer&& answer, v1::Answer* message);
+void FillCitation(Citation&& citation, v1::Citation* message);
+void FillSource(AnswerSource&& source, v1::AnswerSource* message);
+void FillSpan(const ByteSpan& span, v1::Span* message);
+void FillGeneration(Generation&& generation, v1::Generation* message);
 
 }  // namespace vouch

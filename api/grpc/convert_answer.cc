@@ -3,7 +3,6 @@
 #include "api/grpc/convert.h"
 
 namespace vouch {
-namespace {
 
 void FillSpan(const ByteSpan& span, v1::Span* message) {
   message->set_begin(span.begin);
@@ -34,8 +33,6 @@ void FillSource(AnswerSource&& source, v1::AnswerSource* message) {
   FillSpan(source.source, message->mutable_source());
 }
 
-}  // namespace
-
 void FillAnswer(Answer&& answer, v1::Answer* message) {
   message->set_id(std::move(answer.id));
   message->set_time_us(answer.time_us);
@@ -58,6 +55,9 @@ void FillAnswer(Answer&& answer, v1::Answer* message) {
   for (AnswerSource& source : answer.sources) FillSource(std::move(source), message->add_sources());
   message->set_retrieve_us(answer.retrieve_us);
   message->set_generate_us(answer.generate_us);
+  if (answer.generation) {
+    FillGeneration(*std::move(answer.generation), message->mutable_generation());
+  }
 }
 
 }  // namespace vouch

@@ -27,6 +27,13 @@ void FillPointId(const PointId& id, v1::PointId* message) {
   }
 }
 
+SparseVector SparseVectorOf(const v1::SparseVector& message) {
+  SparseVector vector;
+  vector.indices.assign(message.indices().begin(), message.indices().end());
+  vector.values.assign(message.values().begin(), message.values().end());
+  return vector;
+}
+
 absl::StatusOr<PointInput> PointInputOf(v1::Point&& message, const std::string& what) {
   absl::StatusOr<PointId> id = PointIdOf(message.id());
   if (!id.ok())
@@ -42,9 +49,13 @@ absl::StatusOr<PointInput> PointInputOf(v1::Point&& message, const std::string& 
     point.vectors.emplace_back(name,
                                std::vector<float>(vector.values().begin(), vector.values().end()));
   }
+  for (const auto& [name, vector] : message.sparse_vectors()) {
+    point.sparse_vectors.emplace_back(name, SparseVectorOf(vector));
+  }
   // Maps of messages have no order of their own; errors should name the same field each time.
-  std::sort(point.vectors.begin(), point.vectors.end(),
-            [](const auto& a, const auto& b) { return a.first < b.first; });
+  const auto by_name = [](const auto& a, const auto& b) { return a.first < b.first; };
+  std::sort(point.vectors.begin(), point.vectors.end(), by_name);
+  std::sort(point.sparse_vectors.begin(), point.sparse_vectors.end(), by_name);
   if (!message.payload_json().empty()) point.payload = std::move(*message.mutable_payload_json());
   point.access.assign(message.access().begin(), message.access().end());
   return point;
@@ -56,6 +67,11 @@ void FillPoint(PointHit&& hit, v1::Point* message) {
   message->set_provenance_json(std::move(hit.provenance));
   for (const auto& [name, vector] : hit.vectors) {
     (*message->mutable_vectors())[name].mutable_values()->Assign(vector.begin(), vector.end());
+  }
+  for (const auto& [name, vector] : hit.sparse_vectors) {
+    v1::SparseVector& sparse = (*message->mutable_sparse_vectors())[name];
+    sparse.mutable_indices()->Assign(vector.indices.begin(), vector.indices.end());
+    sparse.mutable_values()->Assign(vector.values.begin(), vector.values.end());
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "api/grpc/convert.h"
 #include "rag/retriever.h"
 
@@ -93,7 +94,7 @@ class QueryConverter {
   absl::StatusOr<QueryNode> ConvertKind(v1::QueryNode&& message, uint32_t depth) {
     switch (message.node_case()) {
       case v1::QueryNode::kAll:
-        return NodeOf(AllLeaf{});
+        return NodeOf(AllLeaf{message.all().order_by(), message.all().descending()});
       case v1::QueryNode::kDense:
         return ConvertDense(message.dense());
       case v1::QueryNode::kText:
@@ -102,22 +103,30 @@ class QueryConverter {
         return ConvertFuse(std::move(*message.mutable_fuse()), depth);
       case v1::QueryNode::kTextQuery:
         return ConvertTextQuery(message.text_query());
+      case v1::QueryNode::kRecommend:
+        return ConvertRecommend(std::move(*message.mutable_recommend()));
+      case v1::QueryNode::kRerank:
+        return ConvertRerank(std::move(*message.mutable_rerank()), depth);
+      case v1::QueryNode::kSparse:
+        return NodeOf(
+            SparseLeaf{message.sparse().field(), SparseVectorOf(message.sparse().vector())});
       case v1::QueryNode::NODE_NOT_SET:
         break;
     }
     return absl::InvalidArgumentError(
-        "query: a node is not set; give one of all, dense, text, fuse, text_query");
+        "query: a node is not set; give one of all, dense, text, sparse, fuse, text_query, "
+        "recommend, rerank");
   }
 
-  static absl::StatusOr<QueryNode> ConvertDense(const v1::DenseQuery& message) {
-    if (message.ef_search() > static_cast<uint32_t>(std::numeric_limits<int>::max())) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("query: ef_search is ", message.ef_search(), ", at most 10000"));
-    }
+  absl::StatusOr<QueryNode> ConvertDense(const v1::DenseQuery& message) {
+    absl::StatusOr<int> ef_search = EfSearchOf(message.ef_search());
+    if (!ef_search.ok()) return ef_search.status();
     DenseLeaf leaf;
     leaf.field = message.field();
-    leaf.vector.assign(message.vector().begin(), message.vector().end());
-    leaf.ef_search = static_cast<int>(message.ef_search());
+    absl::StatusOr<std::vector<float>> vector = VectorOf(message);
+    if (!vector.ok()) return vector.status();
+    leaf.vector = *std::move(vector);
+    leaf.ef_search = *ef_search;
     leaf.exact = message.exact();
     if (message.has_feedback()) leaf.feedback = RocchioOf(message.feedback());
     return NodeOf(std::move(leaf));
@@ -129,6 +138,69 @@ class QueryConverter {
     leaf.text = message.text();
     if (message.has_feedback()) leaf.feedback = Rm3Of(message.feedback());
     return NodeOf(std::move(leaf));
+  }
+
+  static absl::StatusOr<int> EfSearchOf(uint32_t value) {
+    if (value <= static_cast<uint32_t>(std::numeric_limits<int>::max()))
+      return static_cast<int>(value);
+    return absl::InvalidArgumentError(
+        absl::StrCat("query: ef_search is ", value, ", at most 10000"));
+  }
+
+  static absl::StatusOr<QueryNode> ConvertRecommend(v1::RecommendQuery&& message) {
+    RecommendLeaf leaf;
+    leaf.field = message.field();
+    absl::StatusOr<int> ef_search = EfSearchOf(message.ef_search());
+    if (!ef_search.ok()) return ef_search.status();
+    leaf.ef_search = *ef_search;
+    leaf.exact = message.exact();
+    switch (message.strategy()) {
+      case v1::RECOMMEND_STRATEGY_UNSPECIFIED:
+      case v1::RECOMMEND_STRATEGY_AVERAGE_VECTOR:
+        leaf.strategy = RecommendStrategy::kAverageVector;
+        break;
+      case v1::RECOMMEND_STRATEGY_BEST_SCORE:
+        leaf.strategy = RecommendStrategy::kBestScore;
+        break;
+      default:
+        return absl::InvalidArgumentError(absl::StrCat("query: unknown recommend strategy ",
+                                                       int{message.strategy()},
+                                                       "; there are AVERAGE_VECTOR, BEST_SCORE"));
+    }
+    absl::Status status = ConvertExamples(*message.mutable_positive(), "positive", &leaf.positive);
+    if (status.ok())
+      status = ConvertExamples(*message.mutable_negative(), "negative", &leaf.negative);
+    if (!status.ok()) return status;
+    return NodeOf(std::move(leaf));
+  }
+
+  static absl::Status ConvertExamples(google::protobuf::RepeatedPtrField<v1::Example>& messages,
+                                      const char* name, std::vector<Example>* examples) {
+    if (static_cast<size_t>(messages.size()) > QueryLimits::kMaxExamples) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "query: ", messages.size(), " ", name, " examples, at most ", QueryLimits::kMaxExamples));
+    }
+    for (const v1::Example& message : messages) {
+      switch (message.example_case()) {
+        case v1::Example::kId: {
+          absl::StatusOr<PointId> id = PointIdOf(message.id());
+          if (!id.ok()) {
+            return absl::InvalidArgumentError(
+                absl::StrCat("query: ", name, "[", examples->size(), "]: ", id.status().message()));
+          }
+          examples->emplace_back(*std::move(id));
+          break;
+        }
+        case v1::Example::kVector:
+          examples->emplace_back(std::vector<float>(message.vector().values().begin(),
+                                                    message.vector().values().end()));
+          break;
+        case v1::Example::EXAMPLE_NOT_SET:
+          return absl::InvalidArgumentError(absl::StrCat("query: ", name, "[", examples->size(),
+                                                         "] is neither an id nor a vector"));
+      }
+    }
+    return absl::OkStatus();
   }
 
   absl::StatusOr<QueryNode> ConvertFuse(v1::FuseQuery&& message, uint32_t depth) {
@@ -146,6 +218,63 @@ class QueryConverter {
       fuse.children.push_back(*std::move(node));
     }
     return NodeOf(std::move(fuse));
+  }
+
+  absl::StatusOr<QueryNode> ConvertRerank(v1::RerankQuery&& message, uint32_t depth) {
+    RerankNode rerank;
+    switch (message.method_case()) {
+      case v1::RerankQuery::kExact: {
+        ExactRerank exact;
+        exact.field = message.exact().field();
+        absl::StatusOr<std::vector<float>> vector = VectorOf(message.exact());
+        if (!vector.ok()) return vector.status();
+        exact.vector = *std::move(vector);
+        rerank.method = std::move(exact);
+        break;
+      }
+      case v1::RerankQuery::kMmr: {
+        MmrRerank mmr;
+        mmr.field = message.mmr().field();
+        absl::StatusOr<std::vector<float>> vector = VectorOf(message.mmr());
+        if (!vector.ok()) return vector.status();
+        mmr.vector = *std::move(vector);
+        if (message.mmr().has_lambda()) mmr.lambda = message.mmr().lambda();
+        rerank.method = std::move(mmr);
+        break;
+      }
+      case v1::RerankQuery::kFormula:
+        rerank.method = FormulaRerank{message.formula().formula(), message.formula().missing()};
+        break;
+      case v1::RerankQuery::METHOD_NOT_SET:
+        return absl::InvalidArgumentError(
+            "query: a reranking has no method; give one of exact, mmr, formula");
+    }
+    absl::StatusOr<QueryNode> child = Convert(std::move(*message.mutable_child()), depth + 1);
+    if (!child.ok()) return child;
+    rerank.children.push_back(*std::move(child));
+    return NodeOf(std::move(rerank));
+  }
+
+  // The message's vector, or its text embedded by the field's embedder.
+  template <class Message>
+  absl::StatusOr<std::vector<float>> VectorOf(const Message& message) {
+    if (message.text().empty()) {
+      return std::vector<float>(message.vector().begin(), message.vector().end());
+    }
+    if (message.vector_size() != 0) {
+      return absl::InvalidArgumentError("query: a text and a vector were both given; take one");
+    }
+    if (message.text().size() > QueryLimits::kMaxQueryTextBytes) {
+      return absl::InvalidArgumentError(absl::StrCat("query: the text has ", message.text().size(),
+                                                     " bytes, at most ",
+                                                     QueryLimits::kMaxQueryTextBytes));
+    }
+    absl::StatusOr<EmbeddedText> embedded =
+        EmbedQuery(context_.collection, context_.embedders, message.field(), message.text(),
+                   context_.at, context_.cancel);
+    if (!embedded.ok()) return embedded.status();
+    embedder = embedded->embedder;
+    return std::move(embedded->vector);
   }
 
   absl::StatusOr<QueryNode> ConvertTextQuery(const v1::TextQuery& message) {
@@ -195,6 +324,20 @@ absl::StatusOr<RetrievalMode> ModeOf(v1::RetrievalMode mode) {
   }
 }
 
+void FillValue(const PayloadValue& value, PayloadType type, v1::Value* message) {
+  if (const auto* flag = std::get_if<bool>(&value)) message->set_boolean(*flag);
+  if (const auto* real = std::get_if<double>(&value)) message->set_number(*real);
+  if (const auto* text = std::get_if<std::string>(&value)) message->set_text(*text);
+  if (const auto* whole = std::get_if<int64_t>(&value)) {
+    if (type == PayloadType::kDatetime) {
+      message->set_text(absl::FormatTime("%Y-%m-%d%ET%H:%M:%E*SZ", absl::FromUnixMicros(*whole),
+                                         absl::UTCTimeZone()));
+    } else {
+      message->set_integer(*whole);
+    }
+  }
+}
+
 void FillHit(PointHit&& hit, v1::Hit* message) {
   message->set_score(hit.score);
   message->set_row(hit.row.value);
@@ -206,6 +349,7 @@ void FillHit(PointHit&& hit, v1::Hit* message) {
     node->set_contribution(score.contribution);
     node->set_normalized(score.normalized);
     node->set_weight(score.weight);
+    node->set_note(std::move(score.note));
     for (TermContribution& contribution : score.terms) {
       v1::TermContribution* term = node->add_terms();
       term->set_term(std::move(contribution.term));
@@ -215,6 +359,22 @@ void FillHit(PointHit&& hit, v1::Hit* message) {
       term->set_query_weight(contribution.query_weight);
       term->set_score(contribution.score);
     }
+    for (const SparseContribution& contribution : score.sparse_terms) {
+      v1::SparseContribution* term = node->add_sparse_terms();
+      term->set_index(contribution.index);
+      term->set_query_weight(contribution.query_weight);
+      term->set_weight(contribution.weight);
+      term->set_score(contribution.score);
+    }
+  }
+  for (Highlight& highlight : hit.highlights) {
+    v1::Highlight* mark = message->add_highlights();
+    mark->set_field(std::move(highlight.field));
+    mark->set_path(std::move(highlight.path));
+    mark->set_element(highlight.element);
+    mark->set_begin(highlight.begin);
+    mark->set_end(highlight.end);
+    mark->set_term(std::move(highlight.term));
   }
   FillPoint(std::move(hit), message->mutable_point());
 }

@@ -145,6 +145,7 @@ absl::StatusOr<CollectionSchema> SchemaOf(const v1::Schema& message) {
     if (!type.ok()) return type.status();
     schema.payload.push_back({.path = payload.path(), .type = *type});
   }
+  for (const v1::SparseField& sparse : message.sparse()) schema.sparse.push_back({sparse.name()});
   return schema;
 }
 
@@ -175,6 +176,7 @@ void FillSchema(const CollectionSchema& schema, v1::Schema* message) {
     payload->set_path(field.path);
     payload->set_type(MessageOf(field.type));
   }
+  for (const SparseField& field : schema.sparse) message->add_sparse()->set_name(field.name);
 }
 
 }  // namespace vouch

@@ -7,6 +7,7 @@
 #include "api/grpc/call_gate.h"
 #include "query/database.h"
 #include "rag/embed/embedder_registry.h"
+#include "rag/llm/model_route.h"
 
 namespace grpc {
 class Service;
@@ -19,6 +20,7 @@ namespace vouch {
 struct ServiceContext {
   Database* database = nullptr;
   EmbedderRegistry* embedders = nullptr;
+  ModelRoute* route = nullptr;  // null: answers are quoted
   int64_t started_us = 0;
   CallGate* gate = nullptr;
 };

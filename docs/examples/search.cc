@@ -1,4 +1,4 @@
-// Hybrid search over gRPC: search HOST:PORT COLLECTION QUESTION
+// Hybrid search over gRPC: search HOST:PORT COLLECTION QUESTION (built by the CMakeLists.txt here)
 #include <grpcpp/grpcpp.h>
 
 #include <chrono>

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """Hybrid search over gRPC: search.py HOST:PORT COLLECTION QUESTION
 
-Make the stubs once, from the root of the repository:
-    python3 -m grpc_tools.protoc -I api/proto --python_out=docs/examples --grpc_python_out=docs/examples \\
-        api/proto/vouch/v1/*.proto
+Make the stubs once, from the root of the repository, and say where they are:
+    mkdir -p build/stubs
+    protoc -I api/proto --python_out=build/stubs --grpc_out=build/stubs \\
+        --plugin=protoc-gen-grpc=/usr/bin/grpc_python_plugin api/proto/vouch/v1/*.proto
+    export PYTHONPATH=build/stubs
 """
 import json
 import sys

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -53,12 +54,17 @@ class VisitedMarks {
 // to walk, so that a walk allocates nothing.
 class Beam {
  public:
-  void Begin(size_t ef) {
+  // Entries of a key above `limit` are not worth inserting.
+  void Begin(size_t ef, float limit = std::numeric_limits<float>::infinity()) {
     ef_ = std::max<size_t>(1, ef);
+    limit_ = limit;
     size_ = 0;
     next_ = 0;
     if (storage_.size() < ef_ + 1) storage_.resize(ef_ + 1);
   }
+
+  // An entry of a greater key is not worth inserting: the beam is full of better ones, or it was begun so.
+  float limit() const { return limit_; }
 
   void Insert(BeamEntry entry) {
     BeamEntry* entries = storage_.data();
@@ -70,6 +76,7 @@ class Beam {
     std::memmove(at + 1, at, moved * sizeof(BeamEntry));
     *at = entry;
     next_ = std::min(next_, position);
+    if (size_ == ef_) limit_ = std::min(limit_, entries[size_ - 1].key());
   }
 
   // Marks and gives the best entry that is not marked; false where all are.
@@ -95,6 +102,7 @@ class Beam {
   std::vector<BeamEntry> storage_;
   size_t size_ = 0;
   size_t ef_ = 1;
+  float limit_ = std::numeric_limits<float>::infinity();
   size_t next_ = 0;  // entries before it are marked
 };
 

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "index/dense/vector_reader.h"
 
 namespace vouch {
 namespace {
@@ -35,6 +36,19 @@ DenseColumn Finish(const DenseField& field, uint64_t nodes, uint64_t segment_row
   if (buffer.rows != nullptr) rows = {buffer.rows, nodes};
   return DenseColumn(field.dim, field.metric, static_cast<uint32_t>(segment_rows), vectors, rows,
                      std::move(buffer.bytes));
+}
+
+// All vectors of the column to `out`, which has room for them.
+absl::Status CopyVectors(const DenseColumn& column, float* out) {
+  if (column.mapped() == nullptr) {
+    if (column.nodes() > 0) std::memcpy(out, column.vectors().data(), column.vectors().size_bytes());
+    return absl::OkStatus();
+  }
+  VectorReader reader(column);
+  for (uint32_t node = 0; node < column.nodes() && reader.status().ok(); ++node) {
+    std::memcpy(out + size_t{node} * column.dim(), reader.ReadNext(node), column.dim() * sizeof(float));
+  }
+  return reader.status();
 }
 
 }  // namespace
@@ -82,9 +96,7 @@ absl::StatusOr<DenseColumn> DenseColumn::Merge(const DenseField& field, std::spa
   uint64_t node = 0;
   uint64_t first_row = 0;
   for (const DenseColumn* part : parts) {
-    if (part->nodes() > 0) {
-      std::memcpy(buffer->vectors + node * field.dim, part->vectors().data(), part->vectors().size_bytes());
-    }
+    if (absl::Status status = CopyVectors(*part, buffer->vectors + node * field.dim); !status.ok()) return status;
     if (buffer->rows != nullptr) {
       for (uint32_t i = 0; i < part->nodes(); ++i) {
         buffer->rows[node + i] = static_cast<uint32_t>(first_row + part->RowOf(i));

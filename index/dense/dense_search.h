@@ -29,30 +29,46 @@ class TopHits {
   std::vector<Hit> hits_;  // a heap with the worst in front
 };
 
+// What the segments of one search share whose codes have the same axes: the query as those codes take it, and the keys of the
+// best candidates so far, beyond which no other segment's are worth scoring.
+struct DenseCandidates {
+  std::shared_ptr<const CodeAxes> axes;  // null: no segment was searched by code so far
+  CodeQuery query;
+  std::vector<float> keys;  // a heap with the largest in front
+};
+
 // One segment's part of a dense search.
 struct DenseSegmentSearch {
   const DenseColumn* column = nullptr;
-  const Graph* graph = nullptr;     // null: exact only
+  const Graph* graph = nullptr;     // null: no walk
+  const VectorCodes* codes = nullptr;  // the graph's, or of fresh rows without one; null: exact only
   const Bitmap* allowed = nullptr;  // by row of the segment; null: all rows
   uint64_t allowed_count = 0;       // rows set in `allowed`
   RowId first_row;
   size_t k = 0;
   size_t ef = 0;
+  // A beam to begin with, where the segment is expected to have few of the best rows; it is `ef` again where the walk shows
+  // that it has more. 0: `ef` at once.
+  size_t first_ef = 0;
   bool exact = false;
+  DenseCandidates* candidates = nullptr;  // null: shared with no segment
 };
 
 struct DenseSegmentStats {
   bool exact = false;  // all allowed rows were scored
   bool codes = false;  // all allowed rows were compared by code, the best of them scored
+  bool cells = false;  // allowed rows of the nearest cells were compared by code, likewise
   size_t ef = 0;       // of the walk, where one was done
   uint64_t distances = 0;
 };
 
 // Pushes the segment's best rows. `query` has the column's dim and is normalised under cosine.
 //
-// Exact without a graph, on request, and for few allowed rows. Else by code, and the best Rescored(k) of those are scored
+// Exact without codes, on request, and for few allowed rows. Else by code, and the best Rescored(k) of those are scored
 // exactly: by comparing all allowed rows where that is cheaper than a walk, by a walk among all rows where all are
 // allowed, else by one among the allowed rows. A walk that finds fewer than min(k, allowed) rows is done again exactly.
+// The store's error where vectors of a damaged file cannot be read from there either: hits may have been pushed that are
+// wrong.
 absl::Status SearchDenseSegment(const DenseSegmentSearch& search, const float* query, const CancelToken& cancel,
                                 TopHits& top, DenseSegmentStats& stats);
 

@@ -21,33 +21,39 @@ absl::StatusOr<std::shared_ptr<const Graph>> Graph::Parse(std::string_view bytes
                                                           std::shared_ptr<const VectorCodes> codes,
                                                           std::shared_ptr<const void> owner) {
   std::shared_ptr<Graph> graph(new Graph());
-  if (absl::Status status = graph->ParseArrays(bytes, codes->nodes()); !status.ok()) return status;
+  if (absl::Status status = graph->ParseArrays(bytes, *codes); !status.ok()) return status;
   if (absl::Status status = graph->CheckLinks(); !status.ok()) return status;
   graph->codes_ = std::move(codes);
   graph->owner_ = std::move(owner);
   return graph;
 }
 
-absl::Status Graph::ParseArrays(std::string_view bytes, uint32_t nodes) {
+absl::Status Graph::ParseArrays(std::string_view bytes, const VectorCodes& codes) {
+  const uint32_t nodes = codes.nodes();
   if (bytes.size() < kHeaderBytes) return absl::DataLossError("graph: shorter than its header");
   nodes_ = ReadNumber<uint32_t>(bytes, 0);
   m_ = ReadNumber<uint32_t>(bytes, 4);
   entry_ = ReadNumber<uint32_t>(bytes, 8);
   max_level_ = ReadNumber<uint32_t>(bytes, 12);
   const auto blocks = ReadNumber<uint64_t>(bytes, 16);
+  const auto cells = ReadNumber<uint32_t>(bytes, 24);
   if (nodes_ != nodes || nodes_ == 0 || nodes_ > kMaxNodes) {
     return absl::DataLossError(absl::StrCat("graph: ", nodes_, " nodes where the column has ", nodes));
   }
-  if (m_ < 2 || m_ > 128 || max_level_ > kMaxLevel || entry_ >= nodes_ || blocks > uint64_t{nodes_} * kMaxLevel) {
+  if (m_ < 2 || m_ > 128 || max_level_ > kMaxLevel || entry_ >= nodes_ || blocks > uint64_t{nodes_} * kMaxLevel ||
+      cells > nodes_) {
     return absl::DataLossError("graph: a number of the header is out of range");
   }
-  const GraphLayout layout(nodes_, m_, blocks);
+  const GraphLayout layout(nodes_, m_, blocks, cells, codes.stride());
   if (bytes.size() != layout.size) {
     return absl::DataLossError(absl::StrCat("graph: ", bytes.size(), " bytes where ", layout.size, " are due"));
   }
   levels_ = {reinterpret_cast<const uint8_t*>(bytes.data() + layout.levels), nodes_};
   level0_ = {reinterpret_cast<const uint32_t*>(bytes.data() + layout.level0), size_t{nodes_} * 2 * m_};
   upper_ = {reinterpret_cast<const uint32_t*>(bytes.data() + layout.upper), blocks * m_};
+  if (absl::Status status = CellTable::Parse(bytes.substr(layout.cells), cells, codes, cells_); !status.ok()) {
+    return status;
+  }
   bytes_ = bytes;
   upper_start_.resize(nodes_);
   uint64_t start = 0;
@@ -88,15 +94,28 @@ BeamEntry Graph::Descend(const CodeQuery& query, uint64_t& distances) const {
   return best;
 }
 
-std::span<const BeamEntry> Graph::Walk(const CodeQuery& query, size_t ef, WalkScratch& scratch,
+std::span<const BeamEntry> Graph::Walk(const CodeQuery& query, BeamEntry start, size_t ef, WalkScratch& scratch,
                                        uint64_t& distances) const {
-  const BeamEntry best = Descend(query, distances);
   scratch.visited.Begin(nodes_);
-  scratch.visited.Visit(best.node());
+  scratch.visited.Visit(start.node());
   scratch.beam.Begin(std::min<size_t>(ef, nodes_));
-  scratch.beam.Insert(best);
+  scratch.beam.Insert(start);
   WalkLevel(*codes_, query, [&](uint32_t node) { return Level0(node); }, scratch.visited, scratch.beam, distances);
   return scratch.beam.entries();
+}
+
+std::span<const uint32_t> Graph::Around(uint32_t node, std::span<uint32_t, kMaxAround> out) const {
+  size_t count = 0;
+  const auto add = [&](uint32_t from) {
+    for (const uint32_t neighbor : Level0(from)) {
+      if (neighbor == kNoNode) break;
+      out[count++] = neighbor;
+    }
+  };
+  add(node);
+  const size_t own = count;
+  for (size_t i = 0; i < own && i < kMaxAround / kMaxLinks - 1; ++i) add(out[i]);
+  return out.first(count);
 }
 
 }  // namespace vouch

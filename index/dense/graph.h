@@ -8,19 +8,21 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "index/dense/cell_table.h"
 #include "index/dense/graph_walk.h"
 #include "index/dense/vector_codes.h"
 
 namespace vouch {
 
 // The links of a hierarchical navigable small world (Malkov and Yashunin 2018) over the nodes of a DenseColumn, with the
-// codes that it is built and walked by (vector_codes.h).
+// codes that it is built and walked by (vector_codes.h), and cells of near nodes for searches among few (cell_table.h).
 //
 // Bytes (little-endian; each array starts at a multiple of 64):
-//   u32 nodes, u32 m, u32 entry, u32 max_level, u64 upper_blocks
+//   u32 nodes, u32 m, u32 entry, u32 max_level, u64 upper_blocks, u32 cells
 //   u8  levels[nodes]                  highest level of each node
 //   u32 level0[nodes][2m]              neighbours at level 0, kNoNode from the first free place on
 //   u32 upper[upper_blocks][m]         for each node with levels above 0, one block a level from 1 on
+//   the cells' arrays (cell_table.h), where there are cells
 //
 // Immutable, thread safe.
 //
@@ -43,52 +45,23 @@ class Graph {
   uint32_t m() const { return m_; }
   std::string_view bytes() const { return bytes_; }
   const VectorCodes& codes() const { return *codes_; }
-  size_t memory_bytes() const {
-    return bytes_.size() + upper_start_.size() * sizeof(uint32_t) + codes_->bytes().size();
-  }
+  const CellTable& cells() const { return cells_; }
+  // Without the codes.
+  size_t memory_bytes() const { return bytes_.size() + upper_start_.size() * sizeof(uint32_t); }
 
   // The `ef` nearest nodes by code that a best-first search with a beam of `ef` finds, ascending by (key, node). Adds to
-  // `distances` the keys computed. The result lies in `scratch` until its next walk.
-  std::span<const BeamEntry> Walk(const CodeQuery& query, size_t ef, WalkScratch& scratch, uint64_t& distances) const;
-
-  // The same among the nodes for which allowed(node) holds, which alone come into the result. Starts from where the
-  // upper levels lead and from kStarts allowed nodes spread over the graph, so that it also ends near the query where the
-  // allowed nodes lie together and far from it.
-  template <typename Allowed>
-  std::span<const BeamEntry> WalkAllowed(const CodeQuery& query, size_t ef, const Allowed& allowed,
-                                         WalkScratch& scratch, uint64_t& distances) const {
-    const auto links = [this](uint32_t node) { return Level0(node); };
-    const BeamEntry best = Descend(query, distances);
-    scratch.visited.Begin(nodes_);
-    scratch.visited.Visit(best.node());
-    scratch.beam.Begin(std::min<size_t>(ef, nodes_));
-    if (allowed(best.node())) scratch.beam.Insert(best);
-    ExpandAllowed(*codes_, query, links, allowed, best.node(), scratch.visited, scratch.beam, distances);
-    for (uint32_t i = 0; i < kStarts; ++i) {
-      const auto from = static_cast<uint32_t>(uint64_t{i} * nodes_ / kStarts);
-      const auto end = static_cast<uint32_t>(std::min<uint64_t>(uint64_t{i + 1} * nodes_ / kStarts, from + kStartSteps));
-      uint32_t node = from;
-      while (node < end && !allowed(node)) ++node;
-      if (node >= end || !scratch.visited.Visit(node)) continue;
-      scratch.beam.Insert(BeamEntry::Make(codes_->Key(query, node), node));
-      ++distances;
-    }
-    uint32_t node = 0;
-    while (scratch.beam.TakeNext(node)) {
-      if (const BeamEntry* next = scratch.beam.PeekNext()) __builtin_prefetch(Level0(next->node()).data());
-      ExpandAllowed(*codes_, query, links, allowed, node, scratch.visited, scratch.beam, distances);
-    }
-    return scratch.beam.entries();
-  }
-
- private:
-  static constexpr uint32_t kStarts = 32;
-  static constexpr uint32_t kStartSteps = 256;  // nodes looked at for each
-
-  Graph() = default;
+  // `distances` the keys computed. From `start`, as Descend gives it. The result lies in `scratch` until its next walk.
+  std::span<const BeamEntry> Walk(const CodeQuery& query, BeamEntry start, size_t ef, WalkScratch& scratch,
+                                  uint64_t& distances) const;
   // Where the upper levels lead.
   BeamEntry Descend(const CodeQuery& query, uint64_t& distances) const;
-  absl::Status ParseArrays(std::string_view bytes, uint32_t nodes);
+  // Neighbours of the node and of its nearest neighbours, some more than once: a sample of what lies around it.
+  static constexpr size_t kMaxAround = 5 * kMaxLinks;
+  std::span<const uint32_t> Around(uint32_t node, std::span<uint32_t, kMaxAround> out) const;
+
+ private:
+  Graph() = default;
+  absl::Status ParseArrays(std::string_view bytes, const VectorCodes& codes);
   absl::Status CheckLinks() const;
 
   std::span<const uint32_t> Level0(uint32_t node) const { return level0_.subspan(size_t{node} * 2 * m_, 2 * m_); }
@@ -104,6 +77,7 @@ class Graph {
   std::span<const uint32_t> level0_;
   std::span<const uint32_t> upper_;
   std::vector<uint32_t> upper_start_;  // first block of each node; derived from levels_
+  CellTable cells_;
   std::string_view bytes_;
   std::shared_ptr<const VectorCodes> codes_;
   std::shared_ptr<const void> owner_;
@@ -114,13 +88,16 @@ struct GraphLayout {
   size_t levels = 0;
   size_t level0 = 0;
   size_t upper = 0;
+  size_t cells = 0;
   size_t size = 0;
 
-  GraphLayout(uint64_t nodes, uint64_t m, uint64_t upper_blocks)
+  // `stride` is that of the codes.
+  GraphLayout(uint64_t nodes, uint64_t m, uint64_t upper_blocks, uint64_t cells_count, size_t stride)
       : levels(Graph::kHeaderBytes),
         level0(AlignUp(levels + nodes)),
         upper(AlignUp(level0 + nodes * 2 * m * sizeof(uint32_t))),
-        size(AlignUp(upper + upper_blocks * m * sizeof(uint32_t))) {}
+        cells(AlignUp(upper + upper_blocks * m * sizeof(uint32_t))),
+        size(cells + CellLayout(nodes, cells_count, stride).size) {}
 };
 
 }  // namespace vouch

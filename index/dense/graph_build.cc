@@ -18,6 +18,9 @@ constexpr size_t kGrain = 8;
 constexpr uint64_t kLevelSeed = 20261123;
 
 absl::Status ValidateBuild(const DenseColumn& column, const HnswOptions& options) {
+  if (column.mapped() != nullptr) {
+    return absl::InvalidArgumentError("a graph is built over vectors in private memory; these lie in a file");
+  }
   if (column.nodes() == 0 || column.nodes() >= Graph::kMaxNodes) {
     return absl::InvalidArgumentError(
         absl::StrCat("a graph takes 1 to ", Graph::kMaxNodes - 1, " vectors; there are ", column.nodes()));
@@ -36,7 +39,9 @@ absl::Status ValidateBuild(const DenseColumn& column, const HnswOptions& options
 class GraphBytes {
  public:
   // Each level has an m-th of the nodes of the one below, drawn in node order.
-  static absl::StatusOr<GraphBytes> Create(uint32_t nodes, uint32_t m) {
+  static absl::StatusOr<GraphBytes> Create(const VectorCodes& codes, uint32_t m) {
+    const uint32_t nodes = codes.nodes();
+    const uint32_t cells = CellTable::CellsFor(nodes);
     GraphBytes graph;
     graph.m_ = m;
     std::mt19937_64 random(kLevelSeed);
@@ -48,7 +53,7 @@ class GraphBytes {
       graph.upper_start_[node] = static_cast<uint32_t>(blocks);
       blocks += levels[node];
     }
-    const GraphLayout layout(nodes, m, blocks);
+    const GraphLayout layout(nodes, m, blocks, cells, codes.stride());
     graph.buffer_ = std::make_shared<AlignedBuffer>(layout.size);
     char* bytes = graph.buffer_->data();
     if (bytes == nullptr) {
@@ -58,6 +63,8 @@ class GraphBytes {
     std::memcpy(bytes, &nodes, sizeof(nodes));
     std::memcpy(bytes + 4, &m, sizeof(m));
     std::memcpy(bytes + 16, &blocks, sizeof(blocks));
+    std::memcpy(bytes + 24, &cells, sizeof(cells));
+    graph.cells_ = bytes + layout.cells;
     std::memcpy(bytes + layout.levels, levels.data(), nodes);
     std::memset(bytes + layout.level0, 0xFF, size_t{nodes} * 2 * m * sizeof(uint32_t));
     std::memset(bytes + layout.upper, 0xFF, blocks * m * sizeof(uint32_t));
@@ -78,6 +85,7 @@ class GraphBytes {
     std::memcpy(buffer_->data() + 12, &max_level, sizeof(max_level));
   }
   const std::shared_ptr<AlignedBuffer>& buffer() const { return buffer_; }
+  char* cells() const { return cells_; }
 
  private:
   size_t m_ = 0;
@@ -86,6 +94,7 @@ class GraphBytes {
   const uint8_t* levels_ = nullptr;
   uint32_t* level0_ = nullptr;
   uint32_t* upper_ = nullptr;
+  char* cells_ = nullptr;
 };
 
 // What one thread needs to find and choose links.
@@ -261,8 +270,9 @@ absl::StatusOr<std::shared_ptr<const Graph>> BuildGraph(const DenseColumn& colum
   threads = std::clamp(threads, 1, 64);
   absl::StatusOr<std::shared_ptr<const VectorCodes>> codes = VectorCodes::Build(column, threads);
   if (!codes.ok()) return codes.status();
-  absl::StatusOr<GraphBytes> bytes = GraphBytes::Create(column.nodes(), static_cast<uint32_t>(options.m));
+  absl::StatusOr<GraphBytes> bytes = GraphBytes::Create(**codes, static_cast<uint32_t>(options.m));
   if (!bytes.ok()) return bytes.status();
+  BuildCells(**codes, column.metric(), CellTable::CellsFor(column.nodes()), threads, bytes->cells());
   GraphBuilder builder(**codes, column.metric(), *bytes, options, threads);
   if (absl::Status status = builder.Run(progress); !status.ok()) return status;
   return Graph::Parse(bytes->buffer()->view(), *std::move(codes), bytes->buffer());

@@ -18,7 +18,7 @@ using BuildProgress = std::function<absl::Status(double fraction)>;
 // Nodes are inserted in batches that grow with the graph: each node of a batch searches the graph as it was before the
 // batch (so the searches share nothing that changes), then all links are made in node order, as in "ParlayANN" (Manohar
 // and others, 2024). Neighbours are chosen by Malkov and Yashunin's heuristic (algorithm 4), all by code.
-// INVALID_ARGUMENT: no nodes, too many, or options outside HnswOptions' limits.
+// INVALID_ARGUMENT: no nodes, too many, vectors that lie in a file, or options outside HnswOptions' limits.
 absl::StatusOr<std::shared_ptr<const Graph>> BuildGraph(const DenseColumn& column, const HnswOptions& options,
                                                         int threads, const BuildProgress& progress);
 

@@ -2,8 +2,10 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "index/dense/beam.h"
+#include "index/dense/cell_order.h"
 #include "index/dense/vector_codes.h"
 
 namespace vouch {
@@ -16,22 +18,24 @@ struct WalkScratch {
   VisitedMarks visited;
   Beam beam;
   CodeQuery query;
+  std::vector<BeamEntry> allowed;
+  std::vector<float> cell_keys;
+  KeyOrder cell_order;
 };
 
-// Puts the nodes into the beam by their keys, computed four at a time.
+// Puts the nodes, at most kMaxLinks, into the beam by their keys.
 inline void InsertScored(const VectorCodes& codes, const CodeQuery& query, std::span<const uint32_t> nodes, Beam& beam) {
-  size_t i = 0;
-  for (; i + 4 <= nodes.size(); i += 4) {
-    float keys[4];
-    codes.KeyFour(query, nodes.data() + i, keys);
-    for (size_t j = 0; j < 4; ++j) beam.Insert(BeamEntry::Make(keys[j], nodes[i + j]));
+  float keys[kMaxLinks];
+  codes.Keys(query, nodes, keys);
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    if (keys[i] > beam.limit()) continue;
+    beam.Insert(BeamEntry::Make(keys[i], nodes[i]));
   }
-  for (; i < nodes.size(); ++i) beam.Insert(BeamEntry::Make(codes.Key(query, nodes[i]), nodes[i]));
 }
 
 // The nodes of one level nearest to the query by code that a best-first search finds (Malkov and Yashunin 2018,
 // algorithm 2), from what the beam holds on. `links(node)` gives a span of neighbours that ends at the first kNoNode.
-// All new neighbours of a node are prefetched before the first is scored, and scored four at a time.
+// All new neighbours of a node are prefetched before the first is scored.
 template <typename Links>
 void WalkLevel(const VectorCodes& codes, const CodeQuery& query, const Links& links, VisitedMarks& visited, Beam& beam,
                uint64_t& distances) {
@@ -54,40 +58,6 @@ void WalkLevel(const VectorCodes& codes, const CodeQuery& query, const Links& li
   }
 }
 
-// One step of a walk among allowed nodes only: scores the node's new allowed neighbours, and those of its neighbours that
-// are not allowed until there are as many as a node has on average, so that the allowed nodes stay connected where they are
-// few ("ACORN", Patel and others, 2024).
-template <typename Links, typename Allowed>
-void ExpandAllowed(const VectorCodes& codes, const CodeQuery& query, const Links& links, const Allowed& allowed,
-                   uint32_t node, VisitedMarks& visited, Beam& beam, uint64_t& distances) {
-  uint32_t fresh[kMaxLinks];
-  uint32_t through[kMaxLinks];
-  size_t count = 0;
-  size_t passed = 0;
-  for (uint32_t neighbor : links(node)) {
-    if (neighbor == kNoNode) break;
-    if (!visited.Visit(neighbor)) continue;
-    if (allowed(neighbor)) {
-      fresh[count++] = neighbor;
-      codes.Prefetch(neighbor);
-    } else {
-      through[passed++] = neighbor;
-      __builtin_prefetch(links(neighbor).data());
-    }
-  }
-  const size_t enough = links(node).size() / 2;
-  for (size_t i = 0; i < passed && count < enough; ++i) {
-    for (uint32_t neighbor : links(through[i])) {
-      if (neighbor == kNoNode || count == enough) break;
-      if (!allowed(neighbor) || !visited.Visit(neighbor)) continue;
-      fresh[count++] = neighbor;
-      codes.Prefetch(neighbor);
-    }
-  }
-  InsertScored(codes, query, {fresh, count}, beam);
-  distances += count;
-}
-
 // From `best` to a node of the level none of whose neighbours is nearer.
 template <typename Links>
 BeamEntry DescendLevel(const VectorCodes& codes, const CodeQuery& query, const Links& links, BeamEntry best,
@@ -95,18 +65,16 @@ BeamEntry DescendLevel(const VectorCodes& codes, const CodeQuery& query, const L
   for (bool improved = true; improved;) {
     improved = false;
     const std::span<const uint32_t> neighbors = links(best.node());
-    for (uint32_t neighbor : neighbors) {
-      if (neighbor == kNoNode) break;
-      codes.Prefetch(neighbor);
-    }
-    for (uint32_t neighbor : neighbors) {
-      if (neighbor == kNoNode) break;
-      const BeamEntry entry = BeamEntry::Make(codes.Key(query, neighbor), neighbor);
-      ++distances;
-      if (entry.bits < best.bits) {
-        best = entry;
-        improved = true;
-      }
+    size_t count = 0;
+    for (; count < neighbors.size() && neighbors[count] != kNoNode; ++count) codes.Prefetch(neighbors[count]);
+    float keys[kMaxLinks];
+    codes.Keys(query, neighbors.first(count), keys);
+    distances += count;
+    for (size_t i = 0; i < count; ++i) {
+      const BeamEntry entry = BeamEntry::Make(keys[i], neighbors[i]);
+      if (entry.bits >= best.bits) continue;
+      best = entry;
+      improved = true;
     }
   }
   return best;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "absl/strings/str_cat.h"
 #include "index/dense/kernels.h"
@@ -9,14 +10,15 @@
 
 namespace vouch {
 
-absl::StatusOr<std::shared_ptr<const VectorCodes>> VectorCodes::Parse(std::string_view bytes, const DenseColumn& column,
+absl::StatusOr<std::shared_ptr<const VectorCodes>> VectorCodes::Parse(std::string_view bytes, uint32_t nodes,
+                                                                      uint32_t dim, Metric metric,
                                                                       std::shared_ptr<const void> owner) {
   if (bytes.size() < kHeaderBytes) return absl::DataLossError("codes: shorter than their header");
   VectorCodesHeader header;
   std::memcpy(&header, bytes.data(), sizeof(header));
-  if (header.nodes != column.nodes() || header.dim != column.dim()) {
+  if (header.nodes != nodes || header.dim != dim) {
     return absl::DataLossError(absl::StrCat("codes: ", header.nodes, " codes of dimension ", header.dim,
-                                            " where the column has ", column.nodes(), " of ", column.dim()));
+                                            " where the column has ", nodes, " of ", dim));
   }
   if (header.code_dim == 0 || header.code_dim > header.dim || header.projected > 1 ||
       (header.projected == 0 && header.code_dim != header.dim) ||
@@ -33,7 +35,7 @@ absl::StatusOr<std::shared_ptr<const VectorCodes>> VectorCodes::Parse(std::strin
   codes->code_dim_ = header.code_dim;
   codes->stride_ = header.stride;
   codes->step_ = header.step;
-  codes->product_factor_ = column.metric() == Metric::kInnerProduct ? 1.0f : 2.0f;
+  codes->product_factor_ = metric == Metric::kInnerProduct ? 1.0f : 2.0f;
   codes->projected_ = header.projected != 0;
   codes->mean_ = {reinterpret_cast<const float*>(bytes.data() + layout.mean), header.dim};
   if (codes->projected_) {
@@ -41,6 +43,7 @@ absl::StatusOr<std::shared_ptr<const VectorCodes>> VectorCodes::Parse(std::strin
   }
   codes->records_ = reinterpret_cast<const uint8_t*>(bytes.data() + layout.records);
   codes->bytes_ = bytes;
+  codes->axes_id_ = std::make_shared<const CodeAxes>();
   codes->owner_ = std::move(owner);
   return codes;
 }
@@ -64,6 +67,24 @@ void VectorCodes::Encode(const float* query, CodeQuery& out) const {
   }
   out.scale = product_factor_ * step * step_;
   out.shift = kOffset * sum;
+}
+
+void VectorCodes::KeysOf(const uint8_t* records, const CodeQuery& query, std::span<float> out) const {
+  constexpr size_t kAtOnce = 256;
+  static const std::vector<uint32_t>& numbers = *[] {
+    auto* made = new std::vector<uint32_t>(kAtOnce);
+    std::iota(made->begin(), made->end(), 0u);
+    return made;
+  }();
+  CodeComparison comparison = {.records = records,
+                               .stride = stride_,
+                               .query = query.values.data(),
+                               .scale = query.scale,
+                               .shift = query.shift};
+  for (size_t done = 0; done < out.size(); done += kAtOnce) {
+    keys_(comparison, numbers.data(), std::min(kAtOnce, out.size() - done), out.data() + done);
+    comparison.records += kAtOnce * stride_;
+  }
 }
 
 void VectorCodes::EncodeNode(uint32_t node, CodeQuery& out) const {

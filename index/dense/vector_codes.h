@@ -21,6 +21,9 @@ struct CodeQuery {
   std::vector<float> centred;  // scratch
 };
 
+// Says by its address which codes have the same mean, axes and step.
+struct CodeAxes {};
+
 // Short codes of a column's vectors, by which the graph is built and walked; the vectors themselves give the scores.
 // A vector is shifted by the mean, projected on its leading principal axes (all of its values where that keeps too
 // little), and each value rounded to 7 bits at one step for all axes, as in "LeanVec: Searching vectors faster by making
@@ -50,15 +53,22 @@ class VectorCodes {
   // Chooses the shortest projection under which, on a sample, the 10 nearest rows stay among the 16 first by code nearly
   // always. Uses `threads` threads; the result does not depend on their number. RESOURCE_EXHAUSTED: no memory.
   static absl::StatusOr<std::shared_ptr<const VectorCodes>> Build(const DenseColumn& column, int threads);
-  // `bytes` start at a multiple of 64 and lie in `owner`. DATA_LOSS where they do not fit the column or break invariant 2.
-  static absl::StatusOr<std::shared_ptr<const VectorCodes>> Parse(std::string_view bytes, const DenseColumn& column,
-                                                                  std::shared_ptr<const void> owner);
+  // Codes of a few rows by the axes of `model`, which are of the same field; null where, on a sample, those do not keep the
+  // nearest rows first. RESOURCE_EXHAUSTED: no memory.
+  static absl::StatusOr<std::shared_ptr<const VectorCodes>> BuildLike(const DenseColumn& column, const VectorCodes& model);
+  // `bytes` start at a multiple of 64 and lie in `owner`. DATA_LOSS where they are not codes of `nodes` vectors of `dim`
+  // values, or break invariant 2.
+  static absl::StatusOr<std::shared_ptr<const VectorCodes>> Parse(std::string_view bytes, uint32_t nodes, uint32_t dim,
+                                                                  Metric metric, std::shared_ptr<const void> owner);
 
   uint32_t nodes() const { return nodes_; }
   uint32_t code_dim() const { return code_dim_; }
   size_t stride() const { return stride_; }
+  float step() const { return step_; }
   bool projected() const { return projected_; }
   std::string_view bytes() const { return bytes_; }
+  // The same object for codes whose queries and keys are the same: a model's and those built like it.
+  const std::shared_ptr<const CodeAxes>& axes() const { return axes_id_; }
 
   const uint8_t* code(uint32_t node) const { return records_ + size_t{node} * stride_; }
   float bias(uint32_t node) const {
@@ -77,14 +87,20 @@ class VectorCodes {
   void EncodeNode(uint32_t node, CodeQuery& out) const;
 
   float Key(const CodeQuery& query, uint32_t node) const {
-    return KeyOf(query, kernels_->one(code(node), query.values.data(), stride_), node);
+    float key;
+    Keys(query, {&node, 1}, &key);
+    return key;
   }
-  void KeyFour(const CodeQuery& query, const uint32_t nodes[4], float out[4]) const {
-    const uint8_t* codes[4];
-    for (size_t i = 0; i < 4; ++i) codes[i] = code(nodes[i]);
-    int32_t products[4];
-    kernels_->four(codes, query.values.data(), stride_, products);
-    for (size_t i = 0; i < 4; ++i) out[i] = KeyOf(query, products[i], nodes[i]);
+  // out[i] is the key of the i-th of records that lie as the codes do, and may be others.
+  void KeysOf(const uint8_t* records, const CodeQuery& query, std::span<float> out) const;
+  // out[i] is the key of nodes[i].
+  void Keys(const CodeQuery& query, std::span<const uint32_t> nodes, float* out) const {
+    keys_({.records = records_,
+           .stride = stride_,
+           .query = query.values.data(),
+           .scale = query.scale,
+           .shift = query.shift},
+          nodes.data(), nodes.size(), out);
   }
 
  private:
@@ -92,10 +108,6 @@ class VectorCodes {
   static constexpr size_t kPrefetchBytes = 512;  // the processor follows the rest by itself
 
   VectorCodes() = default;
-  float KeyOf(const CodeQuery& query, int32_t product, uint32_t node) const {
-    return bias(node) - query.scale * static_cast<float>(product - query.shift);
-  }
-
   uint32_t nodes_ = 0;
   uint32_t dim_ = 0;
   uint32_t code_dim_ = 0;
@@ -106,8 +118,9 @@ class VectorCodes {
   std::span<const float> mean_;
   std::span<const float> axes_;
   const uint8_t* records_ = nullptr;
-  const CodeKernels* kernels_ = &BestCodeKernels();
+  CodeKernels::Keys keys_ = BestCodeKernels().keys;
   std::string_view bytes_;
+  std::shared_ptr<const CodeAxes> axes_id_;  // never null
   std::shared_ptr<const void> owner_;
 };
 

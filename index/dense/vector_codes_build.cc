@@ -24,6 +24,7 @@ constexpr uint32_t kTrialQueries = 64;
 constexpr uint32_t kTrialK = 10;
 constexpr uint32_t kTrialFirst = 16;
 constexpr double kTrialRecall = 0.99;
+constexpr uint32_t kLikeTrialRows = 1024;  // where the axes are given
 // This share of the sampled values is within the codes' range; the others are cut.
 constexpr double kWithinRange = 0.9999;
 constexpr uint32_t kStepRows = 2000;
@@ -41,7 +42,7 @@ class CodeBuilder {
     }
     if (longest == 0) {
       axes_.mean = FindMean(column_, kAxesSample);
-      return Fill(column_, 0);
+      return FillFitted(column_, 0);
     }
     axes_ = FindPrincipalAxes(column_, longest, kAxesSample);
     absl::StatusOr<DenseColumn> trial = Sample(kTrialRows);
@@ -49,11 +50,28 @@ class CodeBuilder {
     MakeTruth(*trial);
     for (uint32_t dim : kCodeDims) {
       if (dim > longest) break;
-      absl::StatusOr<std::shared_ptr<const VectorCodes>> codes = Fill(*trial, dim);
+      absl::StatusOr<std::shared_ptr<const VectorCodes>> codes = FillFitted(*trial, dim);
       if (!codes.ok()) return codes.status();
-      if (TrialRecall(**codes) >= kTrialRecall) return Fill(column_, dim);
+      if (TrialRecall(**codes) >= kTrialRecall) return FillFitted(column_, dim);
     }
-    return Fill(column_, 0);
+    return FillFitted(column_, 0);
+  }
+
+  absl::StatusOr<std::shared_ptr<const VectorCodes>> BuildLike(const VectorCodes& model) {
+    axes_.mean.assign(model.mean_.begin(), model.mean_.end());
+    axes_.axes.assign(model.axes_.begin(), model.axes_.end());
+    const uint32_t projection = model.projected_ ? model.code_dim_ : 0;
+    absl::StatusOr<DenseColumn> trial = Sample(kLikeTrialRows);
+    if (!trial.ok()) return trial.status();
+    MakeTruth(*trial);
+    absl::StatusOr<std::shared_ptr<const VectorCodes>> codes = Fill(*trial, projection, model.step_);
+    if (!codes.ok()) return codes.status();
+    if (TrialRecall(**codes) < kTrialRecall) return std::shared_ptr<const VectorCodes>();
+    codes = Fill(column_, projection, model.step_);
+    if (!codes.ok()) return codes.status();
+    std::shared_ptr<VectorCodes> alike(new VectorCodes(**codes));
+    alike->axes_id_ = model.axes_id_;
+    return alike;
   }
 
  private:
@@ -135,13 +153,19 @@ class CodeBuilder {
     return step > 0 ? step : 1.0f;
   }
 
-  absl::StatusOr<std::shared_ptr<const VectorCodes>> Fill(const DenseColumn& column, uint32_t projection) const {
+  // With a step that fits the column.
+  absl::StatusOr<std::shared_ptr<const VectorCodes>> FillFitted(const DenseColumn& column, uint32_t projection) const {
+    return Fill(column, projection, FindStep(column, projection));
+  }
+
+  absl::StatusOr<std::shared_ptr<const VectorCodes>> Fill(const DenseColumn& column, uint32_t projection,
+                                                          float step) const {
     VectorCodesHeader header;
     header.nodes = column.nodes();
     header.dim = column.dim();
     header.code_dim = projection == 0 ? column.dim() : projection;
     header.stride = CodeStride(header.code_dim);
-    header.step = FindStep(column, projection);
+    header.step = step;
     header.projected = projection == 0 ? 0 : 1;
     const VectorCodesLayout layout(header);
     auto buffer = std::make_shared<AlignedBuffer>(layout.size);
@@ -176,7 +200,7 @@ class CodeBuilder {
       const float bias = has_bias ? l2(vector, axes_.mean.data(), header.dim) : 0.0f;
       std::memcpy(record + header.stride - sizeof(float), &bias, sizeof(float));
     });
-    return VectorCodes::Parse(buffer->view(), column, buffer);
+    return VectorCodes::Parse(buffer->view(), column.nodes(), column.dim(), column.metric(), buffer);
   }
 
   const DenseColumn& column_;
@@ -188,6 +212,15 @@ class CodeBuilder {
 absl::StatusOr<std::shared_ptr<const VectorCodes>> VectorCodes::Build(const DenseColumn& column, int threads) {
   if (column.nodes() == 0) return absl::InvalidArgumentError("codes take at least one vector");
   return CodeBuilder(column, std::max(1, threads)).Build();
+}
+
+absl::StatusOr<std::shared_ptr<const VectorCodes>> VectorCodes::BuildLike(const DenseColumn& column,
+                                                                          const VectorCodes& model) {
+  if (column.nodes() == 0 || column.dim() != model.dim_) {
+    return absl::InvalidArgumentError(absl::StrCat("codes of dimension ", model.dim_, " for ", column.nodes(),
+                                                   " vectors of dimension ", column.dim()));
+  }
+  return CodeBuilder(column, 1).BuildLike(model);
 }
 
 }  // namespace vouch

@@ -3,6 +3,7 @@
 #include <libstemmer.h>
 #include <unicode/bytestream.h>
 #include <unicode/normalizer2.h>
+#include <unicode/uchar.h>
 #include <unicode/utf8.h>
 
 #include <algorithm>
@@ -16,6 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "index/inverted/elision.h"
 #include "index/inverted/stop_words.h"
 #include "index/inverted/word_segmenter.h"
 
@@ -23,6 +25,8 @@ namespace vouch {
 namespace {
 
 constexpr std::string_view kNoLanguage = "none";
+// Raised when the same text gives other terms. 2: elided articles are cut.
+constexpr int kRules = 2;
 constexpr size_t kMaxMemoWords = 1 << 15;
 constexpr size_t kMaxMemoWordBytes = 32;
 constexpr size_t kMaxIdleWorkspaces = 64;
@@ -39,6 +43,15 @@ void CutTerm(std::string* text) {
   size_t size = Analyzer::kMaxTermBytes;
   while (size > 0 && (static_cast<uint8_t>((*text)[size]) & 0xC0) == 0x80) --size;
   text->resize(size);
+}
+
+// Of ICU's data, which words and folding follow.
+std::string UnicodeVersion() {
+  UVersionInfo version;
+  u_getUnicodeVersion(version);
+  char text[U_MAX_VERSION_STRING_LENGTH];
+  u_versionToString(version, text);
+  return text;
 }
 
 // What one thread needs while it analyses a text.
@@ -59,7 +72,9 @@ struct Workspace {
 class SnowballAnalyzer final : public Analyzer {
  public:
   SnowballAnalyzer(std::string language, const icu::Normalizer2& fold)
-      : language_(std::move(language)), fold_(fold) {
+      : language_(std::move(language)),
+        id_(absl::StrCat(language_, "/", kRules, "?unicode=", UnicodeVersion())),
+        fold_(fold) {
     const auto words = StopWords(language_);
     stop_words_.insert(words.begin(), words.end());
   }
@@ -70,6 +85,8 @@ class SnowballAnalyzer final : public Analyzer {
     Release(*std::move(workspace));
     return absl::OkStatus();
   }
+
+  const std::string& id() const override { return id_; }
 
   std::vector<Token> Tokenize(std::string_view text) const override {
     std::vector<Token> tokens;
@@ -116,7 +133,8 @@ class SnowballAnalyzer final : public Analyzer {
     Release(std::move(workspace));
   }
 
-  // Folds, drops stop words, stems. The view lives until the workspace is used again.
+  // Folds, cuts what is elided, drops stop words, stems. The view lives until the workspace is used
+  // again.
   std::optional<std::string_view> MakeTerm(std::string_view word, bool ascii,
                                            Workspace& workspace) const {
     Fold(word, ascii, &workspace.folded);
@@ -142,6 +160,7 @@ class SnowballAnalyzer final : public Analyzer {
     if (ascii) {
       word = word.substr(0, kMaxTermBytes);
       for (char c : word) folded->push_back(c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c);
+      CutElided(folded);
       return;
     }
     UErrorCode error = U_ZERO_ERROR;
@@ -155,6 +174,13 @@ class SnowballAnalyzer final : public Analyzer {
       *folded = absl::StrReplaceAll(*folded, {{"\u2019", "'"}});
     }
     CutTerm(folded);
+    CutElided(folded);
+  }
+
+  void CutElided(std::string* folded) const {
+    if (folded->find('\'') != std::string::npos) {
+      folded->erase(0, folded->size() - CutElision(language_, *folded).size());
+    }
   }
 
   static void Stem(const std::string& word, sb_stemmer& stemmer, std::string* stemmed) {
@@ -204,6 +230,7 @@ class SnowballAnalyzer final : public Analyzer {
   }
 
   const std::string language_;
+  const std::string id_;
   const icu::Normalizer2& fold_;
   absl::flat_hash_set<std::string_view> stop_words_;
   mutable std::mutex mu_;

@@ -12,7 +12,7 @@ namespace vouch {
 
 // A term of a text and the bytes of the text it was made from.
 struct Token {
-  std::string term;
+  std::string term = {};
   uint32_t begin = 0;  // byte offsets into the text, [begin, end)
   uint32_t end = 0;
 };
@@ -20,16 +20,17 @@ struct Token {
 // A text as a bag of terms, as the inverted index takes it.
 struct AnalyzedText {
   struct Term {
-    std::string term;
+    std::string term = {};
     uint32_t frequency = 0;
     friend bool operator==(const Term&, const Term&) = default;
   };
-  std::vector<Term> terms;  // ascending by term bytes
+  std::vector<Term> terms = {};  // ascending by term bytes
   uint32_t length = 0;      // tokens, stop words left out
 };
 
-// Text to terms: ICU word segmentation (Unicode UAX 29), NFKC case folding, stop words of the language, Snowball
-// stemmer. Bytes that are not UTF-8 become U+FFFD and so no term. A token of more than kMaxTermBytes bytes is cut.
+// Text to terms: ICU word segmentation (Unicode UAX 29), NFKC case folding, elided articles cut
+// (elision.h), stop words of the language, Snowball stemmer. Bytes that are not UTF-8 become U+FFFD
+// and so no term. A token of more than kMaxTermBytes bytes is cut.
 //
 // Thread safety: const methods may run on any number of threads.
 class Analyzer {
@@ -41,6 +42,10 @@ class Analyzer {
   static absl::StatusOr<std::shared_ptr<const Analyzer>> Create(std::string_view language);
   static std::vector<std::string> Languages();
   virtual ~Analyzer() = default;
+
+  // Language, version of these rules and of Unicode's: analyzers of one id make the same terms of a
+  // text.
+  virtual const std::string& id() const = 0;
 
   virtual std::vector<Token> Tokenize(std::string_view text) const = 0;
   virtual AnalyzedText Analyze(std::string_view text) const = 0;

@@ -28,6 +28,7 @@ std::vector<double> MakeNorms(const Bm25Params& params, double average_length) {
 class TermScorer {
  public:
   static constexpr bool kPositive = true;  // idf and frequencies are
+  static constexpr uint32_t kWindowRows = 1024;
 
   TermScorer(const TermStatistics& term, const Bm25Params& params, double average_length,
              const std::vector<double>& norms, std::span<const uint32_t> lengths)

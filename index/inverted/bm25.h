@@ -19,7 +19,7 @@ struct RankedScanStats;
 // rows that may be hits. Null stands for all.
 struct TextSegment {
   const TextIndex* index = nullptr;
-  RowId first_row;
+  RowId first_row = {};
   const Bitmap* visible = nullptr;
   const Bitmap* allowed = nullptr;
 };
@@ -41,7 +41,7 @@ std::vector<WeightedTerm> WeightedTermsOf(const AnalyzedText& text);
 
 // A query term's statistics over the visible rows of all segments, and its idf.
 struct TermStatistics {
-  std::string term;
+  std::string term = {};
   double query_weight = 0;
   uint64_t document_frequency = 0;
   double idf = 0;
@@ -50,7 +50,7 @@ struct TermStatistics {
 struct TextStatistics {
   uint64_t documents = 0;  // visible rows with text
   double average_length = 0;
-  std::vector<TermStatistics> terms;  // ascending by term; those no visible row has included
+  std::vector<TermStatistics> terms = {};  // ascending by term; those no visible row has included
 };
 
 // Statistics come from all visible rows of the snapshot, so that scores depend neither on how
@@ -69,7 +69,7 @@ absl::StatusOr<std::vector<Hit>> SearchBm25(std::span<const TextSegment> segment
                                             RankedScanStats* stats = nullptr);
 
 struct TermContribution {
-  std::string term;
+  std::string term = {};
   uint32_t frequency = 0;
   uint64_t document_frequency = 0;
   double query_weight = 1;

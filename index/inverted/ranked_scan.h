@@ -22,12 +22,15 @@
 namespace vouch {
 
 // One query term in one segment. A Scorer has
-//   void Score(const PostingBlock&, uint32_t from, uint32_t to, double* out) const   contributions
-//   of postings [from, to) double ScoreOne(uint32_t row, uint32_t value) const the same of one
-//   posting double Highest(const PostingBound&) const     at least each contribution that the bound
-//   stands for double Magnitude(const PostingBound&) const   at least its absolute value static
-//   constexpr bool kPositive               each contribution is above 0, and so must a hit's score
-//   be
+// - void Score(const PostingBlock&, uint32_t from, uint32_t to, double* out) const:
+//   contributions of postings [from, to)
+// - double ScoreOne(uint32_t row, uint32_t value) const: the same of one posting
+// - double Highest(const PostingBound&) const: at least each contribution that the bound stands for
+// - double Magnitude(const PostingBound&) const: at least its absolute value
+// - static constexpr bool kPositive: each contribution is above 0, and so must a hit's score be
+// - static constexpr uint32_t kWindowRows: a multiple of 64. More: fewer steps of the scan, and
+// looser
+//   bounds; so the less a posting costs, the larger
 template <class Scorer>
 struct ScanTerm {
   PostingList list;
@@ -84,7 +87,8 @@ class RankedScan {
   }
 
  private:
-  static constexpr uint32_t kWindowRows = 1024;
+  static constexpr uint32_t kWindowRows = Scorer::kWindowRows;
+  static_assert(kWindowRows % 64 == 0);
   static constexpr uint32_t kNotDecoded = ~uint32_t{0};
   static constexpr size_t kWindowsPerCancelCheck = 16;
   static constexpr size_t kRowsPerCancelCheck = 1024;
@@ -93,6 +97,7 @@ class RankedScan {
   static constexpr double kBlockCost = 60;
   static constexpr double kRecountFactor = 4;
   static constexpr double kLookupCost = 8;
+  static constexpr double kCountCost = 0.15;  // of one row of a window
 
   struct Cursor {
     const ScanTerm<Scorer>* term = nullptr;
@@ -146,6 +151,7 @@ class RankedScan {
       SkipTo(row);
       if (at_end()) return false;
       Load();
+      if (postings.rows[position] >= row) return true;
       position = static_cast<uint32_t>(
           std::lower_bound(postings.rows + position, postings.rows + postings.count, row) -
           postings.rows);
@@ -307,14 +313,17 @@ class RankedScan {
     while (added < window_.size() && !CannotBeat(rest_[added], threshold)) {
       Add(*window_[added++].cursor, dense, begin, end);
     }
-    // A term is looked up for candidates only where that is cheaper than to add it for all rows. The count of candidates
-    // falls with each term added; it is taken again where it may decide.
+    // A term is looked up for candidates only where that is cheaper than to add it for all rows.
+    // The count of candidates falls with each term added; it is taken again where it may decide,
+    // and where there is more left to save than it costs.
+    double remaining = Expected(added);
     for (double lookups = -1; dense && added < window_.size();) {
       const double expected = ExpectedOf(added);
-      if (lookups < kRecountFactor * expected) {
+      if (lookups < kRecountFactor * expected && remaining > kCountCost * kWindowRows) {
         lookups = kLookupCost * static_cast<double>(CountAbove(Cut(threshold, rest_[added])));
         if (lookups < expected) break;
       }
+      remaining -= expected;
       Add(*window_[added++].cursor, dense, begin, end);
     }
     candidates_.clear();
@@ -388,6 +397,11 @@ class RankedScan {
       uint64_t bits = 0;
 #if defined(__SSE2__)
       const __m128d limit = _mm_set1_pd(cut);
+      __m128d any = _mm_setzero_pd();  // most often there is none
+      for (uint32_t i = 0; i < 64; i += 2) {
+        any = _mm_or_pd(any, _mm_cmpgt_pd(_mm_load_pd(sums + i), limit));
+      }
+      if (_mm_movemask_pd(any) == 0) continue;
       for (uint32_t i = 0; i < 64; i += 2) {
         bits |= static_cast<uint64_t>(_mm_movemask_pd(_mm_cmpgt_pd(_mm_load_pd(sums + i), limit)))
                 << i;
@@ -400,10 +414,21 @@ class RankedScan {
   }
 
   size_t CountAbove(double cut) const {
+#if defined(__SSE2__)
+    const __m128d limit = _mm_set1_pd(cut);
+    __m128i counts = _mm_setzero_si128();
+    for (uint32_t i = 0; i < kWindowRows; i += 2) {
+      const __m128d above = _mm_cmpgt_pd(_mm_load_pd(sums_.data() + i), limit);
+      counts = _mm_sub_epi64(counts, _mm_castpd_si128(above));
+    }
+    return static_cast<size_t>(_mm_cvtsi128_si64(counts) +
+                               _mm_cvtsi128_si64(_mm_unpackhi_epi64(counts, counts)));
+#else
     size_t count = 0;
     ForEachAbove(
         cut, [&](uint32_t, uint64_t bits) { count += static_cast<size_t>(std::popcount(bits)); });
     return count;
+#endif
   }
 
   // Candidates among all sums, for windows in which many rows have one.

@@ -40,6 +40,26 @@ class Column {
   // Adds the rows with a value in the ranges; `rows_empty`: none is set yet.
   void AddRows(std::span<const CodeRange> ranges, bool rows_empty, Bitmap& rows) const;
   bool RowMeets(uint32_t row, std::span<const CodeRange> ranges) const;
+  PayloadType type() const { return type_; }
+  uint32_t rows() const { return rows_; }
+  // Entries of the dictionary; codes are below it.
+  size_t distinct() const;
+  // A row's values, in the order of its payload, are those of the codes at places [begin, end).
+  struct Places {
+    uint32_t begin = 0;
+    uint32_t end = 0;
+  };
+  Places PlacesOf(uint32_t row) const {
+    if (ends_.empty()) return {row, row + 1};
+    return {row == 0 ? 0 : ends_[row - 1], ends_[row]};
+  }
+  uint32_t CodeAt(uint32_t place) const { return codes_[place]; }
+  // The value of a code, typed as PayloadValue says.
+  PayloadValue ValueOf(uint32_t code) const;
+  // The first code whose value is not less than `value`, which is of the column's type; distinct()
+  // where there is none.
+  uint32_t LowerBound(const PayloadValue& value) const;
+
   // Whether no row has two values, as far as is known: "a value in A" and "a value in B" is then "a value in both".
   bool single_valued() const { return ends_.empty() || (index_ != nullptr && index_->single()); }
 
@@ -48,7 +68,6 @@ class Column {
   size_t memory_bytes() const;
 
  private:
-  size_t distinct() const;
   // Takes ends_ off where each row has one value, and makes the index.
   void Finish();
   void BuildKeywords(size_t field, std::span<const TypedPayload* const> rows);

@@ -25,16 +25,32 @@ struct FilterLimits {
   static constexpr size_t kMaxValues = 10'000;   // conditions in all, and likewise literals
 };
 
+// Where a condition stands in the expression that it was parsed from, for errors that only a schema
+// can find.
+struct FilterOrigin {
+  std::shared_ptr<const std::string> text = {};  // null: from no expression
+  uint32_t path = 0;                             // byte offsets into it
+  std::vector<uint32_t> values = {};             // as Filter::values
+
+  // No part of what a filter means.
+  friend bool operator==(const FilterOrigin&, const FilterOrigin&) { return true; }
+};
+
 // A condition on payload. Semantics, the same at every planner choice:
-// - A comparison is true where the row has a value at the path that meets it; an array where any element does. A row
-//   without a value (absent or null) meets no comparison; so kNe is "has a value, and none equals", and
-//   kNot(kEq) also takes rows without a value.
-// - Integers and floats compare by mathematical value.
+// - A comparison is true where the row has a value at the path that meets it; an array where any
+// element does, arrays of
+//   objects and of arrays included (payload_path.h). A row without a value (absent or null) meets
+//   no comparison; so kNe is "has a value, and none equals", and kNot(kEq) also takes rows without
+//   a value.
+// - Integers and floats compare by mathematical value. Types are never mixed otherwise: 42 is no
+// text, '42' no number, and
+//   a literal of another type than its field's is an error, not a comparison that is never met.
 struct Filter {
   FilterOp op = FilterOp::kAnd;
   std::string path = {};
   std::vector<FilterValue> values = {};
   std::vector<Filter> children = {};
+  FilterOrigin origin = {};
 
   friend bool operator==(const Filter&, const Filter&) = default;
 };

@@ -50,7 +50,7 @@ class FlatPayloadColumns final : public PayloadColumns {
 
   absl::Status Read(const CollectionSchema& schema, std::string_view bytes);
   void Add(Column column) { columns_.push_back(std::move(column)); }
-  const Column& column(size_t i) const { return columns_[i]; }
+  const Column& column(size_t field) const override { return columns_[field]; }
 
  private:
   uint32_t rows_;

@@ -17,6 +17,7 @@
 
 namespace vouch {
 
+class Column;
 struct CompiledFilter;
 struct RowBounds;
 
@@ -29,18 +30,19 @@ struct TypedPayload {
   std::vector<std::vector<PayloadValue>> fields;
 };
 
-// Reads the declared fields out of a payload. INVALID_ARGUMENT names path, value and wanted type; a float field takes
-// integers; null, also inside an array, is no value; an empty text is a row without a payload. A dotted path means the
-// key of that whole name where there is one, else it steps into the object at its first part.
+// Reads the declared fields out of a payload. INVALID_ARGUMENT names path, value and wanted type; a
+// float field takes integers; null, also inside an array, is no value; an empty text is a row
+// without a payload. Paths are those of payload_path.h.
 absl::StatusOr<TypedPayload> ParseTypedPayload(const CollectionSchema& schema, std::string_view payload_json);
 
 // RFC 3339 with offset or Z ("2026-11-23T10:00:00.5+01:00"), or a date alone (midnight UTC) → microseconds.
 // Digits after the sixth of a fraction are dropped. A leap second (23:59:60 UTC) is the second after it, as in POSIX.
 absl::StatusOr<int64_t> ParseDatetime(std::string_view text);
 
-// Checks a filter against a schema: known paths, literal types that fit, FilterLimits. Keywords are ordered by their
-// bytes; bools have no order.
-// INVALID_ARGUMENT names the path and what there is ("unknown field 'yaer'; filterable fields: year, lang").
+// Checks a filter against a schema: known paths, literal types that fit, FilterLimits. Keywords are
+// ordered by their bytes; bools have no order. INVALID_ARGUMENT names the path and what there is
+// ("unknown field 'yaer'; filterable fields: year, lang"), and where the filter was parsed from an
+// expression the column, with a picture of it.
 absl::Status ValidateFilter(const Filter& filter, const CollectionSchema& schema);
 
 // The payload fields of one segment as columns. Immutable; all methods are thread safe.
@@ -56,6 +58,8 @@ class PayloadColumns {
   // How many rows meet it, from the indexes only; segments too small to be indexed answer [0, rows] where they would have
   // to look at rows.
   virtual RowBounds Estimate(const CompiledFilter& filter) const = 0;
+  // The values of one field; `field` is its ordinal in the schema.
+  virtual const Column& column(size_t field) const = 0;
   virtual size_t memory_bytes() const = 0;
   virtual std::string Serialize() const = 0;
 

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "index/payload/json_text.h"
 #include "index/payload/payload_columns.h"
+#include "index/payload/payload_path.h"
 #include "index/payload/quoted.h"
 #include "nlohmann/json.hpp"
 
@@ -13,22 +14,6 @@ namespace vouch {
 namespace {
 
 using nlohmann::json;
-
-// The value at a dotted path: a key equal to the whole path first, else a step into the object at
-// the path's first part. Null where there is none.
-const json* FindPath(const json& object, std::string_view path) {
-  const json* at = &object;
-  while (true) {
-    if (!at->is_object()) return nullptr;
-    if (const auto whole = at->find(std::string(path)); whole != at->end()) return &*whole;
-    const size_t dot = path.find('.');
-    if (dot == std::string_view::npos) return nullptr;
-    const auto step = at->find(std::string(path.substr(0, dot)));
-    if (step == at->end()) return nullptr;
-    at = &*step;
-    path.remove_prefix(dot + 1);
-  }
-}
 
 std::string Show(const json& value) {
   // Arrays and objects may be long: their kind says enough.
@@ -80,19 +65,11 @@ absl::StatusOr<PayloadValue> ReadValue(const PayloadField& field, const json& va
   return absl::InternalError(absl::StrCat("payload field '", field.path, "' is of no known type"));
 }
 
-absl::StatusOr<std::vector<PayloadValue>> ReadField(const PayloadField& field, const json& found) {
+absl::StatusOr<std::vector<PayloadValue>> ReadField(const PayloadField& field,
+                                                    const json& payload) {
   std::vector<PayloadValue> values;
-  if (!found.is_array()) {
-    if (found.is_null()) return values;
-    absl::StatusOr<PayloadValue> value = ReadValue(field, found);
-    if (!value.ok()) return value.status();
-    values.push_back(*std::move(value));
-    return values;
-  }
-  values.reserve(found.size());
-  for (const json& element : found) {
-    if (element.is_null()) continue;
-    absl::StatusOr<PayloadValue> value = ReadValue(field, element);
+  for (const json* found : ValuesAt(payload, field.path)) {
+    absl::StatusOr<PayloadValue> value = ReadValue(field, *found);
     if (!value.ok()) return value.status();
     values.push_back(*std::move(value));
   }
@@ -118,9 +95,7 @@ absl::StatusOr<TypedPayload> ParseTypedPayload(const CollectionSchema& schema,
         absl::StrCat("the payload is to be a JSON object; it is ", Show(*parsed)));
   }
   for (size_t i = 0; i < schema.payload.size(); ++i) {
-    const json* found = FindPath(*parsed, schema.payload[i].path);
-    if (found == nullptr) continue;
-    absl::StatusOr<std::vector<PayloadValue>> values = ReadField(schema.payload[i], *found);
+    absl::StatusOr<std::vector<PayloadValue>> values = ReadField(schema.payload[i], *parsed);
     if (!values.ok()) return values.status();
     payload.fields[i] = *std::move(values);
   }

@@ -1,63 +1,99 @@
 #include <cmath>
+#include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "index/payload/payload_columns.h"
 #include "index/payload/quoted.h"
+#include "index/payload/text_place.h"
 
 namespace vouch {
 namespace {
 
-std::string ShowLiteral(const FilterValue& value) {
-  if (const auto* flag = std::get_if<bool>(&value)) return *flag ? "true" : "false";
-  if (const auto* integer = std::get_if<int64_t>(&value)) return absl::StrCat(*integer);
-  if (const auto* real = std::get_if<double>(&value)) return absl::StrCat(*real);
-  return Quoted(std::get<std::string>(value));
+constexpr size_t kPath = SIZE_MAX;
+
+// An error at a leaf's path or at one of its values: with the column and a picture where the filter
+// was an expression.
+absl::Status Wrong(const Filter& leaf, size_t value, const std::string& problem,
+                   const std::string& hint = "") {
+  const FilterOrigin& origin = leaf.origin;
+  if (origin.text == nullptr) return absl::InvalidArgumentError(absl::StrCat(problem, hint));
+  // A path alone has a value, true, that stands nowhere.
+  const uint32_t offset = value < origin.values.size() ? origin.values[value] : origin.path;
+  const TextPlace place = FindTextPlace(*origin.text, offset);
+  return absl::InvalidArgumentError(
+      absl::StrCat(problem, " ", place.where, hint, "\n", place.picture));
 }
 
-absl::Status UnknownField(const CollectionSchema& schema, const std::string& path) {
-  if (schema.payload.empty()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("unknown field ", Quoted(path), "; the collection has no filterable fields"));
-  }
+// "the text '42'": what was written, so that a number in quotes is seen to be a text.
+std::string ShowLiteral(const FilterValue& value) {
+  if (const auto* flag = std::get_if<bool>(&value)) return *flag ? "true" : "false";
+  if (const auto* integer = std::get_if<int64_t>(&value))
+    return absl::StrCat("the number ", *integer);
+  if (const auto* real = std::get_if<double>(&value)) return absl::StrCat("the number ", *real);
+  return absl::StrCat("the text ", Quoted(std::get<std::string>(value)));
+}
+
+absl::Status UnknownField(const CollectionSchema& schema, const Filter& leaf) {
+  const std::string problem = absl::StrCat("unknown field ", Quoted(leaf.path));
+  if (schema.payload.empty())
+    return Wrong(leaf, kPath, problem, "; the collection has no filterable fields");
   const std::string known = absl::StrJoin(
       schema.payload, ", ",
       [](std::string* out, const PayloadField& field) { absl::StrAppend(out, field.path); });
-  return absl::InvalidArgumentError(
-      absl::StrCat("unknown field ", Quoted(path), "; filterable fields: ", known));
+  return Wrong(leaf, kPath, problem, absl::StrCat("; filterable fields: ", known));
 }
 
-absl::Status CheckLiteral(const PayloadField& field, const FilterValue& value) {
-  bool fits = false;
-  switch (field.type) {
+bool Fits(PayloadType type, const FilterValue& value) {
+  switch (type) {
     case PayloadType::kKeyword:
     case PayloadType::kDatetime:
-      fits = std::holds_alternative<std::string>(value);
-      break;
+      return std::holds_alternative<std::string>(value);
     case PayloadType::kInteger:
     case PayloadType::kFloat:
-      fits = std::holds_alternative<int64_t>(value) || std::holds_alternative<double>(value);
-      break;
+      return std::holds_alternative<int64_t>(value) || std::holds_alternative<double>(value);
     case PayloadType::kBool:
-      fits = std::holds_alternative<bool>(value);
-      break;
+      return std::holds_alternative<bool>(value);
   }
-  if (!fits) {
-    return absl::InvalidArgumentError(absl::StrCat("field '", field.path, "' is of type ",
-                                                   std::string(PayloadTypeName(field.type)), "; ",
-                                                   ShowLiteral(value), " does not fit"));
+  return false;
+}
+
+// How a value of the type is written.
+std::string_view SpellingOf(PayloadType type) {
+  switch (type) {
+    case PayloadType::kKeyword:
+      return "texts stand in quotes";
+    case PayloadType::kDatetime:
+      return "datetimes stand in quotes, as '2026-11-23T10:00:00Z'";
+    case PayloadType::kInteger:
+    case PayloadType::kFloat:
+      return "numbers stand without quotes";
+    case PayloadType::kBool:
+      return "bools are true and false, without quotes";
+  }
+  return "";
+}
+
+absl::Status CheckLiteral(const PayloadField& field, const Filter& leaf, size_t i) {
+  const FilterValue& value = leaf.values[i];
+  if (!Fits(field.type, value)) {
+    return Wrong(leaf, i,
+                 absl::StrCat("field '", field.path, "' is of type ",
+                              std::string(PayloadTypeName(field.type)), "; ", ShowLiteral(value),
+                              " does not fit"),
+                 absl::StrCat("; ", std::string(SpellingOf(field.type))));
   }
   if (const auto* real = std::get_if<double>(&value); real != nullptr && !std::isfinite(*real)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("field '", field.path, "': ", ShowLiteral(value), " is not a finite number"));
+    return Wrong(leaf, i,
+                 absl::StrCat("field '", field.path, "': ", *real, " is not a finite number"));
   }
   if (field.type == PayloadType::kDatetime) {
     const absl::StatusOr<int64_t> micros = ParseDatetime(std::get<std::string>(value));
     if (!micros.ok()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("field '", field.path, "': ", micros.status().message()));
+      return Wrong(leaf, i, absl::StrCat("field '", field.path, "': ", micros.status().message()));
     }
   }
   return absl::OkStatus();
@@ -138,20 +174,20 @@ class FilterChecker {
       for (const FilterValue& value : filter.values) {
         if (!std::holds_alternative<std::string>(value)) {
           return absl::InvalidArgumentError(
-              absl::StrCat("a point id in a filter is text; ", ShowLiteral(value), " is not"));
+              absl::StrCat("a point id in a filter is text, not ", ShowLiteral(value)));
         }
       }
       return absl::OkStatus();
     }
     const int ordinal = schema_.FindPayload(filter.path);
-    if (ordinal < 0) return UnknownField(schema_, filter.path);
+    if (ordinal < 0) return UnknownField(schema_, filter);
     const PayloadField& field = schema_.payload[static_cast<size_t>(ordinal)];
     if (field.type == PayloadType::kBool && IsOrder(filter.op)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("field '", field.path, "' is of type bool, which has no order"));
+      return Wrong(filter, kPath,
+                   absl::StrCat("field '", field.path, "' is of type bool, which has no order"));
     }
-    for (const FilterValue& value : filter.values) {
-      if (absl::Status status = CheckLiteral(field, value); !status.ok()) return status;
+    for (size_t i = 0; i < filter.values.size(); ++i) {
+      if (absl::Status status = CheckLiteral(field, filter, i); !status.ok()) return status;
     }
     return absl::OkStatus();
   }

@@ -10,9 +10,10 @@ namespace {
 
 // What a chunk is put together from: a block, or a piece of one that is too long.
 struct Unit {
-  uint64_t begin = 0;
-  uint64_t end = 0;
-  int heading_level = 0;  // 0: no heading
+  Block block;                   // in the document's text; a piece has no level
+  bool inside_sentence = false;  // the cut before it ended no sentence
+
+  bool heading() const { return block.level > 0; }
 };
 
 bool IsContinuation(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
@@ -39,13 +40,19 @@ void TrimSpace(std::string_view text, uint64_t* begin, uint64_t* end) {
   while (*end > *begin && kSpace.find(text[*end - 1]) != kSpace.npos) --*end;
 }
 
-// Cuts [begin, end) so that no part is longer than `max`, at `breaks` (ascending ends of sentences or lines) where
-// they are near enough.
-void CutLong(std::string_view text, uint64_t begin, uint64_t end, const std::vector<uint64_t>& breaks, uint64_t target,
-             uint64_t max, bool trim, std::vector<Unit>* units) {
+// Cuts the block so that no part is longer than the limit, at `breaks` (ascending ends of sentences
+// or lines) where they are near enough.
+void CutLong(std::string_view text, const Block& block, const std::vector<uint64_t>& breaks,
+             const ChunkOptions& options, bool trim, std::vector<Unit>* units) {
+  const uint64_t target = options.target_bytes;
+  const uint64_t max = options.max_bytes;
+  uint64_t begin = block.begin;
+  const uint64_t end = block.end;
   auto next = breaks.begin();
+  bool inside_sentence = false;
   while (begin < end) {
     uint64_t cut = end;
+    bool cuts_sentence = false;
     if (end - begin > max) {
       cut = 0;
       while (next != breaks.end() && *next <= begin) ++next;
@@ -54,11 +61,14 @@ void CutLong(std::string_view text, uint64_t begin, uint64_t end, const std::vec
         cut = *at;
         if (cut - begin >= target) break;
       }
-      if (cut == 0) cut = CutAtWord(text, begin, max);
+      cuts_sentence = cut == 0;
+      if (cuts_sentence) cut = CutAtWord(text, begin, max);
     }
-    Unit unit{.begin = begin, .end = cut, .heading_level = 0};
-    if (trim) TrimSpace(text, &unit.begin, &unit.end);
-    if (unit.begin < unit.end) units->push_back(unit);
+    Unit unit{.block = {.kind = block.kind, .level = 0, .begin = begin, .end = cut},
+              .inside_sentence = inside_sentence};
+    if (trim) TrimSpace(text, &unit.block.begin, &unit.block.end);
+    if (unit.block.begin < unit.block.end) units->push_back(unit);
+    inside_sentence = cuts_sentence;
     begin = cut;
     if (!trim && begin < end && text[begin] == '\n') ++begin;
   }
@@ -69,9 +79,7 @@ void AddUnits(const ParsedDocument& document, const Block& block, const ChunkOpt
   const std::string_view text = document.text;
   const uint64_t size = block.end - block.begin;
   if (size <= options.max_bytes) {
-    units->push_back({.begin = block.begin,
-                      .end = block.end,
-                      .heading_level = block.kind == Block::Kind::kHeading ? block.level : 0});
+    units->push_back({.block = block, .inside_sentence = false});
     return;
   }
   std::vector<uint64_t> breaks;
@@ -85,7 +93,23 @@ void AddUnits(const ParsedDocument& document, const Block& block, const ChunkOpt
       breaks.push_back(block.begin + sentence.end);
     }
   }
-  CutLong(text, block.begin, block.end, breaks, options.target_bytes, options.max_bytes, !lines, units);
+  CutLong(text, block, breaks, options, !lines, units);
+}
+
+// Adds the unit to the blocks of a chunk that begins at `chunk_begin`; of one that starts inside a
+// sentence, what follows that.
+void AddBlock(std::string_view text, const Unit& unit, uint64_t chunk_begin,
+              std::vector<Block>* blocks) {
+  Block block = unit.block;
+  if (unit.inside_sentence) {
+    const std::vector<ByteSpan> sentences =
+        SplitSentences(text.substr(block.begin, block.end - block.begin));
+    if (sentences.size() < 2) return;
+    block.begin += sentences[1].begin;
+  }
+  block.begin -= chunk_begin;
+  block.end -= chunk_begin;
+  blocks->push_back(block);
 }
 
 // The headings above a place, as a path.
@@ -114,13 +138,15 @@ class HeadingPath {
   std::vector<Heading> open_;
 };
 
-Chunk MakeChunk(const ParsedDocument& document, uint64_t begin, uint64_t end, std::string heading, size_t ordinal) {
+Chunk MakeChunk(const ParsedDocument& document, uint64_t begin, uint64_t end, std::string heading,
+                std::vector<Block> blocks, size_t ordinal) {
   Chunk chunk;
   chunk.ordinal = static_cast<uint32_t>(ordinal);
   chunk.text = document.text.substr(begin, end - begin);
   chunk.heading = std::move(heading);
   chunk.source = document.spans.ToSource(begin, end);
   chunk.spans = document.spans.Slice(begin, end);
+  chunk.blocks = std::move(blocks);
   return chunk;
 }
 
@@ -133,47 +159,57 @@ std::vector<Chunk> Chunker::Split(const ParsedDocument& document, MediaType medi
     if (document.blocks.empty() && document.title.empty()) return chunks;
     const uint64_t begin = document.blocks.empty() ? 0 : document.blocks.front().begin;
     const uint64_t end = document.blocks.empty() ? 0 : document.blocks.back().end;
-    chunks.push_back(MakeChunk(document, begin, end, "", 0));
+    std::vector<Block> blocks;
+    for (const Block& block : document.blocks) {
+      AddBlock(document.text, {.block = block, .inside_sentence = false}, begin, &blocks);
+    }
+    chunks.push_back(MakeChunk(document, begin, end, "", std::move(blocks), 0));
     return chunks;
   }
   std::vector<Unit> units;
   for (const Block& block : document.blocks) AddUnits(document, block, options_, &units);
 
   HeadingPath path;
+  std::vector<Block> blocks;
   uint64_t begin = 0;
   uint64_t end = 0;
   bool open = false;
   bool only_headings = false;
   const auto close = [&] {
-    if (open) chunks.push_back(MakeChunk(document, begin, end, path.Text(), chunks.size()));
+    if (open) {
+      chunks.push_back(
+          MakeChunk(document, begin, end, path.Text(), std::exchange(blocks, {}), chunks.size()));
+    }
     open = false;
   };
   for (const Unit& unit : units) {
-    const bool heading = unit.heading_level > 0;
+    const Block& block = unit.block;
+    const bool heading = unit.heading();
     if (open) {
       const bool new_section = heading && !only_headings;
       const bool full = end - begin >= options_.target_bytes && !only_headings;
-      if (new_section || full || unit.end - begin > options_.max_bytes) close();
+      if (new_section || full || block.end - begin > options_.max_bytes) close();
     }
     if (!open) {
-      begin = unit.begin;
+      begin = block.begin;
       only_headings = true;
       open = true;
     }
     if (heading) {
-      path.Enter(unit.heading_level,
-                 std::string_view(document.text).substr(unit.begin, unit.end - unit.begin));
+      path.Enter(block.level,
+                 std::string_view(document.text).substr(block.begin, block.end - block.begin));
     } else {
       only_headings = false;
     }
-    end = unit.end;
+    end = block.end;
+    AddBlock(document.text, unit, begin, &blocks);
   }
   close();
   return chunks;
 }
 
 std::string Chunker::id() const {
-  return absl::StrCat("structure/1?target=", options_.target_bytes, "&max=", options_.max_bytes,
+  return absl::StrCat("structure/2?target=", options_.target_bytes, "&max=", options_.max_bytes,
                       "&record=", options_.record_max_bytes);
 }
 

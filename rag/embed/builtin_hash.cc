@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "index/inverted/analyzer.h"
+#include "index/inverted/elision.h"
 #include "storage/concat.h"
 
 namespace vouch {
@@ -88,6 +89,8 @@ absl::StatusOr<std::shared_ptr<const Embedder>> CreateHashEmbedder(uint32_t dim,
   std::string id = Concat("builtin/hash?dim=", dim);
   // English is the default of every spec, so it is not part of the id.
   if (language != "english") id += Concat("&language=", language);
+  // Their texts gave other vectors when nothing was cut.
+  if (CutsElisions(language)) id += "&elision=cut";
   return std::make_shared<const HashEmbedder>(dim, std::move(id), *std::move(analyzer));
 }
 

@@ -108,6 +108,14 @@ absl::StatusOr<EmbedderRegistry::SpecInfo> EmbedderRegistry::ParseSpec(std::stri
   return parsed->info;
 }
 
+bool EmbedderRegistry::SameSpec(std::string_view a, std::string_view b) {
+  const absl::StatusOr<ParsedSpec> one = Parse(a);
+  const absl::StatusOr<ParsedSpec> other = Parse(b);
+  return one.ok() && other.ok() && one->kind == other->kind && one->model == other->model &&
+         one->request_dim == other->request_dim && one->info.dim == other->info.dim &&
+         one->info.language == other->info.language;
+}
+
 std::shared_ptr<const Embedder> EmbedderRegistry::Cached(const std::string& key) {
   const std::lock_guard<std::mutex> lock(mu_);
   const auto found = cache_.find(key);

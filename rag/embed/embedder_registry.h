@@ -14,8 +14,8 @@ namespace vouch {
 
 // What `openai` embedders need and a schema must not hold.
 struct ModelServerOptions {
-  std::string base_url;
-  std::string api_key;
+  std::string base_url = {};
+  std::string api_key = {};
 };
 
 // Which embedder fills a dense field at a version. A field's `embedder` spec is
@@ -44,6 +44,8 @@ class EmbedderRegistry {
     std::string language = "english";
   };
   static absl::StatusOr<SpecInfo> ParseSpec(std::string_view spec);
+  // Whether two specs ask for the same, "builtin/lsa" and "builtin/lsa?dim=300" for one.
+  static bool SameSpec(std::string_view a, std::string_view b);
 
  private:
   std::shared_ptr<const Embedder> Cached(const std::string& key);

@@ -5,10 +5,10 @@
 #include <utility>
 
 #include "absl/status/status.h"
-#include "absl/time/clock.h"
-#include "absl/time/time.h"
-#include "rag/embed/http_post.h"
 #include "rag/embed/openai_reply.h"
+#include "rag/http/http_client.h"
+#include "rag/http/http_error.h"
+#include "rag/http/wait.h"
 #include "storage/concat.h"
 #include "storage/schema.h"
 #include "storage/utf8.h"
@@ -21,37 +21,8 @@ using Json = nlohmann::ordered_json;
 constexpr uint32_t kMaxBatch = 2'048;
 constexpr int64_t kMaxTimeoutMs = 3'600'000;
 
-// A URL without the user and password that may stand in it: for ids and messages.
-std::string WithoutUser(std::string_view url) {
-  const size_t scheme = url.find("://");
-  if (scheme == std::string_view::npos) return std::string(url);
-  const size_t host = scheme + 3;
-  const size_t end = std::min(url.find('/', host), url.size());
-  const size_t at = url.substr(0, end).rfind('@');
-  if (at == std::string_view::npos || at < host) return std::string(url);
-  return Concat(url.substr(0, host), url.substr(at + 1));
-}
-
 bool IsBlank(std::string_view text) {
   return text.find_first_not_of(" \t\r\n\v\f") == std::string_view::npos;
-}
-
-absl::Status StatusOfHttp(long http, std::string_view message) {
-  switch (http) {
-    case 401:
-      return absl::UnauthenticatedError(ToAbsl(message));
-    case 403:
-      return absl::PermissionDeniedError(ToAbsl(message));
-    case 404:
-      return absl::NotFoundError(ToAbsl(message));
-    case 408:
-    case 425:
-    case 429:
-      return absl::UnavailableError(ToAbsl(message));
-    default:
-      return http >= 500 ? absl::UnavailableError(ToAbsl(message))
-                         : absl::InvalidArgumentError(ToAbsl(message));
-  }
 }
 
 class OpenAiEmbedder final : public Embedder {
@@ -61,7 +32,7 @@ class OpenAiEmbedder final : public Embedder {
         url_(Concat(options_.base_url, "/embeddings")),
         id_(Concat("openai/", options_.model, "?dim=", options_.dim,
                    options_.request_dim ? "&request_dim=true" : "",
-                   "&base_url=", WithoutUser(options_.base_url))) {}
+                   "&base_url=", UrlWithoutSecrets(options_.base_url))) {}
 
   std::string id() const override { return id_; }
   uint32_t dim() const override { return options_.dim; }
@@ -106,7 +77,11 @@ class OpenAiEmbedder final : public Embedder {
     if (!reply.ok()) return reply.status();
     absl::StatusOr<std::vector<std::vector<float>>> vectors =
         ParseEmbeddingsReply(*reply, batch.size(), options_.dim);
-    if (!vectors.ok()) return Explain(vectors.status());
+    if (!vectors.ok()) {
+      return Explain(
+          absl::Status(vectors.status().code(),
+                       Concat(UrlWithoutSecrets(url_), ": ", ToStd(vectors.status().message()))));
+    }
     return vectors;
   }
 
@@ -115,55 +90,34 @@ class OpenAiEmbedder final : public Embedder {
     int64_t pause_ms = options_.first_pause_ms;
     for (int attempt = 0;; ++attempt) {
       if (absl::Status status = cancel.Check(); !status.ok()) return status;
-      absl::StatusOr<HttpReply> reply = HttpPost(request, cancel);
+      absl::StatusOr<HttpReply> reply = http_.Post(request, cancel);
       if (reply.ok() && reply->status >= 200 && reply->status < 300) return std::move(reply->body);
       // The request's own end is not the server's failure, and is given back as it is.
       if (absl::Status status = cancel.Check(); !status.ok()) return status;
-      const absl::Status failure =
-          reply.ok() ? StatusOfHttp(reply->status, Concat("HTTP ", reply->status, ": ",
-                                                          ErrorMessageOf(reply->body)))
-                     : reply.status();
+      const absl::Status failure = reply.ok() ? StatusOfReply(url_, *reply) : reply.status();
       const int64_t asked_ms = reply.ok() ? reply->retry_after_ms : -1;
-      const bool worth_it = absl::IsUnavailable(failure) || absl::IsDeadlineExceeded(failure);
-      if (!worth_it || attempt >= options_.retries ||
+      if (!IsWorthRetrying(failure) || attempt >= options_.retries ||
           asked_ms > OpenAiEmbedderOptions::kMaxRetryAfterMs) {
         return Explain(failure, attempt + 1);
       }
-      if (absl::Status status = Pause(std::max(pause_ms, asked_ms), cancel); !status.ok())
+      if (absl::Status status = WaitFor(std::max(pause_ms, asked_ms), cancel); !status.ok())
         return status;
       pause_ms = std::min(2 * pause_ms, OpenAiEmbedderOptions::kMaxPauseMs);
     }
   }
 
-  static absl::Status Pause(int64_t pause_ms, const CancelToken& cancel) {
-    const absl::Time end = absl::Now() + absl::Milliseconds(pause_ms);
-    while (true) {
-      if (absl::Status status = cancel.Check(); !status.ok()) return status;
-      const absl::Duration left = end - absl::Now();
-      if (left <= absl::ZeroDuration()) return absl::OkStatus();
-      absl::SleepFor(std::min(left, absl::Milliseconds(50)));
-    }
-  }
-
-  // Says which server and model; a server that repeats the key in its message does not get it
-  // printed.
+  // Says which model; a server that repeats the key in its message does not get it printed.
   absl::Status Explain(const absl::Status& failure, int attempts = 1) const {
-    std::string message = Concat("embedding model ", options_.model, " at ",
-                                 WithoutUser(options_.base_url), ": ", ToStd(failure.message()));
+    std::string message =
+        Concat("embedding model ", options_.model, " at ", ToStd(failure.message()));
     if (attempts > 1) message += Concat(" (tried ", attempts, " times)");
-    if (!options_.api_key.empty()) {
-      for (size_t at = message.find(options_.api_key); at != std::string::npos;
-           at = message.find(options_.api_key, at)) {
-        message.replace(at, options_.api_key.size(), "***");
-        at += 3;
-      }
-    }
-    return absl::Status(failure.code(), message);
+    return absl::Status(failure.code(), WithoutSecret(std::move(message), options_.api_key));
   }
 
   const OpenAiEmbedderOptions options_;
   const std::string url_;
   const std::string id_;
+  const HttpClient http_;
 };
 
 absl::Status Validate(const OpenAiEmbedderOptions& options) {
@@ -171,7 +125,8 @@ absl::Status Validate(const OpenAiEmbedderOptions& options) {
     return absl::InvalidArgumentError(Concat("openai embedder: ", what));
   };
   if (!options.base_url.starts_with("http://") && !options.base_url.starts_with("https://")) {
-    return bad(Concat("the model server's base_url is \"", Escape(WithoutUser(options.base_url)),
+    return bad(Concat("the model server's base_url is \"",
+                      Escape(UrlWithoutSecrets(options.base_url)),
                       "\"; expected http://… or https://…"));
   }
   if (options.model.empty()) return bad("the model's name is empty");

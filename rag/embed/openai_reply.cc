@@ -13,8 +13,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr size_t kMaxErrorBytes = 300;
-
 absl::Status Bad(std::string_view what) {
   return absl::InvalidArgumentError(Concat("the embeddings reply ", what));
 }
@@ -87,21 +85,6 @@ absl::StatusOr<std::vector<std::vector<float>>> ParseEmbeddingsReply(std::string
     vectors[at] = *std::move(vector);
   }
   return vectors;
-}
-
-std::string ErrorMessageOf(std::string_view body) {
-  const Json reply = Json::parse(body, nullptr, /*allow_exceptions=*/false);
-  if (reply.is_object()) {
-    for (const char* key : {"error", "message", "detail"}) {
-      const auto found = reply.find(key);
-      if (found == reply.end()) continue;
-      const Json* message = &*found;
-      if (message->is_object() && message->contains("message")) message = &(*message)["message"];
-      if (message->is_string())
-        return Escape(message->get_ref<const std::string&>(), kMaxErrorBytes);
-    }
-  }
-  return Escape(body, kMaxErrorBytes);
 }
 
 }  // namespace vouch

@@ -16,8 +16,4 @@ namespace vouch {
 absl::StatusOr<std::vector<std::vector<float>>> ParseEmbeddingsReply(std::string_view body,
                                                                      size_t count, uint32_t dim);
 
-// What a server says went wrong: {"error": {"message": …}}, {"error": "…"}, {"message": …},
-// {"detail": …}, else the body's beginning; at most 300 bytes, unprintable bytes escaped.
-std::string ErrorMessageOf(std::string_view body);
-
 }  // namespace vouch

@@ -34,10 +34,10 @@ std::string FormatRun(const Run& run, std::string_view tag);
 using MetricValues = std::map<std::string, double>;
 
 struct EvaluationResult {
-  std::map<std::string, MetricValues> queries;
+  std::map<std::string, MetricValues> queries = {};
   // num_* are sums, gm_map the geometric mean (with 0.00001 for less), the others means over the
   // queries.
-  MetricValues all;
+  MetricValues all = {};
 };
 
 // `complete`: -c, every judged query counts, and those missing in the run count 0; otherwise only

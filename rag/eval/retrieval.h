@@ -13,19 +13,19 @@
 namespace vouch {
 
 struct EvaluationQuery {
-  std::string id;
-  std::string text;
+  std::string id = {};
+  std::string text = {};
 };
 // JSONL {_id, text}. INVALID_ARGUMENT with the line number.
 absl::StatusOr<std::vector<EvaluationQuery>> ParseQueries(std::string_view jsonl);
 
 struct RetrievalEvaluationRequest {
-  std::vector<EvaluationQuery> queries;
+  std::vector<EvaluationQuery> queries = {};
   RetrievalMode mode = RetrievalMode::kHybrid;
   uint32_t depth = 1'000;  // documents a query
-  ReadAt at;
-  Principal principal;
-  CancelToken cancel;
+  ReadAt at = {};
+  Principal principal = {};
+  CancelToken cancel = {};
 };
 
 // How one tree is run for evaluation.
@@ -42,10 +42,10 @@ absl::StatusOr<std::map<std::string, double>> RunTree(const Collection& collecti
 // Runs the queries at one version. Hits are chunks; a document (payload doc_id) scores as its best
 // chunk.
 struct RetrievalRun {
-  Run run;
-  Version version;
-  std::string embedder;
-  std::string fusion;  // id of the tuned fusion that was used; empty: the default
+  Run run = {};
+  Version version = {};
+  std::string embedder = {};
+  std::string fusion = {};  // id of the tuned fusion that was used; empty: the default
 };
 absl::StatusOr<RetrievalRun> RunQueries(Collection& collection, EmbedderRegistry& embedders,
                                         const RetrievalEvaluationRequest& request,

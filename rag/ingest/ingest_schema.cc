@@ -15,12 +15,14 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr size_t kMaxKeywordBytes = 256;
+constexpr int kMaxKeyDepth = 8;  // objects and arrays around a value that can be filtered by
 
 // What the values of a key have in common so far.
 struct KeyType {
   PayloadType type = PayloadType::kKeyword;
   bool known = false;
   bool mixed = false;
+  bool nested = false;  // in an object of the metadata
 
   void Add(const Json& value) {
     if (value.is_null()) return;
@@ -47,6 +49,23 @@ struct KeyType {
   }
 };
 
+// Values under `path`, those of arrays and of objects in them included.
+void AddValues(const Json& value, const std::string& path, int depth, bool nested,
+               std::map<std::string, KeyType>* keys) {
+  if (depth > kMaxKeyDepth) return;
+  if (value.is_array()) {
+    for (const Json& element : value) AddValues(element, path, depth + 1, nested, keys);
+    return;
+  }
+  KeyType& type = (*keys)[path];
+  type.nested = nested;
+  type.Add(value);
+  if (!value.is_object()) return;
+  for (const auto& [key, inner] : value.items()) {
+    AddValues(inner, absl::StrCat(path, ".", key), depth + 1, /*nested=*/true, keys);
+  }
+}
+
 std::map<std::string, KeyType> FindKeyTypes(std::span<const std::string> metadata) {
   std::map<std::string, KeyType> keys;
   for (const std::string& text : metadata) {
@@ -54,12 +73,7 @@ std::map<std::string, KeyType> FindKeyTypes(std::span<const std::string> metadat
     const Json object = Json::parse(text, nullptr, /*allow_exceptions=*/false);
     if (!object.is_object()) continue;
     for (const auto& [key, value] : object.items()) {
-      KeyType& type = keys[key];
-      if (value.is_array()) {
-        for (const Json& element : value) type.Add(element);
-      } else {
-        type.Add(value);
-      }
+      AddValues(value, key, 0, /*nested=*/false, &keys);
     }
   }
   return keys;
@@ -100,11 +114,16 @@ absl::StatusOr<CollectionSchema> DefaultIngestSchema(std::string_view embedder, 
     schema.payload.push_back({.path = path, .type = PayloadType::kKeyword});
   }
   if (absl::Status status = schema.Validate(); !status.ok()) return status;
-  for (const auto& [key, type] : FindKeyTypes(metadata)) {
-    if (!type.known || type.mixed || schema.FindPayload(key) >= 0 || key == "text" || key == "ordinal") continue;
-    schema.payload.push_back({.path = key, .type = type.type});
-    // A key that cannot be a field's path is kept, as one that is not declared.
-    if (!schema.Validate().ok()) schema.payload.pop_back();
+  const std::map<std::string, KeyType> keys = FindKeyTypes(metadata);
+  // Fields are limited: the metadata's own keys come first.
+  for (const bool nested : {false, true}) {
+    for (const auto& [key, type] : keys) {
+      if (type.nested != nested || !type.known || type.mixed) continue;
+      if (schema.FindPayload(key) >= 0 || key == "text" || key == "ordinal") continue;
+      schema.payload.push_back({.path = key, .type = type.type});
+      // A key that cannot be a field's path is kept, as one that is not declared.
+      if (!schema.Validate().ok()) schema.payload.pop_back();
+    }
   }
   return schema;
 }

@@ -34,7 +34,8 @@ absl::StatusOr<LiveChunks> ReadLiveChunks(Collection& collection, const Collecti
   LiveChunks live;
   uint64_t bytes = 0;
   status = collection.store().ScanRows(
-      collection.id(), rows, /*with_vectors=*/schema.dense.size() > 1, [&](RowRecord&& row) -> absl::Status {
+      collection.id(), rows, /*with_vectors=*/schema.dense.size() > 1 || !schema.sparse.empty(),
+      [&](RowRecord&& row) -> absl::Status {
         if (retired.contains(row.row.value)) return absl::OkStatus();
         absl::StatusOr<Provenance> provenance = DecodeProvenance(row.provenance);
         if (!provenance.ok()) return absl::OkStatus();
@@ -52,6 +53,11 @@ absl::StatusOr<LiveChunks> ReadLiveChunks(Collection& collection, const Collecti
         for (size_t i = 0; i < row.vectors.size() && i < schema.dense.size(); ++i) {
           if (schema.dense[i].name == embedded_field || row.vectors[i].empty()) continue;
           point.vectors.emplace_back(schema.dense[i].name, std::move(row.vectors[i]));
+        }
+        for (size_t i = 0; i < row.sparse.size() && i < schema.sparse.size(); ++i) {
+          if (row.sparse[i].empty()) continue;
+          bytes += row.sparse[i].indices.size() * 8;
+          point.sparse_vectors.emplace_back(schema.sparse[i].name, std::move(row.sparse[i]));
         }
         live.texts.push_back(EmbeddedTextOf(row.payload));
         point.payload = std::move(row.payload);

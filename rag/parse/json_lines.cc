@@ -126,6 +126,34 @@ absl::StatusOr<Document> MakeDocument(std::string_view file_id, std::string_view
   return document;
 }
 
+// Makes a heading of a title that the text repeats as its first line or sentence.
+void MarkTitle(std::string_view title, ParsedDocument* document) {
+  constexpr std::string_view kEnd = " \t\r\n.";
+  title = title.substr(0, title.find_last_not_of(kEnd) + 1);
+  if (title.empty() || document->blocks.empty()) return;
+  Block& first = document->blocks.front();
+  const std::string_view text =
+      std::string_view(document->text).substr(first.begin, first.end - first.begin);
+  if (!absl::StartsWithIgnoreCase(absl::string_view(text.data(), text.size()),
+                                  absl::string_view(title.data(), title.size()))) {
+    return;
+  }
+  // Up to what follows; between the two stands a stop or a line break, or the title is only how a
+  // sentence begins.
+  const size_t next = std::min(text.find_first_not_of(kEnd, title.size()), text.size());
+  const std::string_view between = text.substr(title.size(), next - title.size());
+  if (next < text.size() && between.find_first_of(".\n") == between.npos) return;
+  const size_t end = title.size() + between.substr(0, between.find('\n')).find_last_of('.') + 1;
+  const Block heading{
+      .kind = Block::Kind::kHeading, .level = 1, .begin = first.begin, .end = first.begin + end};
+  if (next == text.size()) {
+    first = heading;
+    return;
+  }
+  first.begin += next;
+  document->blocks.insert(document->blocks.begin(), heading);
+}
+
 }  // namespace
 
 absl::StatusOr<ParsedDocument> ParseJsonRecord(std::string_view line) {
@@ -139,6 +167,7 @@ absl::StatusOr<ParsedDocument> ParseJsonRecord(std::string_view line) {
     document.spans = std::move(text.spans);
   }
   document.blocks = FindParagraphs(document.text);
+  MarkTitle(document.title, &document);
   return document;
 }
 

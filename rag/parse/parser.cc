@@ -13,10 +13,18 @@
 namespace vouch {
 
 std::optional<MediaType> MediaTypeOf(std::string_view file_name) {
+  file_name.remove_prefix(file_name.rfind('/') + 1);  // npos + 1 is 0
   const size_t dot = file_name.rfind('.');
-  if (dot == file_name.npos) return std::nullopt;
+  if (dot == file_name.npos) {
+    // Files that projects keep beside their folders, by custom without an ending.
+    for (const std::string_view name : {"AUTHORS", "CHANGELOG", "CHANGES", "CONTRIBUTING", "COPYING", "INSTALL", "LICENSE",
+                                        "NEWS", "NOTICE", "README", "TODO"}) {
+      if (file_name == name) return MediaType::kText;
+    }
+    return std::nullopt;
+  }
   const std::string ending = absl::AsciiStrToLower(std::string(file_name.substr(dot)));
-  if (ending == ".txt" || ending == ".text") return MediaType::kText;
+  if (ending == ".txt" || ending == ".text" || ending == ".rst") return MediaType::kText;
   if (ending == ".md" || ending == ".markdown") return MediaType::kMarkdown;
   if (ending == ".html" || ending == ".htm" || ending == ".xhtml") return MediaType::kHtml;
   if (ending == ".jsonl" || ending == ".ndjson") return MediaType::kJsonLines;
@@ -26,13 +34,13 @@ std::optional<MediaType> MediaTypeOf(std::string_view file_name) {
 std::string_view ParserId(MediaType type) {
   switch (type) {
     case MediaType::kText:
-      return "text/1";
+      return "text/2";
     case MediaType::kMarkdown:
       return "markdown/1";
     case MediaType::kHtml:
       return "html/1";
     case MediaType::kJsonLines:
-      return "jsonl/1";
+      return "jsonl/2";
   }
   return "";
 }

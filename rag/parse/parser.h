@@ -16,7 +16,7 @@ struct ParseLimits {
   static constexpr int kMaxDepth = 256;                      // nested HTML or Markdown
 };
 
-// By file name: .txt .text, .md .markdown, .html .htm .xhtml, .jsonl .ndjson; nullopt for others.
+// By file name: .txt .text .rst, README and the like without an ending, .md .markdown, .html .htm .xhtml, .jsonl .ndjson; nullopt for others.
 std::optional<MediaType> MediaTypeOf(std::string_view file_name);
 
 // The parser of a media type with its version, as ParsedDocument::parser has it: "markdown/1".

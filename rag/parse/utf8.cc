@@ -1,7 +1,9 @@
 #include "rag/parse/utf8.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <string>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -33,6 +35,31 @@ size_t CharacterLength(std::string_view bytes, size_t at) {
   return 0;
 }
 
+// What the bytes seem to be instead, and what helps; empty where they look like no text at all.
+std::string GuessEncoding(std::string_view bytes) {
+  constexpr size_t kSample = 4'096;
+  const std::string_view sample = bytes.substr(0, kSample);
+  size_t even_zeros = 0;
+  size_t odd_zeros = 0;
+  size_t controls = 0;
+  for (size_t i = 0; i < sample.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(sample[i]);
+    if (byte == 0) ++(i % 2 == 0 ? even_zeros : odd_zeros);
+    if (byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r' && byte != '\f') ++controls;
+  }
+  const bool mark = bytes.starts_with("\xFF\xFE") || bytes.starts_with("\xFE\xFF");
+  // Latin letters in UTF-16 have zeros in every other place and hardly any in the others.
+  const size_t zeros = std::max(even_zeros, odd_zeros);
+  if (mark || (zeros * 4 > sample.size() && std::min(even_zeros, odd_zeros) * 20 < zeros)) {
+    const char* const name = mark ? "UTF-16" : even_zeros > odd_zeros ? "UTF-16BE" : "UTF-16LE";
+    return absl::StrCat("; the file looks like UTF-16: iconv -f ", name, " -t UTF-8 converts it");
+  }
+  if (controls == 0)
+    return "; the file may be of an older encoding: iconv -f LATIN1 -t UTF-8 converts the western "
+           "one";
+  return "; the file looks binary";
+}
+
 }  // namespace
 
 std::optional<size_t> FindInvalidUtf8(std::string_view bytes) {
@@ -55,14 +82,13 @@ std::optional<size_t> FindInvalidUtf8(std::string_view bytes) {
 
 absl::Status CheckText(std::string_view bytes) {
   if (const auto bad = FindInvalidUtf8(bytes)) {
-    const bool utf16 = bytes.starts_with("\xFF\xFE") || bytes.starts_with("\xFE\xFF");
-    return absl::InvalidArgumentError(
-        absl::StrFormat("not UTF-8: byte 0x%02X at offset %d%s", static_cast<unsigned char>(bytes[*bad]),
-                        *bad, utf16 ? "; the file looks like UTF-16" : ""));
+    return absl::InvalidArgumentError(absl::StrFormat("not UTF-8: byte 0x%02X at offset %d%s",
+                                                      static_cast<unsigned char>(bytes[*bad]), *bad,
+                                                      GuessEncoding(bytes)));
   }
   if (const size_t nul = bytes.find('\0'); nul != bytes.npos) {
     return absl::InvalidArgumentError(
-        absl::StrCat("not a text: byte 0x00 at offset ", nul));
+        absl::StrCat("not a text: byte 0x00 at offset ", nul, GuessEncoding(bytes)));
   }
   return absl::OkStatus();
 }

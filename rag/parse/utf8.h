@@ -12,7 +12,7 @@ namespace vouch {
 // there is none.
 std::optional<size_t> FindInvalidUtf8(std::string_view bytes);
 
-// INVALID_ARGUMENT where the bytes are not text: bad UTF-8 or a NUL, with its byte offset.
+// INVALID_ARGUMENT where the bytes are not text: bad UTF-8 or a NUL, with its byte offset and what the file seems to be.
 absl::Status CheckText(std::string_view bytes);
 
 // 3 where the bytes start with a UTF-8 byte order mark, else 0.

@@ -65,6 +65,8 @@ TEST_F(CliTest, EveryCommandHasHelpWithAnExample) {
                                                           {"collection", "optimize"},
                                                           {"answer", "show"},
                                                           {"answer", "list"},
+                                                          {"answer", "export"},
+                                                          {"replay"},
                                                           {"eval", "retrieval"},
                                                           {"tune", "fusion"},
                                                           {"tag", "create"},
@@ -100,6 +102,14 @@ TEST_F(CliTest, UsageMistakesExitWith2) {
       {"query", "notes", "text", "--server", "127.0.0.1:1", "--data", "x"},
       {"query", "notes", "--vector", "[1,"},
       {"query", "notes", "text", "--vector", "[1]"},
+      {"query", "notes", "text", "--file", "tree.yaml"},
+      {"query", "notes", "text", "--sparse", R"({"indices":[1],"values":[1]})"},
+      {"query", "notes", "--vector", "[1]", "--sparse", R"({"indices":[1],"values":[1]})"},
+      {"query", "notes", "--sparse", "[1]"},
+      {"query", "notes", "--sparse", R"({"indices":[1]})"},
+      {"query", "notes", "--sparse", R"({"indices":[-1],"values":[1]})"},
+      {"query", "notes", "--sparse", R"({"indices":[4294967296],"values":[1]})"},
+      {"query", "notes", "--sparse", R"({"indices":[1],"values":["x"]})"},
       {"collection", "create", "films", "--dense", "v"},
       {"collection", "create", "films"},
       {"collection", "drop", "films"},
@@ -170,6 +180,11 @@ TEST_F(CliTest, FromAFolderToAnAnswerWithSources) {
   const auto answer = Json({"answer", "show", answers["answers"][0]["id"]});
   EXPECT_EQ(answer["question"], "Are backups incremental?");
   EXPECT_EQ(Run({"answer", "show", "no-such-answer"}).exit_code, 1);
+  result = Run({"answer", "export"});
+  EXPECT_EQ(nlohmann::json::parse(result.out), answer);
+  result = Run({"replay", answers["answers"][0]["id"]});
+  EXPECT_EQ(result.exit_code, 0) << result.out << result.err;
+  EXPECT_THAT(result.out, AllOf(HasSubstr("at version 1: R3"), HasSubstr("identical")));
 }
 
 TEST_F(CliTest, VersionsAndTagsTravelInTime) {

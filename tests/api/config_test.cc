@@ -3,7 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <functional>
+#include <map>
+#include <regex>
 #include <set>
+#include <string>
+#include <utility>
 
 namespace vouch {
 namespace {
@@ -100,6 +106,108 @@ TEST_F(ConfigTest, FilesThatAreNoMappingAreRefused) {
   }
   sources_.file_text = "# nothing but a comment\n";
   EXPECT_TRUE(LoadConfig(sources_).ok());
+}
+
+// A value of each key as text, and how it is read back.
+struct KeySample {
+  std::string value;
+  std::function<std::string(const Config&)> read;
+};
+KeySample Text(std::string value, std::string Config::*member) {
+  return {std::move(value), [member](const Config& config) { return config.*member; }};
+}
+KeySample Number(uint64_t value, uint64_t Config::*member) {
+  return {std::to_string(value),
+          [member](const Config& config) { return std::to_string(config.*member); }};
+}
+const std::map<std::string, KeySample>& KeySamples() {
+  static const auto& samples = *new std::map<std::string, KeySample>{
+      {"listen", Text("127.0.0.1:1", &Config::listen)},
+      {"data", Text("/d", &Config::data)},
+      {"server", Text("127.0.0.1:2", &Config::server)},
+      {"log_level", Text("warn", &Config::log_level)},
+      {"background_threads", Number(7, &Config::background_threads)},
+      {"block_cache_mb", Number(33, &Config::block_cache_mb)},
+      {"max_message_mb", Number(34, &Config::max_message_mb)},
+      {"request_threads", Number(35, &Config::request_threads)},
+      {"seal_rows", Number(1234, &Config::seal_rows)},
+      {"drain_seconds", Number(36, &Config::drain_seconds)},
+      {"model_server.base_url", Text("http://127.0.0.1:3/v1", &Config::model_server_base_url)},
+      {"model_server.api_key_env", Text("MY_KEY", &Config::model_server_api_key_env)},
+      {"generator.route", Text("/r.yaml", &Config::generator_route)},
+      {"generator.model", Text("m", &Config::generator_model)},
+      {"generator.endpoint", Text("http://127.0.0.1:4/v1", &Config::generator_endpoint)},
+      {"generator.api_key_env", Text("OTHER_KEY", &Config::generator_api_key_env)},
+      {"generator.api_key_file", Text("/k", &Config::generator_api_key_file)}};
+  return samples;
+}
+
+TEST_F(ConfigTest, EveryKeyIsTakenFromEachPlace) {
+  EXPECT_EQ(KeySamples().size(), ConfigKeys().size());
+  for (const ConfigKey& key : ConfigKeys()) {
+    SCOPED_TRACE(key.name);
+    ASSERT_EQ(KeySamples().count(key.name), 1u) << "add a sample of this key";
+    const KeySample& sample = KeySamples().at(key.name);
+    EXPECT_NE(sample.read(Config()), sample.value);
+    const auto expect = [&](ConfigOrigin origin) {
+      const Config config = Load();
+      EXPECT_EQ(sample.read(config), sample.value);
+      EXPECT_EQ(config.OriginOf(key.name), origin);
+      EXPECT_EQ(config.origins.size(), 1u);
+      sources_.flags.clear();
+      sources_.file_text.clear();
+      variables_.clear();
+    };
+    sources_.flags[key.name] = sample.value;
+    expect(ConfigOrigin::kFlag);
+    variables_[key.environment] = sample.value;
+    expect(ConfigOrigin::kEnvironment);
+    sources_.file_text = key.name + ": " + sample.value + "\n";
+    expect(ConfigOrigin::kFile);
+    if (const size_t dot = key.name.find('.'); dot != std::string::npos) {
+      sources_.file_text =
+          key.name.substr(0, dot) + ":\n  " + key.name.substr(dot + 1) + ": " + sample.value + "\n";
+      expect(ConfigOrigin::kFile);
+    }
+  }
+}
+
+TEST_F(ConfigTest, ABadNumberIsRefusedFromEachPlace) {
+  for (const ConfigKey& key : ConfigKeys()) {
+    SCOPED_TRACE(key.name);
+    const std::string& sample = KeySamples().at(key.name).value;
+    if (sample.find_first_not_of("0123456789") != std::string::npos) continue;
+    for (const char* bad : {"", "x", "-1", "1.5", "18446744073709551616"}) {
+      sources_.flags[key.name] = bad;
+      EXPECT_THAT(Error(), AllOf(HasSubstr(key.flag), HasSubstr("whole number"))) << bad;
+      sources_.flags.clear();
+      variables_[key.environment] = bad;
+      EXPECT_THAT(Error(), AllOf(HasSubstr(key.environment), HasSubstr("whole number"))) << bad;
+      variables_.clear();
+      sources_.file_text = key.name + ": '" + bad + "'\n";
+      EXPECT_THAT(Error(), AllOf(HasSubstr("line 1: " + key.name), HasSubstr("whole number")))
+          << bad;
+      sources_.file_text.clear();
+    }
+  }
+}
+
+// What the package installs: all keys, those that are commented out with their defaults.
+TEST_F(ConfigTest, TheFileOfThePackageListsEveryKeyWithItsDefault) {
+  std::ifstream in("docs/vouch.yaml");
+  const std::regex commented("^# ( *[a-z_]+:.*)$");
+  std::smatch match;
+  for (std::string line; std::getline(in, line);) {
+    const bool setting = std::regex_match(line, match, commented);
+    sources_.file_text += (setting ? match[1].str() : line) + "\n";
+  }
+  const Config config = Load();
+  for (const ConfigKey& key : ConfigKeys()) {
+    EXPECT_EQ(config.OriginOf(key.name), ConfigOrigin::kFile) << key.name;
+    if (key.name == "data" || key.name == "server" || key.name == "model_server.base_url") continue;
+    const KeySample& sample = KeySamples().at(key.name);
+    EXPECT_EQ(sample.read(config), sample.read(Config())) << key.name;
+  }
 }
 
 TEST_F(ConfigTest, EveryKeyHasItsThreeForms) {

@@ -16,10 +16,15 @@ TEST(MessageJson, IdsVectorsAndPayloadsArePlainValues) {
   auto& vectors = *hit.mutable_point()->mutable_vectors();
   vectors["b"].add_values(0.1f);
   vectors["a"].add_values(-2);
+  v1::SparseVector& sparse = (*hit.mutable_point()->mutable_sparse_vectors())["s"];
+  sparse.add_indices(4'294'967'295u);
+  sparse.add_values(0.1f);
   const auto json = MessageToJson(hit);
   EXPECT_EQ(json["point"]["id"], 18'446'744'073'709'551'615u);
   EXPECT_EQ(json["point"]["payload"]["big"].dump(), "12345678901234567890");
   EXPECT_EQ(json["point"]["vectors"].dump(), R"({"a":[-2.0],"b":[0.1]})");
+  EXPECT_EQ(json["point"]["sparse_vectors"].dump(),
+            R"({"s":{"indices":[4294967295],"values":[0.1]}})");
   EXPECT_FALSE(json["point"].contains("provenance")) << "an empty text is no object";
   EXPECT_EQ(json["score"], 0.0) << "a plain field is always there";
 

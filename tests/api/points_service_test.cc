@@ -131,6 +131,41 @@ TEST_F(PointsTest, BadPointsAreNamedAndNothingOfTheRequestHappens) {
   EXPECT_EQ(Count(""), 5u);
 }
 
+TEST_F(PointsTest, VectorsWithoutADirectionAreRefusedUnderCosine) {
+  v1::CreateCollectionRequest create;
+  create.set_name("directions");
+  create.mutable_schema()->add_dense()->set_name("v");
+  create.mutable_schema()->mutable_dense(0)->set_dim(2);
+  create.mutable_schema()->mutable_dense(0)->set_metric(v1::METRIC_COSINE);
+  v1::Collection made;
+  ASSERT_TRUE(Call(collections_, &v1::Collections::Stub::CreateCollection, create, &made).ok());
+  const auto upsert = [&](float x, float y) {
+    v1::UpsertRequest request;
+    request.set_collection("directions");
+    *request.add_points() = Film(7, {x, y}, "{}");
+    v1::WriteReply reply;
+    return Call(points_, &v1::Points::Stub::Upsert, request, &reply);
+  };
+  EXPECT_TRUE(upsert(0, 1e-20f).ok());
+  for (const float zero : {0.0f, -0.0f}) {
+    const grpc::Status status = upsert(zero, 0);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+    EXPECT_THAT(status.error_message(),
+                AllOf(HasSubstr("'7'"), HasSubstr("'v'"), HasSubstr("zero vector")));
+  }
+  EXPECT_THAT(upsert(1, std::numeric_limits<float>::infinity()).error_message(),
+              AllOf(HasSubstr("'7'"), HasSubstr("position 1 is infinite")));
+}
+
+// Bytes that are not UTF-8 in a string, as no generated code of another language sends them: gRPC
+// refuses the message before the service sees it.
+TEST_F(PointsTest, BadUtf8IsRefusedAndNothingHappens) {
+  v1::WriteReply reply;
+  const grpc::Status status = Upsert({Film(10, {1, 1}, "{\"a\": \"\xff\"}")}, &reply);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INTERNAL);
+  EXPECT_EQ(Count(""), 5u);
+}
+
 TEST_F(PointsTest, ScrollGoesThroughAllPagesOfOneVersion) {
   v1::ScrollRequest request;
   request.set_collection("films");

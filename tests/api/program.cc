@@ -1,6 +1,7 @@
 #include "tests/api/program.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,7 +26,7 @@ std::vector<char*> PointersOf(std::vector<std::string>& words) {
 }  // namespace
 
 ProgramResult RunVouch(const std::vector<std::string>& words, const std::string& home,
-                       const std::map<std::string, std::string>& environment) {
+                       const std::map<std::string, std::string>& environment, uid_t user) {
   std::vector<std::string> arguments = {VOUCH_BINARY};
   arguments.insert(arguments.end(), words.begin(), words.end());
   std::vector<std::string> variables = {"HOME=" + home, "PATH=/usr/bin:/bin"};
@@ -40,6 +41,9 @@ ProgramResult RunVouch(const std::vector<std::string>& words, const std::string&
   if (pid == 0) {
     ::dup2(out, STDOUT_FILENO);
     ::dup2(err, STDERR_FILENO);
+    if (user != 0 && (::setgroups(0, nullptr) != 0 || ::setgid(user) != 0 || ::setuid(user) != 0)) {
+      ::_exit(126);
+    }
     ::execve(argv[0], argv.data(), envp.data());
     ::_exit(127);
   }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <map>
 #include <string>
 #include <vector>
@@ -14,8 +16,8 @@ struct ProgramResult {
 };
 
 // Runs `vouch` with these words and an environment that holds nothing but `environment` (HOME is
-// `home`). Waits for its end.
+// `home`), as another user where `user` is not 0 (for tests that root runs). Waits for its end.
 ProgramResult RunVouch(const std::vector<std::string>& words, const std::string& home,
-                       const std::map<std::string, std::string>& environment = {});
+                       const std::map<std::string, std::string>& environment = {}, uid_t user = 0);
 
 }  // namespace vouch

@@ -29,9 +29,13 @@ std::vector<std::string> FuzzSeeds() {
   schema.add_dense()->set_name("v");
   schema.add_text()->add_paths("text");
   schema.add_payload()->set_path("year");
+  schema.add_sparse()->set_name("s");
   vouch::v1::Point point;
   point.mutable_id()->set_text("6fa459ea-ee8a-3ca4-894e-db77e160355e");
   (*point.mutable_vectors())["v"].add_values(1);
+  vouch::v1::SparseVector& sparse = (*point.mutable_sparse_vectors())["s"];
+  sparse.add_indices(7);
+  sparse.add_values(0.5f);
   return {request.filter().SerializeAsString(), structured.SerializeAsString(),
           schema.SerializeAsString(), point.SerializeAsString()};
 }

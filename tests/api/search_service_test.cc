@@ -177,6 +177,115 @@ TEST_F(SearchTest, DepthAndNumberOfNodesAreBounded) {
   EXPECT_THAT(Error(), HasSubstr("64"));
 }
 
+TEST_F(SearchTest, OrderAndPlan) {
+  request_.mutable_query()->mutable_all()->set_order_by("year");
+  request_.mutable_query()->mutable_all()->set_descending(true);
+  EXPECT_THAT(IdsOf(Search()), ElementsAre(4, 3, 2, 1, 5));
+  request_.set_plan_only(true);
+  const v1::SearchResponse response = Search();
+  EXPECT_EQ(response.hits_size(), 0);
+  ASSERT_EQ(response.plan_size(), 2);
+  EXPECT_THAT(response.plan(1).plan(), HasSubstr("by year descending"));
+}
+
+TEST_F(SearchTest, Recommend) {
+  v1::RecommendQuery* recommend = request_.mutable_query()->mutable_recommend();
+  recommend->add_positive()->mutable_id()->set_number(2);
+  recommend->add_positive()->mutable_vector()->add_values(4);
+  recommend->mutable_positive(1)->mutable_vector()->add_values(0);
+  EXPECT_THAT(IdsOf(Search()), ElementsAre(3, 4, 1, 5)) << "near (3, 0), without 2";
+  recommend->set_strategy(v1::RECOMMEND_STRATEGY_BEST_SCORE);
+  recommend->add_negative()->mutable_id()->set_number(1);
+  EXPECT_THAT(IdsOf(Search()), ElementsAre(4, 3, 5));
+  recommend->set_strategy(static_cast<v1::RecommendStrategy>(9));
+  EXPECT_THAT(Error(), HasSubstr("unknown recommend strategy 9"));
+  recommend->set_strategy(v1::RECOMMEND_STRATEGY_UNSPECIFIED);
+  recommend->add_negative();
+  EXPECT_THAT(Error(), HasSubstr("negative[1] is neither an id nor a vector"));
+  recommend->mutable_negative(1)->mutable_id()->set_number(77);
+  EXPECT_THAT(Error(grpc::StatusCode::NOT_FOUND), HasSubstr("negative[1]: no point 77"));
+}
+
+TEST_F(SearchTest, Rerankings) {
+  v1::RerankQuery* rerank = request_.mutable_query()->mutable_rerank();
+  rerank->mutable_child()->mutable_text()->set_text("storm");
+  EXPECT_THAT(Error(), HasSubstr("a reranking has no method; give one of exact, mmr, formula"));
+  rerank->mutable_exact()->add_vector(5);
+  rerank->mutable_exact()->add_vector(0);
+  EXPECT_THAT(IdsOf(Search()), ElementsAre(4, 2));
+  rerank->mutable_exact()->set_text("storm");
+  EXPECT_THAT(Error(), HasSubstr("a text and a vector were both given"));
+  rerank->mutable_exact()->clear_vector();
+  EXPECT_THAT(Error(grpc::StatusCode::FAILED_PRECONDITION), HasSubstr("embedder"));
+  rerank->mutable_formula()->set_formula("-year");
+  EXPECT_THAT(IdsOf(Search()), ElementsAre(2, 4));
+  rerank->mutable_mmr()->add_vector(2);
+  rerank->mutable_mmr()->add_vector(0);
+  rerank->mutable_mmr()->set_lambda(0);
+  EXPECT_THAT(IdsOf(Search()), ElementsAre(2, 4)) << "the first by row, where nothing is chosen";
+  rerank->clear_child();
+  EXPECT_THAT(Error(), HasSubstr("not set"));
+}
+
+TEST_F(SearchTest, GroupsFacetsAndHighlights) {
+  Near(0, 0);
+  request_.mutable_group_by()->set_path("lang");
+  request_.mutable_group_by()->set_hits(2);
+  v1::FacetRequest* facet = request_.add_facets();
+  facet->set_path("lang");
+  v1::SearchResponse response = Search();
+  EXPECT_THAT(IdsOf(response), ElementsAre(1, 3, 2, 4));
+  ASSERT_EQ(response.groups_size(), 3);
+  EXPECT_EQ(response.groups(0).value().text(), "en");
+  EXPECT_EQ(response.groups(0).hits(), 2u);
+  ASSERT_EQ(response.facets_size(), 1);
+  EXPECT_EQ(response.facets(0).distinct(), 3u);
+  EXPECT_EQ(response.facets(0).values(0).value().text(), "en");
+  EXPECT_EQ(response.facets(0).values(0).points(), 2u);
+
+  request_.clear_group_by();
+  request_.mutable_query()->mutable_text()->set_text("storms");
+  request_.set_highlight(true);
+  response = Search();
+  ASSERT_EQ(response.hits(0).highlights_size(), 1);
+  EXPECT_EQ(response.hits(0).highlights(0).path(), "title");
+  EXPECT_EQ(response.hits(0).highlights(0).term(), "storm");
+}
+
+TEST_F(SearchTest, BatchesAndWhyNot) {
+  v1::SearchBatchRequest batch;
+  batch.set_collection("films");
+  batch.add_requests()->mutable_query()->mutable_all();
+  Near(5, 0);
+  *batch.add_requests()->mutable_query() = request_.query();
+  batch.mutable_requests(1)->set_limit(1);
+  v1::SearchBatchResponse responses;
+  grpc::Status status = Call(search_, &v1::Search::Stub::SearchBatch, batch, &responses);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(responses.version(), 1u);
+  ASSERT_EQ(responses.responses_size(), 2);
+  EXPECT_THAT(IdsOf(responses.responses(0)), ElementsAre(1, 2, 3, 4, 5));
+  EXPECT_THAT(IdsOf(responses.responses(1)), ElementsAre(5));
+  batch.mutable_requests(1)->set_at("v1");
+  status = Call(search_, &v1::Search::Stub::SearchBatch, batch, &responses);
+  EXPECT_THAT(status.error_message(),
+              HasSubstr("requests[1]: collection and at are those of the batch"));
+
+  v1::WhyNotRequest why;
+  request_.set_limit(2);
+  *why.mutable_request() = request_;
+  why.mutable_id()->set_number(1);
+  v1::WhyNotResponse answer;
+  status = Call(search_, &v1::Search::Stub::WhyNot, why, &answer);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_THAT(answer.verdict(), HasSubstr("the point is hit 5 and the limit is 2"));
+  ASSERT_EQ(answer.stages_size(), 1);
+  EXPECT_EQ(answer.stages(0).rank(), 5u);
+  why.mutable_id()->set_number(9);
+  EXPECT_EQ(Call(search_, &v1::Search::Stub::WhyNot, why, &answer).error_code(),
+            grpc::StatusCode::NOT_FOUND);
+}
+
 TEST_F(SearchTest, TextModeNeedsNoEmbedder) {
   request_.mutable_query()->mutable_text_query()->set_text("storm");
   request_.mutable_query()->mutable_text_query()->set_mode(v1::RETRIEVAL_MODE_TEXT);

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "nlohmann/json.hpp"
 #include "tests/api/program.h"
 #include "tests/crash/server_process.h"
 #include "tests/support/temp_dir.h"
@@ -51,6 +52,54 @@ TEST_F(ServeTest, TheCommandsWorkAgainstIt) {
   EXPECT_EQ(result.exit_code, 0) << result.err;
   result = Run({"version", "--server", server_->address()});
   EXPECT_THAT(result.out, HasSubstr("server " VOUCH_VERSION));
+}
+
+// Every command, in an order in which each finds what it needs, with --json.
+TEST_F(ServeTest, EveryCommandPrintsJsonFromAServerAndFromAFolder) {
+  std::ofstream(dir_.File("q.jsonl")) << "{\"_id\": \"q\", \"text\": \"incremental\"}\n";
+  std::ofstream(dir_.File("qrels")) << "q 0 notes/storage.md 1\n";
+  for (const std::vector<std::string>& where :
+       {std::vector<std::string>{"--server", server_->address()},
+        {"--data", dir_.File("embedded")}}) {
+    const std::string backups = dir_.File("backups" + where[0]);
+    const auto json = [&](std::vector<std::string> words, const std::vector<std::string>& store) {
+      SCOPED_TRACE(testing::PrintToString(words));
+      words.insert(words.end(), {"--json", "--quiet"});
+      words.insert(words.end(), store.begin(), store.end());
+      const ProgramResult result = RunVouch(words, dir_.path());
+      EXPECT_EQ(result.exit_code, 0) << result.err;
+      EXPECT_EQ(result.err, "");
+      auto value = nlohmann::json::parse(result.out, nullptr, /*allow_exceptions=*/false);
+      EXPECT_TRUE(value.is_object()) << result.out;
+      return value;
+    };
+    json({"ingest", "notes", dir_.File("notes")}, where);
+    json({"collection", "create", "films", "--dense", "v:2:l2", "--text", "title:title"}, where);
+    for (const char* name : {"list", "show", "versions", "optimize"}) {
+      std::vector<std::string> words = {"collection", name};
+      if (words[1] != "list") words.push_back("films");
+      json(words, where);
+    }
+    json({"query", "notes", "incremental"}, where);
+    json({"ask", "notes", "Is a backup incremental?"}, where);
+    const auto answers = json({"answer", "list"}, where);
+    ASSERT_EQ(answers["answers"].size(), 1u) << answers;
+    json({"answer", "show", answers["answers"][0]["id"]}, where);
+    json({"eval", "retrieval", "notes", "--queries", dir_.File("q.jsonl"), "--qrels",
+          dir_.File("qrels")},
+         where);
+    json({"tag", "create", "notes", "t"}, where);
+    json({"tag", "list", "notes"}, where);
+    json({"tag", "delete", "notes", "t"}, where);
+    json({"backup", "create", backups}, where);
+    json({"collection", "drop", "films", "--yes"}, where);
+    json({"version"}, where);
+    // Offline by nature.
+    json({"backup", "list", backups}, {});
+    json({"backup", "verify", backups}, {});
+    json({"restore", backups, "--to", dir_.File("restored" + where[0])}, {});
+    json({"verify", "--data", dir_.File("restored" + where[0])}, {});
+  }
 }
 
 TEST_F(ServeTest, AStoreInUseSaysToSpeakToTheServer) {
@@ -119,6 +168,7 @@ TEST_F(ServeTest, AnAddressInUseIsAnErrorThatNamesIt) {
       {"serve", "--data", dir_.File("other"), "--listen", server_->address()}, dir_.path());
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.err, AllOf(HasSubstr("UNAVAILABLE"), HasSubstr(server_->address()),
+                                HasSubstr("another program, perhaps another `vouch serve`"),
                                 HasSubstr("--listen")));
   EXPECT_FALSE(std::filesystem::exists(dir_.File("other"))) << "it looked at the address first";
 }

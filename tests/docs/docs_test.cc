@@ -1,18 +1,28 @@
 // Runs what the documentation tells a user to type, and compares what it says comes out.
 //
-// In a page, ```sh blocks are run as they stand and must succeed. In ```console blocks each line that starts with "$ " is
-// run, and the lines below it are what it prints, where … stands for any text, and a line of … alone for any lines. All
-// blocks of a page share one shell in an empty folder. A block after the line <!-- not run --> is left alone.
+// In a page, ```sh blocks are run as they stand and must succeed. In ```console blocks each line
+// that starts with "$ " is run, and the lines below it are what it prints, where … stands for any
+// text, and a line of … alone for any lines; one that ends with & goes on in the background once it
+// has printed its lines. All blocks of a page share one shell, in an empty home folder or in the
+// root of the repository. Other blocks after the line <!-- in FILE --> are part of that file. Ports
+// and folders that the page names are replaced by some of the test's own.
 #include <fnmatch.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
+#include <ostream>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "nlohmann/json.hpp"
+#include "tests/support/model_server.h"
 #include "tests/support/temp_dir.h"
 
 namespace vouch {
@@ -23,38 +33,72 @@ struct Command {
   std::string text = {};
   bool checked = false;  // its output is part of the page
   std::vector<std::string> expected = {};
+
+  bool in_background() const { return checked && text.ends_with(" &"); }
 };
 
-std::vector<Command> ReadPage(const std::string& path) {
+// A piece of another file, as a page shows it.
+struct Excerpt {
+  int line = 0;
+  std::string file = {};
+  std::string text = {};
+};
+
+struct Page {
   std::vector<Command> commands;
-  std::ifstream in(path);
-  std::string block;
-  bool skip = false;
-  int number = 0;
-  for (std::string line; std::getline(in, line);) {
-    ++number;
-    if (block.empty()) {
-      if (line == "```sh" || line == "```console") {
-        block = skip ? "skipped" : line.substr(3);
-        if (block == "sh") commands.push_back({.line = number + 1});
-        skip = false;
-      } else if (line.starts_with("```")) {
-        block = "skipped";
-      } else {
-        skip = line == "<!-- not run -->" || (skip && line.empty());
+  std::vector<Excerpt> excerpts;
+  std::vector<std::string> mistakes;
+};
+
+// Reads one page line by line.
+class PageReader {
+ public:
+  Page Read(const std::string& path) {
+    std::ifstream in(path);
+    int number = 0;
+    for (std::string line; std::getline(in, line);) Take(++number, line);
+    if (block_ != Block::kNone) page_.mistakes.push_back("the last block has no end");
+    return std::move(page_);
+  }
+
+ private:
+  enum class Block { kNone, kShell, kConsole, kExcerpt };
+
+  void Take(int number, const std::string& line) {
+    const std::string marker = "<!-- in ";
+    if (block_ == Block::kNone) {
+      if (line.starts_with("```")) {
+        Begin(number, line.substr(3));
+      } else if (line.starts_with(marker)) {
+        file_ = line.substr(marker.size(), line.find(' ', marker.size()) - marker.size());
       }
     } else if (line == "```") {
-      block.clear();
-    } else if (block == "sh") {
-      commands.back().text += line + "\n";
-    } else if (block == "console" && line.starts_with("$ ")) {
-      commands.push_back({.line = number, .text = line.substr(2), .checked = true});
-    } else if (block == "console" && !commands.empty()) {
-      commands.back().expected.push_back(line);
+      block_ = Block::kNone;
+    } else if (block_ == Block::kShell) {
+      page_.commands.back().text += line + "\n";
+    } else if (block_ == Block::kExcerpt) {
+      page_.excerpts.back().text += line + "\n";
+    } else if (line.starts_with("$ ")) {
+      page_.commands.push_back({.line = number, .text = line.substr(2), .checked = true});
+    } else if (!page_.commands.empty()) {
+      page_.commands.back().expected.push_back(line);
     }
   }
-  return commands;
-}
+  void Begin(int number, const std::string& kind) {
+    block_ = kind == "sh" ? Block::kShell : kind == "console" ? Block::kConsole : Block::kExcerpt;
+    if (block_ == Block::kShell) page_.commands.push_back({.line = number + 1});
+    if (block_ != Block::kExcerpt) return;
+    if (file_.empty()) {
+      page_.mistakes.push_back("the block in line " + std::to_string(number) +
+                               " is neither run nor part of a file");
+    }
+    page_.excerpts.push_back({.line = number + 1, .file = std::exchange(file_, "")});
+  }
+
+  Page page_;
+  Block block_ = Block::kNone;
+  std::string file_;  // of the next excerpt
+};
 
 bool LineMatches(const std::string& expected, const std::string& actual) {
   std::string pattern;
@@ -70,7 +114,8 @@ bool LineMatches(const std::string& expected, const std::string& actual) {
   return ::fnmatch(pattern.c_str(), actual.c_str(), 0) == 0;
 }
 
-bool OutputMatches(const std::vector<std::string>& expected, size_t e, const std::vector<std::string>& actual, size_t a) {
+bool OutputMatches(const std::vector<std::string>& expected, size_t e,
+                   const std::vector<std::string>& actual, size_t a) {
   if (e == expected.size()) return a == actual.size();
   if (expected[e] == "…") {
     for (size_t next = a; next <= actual.size(); ++next) {
@@ -78,7 +123,8 @@ bool OutputMatches(const std::vector<std::string>& expected, size_t e, const std
     }
     return false;
   }
-  return a < actual.size() && LineMatches(expected[e], actual[a]) && OutputMatches(expected, e + 1, actual, a + 1);
+  return a < actual.size() && LineMatches(expected[e], actual[a]) &&
+         OutputMatches(expected, e + 1, actual, a + 1);
 }
 
 std::string ReadAll(const std::string& path) {
@@ -96,42 +142,168 @@ std::vector<std::string> Lines(const std::string& text) {
   return lines;
 }
 
-class DocsTest : public testing::TestWithParam<std::string> {};
+// Stands for a model: has an answer for each question of the pages.
+ModelServer::Reply AnswerOfPages(size_t, const ModelServer::Request& request) {
+  const std::string prompt = nlohmann::json::parse(request.body)["messages"][1]["content"];
+  std::string answer = "I do not know.";
+  if (prompt.ends_with("What do backups share?")) {
+    answer = "Backups share the files that have not changed since the last backup [1].";
+  } else if (prompt.ends_with("How long does a backup take?")) {
+    answer = "A backup takes 7 minutes [1].";
+  }
+  return ChatStream(answer, 212, 14);
+}
+
+// Every line without the spaces that all lines start with.
+std::string Unindented(const std::string& text) {
+  size_t common = std::string::npos;
+  for (const std::string& line : Lines(text)) {
+    if (const size_t spaces = line.find_first_not_of(' '); spaces != std::string::npos)
+      common = std::min(common, spaces);
+  }
+  std::string out;
+  for (const std::string& line : Lines(text))
+    out += (line.size() > common ? line.substr(common) : "") + "\n";
+  return out;
+}
+
+// A port that nobody listens on just now.
+int FreePort() {
+  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  EXPECT_EQ(::bind(fd, reinterpret_cast<sockaddr*>(&address), size), 0);
+  EXPECT_EQ(::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  ::close(fd);
+  return ntohs(address.sin_port);
+}
+
+std::string Replaced(std::string text, const std::string& from, const std::string& to) {
+  for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
+    text.replace(at, from.size(), to);
+  }
+  return text;
+}
+
+struct PageParam {
+  const char* name;
+  const char* path;
+  bool in_repository;  // where it is typed
+};
+
+// Names of tests hold no addresses.
+void PrintTo(const PageParam& page, std::ostream* out) { *out << page.path; }
+
+class DocsTest : public testing::TestWithParam<PageParam> {
+ protected:
+  void SetUp() override {
+    page_ = PageReader().Read(GetParam().path);
+    std::filesystem::create_directories(home_ + "/notes");
+    if (!GetParam().in_repository) {
+      std::filesystem::remove(home_ + "/notes");
+      return;
+    }
+    std::ofstream(home_ + "/notes/storage.md")
+        << "# Storage\n\nWrites are durable.\n\nBackups are incremental.\n";
+    std::ofstream(home_ + "/notes/meeting.txt")
+        << "We decided that backups are made every night.\n";
+  }
+
+  std::string OfThisTest(std::string text) const {
+    text = Replaced(std::move(text), "127.0.0.1:7700", port_);
+    text = Replaced(std::move(text), "$PWD/build/release", VOUCH_BIN_DIR);
+    text = Replaced(std::move(text), "build/stubs", dir_.File("stubs"));
+    return Replaced(std::move(text), "build/examples", dir_.File("examples"));
+  }
+  // scripts/quickstart builds in build/release: a build elsewhere leaves it alone.
+  bool Runs(const Command& command) const {
+    const bool here = std::string(VOUCH_BIN_DIR) == root_ + "/build/release";
+    return here || command.text.find("scripts/") == std::string::npos;
+  }
+
+  void WriteScript() {
+    std::ofstream script(dir_.File("script.sh"));
+    script
+        << "export VOUCH_DEPS_DIR=\"${VOUCH_DEPS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/vouchdb}\"\n"
+        << "export CCACHE_DIR=\"${CCACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/ccache}\"\n"
+        << "export PATH='" << VOUCH_BIN_DIR << "':/usr/bin:/bin HOME='" << home_
+        << "' LC_ALL=C.UTF-8 MODEL_SERVER='" << model_server_.base_url() << "'\n"
+        << "unset XDG_DATA_HOME VOUCH_SERVER VOUCH_DATA VOUCH_CONFIG PYTHONPATH\n"
+        << "trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\n"
+        << "cd '" << (GetParam().in_repository ? root_ : home_) << "'\n";
+    for (size_t i = 0; i < page_.commands.size(); ++i) {
+      const Command& command = page_.commands[i];
+      if (!Runs(command)) continue;
+      const std::string out = "'" + OutputOf(i) + "'";
+      script << "{ " << OfThisTest(command.text) << "\n} > " << out << " 2>&1; echo $? > '"
+             << CodeOf(i) << "'\n";
+      if (!command.in_background()) continue;
+      script << "for _ in $(seq 200); do [ $(wc -l < " << out << ") -ge " << command.expected.size()
+             << " ] && break; sleep 0.1; done; cp " << out << " " << out << ".then; mv " << out
+             << ".then " << out << "\n";
+    }
+  }
+  std::string OutputOf(size_t i) const { return dir_.File("out." + std::to_string(i)); }
+  std::string CodeOf(size_t i) const { return dir_.File("rc." + std::to_string(i)); }
+
+  const std::string root_ = std::filesystem::current_path().string();
+  TempDir dir_;
+  const std::string home_ = dir_.File("home");
+  const std::string port_ = "127.0.0.1:" + std::to_string(FreePort());
+  const ModelServer model_server_{AnswerOfPages};
+  Page page_;
+};
 
 TEST_P(DocsTest, DoesWhatItSays) {
-  std::vector<Command> commands = ReadPage(GetParam());
-  ASSERT_FALSE(commands.empty()) << GetParam() << " has no command";
-  TempDir dir;
-  const std::string home = dir.File("home");
-  std::filesystem::create_directories(home);
-  std::ofstream script(dir.File("script.sh"));
-  const std::string root = std::filesystem::current_path().string();
-  script << "export PATH='" << VOUCH_BIN_DIR << "':\"$PATH\" HOME='" << home << "' VOUCH_ROOT='" << root << "' LC_ALL=C.UTF-8\n"
-         << "unset XDG_DATA_HOME VOUCH_SERVER VOUCH_DATA VOUCH_CONFIG\ncd \"$HOME\"\n";
-  for (size_t i = 0; i < commands.size(); ++i) {
-    const std::string n = std::to_string(i);
-    script << "{ " << commands[i].text << "\n} > ../out." << n << " 2>&1; echo $? > '" << dir.path() << "/rc." << n << "'\n";
-  }
-  script.close();
-  ASSERT_EQ(::system(("bash '" + dir.File("script.sh") + "' < /dev/null").c_str()), 0);
-  for (size_t i = 0; i < commands.size(); ++i) {
-    const std::string output = ReadAll(dir.File("out." + std::to_string(i)));
-    const std::string where = GetParam() + ":" + std::to_string(commands[i].line) + ": " + commands[i].text;
-    // A command whose page shows an error may fail; all others must not.
-    std::vector<std::string> expected = commands[i].expected;
+  ASSERT_FALSE(page_.commands.empty()) << GetParam().path << " has no command";
+  WriteScript();
+  ASSERT_EQ(::system(("bash '" + dir_.File("script.sh") + "' < /dev/null").c_str()), 0);
+  for (size_t i = 0; i < page_.commands.size(); ++i) {
+    const Command& command = page_.commands[i];
+    if (!Runs(command)) continue;
+    const std::string output = ReadAll(OutputOf(i));
+    const std::string where =
+        std::string(GetParam().path) + ":" + std::to_string(command.line) + ": " + command.text;
+    std::vector<std::string> expected;
+    for (const std::string& line : command.expected) expected.push_back(OfThisTest(line));
     while (!expected.empty() && expected.back().empty()) expected.pop_back();
+    // A command whose page shows an error may fail; all others must not.
     const bool shows_error = !expected.empty() && expected[0].find("rror") != std::string::npos;
     if (!shows_error) {
-      EXPECT_EQ(ReadAll(dir.File("rc." + std::to_string(i))), "0\n") << where << "\nprinted:\n" << output;
+      EXPECT_EQ(ReadAll(CodeOf(i)), "0\n") << where << "\nprinted:\n" << output;
     }
-    if (commands[i].checked) {
-      EXPECT_TRUE(OutputMatches(expected, 0, Lines(output), 0)) << where << "\nprinted:\n" << output;
+    if (command.checked) {
+      EXPECT_TRUE(OutputMatches(expected, 0, Lines(output), 0)) << where << "\nprinted:\n"
+                                                                << output;
     }
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Pages, DocsTest, testing::Values("docs/guide.md"),
-                         [](const auto& info) { return std::filesystem::path(info.param).stem().string(); });
+TEST_P(DocsTest, ShowsItsFilesAsTheyAre) {
+  for (const std::string& mistake : page_.mistakes)
+    ADD_FAILURE() << GetParam().path << ": " << mistake;
+  for (const Excerpt& excerpt : page_.excerpts) {
+    const std::string file = ReadAll(excerpt.file);
+    ASSERT_FALSE(file.empty()) << excerpt.file;
+    // What stands between the two lines with this mark.
+    const std::string mark = "[search]\n";
+    const size_t begin = file.find(mark);
+    const size_t end = file.rfind('\n', file.find(mark, begin + 1));
+    ASSERT_NE(end, std::string::npos) << excerpt.file << " has no region " << mark;
+    EXPECT_EQ(excerpt.text,
+              Unindented(file.substr(begin + mark.size(), end - begin - mark.size() + 1)))
+        << GetParam().path << ":" << excerpt.line;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Pages, DocsTest,
+                         testing::Values(PageParam{"readme", "README.md", true},
+                                         PageParam{"guide", "docs/guide.md", false},
+                                         PageParam{"query", "docs/query.md", false},
+                                         PageParam{"rag", "docs/rag.md", false}),
+                         [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace
 }  // namespace vouch

@@ -1,6 +1,7 @@
 #include "index/collection_index.h"
 
 #include <memory>
+#include <random>
 #include <string>
 #include <thread>
 #include <vector>
@@ -191,21 +192,20 @@ TEST_F(CollectionIndexTest, SamplesDoNotDependOnHowSegmentsLie) {
     Commit(points);
   }
   for (uint64_t id = 0; id < 60; ++id) Commit({Point(id, {-1, 0, 0, 0, 0})});
-  const std::vector<float> origin = {0, 0, 0, 0, 0};
   const auto sample = [&](size_t count) {
     const IndexReader reader = Latest();
-    return *reader.SampleScores({.field = 0, .vector = origin}, count, Mask(reader));
+    std::vector<uint64_t> rows;
+    for (RowId row : reader.SampleRows(Mask(reader), count)) rows.push_back(row.value);
+    return rows;
   };
-  const std::vector<float> before = sample(20);
+  const std::vector<uint64_t> before = sample(20);
   ASSERT_TRUE(index_->Optimize(CancelToken(), nullptr).ok());
   EXPECT_EQ(sample(20), before);
-  // Of the 200 visible rows each tenth, less those without a vector.
-  EXPECT_THAT(before, SizeIs(testing::AllOf(testing::Ge(10u), testing::Le(20u))));
-  EXPECT_THAT(sample(1000), SizeIs(200 - 28));
-  EXPECT_EQ(Latest().VectorOf(0, RowId(61)).size(), 5u);
-  EXPECT_EQ(Latest().VectorOf(0, RowId(61))[0], 61);
-  EXPECT_TRUE(Latest().VectorOf(0, RowId(63)).empty());
-  EXPECT_TRUE(Latest().VectorOf(0, RowId(1'000'000)).empty());
+  // Of the visible rows 60 to 259 each tenth.
+  ASSERT_THAT(before, SizeIs(20));
+  for (size_t i = 0; i < before.size(); ++i) EXPECT_EQ(before[i], 60 + 10 * i);
+  EXPECT_THAT(sample(1000), SizeIs(200));
+  EXPECT_THAT(sample(0), IsEmpty());
 }
 
 TEST_F(CollectionIndexTest, WeightedTermsAddUp) {
@@ -337,6 +337,39 @@ TEST_F(CollectionIndexTest, SealsInTheBackgroundAndLoadsTheFileAgain) {
   Open(Options(100));
   EXPECT_EQ(Latest().BuildIds(), ids);
   EXPECT_EQ(index_->Status().files_damaged, 0u);
+}
+
+TEST_F(CollectionIndexTest, FreshRowsAreFoundByCode) {
+  Open(Options());
+  std::mt19937_64 random(7);
+  std::normal_distribution<float> normal;
+  const auto commit = [&](uint64_t first) {
+    std::vector<RowInput> rows;
+    for (uint64_t id = first; id < first + 50; ++id) {
+      std::vector<float> vector(5);
+      for (float& value : vector) value = normal(random);
+      rows.push_back(Point(id, std::move(vector)));
+    }
+    Commit(std::move(rows));
+  };
+  for (uint64_t id = 0; id < 2000; id += 50) commit(id);
+  ASSERT_TRUE(index_->Optimize(CancelToken(), nullptr).ok());
+  for (uint64_t id = 2000; id < 2600; id += 50) commit(id);
+  for (const bool reopened : {false, true}) {
+    if (reopened) Open(Options());
+    const IndexReader reader = Latest();
+    const RowMask mask = Mask(reader);
+    for (uint64_t row = 2000; row < 2600; row += 7) {
+      const std::vector<float>& vector = model_.row(row).input.vectors[0];
+      SearchStats stats;
+      const auto hits = reader.SearchDense({.field = 0, .vector = vector, .k = 3}, mask, CancelToken(), &stats);
+      ASSERT_TRUE(hits.ok()) << hits.status();
+      ASSERT_FALSE(hits->empty());
+      EXPECT_EQ(hits->front().row, RowId(row));
+      EXPECT_THAT(stats.plan, HasSubstr("(fresh rows)"));
+      EXPECT_THAT(stats.plan, HasSubstr("all codes on 1"));
+    }
+  }
 }
 
 TEST_F(CollectionIndexTest, EqualRowsGiveEqualBuildIdsHoweverTheyCame) {

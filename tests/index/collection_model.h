@@ -63,7 +63,8 @@ class CollectionModel final : public RowSource {
                                    .payload = input.payload,
                                    .provenance = input.provenance,
                                    .access = input.access,
-                                   .vectors = input.vectors});
+                                   .vectors = input.vectors,
+                                   .sparse = input.sparse});
       if (!status.ok()) return status;
     }
     return absl::OkStatus();

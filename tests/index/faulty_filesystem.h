@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,6 +17,7 @@ class FaultyFilesystem final : public Filesystem {
  public:
   std::atomic<bool> disk_full{false};
   std::atomic<bool> reads_fail{false};
+  std::atomic<bool> maps_fail{false};
   std::atomic<bool> removes_fail{false};
 
   absl::Status CreateDirectories(const std::string& path) override { return System().CreateDirectories(path); }
@@ -32,6 +34,11 @@ class FaultyFilesystem final : public Filesystem {
   absl::Status ReadFile(const std::string& path, char* buffer, uint64_t size) override {
     if (reads_fail) return absl::DataLossError(absl::StrCat("'", path, "': input/output error"));
     return System().ReadFile(path, buffer, size);
+  }
+  absl::StatusOr<std::shared_ptr<const MappedFile>> MapFile(const std::string& path, uint64_t offset,
+                                                            uint64_t size) override {
+    if (maps_fail) return absl::ResourceExhaustedError(absl::StrCat("'", path, "': too many mappings"));
+    return System().MapFile(path, offset, size);
   }
   absl::Status ReplaceFile(const std::string& path, const std::vector<std::string_view>& pieces) override {
     if (disk_full) return absl::ResourceExhaustedError(absl::StrCat("'", path, "': no space left on device"));

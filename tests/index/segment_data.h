@@ -34,7 +34,7 @@ inline std::string FileBytes(const IndexSchema& schema, const Segment& segment) 
 inline absl::StatusOr<Segment> Decode(const IndexSchema& schema, std::string_view bytes) {
   auto buffer = std::make_shared<AlignedBuffer>(bytes.size());
   if (!bytes.empty()) std::memcpy(buffer->data(), bytes.data(), bytes.size());
-  return DecodeSegment(schema, buffer);
+  return DecodeSegment(schema, {.read = buffer, .vectors = nullptr, .truth = nullptr});
 }
 
 }  // namespace vouch

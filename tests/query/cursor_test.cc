@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "absl/strings/escaping.h"
 
 namespace vouch {
@@ -77,6 +79,21 @@ TEST(HashQuestion, TellsQueryFilterAndPrincipalApart) {
   for (size_t i = 0; i < others.size(); ++i) {
     EXPECT_NE(HashQuestion(others[i]), HashQuestion(Question())) << i;
   }
+}
+
+TEST(HashQuestion, TellsSparseVectorsApart) {
+  const std::vector<SparseVector> vectors = {{.indices = {1, 2}, .values = {1, 2}},
+                                             {.indices = {1, 3}, .values = {1, 2}},
+                                             {.indices = {1, 2}, .values = {1, 2.5f}},
+                                             {.indices = {1}, .values = {1}},
+                                             {}};
+  std::set<uint64_t> hashes;
+  for (const SparseVector& vector : vectors) {
+    SearchRequest request;
+    request.query.node = SparseLeaf{.field = "s", .vector = vector};
+    hashes.insert(HashQuestion(request));
+  }
+  EXPECT_EQ(hashes.size(), vectors.size());
 }
 
 TEST(HashQuestion, BoundariesOfTextsCount) {

@@ -21,8 +21,10 @@ class ModelTest : public QueryTest {
     schema.dense.push_back(Vectors("ip", 3, Metric::kInnerProduct, DenseIndexKind::kFlat));
     schema.dense.push_back(Vectors("cos", 4, Metric::kCosine, DenseIndexKind::kFlat));
     schema.text.push_back(TextOf("body", "text"));
+    schema.sparse = {{.name = "few"}, {.name = "many"}};
     schema.payload.push_back({.path = "year", .type = PayloadType::kInteger});
     schema.payload.push_back({.path = "lang", .type = PayloadType::kKeyword});
+    schema.payload.push_back({.path = "authors.name", .type = PayloadType::kKeyword});
     Create("model", schema);
     reference_ = std::make_unique<ReferenceExecutor>(schema, *Analyzer::Create("english"));
   }
@@ -45,12 +47,48 @@ class ModelTest : public QueryTest {
     }
     return vector;
   }
+  // Up to `most` of 40 indices in random order; zeros and equal weights among them.
+  SparseVector RandomSparse(uint64_t most) {
+    std::vector<uint32_t> indices(40);
+    for (uint32_t i = 0; i < 40; ++i) indices[i] = i * 100'000'000;
+    std::shuffle(indices.begin(), indices.end(), random_);
+    SparseVector vector;
+    for (uint64_t n = Below(most + 1); n > 0; --n) {
+      vector.indices.push_back(indices[n]);
+      vector.values.push_back(OneIn(2) ? static_cast<float>(Below(3))
+                                       : static_cast<float>(Below(1'000)) / 7);
+    }
+    return vector;
+  }
   std::string Words(size_t most) {
     static const char* const kWords[] = {"fox",  "foxes", "deer", "running", "run",
                                          "wolf", "grey",  "the",  "of",      "zebra"};
     std::string text;
     for (uint64_t n = Below(most + 1); n > 0; --n) text += std::string(kWords[Below(10)]) + " ";
     return text;
+  }
+
+  // An object, or an array of objects and of what has no name, nested now and then.
+  std::string RandomAuthors(ReferenceExecutor::Row& row) {
+    static const char* const kNames[] = {"Ada", "Kim", "Lee"};
+    const auto one = [&]() -> std::string {
+      switch (Below(5)) {
+        case 0:
+          return "{\"born\":1970}";
+        case 1:
+          return OneIn(2) ? "null" : "\"Kim\"";
+        case 2:
+          row.authors.push_back(kNames[Below(3)]);
+          return "[[{\"name\":[null,\"" + row.authors.back() + "\"]}]]";
+        default:
+          row.authors.push_back(kNames[Below(3)]);
+          return "{\"name\":\"" + row.authors.back() + "\",\"born\":3}";
+      }
+    };
+    if (OneIn(3)) return one();
+    std::string list = "[" + one();
+    for (uint64_t n = Below(3); n > 0; --n) list += "," + one();
+    return list + "]";
   }
 
   PointInput RandomPoint(PointId id, ReferenceExecutor::Row& row) {
@@ -65,6 +103,13 @@ class ModelTest : public QueryTest {
       const float length = std::count(direction.begin(), direction.end(), 0.0f) == 0 ? 2 : 1;
       for (float value : direction) row.vectors["cos"].push_back(value / length);
     }
+    for (const auto& [field, most] : {std::pair{"few", 3}, std::pair{"many", 25}}) {
+      if (OneIn(6)) continue;
+      const SparseVector vector = RandomSparse(most);
+      point.sparse_vectors.emplace_back(field, vector);
+      for (size_t i = 0; i < vector.indices.size(); ++i)
+        row.sparse[field][vector.indices[i]] = vector.values[i];
+    }
     row.text = Words(8);
     point.payload = "{\"text\":\"" + row.text + "\"";
     if (!OneIn(4)) {
@@ -77,6 +122,7 @@ class ModelTest : public QueryTest {
       point.payload += ",\"lang\":[\"" + row.lang[0] + "\"" +
                        (row.lang.size() > 1 ? ",\"" + row.lang[1] + "\"" : "") + "]";
     }
+    if (!OneIn(3)) point.payload += ",\"authors\":" + RandomAuthors(row);
     point.payload += "}";
     if (OneIn(5)) row.access = point.access = {OneIn(2) ? "alice" : "team"};
     return point;
@@ -121,10 +167,16 @@ class ModelTest : public QueryTest {
     switch (Below(5)) {
       case 0:
         return {.op = FilterOp::kExists,
-                .path = OneIn(2) ? "year" : "lang",
+                .path = OneIn(2)   ? "year"
+                        : OneIn(2) ? "lang"
+                                   : "authors.name",
                 .values = {},
                 .children = {}};
       case 1:
+        if (OneIn(2)) {
+          return {
+              .op = FilterOp::kIn, .path = "authors.name", .values = {"Lee", "x"}, .children = {}};
+        }
         return {.op = FilterOp::kIn, .path = "lang", .values = {"de", "it"}, .children = {}};
       case 2: {
         Filter filter{.op = FilterOp::kHasId, .path = "", .values = {}, .children = {}};
@@ -132,6 +184,8 @@ class ModelTest : public QueryTest {
         return filter;
       }
       case 3:
+        if (OneIn(2))
+          return Compare("authors.name", OneIn(2) ? FilterOp::kEq : FilterOp::kNe, "Kim");
         return Compare("lang", OneIn(2) ? FilterOp::kEq : FilterOp::kNe, "en");
       default:
         return Compare("year", kCompare[Below(6)], static_cast<int64_t>(Below(10)));
@@ -162,10 +216,55 @@ class ModelTest : public QueryTest {
     return feedback;
   }
 
+  // One or two examples of a kind, so that means are exact.
+  std::vector<Example> RandomExamples(uint64_t least) {
+    std::vector<Example> examples;
+    for (uint64_t n = least + Below(3 - least); n > 0; --n) {
+      if (OneIn(2)) {
+        examples.emplace_back(Id(Below(150)));
+      } else {
+        examples.emplace_back(Whole(3));
+      }
+    }
+    return examples;
+  }
+  RecommendLeaf RandomRecommend() {
+    RecommendLeaf leaf{.field = OneIn(2) ? "l2" : "ip", .exact = true};
+    leaf.positive = RandomExamples(1);
+    leaf.negative = RandomExamples(0);
+    if (OneIn(2)) leaf.strategy = RecommendStrategy::kBestScore;
+    return leaf;
+  }
+
+  RerankNode RandomRerank(int depth) {
+    static const char* const kFormulas[] = {"score * 2 + 1", "default(year, 3) - score / 4",
+                                            "-year", "max(score, year)", "score / year"};
+    RerankNode rerank;
+    const std::string field = OneIn(2) ? "l2" : "ip";
+    switch (Below(3)) {
+      case 0:
+        rerank.method = ExactRerank{.field = field, .vector = Whole(3)};
+        break;
+      case 1:
+        rerank.method = MmrRerank{
+            .field = field, .vector = Whole(3), .lambda = static_cast<double>(Below(5)) / 4};
+        break;
+      default:
+        rerank.method = FormulaRerank{.formula = kFormulas[Below(5)],
+                                      .missing = static_cast<double>(Below(3)) - 1};
+    }
+    rerank.children.push_back(RandomNode(depth - 1));
+    return rerank;
+  }
+
   QueryNode RandomNode(int depth) {
     QueryNode node;
     if (OneIn(4)) node.filter = RandomFilter(2);
     if (OneIn(3)) node.limit = static_cast<uint32_t>(1 + Below(60));
+    if (depth > 0 && OneIn(4)) {
+      node.node = RandomRerank(depth);
+      return node;
+    }
     if (depth > 0 && OneIn(2)) {
       FuseNode fuse;
       static constexpr FusionMethod kMethods[] = {FusionMethod::kRrf, FusionMethod::kMinMax,
@@ -182,9 +281,19 @@ class ModelTest : public QueryTest {
       node.node = std::move(fuse);
       return node;
     }
-    switch (Below(5)) {
+    switch (Below(7)) {
+      case 6:
+        node.node = RandomRecommend();
+        break;
       case 0:
-        node.node = AllLeaf{};
+        if (OneIn(2)) {
+          node.node = AllLeaf{};
+        } else {
+          node.node = AllLeaf{.order_by = OneIn(2) ? "year" : "lang", .descending = OneIn(2)};
+        }
+        break;
+      case 5:
+        node.node = SparseLeaf{.field = OneIn(3) ? "few" : "many", .vector = RandomSparse(9)};
         break;
       case 1:
         node.node = TextLeaf{.field = OneIn(2) ? "body" : "", .text = Words(4)};
@@ -204,6 +313,36 @@ class ModelTest : public QueryTest {
     return node;
   }
 
+  // The same question once more, in groups and with facets.
+  void AskForGroupsAndFacets(SearchRequest request, uint64_t at) {
+    if (!OneIn(6)) return;
+    request.offset = 0;
+    request.limit = static_cast<uint32_t>(1 + Below(8));
+    request.group_by =
+        GroupBy{.path = OneIn(2) ? "year" : "lang", .hits = static_cast<uint32_t>(1 + Below(4))};
+    request.facets = {{.path = request.group_by->path, .limit = 100, .by_value = true}};
+    const absl::StatusOr<SearchResponse> response = collection_->Search(request);
+    ASSERT_TRUE(response.ok()) << response.status();
+    const auto wanted = reference_->Group(request, at);
+    ASSERT_EQ(response->groups.size(), wanted.size());
+    size_t next = 0;
+    for (size_t i = 0; i < wanted.size(); ++i) {
+      ASSERT_EQ(response->groups[i].value, wanted[i].first);
+      ASSERT_EQ(response->groups[i].hits, wanted[i].second.size());
+      for (const RankedRow& hit : wanted[i].second) {
+        ASSERT_EQ(response->hits[next].row, hit.row);
+        ASSERT_EQ(response->hits[next++].score, hit.score);
+      }
+    }
+    const auto counts = reference_->CountValues(request.group_by->path, request, at);
+    ASSERT_EQ(response->facets[0].values.size(), counts.size());
+    size_t place = 0;
+    for (const auto& [value, rows] : counts) {
+      ASSERT_EQ(response->facets[0].values[place].value, value);
+      ASSERT_EQ(response->facets[0].values[place++].rows, rows);
+    }
+  }
+
   void AskOnce() {
     SearchRequest request = Request(RandomNode(2), static_cast<uint32_t>(1 + Below(40)));
     if (OneIn(3)) request.filter = RandomFilter(2);
@@ -217,8 +356,13 @@ class ModelTest : public QueryTest {
       request.at = At(at);
     }
     const absl::StatusOr<SearchResponse> response = collection_->Search(request);
+    if (!reference_->HasExamples(request.query, request.principal, at)) {
+      ASSERT_THAT(response.status().ToString(), testing::HasSubstr("point"));
+      return;
+    }
     ASSERT_TRUE(response.ok()) << response.status();
     ASSERT_EQ(response->version, Version(at));
+    ASSERT_NO_FATAL_FAILURE(AskForGroupsAndFacets(request, at));
     const std::vector<RankedRow> wanted = reference_->Search(request, at);
     ASSERT_EQ(response->hits.size(), wanted.size());
     for (size_t i = 0; i < wanted.size(); ++i) {

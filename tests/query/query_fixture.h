@@ -58,6 +58,11 @@ inline QueryNode Text(std::string text) {
   return {
       .node = TextLeaf{.field = "", .text = std::move(text)}, .filter = std::nullopt, .limit = 0};
 }
+inline QueryNode SparseQuery(SparseVector vector, std::string field = "") {
+  return {.node = SparseLeaf{.field = std::move(field), .vector = std::move(vector)},
+          .filter = std::nullopt,
+          .limit = 0};
+}
 inline QueryNode All() { return {.node = AllLeaf{}, .filter = std::nullopt, .limit = 0}; }
 inline QueryNode Fuse(std::vector<QueryNode> children, double k = 60,
                       std::vector<double> weights = {}) {

@@ -26,9 +26,11 @@ class ReferenceExecutor {
   struct Row {
     PointId id;
     std::map<std::string, std::vector<float>> vectors;  // normalised under cosine
+    std::map<std::string, std::map<uint32_t, float>> sparse;
     std::string text;
     std::optional<int64_t> year;
     std::vector<std::string> lang;
+    std::vector<std::string> authors;  // at "authors.name", of all elements
     std::vector<std::string> access;
     uint64_t added = 0;
     uint64_t retired = UINT64_MAX;
@@ -54,6 +56,28 @@ class ReferenceExecutor {
 
   const Row& row(RowId id) const { return rows_[id.value]; }
 
+  // Whether all examples of the tree are points that the principal sees and that have a vector in
+  // the field.
+  bool HasExamples(const QueryNode& node, const Principal& principal, uint64_t at) const {
+    const Scope scope{principal, at, 0};
+    if (const auto* fuse = std::get_if<FuseNode>(&node.node)) {
+      return std::all_of(fuse->children.begin(), fuse->children.end(),
+                         [&](const QueryNode& child) { return HasExamples(child, principal, at); });
+    }
+    if (const auto* rerank = std::get_if<RerankNode>(&node.node)) {
+      return HasExamples(rerank->children[0], principal, at);
+    }
+    const auto* leaf = std::get_if<RecommendLeaf>(&node.node);
+    if (leaf == nullptr) return true;
+    const auto there = [&](const Example& example) {
+      const auto* id = std::get_if<PointId>(&example);
+      const std::optional<size_t> row = id == nullptr ? std::nullopt : Find(*id, scope);
+      return id == nullptr || (row && rows_[*row].vectors.contains(leaf->field));
+    };
+    return std::all_of(leaf->positive.begin(), leaf->positive.end(), there) &&
+           std::all_of(leaf->negative.begin(), leaf->negative.end(), there);
+  }
+
   uint64_t Count(const std::optional<Filter>& filter, const Principal& principal,
                  uint64_t at) const {
     uint64_t count = 0;
@@ -61,6 +85,52 @@ class ReferenceExecutor {
       count += Seen(i, principal, at) && (!filter || Meets(rows_[i], *filter));
     }
     return count;
+  }
+
+  // Values of "year" or "lang" with the rows that have them, for each of a row's distinct values.
+  static std::vector<PayloadValue> ValuesOf(const Row& row, const std::string& path) {
+    std::vector<PayloadValue> values;
+    if (path == "year" && row.year) values.emplace_back(*row.year);
+    for (const std::string& lang : path == "lang" ? row.lang : std::vector<std::string>()) {
+      if (std::find(values.begin(), values.end(), PayloadValue(lang)) == values.end())
+        values.emplace_back(lang);
+    }
+    return values;
+  }
+  std::map<PayloadValue, uint64_t> CountValues(const std::string& path,
+                                               const SearchRequest& request, uint64_t at) const {
+    std::map<PayloadValue, uint64_t> counts;
+    for (size_t i = 0; i < rows_.size(); ++i) {
+      if (!Seen(i, request.principal, at) || (request.filter && !Meets(rows_[i], *request.filter)))
+        continue;
+      for (const PayloadValue& value : ValuesOf(rows_[i], path)) ++counts[value];
+    }
+    return counts;
+  }
+
+  // The groups of the request, by their best hits.
+  std::vector<std::pair<PayloadValue, std::vector<RankedRow>>> Group(const SearchRequest& request,
+                                                                     uint64_t at) const {
+    const size_t wanted = request.limit * request.group_by->hits;
+    std::vector<const Filter*> filters;
+    if (request.filter) filters.push_back(&*request.filter);
+    std::vector<RankedRow> hits = Run(request.query, filters, {request.principal, at, wanted});
+    if (request.query.limit != 0) Cut(hits, request.query.limit);
+    Cut(hits, std::max<size_t>(1000, 4 * wanted));
+    std::vector<std::pair<PayloadValue, std::vector<RankedRow>>> groups;
+    for (const RankedRow& hit : hits) {
+      for (const PayloadValue& value : ValuesOf(rows_[hit.row.value], request.group_by->path)) {
+        auto group = std::find_if(groups.begin(), groups.end(),
+                                  [&](const auto& known) { return known.first == value; });
+        if (group == groups.end()) {
+          if (groups.size() == request.limit) continue;
+          groups.push_back({value, {}});
+          group = groups.end() - 1;
+        }
+        if (group->second.size() < request.group_by->hits) group->second.push_back(hit);
+      }
+    }
+    return groups;
   }
 
   // The page of the request at a version.
@@ -100,6 +170,10 @@ class ReferenceExecutor {
                        [&](const auto& name) { return names.contains(name); });
   }
 
+  static const std::vector<std::string>& Texts(const Row& row, const std::string& path) {
+    return path == "lang" ? row.lang : row.authors;
+  }
+
   static bool Meets(const Row& row, const Filter& filter) {
     const auto child = [&](const Filter& part) { return Meets(row, part); };
     switch (filter.op) {
@@ -110,7 +184,7 @@ class ReferenceExecutor {
       case FilterOp::kNot:
         return !Meets(row, filter.children[0]);
       case FilterOp::kExists:
-        return filter.path == "year" ? row.year.has_value() : !row.lang.empty();
+        return filter.path == "year" ? row.year.has_value() : !Texts(row, filter.path).empty();
       case FilterOp::kHasId:
         return std::any_of(filter.values.begin(), filter.values.end(),
                            [&](const FilterValue& value) {
@@ -119,7 +193,7 @@ class ReferenceExecutor {
       case FilterOp::kNe: {
         Filter equal = filter;
         equal.op = FilterOp::kEq;
-        return (filter.path == "year" ? row.year.has_value() : !row.lang.empty()) &&
+        return (filter.path == "year" ? row.year.has_value() : !Texts(row, filter.path).empty()) &&
                !Meets(row, equal);
       }
       case FilterOp::kEq:
@@ -127,7 +201,8 @@ class ReferenceExecutor {
         return std::any_of(
             filter.values.begin(), filter.values.end(), [&](const FilterValue& value) {
               if (filter.path == "year") return row.year && *row.year == std::get<int64_t>(value);
-              return std::count(row.lang.begin(), row.lang.end(), std::get<std::string>(value)) > 0;
+              const std::vector<std::string>& texts = Texts(row, filter.path);
+              return std::count(texts.begin(), texts.end(), std::get<std::string>(value)) > 0;
             });
       case FilterOp::kLt:
         return row.year && *row.year < std::get<int64_t>(filter.values[0]);
@@ -139,6 +214,14 @@ class ReferenceExecutor {
         return row.year && *row.year >= std::get<int64_t>(filter.values[0]);
     }
     return false;
+  }
+
+  // The row of a point that the principal sees.
+  std::optional<size_t> Find(const PointId& id, const Scope& scope) const {
+    for (size_t i = 0; i < rows_.size(); ++i) {
+      if (rows_[i].id == id && Seen(i, scope.principal, scope.at)) return i;
+    }
+    return std::nullopt;
   }
 
   // What a leaf searches for: its own vector or weighted terms, or what feedback makes of them.
@@ -170,19 +253,21 @@ class ReferenceExecutor {
     std::vector<RankedRow> hits;
     for (size_t i = 0; i < rows_.size(); ++i) {
       if (!Allowed(i, filters, scope)) continue;
-      const std::optional<double> score = Score(node, search, i, scope.at);
+      const std::optional<double> score = Score(node, search, i, scope);
       if (score) hits.push_back({RowId(i), *score});
     }
     std::sort(hits.begin(), hits.end());
     return hits;
   }
 
-  // All hits of a node, uncut.
+  // All hits of a node, uncut; those of mmr in the order of choice.
   std::vector<RankedRow> Run(const QueryNode& node, std::vector<const Filter*> filters,
                              const Scope& scope) const {
     if (node.filter) filters.push_back(&*node.filter);
     if (const auto* fuse = std::get_if<FuseNode>(&node.node)) return RunFuse(*fuse, filters, scope);
-    const std::vector<RankedRow> hits = RunLeaf(node, QueryOf(node), filters, scope);
+    if (const auto* rerank = std::get_if<RerankNode>(&node.node))
+      return RunRerank(*rerank, filters, scope);
+    std::vector<RankedRow> hits = RunLeaf(node, QueryOf(node), filters, scope);
     const auto* text = std::get_if<TextLeaf>(&node.node);
     if (text != nullptr && text->feedback) {
       return RunLeaf(node, AfterRm3(node, *text->feedback, hits, filters, scope), filters, scope);
@@ -192,7 +277,76 @@ class ReferenceExecutor {
       return RunLeaf(node, AfterRocchio(node, *dense->feedback, hits, filters, scope), filters,
                      scope);
     }
+    const auto* all = std::get_if<AllLeaf>(&node.node);
+    if (all != nullptr && !all->order_by.empty()) Order(*all, hits);
     return hits;
+  }
+
+  void Order(const AllLeaf& all, std::vector<RankedRow>& hits) const {
+    std::stable_sort(hits.begin(), hits.end(), [&](const RankedRow& a, const RankedRow& b) {
+      const std::optional<FilterValue> x = KeyOf(rows_[a.row.value], all);
+      const std::optional<FilterValue> y = KeyOf(rows_[b.row.value], all);
+      if (!x || !y) return x.has_value() && !y.has_value();
+      return all.descending ? *y < *x : *x < *y;
+    });
+  }
+  static std::optional<FilterValue> KeyOf(const Row& row, const AllLeaf& all) {
+    if (all.order_by == "year")
+      return row.year ? std::optional<FilterValue>(*row.year) : std::nullopt;
+    if (row.lang.empty()) return std::nullopt;
+    return all.descending ? *std::max_element(row.lang.begin(), row.lang.end())
+                          : *std::min_element(row.lang.begin(), row.lang.end());
+  }
+
+  std::vector<RankedRow> RunRerank(const RerankNode& rerank,
+                                   const std::vector<const Filter*>& filters,
+                                   const Scope& scope) const {
+    const QueryNode& child = rerank.children[0];
+    const auto* mmr = std::get_if<MmrRerank>(&rerank.method);
+    size_t by_default = std::max<size_t>(100, 4 * scope.first_page);
+    if (mmr != nullptr) by_default = std::min<size_t>(by_default, 1000);
+    std::vector<RankedRow> candidates = Run(child, filters, scope);
+    Cut(candidates, child.limit != 0 ? child.limit : by_default);
+    if (mmr != nullptr) return RunMmr(*mmr, std::move(candidates));
+    std::vector<RankedRow> hits;
+    for (const RankedRow& candidate : candidates) {
+      const Row& row = rows_[candidate.row.value];
+      if (const auto* exact = std::get_if<ExactRerank>(&rerank.method)) {
+        const std::optional<double> score = Similarity(exact->field, exact->vector, row);
+        if (score) hits.push_back({candidate.row, *score});
+      } else {
+        const auto& formula = std::get<FormulaRerank>(rerank.method);
+        hits.push_back(
+            {candidate.row,
+             FormulaValue(formula.formula, candidate.score, row).value_or(formula.missing)});
+      }
+    }
+    std::sort(hits.begin(), hits.end());
+    return hits;
+  }
+
+  // The formula of Carbonell and Goldstein, all of it computed anew for each choice.
+  std::vector<RankedRow> RunMmr(const MmrRerank& mmr, std::vector<RankedRow> candidates) const {
+    std::erase_if(candidates, [&](const RankedRow& c) {
+      return !rows_[c.row.value].vectors.contains(mmr.field);
+    });
+    std::vector<RankedRow> chosen;
+    while (!candidates.empty()) {
+      for (RankedRow& candidate : candidates) {
+        const Row& row = rows_[candidate.row.value];
+        candidate.score = mmr.lambda * *Similarity(mmr.field, mmr.vector, row);
+        double nearest = -INFINITY;
+        for (const RankedRow& other : chosen) {
+          nearest = std::max(
+              nearest, *Similarity(mmr.field, rows_[other.row.value].vectors.at(mmr.field), row));
+        }
+        if (!chosen.empty()) candidate.score -= (1 - mmr.lambda) * nearest;
+      }
+      const auto best = std::min_element(candidates.begin(), candidates.end());
+      chosen.push_back(*best);
+      candidates.erase(best);
+    }
+    return chosen;
   }
 
   // The first hits that the leaf itself could give.
@@ -268,10 +422,11 @@ class ReferenceExecutor {
                                     double lowest, bool complete, size_t rows) {
     std::vector<double> values;
     if (list.empty()) return values;
-    const double first = list.front().score;
-    const double missing = complete ? lowest : list.back().score;
+    // Lists of mmr and of orders by a field are not in the order of their scores.
     std::vector<double> spread;
     for (const RankedRow& hit : list) spread.push_back(hit.score);
+    const double first = *std::max_element(spread.begin(), spread.end());
+    const double missing = complete ? lowest : *std::min_element(spread.begin(), spread.end());
     if (fuse.method == FusionMethod::kZScore) {
       const size_t filled = complete ? std::max(rows, spread.size()) : spread.size();
       spread.resize(std::min<size_t>(filled, 100), missing);
@@ -281,9 +436,9 @@ class ReferenceExecutor {
     mean /= static_cast<double>(spread.size());
     double squares = 0;
     for (double score : spread) squares += (score - mean) * (score - mean);
-    const double deviation = spread.front() == spread.back()
-                                 ? 0
-                                 : std::sqrt(squares / static_cast<double>(spread.size()));
+    const bool flat = *std::max_element(spread.begin(), spread.end()) ==
+                      *std::min_element(spread.begin(), spread.end());
+    const double deviation = flat ? 0 : std::sqrt(squares / static_cast<double>(spread.size()));
     double from = missing;
     double width = first - missing;
     if (fuse.method == FusionMethod::kZScore) width = deviation;
@@ -296,8 +451,8 @@ class ReferenceExecutor {
       width = 6 * deviation;
     }
     for (const RankedRow& hit : list) {
-      const double flat = fuse.method == FusionMethod::kDbsf ? 0.5 : 1;
-      values.push_back(width > 0 ? (hit.score - from) / width : flat);
+      const double without = fuse.method == FusionMethod::kDbsf ? 0.5 : 1;
+      values.push_back(width > 0 ? (hit.score - from) / width : without);
     }
     return values;
   }
@@ -326,14 +481,16 @@ class ReferenceExecutor {
       return leg;
     }
     if (leg.hits.empty()) return leg;
-    const double last = leg.hits.back().score;  // where nothing bounds the scores
-    double lowest = 0;
+    double last = INFINITY;  // the least, where nothing bounds the scores
+    for (const RankedRow& hit : leg.hits) last = std::min(last, hit.score);
+    double lowest = last;
+    if (text || std::holds_alternative<AllLeaf>(child.node)) lowest = 0;
     if (const auto* dense = std::get_if<DenseLeaf>(&child.node)) {
       const bool cosine = schema_.dense[schema_.FindDense(dense->field)].metric == Metric::kCosine;
       lowest = cosine ? -1 : last;
     }
     const auto* below = std::get_if<FuseNode>(&child.node);
-    if (below != nullptr && below->method == FusionMethod::kDbsf) lowest = last;
+    if (below != nullptr && below->method != FusionMethod::kDbsf) lowest = 0;
     for (double value : Values(fuse, leg.hits, lowest, complete, rows))
       leg.shares.push_back(weight * value);
     return leg;
@@ -380,14 +537,80 @@ class ReferenceExecutor {
   }
 
   std::optional<double> Score(const QueryNode& node, const LeafQuery& search, size_t i,
-                              uint64_t at) const {
+                              const Scope& scope) const {
     if (const auto* dense = std::get_if<DenseLeaf>(&node.node))
-      return DenseScore(dense->field, search.vector, rows_[i]);
-    if (std::holds_alternative<TextLeaf>(node.node)) return TextScore(search.terms, i, at);
+      return Similarity(dense->field, search.vector, rows_[i]);
+    if (std::holds_alternative<TextLeaf>(node.node)) return TextScore(search.terms, i, scope.at);
+    if (const auto* recommend = std::get_if<RecommendLeaf>(&node.node))
+      return RecommendScore(*recommend, i, scope);
+    if (const auto* sparse = std::get_if<SparseLeaf>(&node.node))
+      return SparseScore(*sparse, rows_[i]);
     return 0;
   }
 
-  std::optional<double> DenseScore(const std::string& field, const std::vector<float>& vector,
+  // Examples as vectors; nullopt where row `i` is one of them.
+  std::optional<std::vector<std::vector<float>>> Vectors(const std::vector<Example>& examples,
+                                                         const RecommendLeaf& leaf, size_t i,
+                                                         const Scope& scope) const {
+    std::vector<std::vector<float>> vectors;
+    for (const Example& example : examples) {
+      if (const auto* vector = std::get_if<std::vector<float>>(&example)) {
+        vectors.push_back(*vector);
+        continue;
+      }
+      const std::optional<size_t> row = Find(std::get<PointId>(example), scope);
+      if (row == i) return std::nullopt;
+      vectors.push_back(rows_[*row].vectors.at(leaf.field));
+    }
+    return vectors;
+  }
+
+  std::optional<double> RecommendScore(const RecommendLeaf& leaf, size_t i,
+                                       const Scope& scope) const {
+    const auto positive = Vectors(leaf.positive, leaf, i, scope);
+    const auto negative = Vectors(leaf.negative, leaf, i, scope);
+    if (!positive || !negative || !rows_[i].vectors.contains(leaf.field)) return std::nullopt;
+    if (leaf.strategy == RecommendStrategy::kAverageVector) {
+      std::vector<float> query(rows_[i].vectors.at(leaf.field).size());
+      for (size_t d = 0; d < query.size(); ++d) {
+        double mean = 0;
+        double against = 0;
+        for (const auto& vector : *positive)
+          mean += vector[d] / static_cast<double>(positive->size());
+        for (const auto& vector : *negative)
+          against += vector[d] / static_cast<double>(negative->size());
+        query[d] = static_cast<float>(negative->empty() ? mean : 2 * mean - against);
+      }
+      return Similarity(leaf.field, query, rows_[i]);
+    }
+    const auto best = [&](const std::vector<std::vector<float>>& vectors) {
+      double greatest = -INFINITY;
+      for (const auto& vector : vectors)
+        greatest = std::max(greatest, *Similarity(leaf.field, vector, rows_[i]));
+      return greatest;
+    };
+    const double p = best(*positive);
+    const double n = best(*negative);
+    const double x = p > n ? p : n;
+    const double squashed = 0.5 * (x / (1 + std::abs(x)) + 1);
+    return p > n ? squashed : -squashed;
+  }
+
+  // The formulas that the model test draws from; nullopt: no value.
+  static std::optional<double> FormulaValue(const std::string& formula, double score,
+                                            const Row& row) {
+    const auto year = [&] { return static_cast<double>(*row.year); };
+    if (formula == "score * 2 + 1") return score * 2 + 1;
+    if (formula == "default(year, 3) - score / 4") return (row.year ? year() : 3) - score / 4;
+    if (!row.year) return std::nullopt;
+    if (formula == "-year") return -year();
+    if (formula == "max(score, year)") return std::max(score, year());
+    if (formula == "score / year")
+      return year() == 0 ? std::nullopt : std::optional<double>(score / year());
+    return std::nullopt;
+  }
+
+  std::optional<double> Similarity(const std::string& field, const std::vector<float>& vector,
                                    const Row& row) const {
     const auto found = row.vectors.find(field);
     if (found == row.vectors.end()) return std::nullopt;
@@ -405,6 +628,20 @@ class ReferenceExecutor {
       sum += metric == Metric::kL2 ? -(q - r) * (q - r) : q * r;
     }
     return sum == 0 ? 0 : sum;
+  }
+
+  // The sum of index/inverted/sparse_search.h, ascending by index.
+  static std::optional<double> SparseScore(const SparseLeaf& leaf, const Row& row) {
+    const auto found = row.sparse.find(leaf.field);
+    if (found == row.sparse.end()) return std::nullopt;
+    double sum = 0;
+    for (const auto& [index, weight] : found->second) {
+      for (size_t i = 0; i < leaf.vector.indices.size(); ++i) {
+        if (leaf.vector.indices[i] == index) sum += double{leaf.vector.values[i]} * weight;
+      }
+    }
+    if (static_cast<float>(sum) <= 0) return std::nullopt;
+    return static_cast<float>(sum);
   }
 
   static uint32_t Frequency(const AnalyzedText& text, const std::string& term) {

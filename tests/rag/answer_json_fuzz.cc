@@ -41,13 +41,21 @@ std::vector<std::string> FuzzSeeds() {
   answer.sources.emplace_back().score = 0.25;
   answer.hits.emplace_back().explanation.emplace_back().terms.push_back(
       {.term = "quote", .frequency = 1, .document_frequency = 2, .idf = 1.5, .score = 0.5});
-  return {vouch::AnswerToJson(answer), vouch::AnswerToJson(vouch::Answer()),
-          vouch::EncodeProvenance({.document = "d",
-                                   .uri = "u",
-                                   .source_hash = "h",
-                                   .source = {1, 2},
-                                   .spans = vouch::SpanMap::Identity(4, 7),
-                                   .parser = "p",
-                                   .chunker = "c",
-                                   .embedder = "e"})};
+  vouch::Answer by_model = answer;
+  vouch::Generation& generation = by_model.generation.emplace();
+  generation.prompt.push_back({.role = "user", .content = "q"});
+  generation.attempts.push_back({.tier = "small", .outcome = "ok"});
+  generation.sentences.emplace_back().sources = {1};
+  return {vouch::AnswerToJson(answer), vouch::AnswerToJson(by_model),
+          vouch::AnswerToJson(vouch::Answer()),
+          vouch::EncodeProvenance(
+              {.document = "d",
+               .uri = "u",
+               .source_hash = "h",
+               .source = {1, 2},
+               .spans = vouch::SpanMap::Identity(4, 7),
+               .blocks = {{{.kind = vouch::Block::Kind::kCode, .level = 0, .begin = 0, .end = 4}}},
+               .parser = "p",
+               .chunker = "c",
+               .embedder = "e"})};
 }

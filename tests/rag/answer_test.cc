@@ -5,7 +5,6 @@
 
 #include "rag/answer_id.h"
 #include "rag/cite.h"
-#include "rag/extractive.h"
 #include "tests/rag/ingested_collection.h"
 
 namespace vouch {
@@ -83,7 +82,7 @@ TEST_F(AnswerTest, QuotesTheSentenceThatAnswersAndCitesItsBytes) {
   EXPECT_EQ(citation.document, "guide.md");
   EXPECT_EQ(citation.source_hash, ContentHash(kGuide));
   ExpectCitationsHold(answer);
-  EXPECT_EQ(answer.generator, "builtin/extractive/1?max_sentences=1");
+  EXPECT_EQ(answer.generator, "builtin/extractive/2?max_sentences=1");
   EXPECT_THAT(answer.embedder, HasSubstr("builtin/lsa?dim=32#"));
   EXPECT_FALSE(answer.build_ids.empty());
 }
@@ -116,7 +115,7 @@ TEST_F(AnswerTest, TheSameQuestionAtTheSameVersionGivesTheSameAnswer) {
   const Answer first = AskFor("How is a backup restored?", 4);
   const Version version = first.version;
   docs_.AddDocument("more.md", MediaType::kMarkdown,
-                    "A backup is restored by a restore of the backup.\n");
+                    "A backup is restored by a command, which checks every file of it first.\n");
   docs_.Commit();
   AskRequest request;
   request.collection = "docs";
@@ -198,8 +197,82 @@ TEST(AnswerJsonTest, DamagedRecordsNameTheField) {
   EXPECT_THAT(without(R"("quote":"",)").message(), HasSubstr("citations[0].quote is missing"));
   EXPECT_THAT(without(R"("idf":0.0,)").message(),
               HasSubstr("hits[0].explanation[0].terms[0].idf is missing"));
-  EXPECT_EQ(AnswerFromJson(R"({"format": 2})").status().code(),
+  EXPECT_EQ(AnswerFromJson(R"({"format": 3})").status().code(),
             absl::StatusCode::kFailedPrecondition);
+}
+
+// A record as the first version of the program wrote it.
+constexpr char kFormat1[] =
+    R"({"format":1,"id":"i","time_us":1,"tenant":"t","subject":"s","collection":"c","version":2,)"
+    R"("question":"q","mode":"text","filter":"","embedder":"","generator":"builtin/extractive/1",)"
+    R"("build_ids":["b"],"engine":"0.1.0","text":"A. [1]","abstained":false,"citations":[)"
+    R"({"answer":[0,2],"source_number":1,"point":"p","row":3,"document":"d","uri":"u",)"
+    R"("source_hash":"h","source":[4,6],"quote":"A.","verified":true}],"sources":[{"number":1,)"
+    R"("point":7,"row":3,"document":"d","title":"","heading":"","score":0.5,"source":[4,6]}],)"
+    R"("hits":[],"retrieve_us":5,"generate_us":6})";
+
+TEST(AnswerJsonTest, RecordsOfTheFirstFormatStayReadable) {
+  const absl::StatusOr<Answer> answer = AnswerFromJson(kFormat1);
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_EQ(answer->text, "A. [1]");
+  EXPECT_EQ(answer->citations[0].source, (ByteSpan{4, 6}));
+  EXPECT_FALSE(answer->generation.has_value());
+  std::string now = kFormat1;
+  now.replace(now.find("\"format\":1"), 10, "\"format\":2");
+  now.insert(now.find("\"hits\""), "\"generation\":null,");
+  now.insert(now.find("\"embedder\""), "\"context_chunks\":0,");
+  EXPECT_EQ(AnswerToJson(*answer), now);
+}
+
+TEST(AnswerJsonTest, GoldenBytesOfAGeneration) {
+  Answer answer = *AnswerFromJson(kFormat1);
+  answer.generation = Generation{
+      .route = "r",
+      .tier = "small",
+      .endpoint = "http://h/v1",
+      .parameters = R"({"model":"m"})",
+      .response_model = "m-1",
+      .fingerprint = "fp",
+      .max_prompt_tokens = 6000,
+      .prompt_id = "answer/1",
+      .prompt_hash = "ph",
+      .prompt = {{.role = "user", .content = "q"}},
+      .completion = "A. [1]",
+      .finish_reason = "stop",
+      .usage = {.prompt_tokens = 9, .completion_tokens = 2, .estimated = true},
+      .price_table = "p1",
+      .currency = "EUR",
+      .cost_nano = 150,
+      .attempts = {{.tier = "small",
+                    .model = "m",
+                    .endpoint = "http://h/v1",
+                    .outcome = "ok",
+                    .started_us = 10,
+                    .ended_us = 12,
+                    .usage = {.prompt_tokens = 9, .completion_tokens = 2, .estimated = true},
+                    .cost_nano = 150}},
+      .grounding = 0.5,
+      .min_grounding = 0.25,
+      .sentences = {{.answer = {0, 2}, .sources = {1}, .support = 0.75, .problems = {"p"}}}};
+  const std::string json = AnswerToJson(answer);
+  EXPECT_THAT(
+      json,
+      HasSubstr(
+          R"("generation":{"route":"r","tier":"small","endpoint":"http://h/v1",)"
+          R"("parameters":"{\"model\":\"m\"}","response_model":"m-1","fingerprint":"fp",)"
+          R"("max_prompt_tokens":6000,"prompt_id":"answer/1","prompt_hash":"ph","prompt":[{"role":"user","content":"q"}],)"
+          R"("completion":"A. [1]","finish_reason":"stop","usage":{"prompt_tokens":9,)"
+          R"("completion_tokens":2,"estimated":true},"price_table":"p1","currency":"EUR",)"
+          R"("cost_nano":150,"attempts":[{"tier":"small","model":"m","endpoint":"http://h/v1",)"
+          R"("outcome":"ok","started_us":10,"ended_us":12,"usage":{"prompt_tokens":9,)"
+          R"("completion_tokens":2,"estimated":true},"cost_nano":150}],"grounding":0.5,)"
+          R"("min_grounding":0.25,"sentences":[{"answer":[0,2],"sources":[1],"support":0.75,)"
+          R"("problems":["p"]}]},"hits":[])"));
+  EXPECT_EQ(AnswerToJson(*AnswerFromJson(json)), json);
+  std::string damaged = json;
+  damaged.replace(damaged.find("\"sources\":[1]"), 13, "\"sources\":[-1]");
+  EXPECT_THAT(AnswerFromJson(damaged).status().message(),
+              HasSubstr("generation.sentences[0].sources[0] is no source's number"));
 }
 
 TEST(AnswerIdTest, UuidV7) {
@@ -235,56 +308,6 @@ TEST(CiteTest, VerifyQuoteIsStrictAboutWordsAndLenientAboutMarkup) {
   EXPECT_FALSE(VerifyQuote("one & two three", text, all, SpanMap({{0, 4, 3, 7, true}}), source));
   EXPECT_FALSE(VerifyQuote("", text, {3, 3}, spans, source));
   EXPECT_FALSE(VerifyQuote("x", text, {0, 99}, spans, source));
-}
-
-std::vector<std::string> Extract(const std::string& question,
-                                 const std::vector<ExtractiveChunk>& chunks,
-                                 uint32_t max_sentences) {
-  const auto analyzer = *Analyzer::Create("english");
-  std::vector<std::string> sentences;
-  for (const ExtractedSentence& s :
-       ExtractSentences(question, chunks, {}, *analyzer, {.max_sentences = max_sentences})) {
-    sentences.push_back(chunks[s.chunk].text.substr(s.text.begin, s.text.end - s.text.begin));
-  }
-  return sentences;
-}
-
-TEST(ExtractiveTest, NearDuplicatesAreQuotedOnce) {
-  const std::vector<ExtractiveChunk> chunks = {
-      {.text = "The index file is rebuilt when it is damaged. Nothing else.", .context = ""},
-      {.text = "An index file is rebuilt when damaged. A damaged index file is noticed by its "
-               "checksum.",
-       .context = ""}};
-  EXPECT_THAT(Extract("when is a damaged index file rebuilt", chunks, 3),
-              ::testing::ElementsAre("The index file is rebuilt when it is damaged.",
-                                     "A damaged index file is noticed by its checksum."));
-}
-
-TEST(ExtractiveTest, AHeadingIsNoAnswer) {
-  const std::vector<ExtractiveChunk> chunks = {
-      {.text = "Restoring a backup\n\nA backup goes into an empty folder.",
-       .context = "Guide > Restoring a backup"}};
-  EXPECT_THAT(Extract("restoring a backup", chunks, 3),
-              ::testing::ElementsAre("A backup goes into an empty folder."));
-}
-
-TEST(ExtractiveTest, AChunksSentencesComeInReadingOrder) {
-  const std::vector<ExtractiveChunk> chunks = {
-      {.text = "First open the lid of the teapot. It is green. Then pour water into the teapot and "
-               "close its lid.",
-       .context = ""}};
-  EXPECT_THAT(Extract("pour water into the teapot lid", chunks, 2),
-              ::testing::ElementsAre("First open the lid of the teapot.",
-                                     "Then pour water into the teapot and close its lid."));
-}
-
-TEST(ExtractiveTest, ALongRunWithoutAStopIsCutAtAWord) {
-  std::string text;
-  while (text.size() < 5'000) text += "teapot ";
-  const auto sentences = Extract("teapot", {{.text = text, .context = ""}}, 1);
-  ASSERT_EQ(sentences.size(), 1u);
-  EXPECT_LE(sentences[0].size(), 600u);
-  EXPECT_TRUE(sentences[0].ends_with("teapot"));
 }
 
 }  // namespace

@@ -96,8 +96,65 @@ TEST(ChunkerTest, RecordsStayWhole) {
   EXPECT_TRUE(Chunker(kSmall).Split(Parse(MediaType::kJsonLines, R"({"text":" "})"), MediaType::kJsonLines).empty());
 }
 
+// "h:Title" for each block of a chunk.
+std::vector<std::string> BlocksOf(const Chunk& chunk) {
+  std::vector<std::string> blocks;
+  for (const Block& block : chunk.blocks) {
+    blocks.push_back(std::string(1, "hplct"[static_cast<size_t>(block.kind)]) + ":" +
+                     chunk.text.substr(block.begin, block.end - block.begin));
+  }
+  return blocks;
+}
+
+TEST(ChunkerTest, ChunksKnowWhatStandsInThem) {
+  const auto chunks = Chunker({}).Split(Parse(MediaType::kMarkdown,
+                                              "# A\n\nx y\n\n- one\n- two\n\n```\ncode\n```\n\n| a "
+                                              "| b |\n|---|---|\n| c | d |\n\n# B\n\nz\n"),
+                                        MediaType::kMarkdown);
+  ASSERT_EQ(chunks.size(), 2u);
+  EXPECT_THAT(BlocksOf(chunks[0]), ElementsAre("h:A", "p:x y", "l:one", "l:two", "c:code",
+                                               "t:| a | b |", "t:| c | d |"));
+  EXPECT_THAT(BlocksOf(chunks[1]), ElementsAre("h:B", "p:z"));
+  const auto record = Chunker({}).Split(
+      Parse(MediaType::kJsonLines, R"({"title":"T","text":"T.\n\nOne.\n\nTwo."})"),
+      MediaType::kJsonLines);
+  EXPECT_THAT(BlocksOf(record.at(0)), ElementsAre("h:T.", "p:One.", "p:Two."));
+}
+
+TEST(ChunkerTest, NoBlockStartsInsideASentence) {
+  const auto chunks = Chunker(kSmall).Split(Parse(MediaType::kText,
+                                                  "One long sentence that goes on well past the "
+                                                  "limit of a chunk, and ends. Next one here."),
+                                            MediaType::kText);
+  std::vector<std::string> blocks;
+  for (const Chunk& chunk : chunks) {
+    for (const std::string& block : BlocksOf(chunk)) blocks.push_back(block);
+  }
+  ASSERT_GE(chunks.size(), 3u);
+  EXPECT_EQ(blocks.front().substr(0, 5), "p:One");
+  EXPECT_EQ(blocks.back(), "p:Next one here.");
+  EXPECT_EQ(blocks.size(), 2u);
+}
+
+TEST(BlockListTest, EncodesAndDecodes) {
+  const std::vector<Block> blocks = {
+      {.kind = Block::Kind::kHeading, .level = 0, .begin = 0, .end = 7},
+      {.kind = Block::Kind::kParagraph, .level = 0, .begin = 9, .end = 83},
+      {.kind = Block::Kind::kTable, .level = 0, .begin = 83, .end = 1'000'000}};
+  EXPECT_EQ(EncodeBlocks(blocks), "h0,7;p9,83;t83,1000000");
+  std::vector<Block> decoded;
+  ASSERT_TRUE(DecodeBlocks("h0,7;p9,83;t83,1000000", &decoded));
+  EXPECT_EQ(decoded, blocks);
+  EXPECT_TRUE(DecodeBlocks("", &decoded));
+  EXPECT_TRUE(decoded.empty());
+  for (const char* bad : {"x0,7", "h", "h0", "h0,", "h7,7", "h7,3", "h0,7;", ";h0,7", "h0,7p8,9",
+                          "p5,9;p8,10", "h-1,7", "h0,99999999999999999999", "h0,7 "}) {
+    EXPECT_FALSE(DecodeBlocks(bad, &decoded)) << bad;
+  }
+}
+
 TEST(ChunkerTest, IdNamesTheParameters) {
-  EXPECT_EQ(Chunker({}).id(), "structure/1?target=1200&max=2400&record=16000");
+  EXPECT_EQ(Chunker({}).id(), "structure/2?target=1200&max=2400&record=16000");
 }
 
 // Invariant 1: every byte of every block is in one chunk, in order, but for the white space at cuts.
@@ -144,6 +201,39 @@ TEST(SentencesTest, FollowUnicodeRules) {
 TEST(SentencesTest, GoOnOverWrappedLines) {
   EXPECT_THAT(Sentences("A sentence that is wrapped at some column, it\ngoes on here. Next."),
               ElementsAre("A sentence that is wrapped at some column, it\ngoes on here.", "Next."));
+  EXPECT_THAT(
+      Sentences("A sentence that is wrapped before a name, that of\r\n  Ada Lovelace. Next."),
+      ElementsAre("A sentence that is wrapped before a name, that of\r\n  Ada Lovelace.", "Next."));
+  EXPECT_THAT(
+      Sentences("A line that says what is to be found in the list:\n- an item\n2. another item"),
+      ElementsAre("A line that says what is to be found in the list:", "- an item",
+                  "2. another item"));
+}
+
+TEST(SentencesTest, GoOnAfterAbbreviations) {
+  EXPECT_THAT(
+      Sentences("Use a store, e.g. RocksDB. See Fig. 3 and No. 7 by Dr. J. Doe et al. Then stop."),
+      ElementsAre("Use a store, e.g. RocksDB.",
+                  "See Fig. 3 and No. 7 by Dr. J. Doe et al. Then stop."));
+  EXPECT_THAT(Sentences("The answer is No. Nobody came. So did I. The end."),
+              ElementsAre("The answer is No.", "Nobody came.", "So did I.", "The end."));
+}
+
+TEST(SentencesTest, GoOnAfterAStopInsideAWord) {
+  EXPECT_THAT(Sentences("Choose --embedder hash?dim=256 or wow!x for it. Then go."),
+              ElementsAre("Choose --embedder hash?dim=256 or wow!x for it.", "Then go."));
+  EXPECT_THAT(Sentences("吾輩は猫である。名前はまだ無い。"),
+              ElementsAre("吾輩は猫である。", "名前はまだ無い。"));
+}
+
+TEST(SentencesTest, StopsThatStandAsWordsEndSentences) {
+  EXPECT_THAT(
+      Sentences("the flow past a wing . the wing is thin . what follows ? it is 3.5 long ."),
+      ElementsAre("the flow past a wing .", "the wing is thin .", "what follows ?",
+                  "it is 3.5 long ."));
+  // One alone among others is no such text.
+  EXPECT_THAT(Sentences("Copy it by cp a . and go on. Then stop."),
+              ElementsAre("Copy it by cp a . and go on.", "Then stop."));
 }
 
 }  // namespace

@@ -45,6 +45,7 @@ TEST(HashEmbedderTest, GoldenVector) {
   const auto hash = *CreateHashEmbedder(8, "none");
   EXPECT_EQ(hash->id(), "builtin/hash?dim=8&language=none");
   EXPECT_EQ((*CreateHashEmbedder(8, "english"))->id(), "builtin/hash?dim=8");
+  EXPECT_EQ((*CreateHashEmbedder(8, "french"))->id(), "builtin/hash?dim=8&language=french&elision=cut");
   EXPECT_EQ(Embed(*hash, {"vouch"})[0], Embed(*hash, {"Vouch"})[0]);
   std::vector<float> expected(8, 0.0f);
   expected[4] = 1.0f;

@@ -34,6 +34,25 @@ TEST(IngestSchemaTest, MetadataKeysOfOneKindAreDeclared) {
   EXPECT_EQ(schema.text.at(0).paths, (std::vector<std::string>{"title", "heading", "text"}));
 }
 
+TEST(IngestSchemaTest, KeysOfObjectsAreDeclaredByTheirPath) {
+  const std::vector<std::string> metadata = {
+      R"({"authors":[{"name":"Kim","born":1970},{"name":["Lee"]}],"journal":{"name":"x","year":1999},"by":"Kim"})",
+      R"({"authors":{"name":"Ada","born":"1815"},"journal":{"year":2000.5},"by":{"name":"Kim"}})"};
+  const CollectionSchema schema = DefaultIngestSchema("builtin/hash?dim=64", metadata).value();
+  std::vector<std::string> paths;
+  for (const PayloadField& field : schema.payload) {
+    paths.push_back(field.path + " " + std::string(PayloadTypeName(field.type)));
+  }
+  paths.erase(paths.begin(), paths.begin() + 5);  // those of every collection
+  // "authors.born" and "by" have values of two kinds.
+  EXPECT_EQ(paths, (std::vector<std::string>{"authors.name keyword", "by.name keyword",
+                                             "journal.name keyword", "journal.year float"}));
+  std::string deep = "1";
+  for (int i = 0; i < 60; ++i) deep = "{\"k\":" + deep + "}";
+  const std::vector<std::string> too_deep = {deep};
+  EXPECT_EQ(DefaultIngestSchema("builtin/hash?dim=64", too_deep)->payload.size(), 5u);
+}
+
 TEST(IngestSchemaTest, MoreKeysThanFieldsAreKeptUndeclared) {
   std::string metadata = "{";
   for (int i = 0; i < 100; ++i) metadata += (i > 0 ? "," : "") + std::string("\"k") + std::to_string(i) + "\":1";

@@ -16,16 +16,10 @@
 #include "rag/parse/parser.h"
 #include "rag/provenance.h"
 #include "storage/store.h"
+#include "tests/support/manual_clock.h"
 #include "tests/support/temp_dir.h"
 
 namespace vouch {
-
-// A clock that stands still until it is moved.
-class ManualClock final : public Clock {
- public:
-  int64_t NowMicros() const override { return now_us; }
-  int64_t now_us = 1'790'000'000'000'000;
-};
 
 // A database with a collection "docs" of parsed and chunked documents, embedded by one builtin/lsa
 // model that is trained on all of them: what retrieval and answers stand on, without the ingestor.
@@ -76,6 +70,7 @@ class IngestedCollection {
                                            .source_hash = hash,
                                            .source = chunk.source,
                                            .spans = chunk.spans,
+                                           .blocks = chunk.blocks,
                                            .parser = parsed.parser,
                                            .chunker = "test",
                                            .embedder = "test"});

@@ -10,6 +10,7 @@
 
 #include "nlohmann/json.hpp"
 #include "rag/embed/embedder_history.h"
+#include "rag/ingest/ingest_schema.h"
 #include "rag/ingestor.h"
 #include "rag/parse/parser.h"
 #include "rag/provenance.h"
@@ -319,6 +320,33 @@ TEST_F(IngestorTest, RetrainOnDemand) {
             absl::StatusCode::kInvalidArgument);
 }
 
+TEST_F(IngestorTest, RetrainingKeepsSparseVectors) {
+  CollectionSchema schema = DefaultIngestSchema(kLsa, {}).value();
+  schema.sparse.push_back({.name = "splade"});
+  ASSERT_TRUE(database_->CreateCollection(Principal(), name_, schema).ok());
+  const std::string first = Run(ManyFiles(6), kLsa).embedder;
+  SearchRequest request;
+  request.query.node = AllLeaf{};
+  request.limit = 1;
+  request.projection.provenance = true;
+  const PointHit chunk = Get()->Search(request)->hits.at(0);
+  WriteRequest write;
+  PointInput& point = write.upserts.emplace_back();
+  point.id = chunk.id;
+  point.payload = chunk.payload;
+  point.provenance = chunk.provenance;
+  point.sparse_vectors = {{"splade", {.indices = {3}, .values = {2}}}};
+  ASSERT_TRUE(Get()->Write(std::move(write)).ok());
+  options_.retrain = true;
+  EXPECT_NE(Run(ManyFiles(7), kLsa).embedder, first);
+  request.query.node = SparseLeaf{.field = "", .vector = {.indices = {3}, .values = {1}}};
+  const auto response = Get()->Search(request);
+  ASSERT_TRUE(response.ok()) << response.status();
+  ASSERT_EQ(response->hits.size(), 1u);
+  EXPECT_EQ(response->hits[0].id, chunk.id);
+  EXPECT_NE(response->hits[0].row, chunk.row);
+}
+
 // A run that is dropped at any moment, then one that goes on: the same rows as one clean run.
 TEST_F(IngestorTest, GoesOnWhereAnAbandonedRunEnded) {
   for (const char* embedder : {kHash, kLsa}) {
@@ -405,10 +433,24 @@ TEST_F(IngestorTest, ATextFieldAloneIsEnough) {
   CollectionSchema schema;
   schema.text.push_back({.name = "body", .paths = {"text"}});
   ASSERT_TRUE(database_->CreateCollection(Principal(), "docs", schema).ok());
-  const IngestReport report = Run(kFiles);
+  const IngestReport report = Run(kFiles, "");
   EXPECT_EQ(report.embedder, "");
   EXPECT_EQ(Rows().size(), 5u);
-  EXPECT_EQ(Run(kFiles).commits, 0u);
+  EXPECT_EQ(Run(kFiles, "").commits, 0u);
+}
+
+TEST_F(IngestorTest, ACollectionKeepsItsEmbedder) {
+  Run(kFiles, "builtin/hash?dim=256");
+  EXPECT_EQ(Run(kFiles, "").commits, 0u);
+  EXPECT_EQ(Run(kFiles, "builtin/hash").commits, 0u) << "256 dimensions are its default";
+  for (const char* other : {"builtin/hash?dim=64", "builtin/lsa", "openai/m?dim=256", "foo"}) {
+    options_.embedder = other;
+    const absl::Status status =
+        Ingestor::Begin(*database_, embedders_, options_, CancelToken(), nullptr).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << other;
+    EXPECT_THAT(std::string(status.message()),
+                testing::AllOf(HasSubstr(other), HasSubstr("builtin/hash?dim=256")));
+  }
 }
 
 TEST_F(IngestorTest, AnEmptyRunStillMakesTheCollection) {

@@ -8,6 +8,7 @@
 #include "rag/embed/embedder_registry.h"
 #include "rag/embed/openai.h"
 #include "rag/embed/openai_reply.h"
+#include "rag/http/http_error.h"
 #include "tests/support/model_server.h"
 
 namespace vouch {

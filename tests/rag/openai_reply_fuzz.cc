@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "rag/embed/openai_reply.h"
+#include "rag/http/http_error.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view body(reinterpret_cast<const char*>(data), size);

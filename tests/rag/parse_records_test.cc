@@ -119,6 +119,34 @@ TEST(JsonRecordTest, OnlyTheFirstLevelCountsAndTheLastOfTwoKeys) {
   EXPECT_EQ(parsed.text, "yes");
 }
 
+TEST(JsonRecordTest, ATitleThatTheTextRepeatsIsAHeading) {
+  const auto blocks = [](const std::string& title, const std::string& text) {
+    const std::string line = nlohmann::json{{"_id", "1"}, {"title", title}, {"text", text}}.dump();
+    const ParsedDocument parsed = ParseRecord(line);
+    EXPECT_TRUE(DocumentIsSound(line, parsed)) << line;
+    std::vector<std::string> found;
+    for (const Block& block : parsed.blocks) {
+      found.push_back((block.kind == Block::Kind::kHeading ? "h:" : "p:") +
+                      parsed.text.substr(block.begin, block.end - block.begin));
+    }
+    return found;
+  };
+  EXPECT_THAT(blocks("Wing flow .", "wing flow . the flow past a wing ."),
+              ElementsAre("h:wing flow .", "p:the flow past a wing ."));
+  EXPECT_THAT(blocks("Wing flow", "Wing flow\nThe flow past a wing."),
+              ElementsAre("h:Wing flow", "p:The flow past a wing."));
+  EXPECT_THAT(blocks("Wing flow", "Wing flow\n\nThe flow."),
+              ElementsAre("h:Wing flow", "p:The flow."));
+  EXPECT_THAT(blocks("Wing flow", "Wing flow. The flow."),
+              ElementsAre("h:Wing flow.", "p:The flow."));
+  EXPECT_THAT(blocks("Wing flow", "Wing flow past a plate is studied."),
+              ElementsAre("p:Wing flow past a plate is studied."));
+  EXPECT_THAT(blocks("Wing flow", "The wing flow."), ElementsAre("p:The wing flow."));
+  EXPECT_THAT(blocks("Wing flow", "wing flow"), ElementsAre("h:wing flow"));
+  EXPECT_THAT(blocks(".", ". x"), ElementsAre("p:. x"));
+  EXPECT_THAT(blocks("", "x"), ElementsAre("p:x"));
+}
+
 // Against nlohmann::json on random strings with every kind of escape.
 TEST(JsonStringTest, DecodesAsNlohmannDoes) {
   constexpr uint64_t kSeed = 20261124;

@@ -52,7 +52,11 @@ TEST(ParserTest, KnowsKindsByName) {
   EXPECT_EQ(MediaTypeOf("index.html"), MediaType::kHtml);
   EXPECT_EQ(MediaTypeOf("corpus.jsonl"), MediaType::kJsonLines);
   EXPECT_EQ(MediaTypeOf("photo.png"), std::nullopt);
-  EXPECT_EQ(MediaTypeOf("README"), std::nullopt);
+  EXPECT_EQ(MediaTypeOf("project/README"), MediaType::kText);
+  EXPECT_EQ(MediaTypeOf("manual.rst"), MediaType::kText);
+  EXPECT_EQ(MediaTypeOf("a.md/Makefile"), std::nullopt);
+  EXPECT_EQ(MediaTypeOf("README/x"), std::nullopt);
+  EXPECT_EQ(MediaTypeOf("readme"), std::nullopt);
 }
 
 TEST(ParserTest, BadBytesAreRefusedWithTheirOffset) {
@@ -64,7 +68,15 @@ TEST(ParserTest, BadBytesAreRefusedWithTheirOffset) {
     EXPECT_THAT(std::string(nul.status().message()), HasSubstr("byte 0x00 at offset 2"));
   }
   EXPECT_THAT(std::string(ParseDocument(MakeDocument(MediaType::kText, "\xFF\xFEh")).status().message()),
-              HasSubstr("UTF-16"));
+              HasSubstr("looks like UTF-16: iconv -f UTF-16 -t UTF-8"));
+  EXPECT_THAT(std::string(ParseDocument(MakeDocument(MediaType::kText, std::string("\0h\0i\0 \0a\0b\0c", 12))).status().message()),
+              HasSubstr("looks like UTF-16: iconv -f UTF-16BE -t UTF-8"));
+  EXPECT_THAT(std::string(ParseDocument(MakeDocument(MediaType::kText, std::string("h\0i\0 \0a\0b\0c\0", 12))).status().message()),
+              HasSubstr("UTF-16LE"));
+  EXPECT_THAT(std::string(ParseDocument(MakeDocument(MediaType::kText, "Die B\xE4ume bl\xFChen.")).status().message()),
+              HasSubstr("byte 0xE4 at offset 5; the file may be of an older encoding: iconv -f LATIN1"));
+  EXPECT_THAT(std::string(ParseDocument(MakeDocument(MediaType::kText, std::string("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", 16))).status().message()),
+              HasSubstr("looks binary"));
   for (const char* overlong : {"\xC0\x80", "\xE0\x80\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xF0\x80\x80\x80"}) {
     EXPECT_FALSE(ParseDocument(MakeDocument(MediaType::kText, overlong)).ok());
   }
@@ -81,6 +93,24 @@ TEST(TextParserTest, WrappedLinesBecomeOne) {
   EXPECT_THAT(Blocks(MediaType::kText, wrapped),
               ElementsAre("p:A line that is as long as lines in wrapped texts are and goes on. Short.\n- item"));
   EXPECT_EQ(SourceOf(MediaType::kText, wrapped, "texts are and goes"), "texts are\r\nand goes");
+}
+
+TEST(TextParserTest, IndentedParagraphsAreWrappedToo) {
+  EXPECT_THAT(
+      Blocks(MediaType::kText,
+             "NAME\n\n       The quick brown fox jumps over the lazy dog, and\n       goes on to "
+             "the next line.\n"),
+      ElementsAre("p:NAME",
+                  "p:The quick brown fox jumps over the lazy dog, and goes on to the next line."));
+  EXPECT_THAT(Blocks(MediaType::kText,
+                     "The quick brown fox jumps over the lazy dog, and\n  starts anew where it is "
+                     "indented.\n"),
+              ElementsAre("p:The quick brown fox jumps over the lazy dog, and\n  starts anew where "
+                          "it is indented."));
+  EXPECT_THAT(
+      Blocks(MediaType::kText,
+             "  const int a_long_line_of_code = and_its_end(1);\n  return the_next_line();\n"),
+      ElementsAre("p:const int a_long_line_of_code = and_its_end(1);\n  return the_next_line();"));
 }
 
 TEST(TextParserTest, LoneCarriageReturnsEndLines) {

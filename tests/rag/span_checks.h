@@ -55,4 +55,27 @@ inline ::testing::AssertionResult DocumentIsSound(std::string_view source, const
   return SpansAreExact(source, document.text, document.spans);
 }
 
+// A chunk's spans are exact and lie in its source, which lies in the document's; its blocks ascend
+// inside its text.
+inline ::testing::AssertionResult ChunkIsSound(std::string_view source, const Chunk& chunk) {
+  if (chunk.source.begin > chunk.source.end || chunk.source.end > source.size()) {
+    return ::testing::AssertionFailure()
+           << "source " << chunk.source.begin << "," << chunk.source.end;
+  }
+  for (const SpanPiece& piece : chunk.spans.pieces()) {
+    if (piece.source_begin < chunk.source.begin || piece.source_end > chunk.source.end) {
+      return ::testing::AssertionFailure()
+             << "piece at source " << piece.source_begin << "," << piece.source_end;
+    }
+  }
+  uint64_t last_end = 0;
+  for (const Block& block : chunk.blocks) {
+    if (block.begin < last_end || block.begin >= block.end || block.end > chunk.text.size()) {
+      return ::testing::AssertionFailure() << "block " << block.begin << "," << block.end;
+    }
+    last_end = block.end;
+  }
+  return SpansAreExact(source, chunk.text, chunk.spans);
+}
+
 }  // namespace vouch

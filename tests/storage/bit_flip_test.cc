@@ -73,7 +73,7 @@ void FlipBit(const fs::path& path, uint64_t bit) {
 
 bool IsDataFile(const std::string& name) {
   return name.ends_with(".sst") || name.ends_with(".log") || name.starts_with("MANIFEST-") ||
-         name == "CURRENT" || name == "CLOSED";
+         name == "CURRENT" || name == "CLOSED" || name == "SYNCED";
 }
 
 void Fill(Store& store, CollectionId collection, uint64_t first, uint64_t last) {

@@ -93,6 +93,18 @@ TEST_F(StoreTest, ATagNeverMoves) {
   EXPECT_EQ(store_->catalog().DeleteTag(c_, "t").code(), absl::StatusCode::kNotFound);
 }
 
+TEST_F(StoreTest, SettingsOfATenantAreKept) {
+  EXPECT_EQ(*store_->catalog().GetTenantSetting("acme", "k"), std::nullopt);
+  ASSERT_TRUE(store_->catalog().PutTenantSetting("acme", "k", "1").ok());
+  ASSERT_TRUE(store_->catalog().PutTenantSetting("acme", "k", "2").ok());
+  ASSERT_TRUE(store_->catalog().PutTenantSetting("other", "k", "3").ok());
+  Reopen();
+  EXPECT_EQ(*store_->catalog().GetTenantSetting("acme", "k"), "2");
+  EXPECT_EQ(*store_->catalog().GetTenantSetting("other", "k"), "3");
+  EXPECT_EQ(*store_->catalog().GetTenantSetting("acme", "x"), std::nullopt);
+  EXPECT_EQ(store_->catalog().PutTenantSetting("acme", "", "2").code(), absl::StatusCode::kInvalidArgument);
+}
+
 TEST_F(StoreTest, SettingsAreKept) {
   EXPECT_EQ(*store_->catalog().GetSetting(c_, "k"), std::nullopt);
   ASSERT_TRUE(store_->catalog().PutSetting(c_, "k", "1").ok());

@@ -1,9 +1,11 @@
 // The store's bytes: what is pinned here stands on users' disks, and changes only with kFormatNumber.
+#include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "storage/coding.h"
@@ -85,7 +87,9 @@ TEST(KeyFormatTest, GoldenBytes) {
   EXPECT_EQ(Hex(NamedKey(prefix, PointId(5).Encode())), "000000070000000000000102010000000000000005");
   EXPECT_EQ(Hex(AnswerKey(TenantNumber(7), "a")), "000000070161");
   EXPECT_EQ(Hex(AnswerOrderKey(TenantNumber(7), 1)), "0000000702fffffffffffffffe");
-  EXPECT_EQ(kFormatNumber, 1u);
+  EXPECT_EQ(Hex(SparseKey(prefix, RowId(0x1122), 3)),
+            "00000007000000000000010200000000000011228003");
+  EXPECT_EQ(kFormatNumber, 3u);
 }
 
 TEST(KeyFormatTest, KeysDecodeToWhatTheyWereMadeOf) {
@@ -151,6 +155,76 @@ TEST(RowCodecTest, GoldenBytes) {
   EXPECT_EQ(Hex(EncodePoint({RowId(9), false})), "000000000000000901");
   EXPECT_EQ(Hex(EncodePoint({RowId(9), true})), "000000000000000902");
   EXPECT_EQ(Hex(EncodeVersion(Version(9))), "0000000000000009");
+}
+
+// A row of a collection with three sparse fields.
+RowInput SparseRow() {
+  RowInput row = SomeRow();
+  row.sparse = {{}, {.indices = {3}, .values = {1.0f}}, {}};
+  return row;
+}
+std::string SparseRowValue() {
+  std::string value = EncodeRow(SparseRow(), PointId(42).Encode());
+  FinishRow(value, kCollection, RowId(9), RowId(4));
+  return value;
+}
+const SparseVector kSomeSparse = {.indices = {0, 1, 300, UINT32_MAX},
+                                  .values = {1.0f, 0.5f, 2.0f, 1e15f}};
+
+TEST(RowCodecTest, GoldenBytesOfSparseFields) {
+  EXPECT_EQ(Hex(SparseRowValue()),
+            "02"                              // kind
+            "0000000000000004"                // previous
+            "0305"                            // three dense fields, the first and the third have a vector
+            "0302"                            // three sparse fields, the second has one
+            "0901000000000000002a"            // the id
+            "077b2261223a317d"                // payload
+            "027b7d"                          // provenance
+            "020175" "0767726f75703a67"       // access
+            "fd4c8038164b43ce");
+  EXPECT_EQ(Hex(EncodeSparseVector(kSomeSparse)),
+            "02" "04"                         // kind, entries
+            "00" "00" "aa02" "d2fdffff0f"     // steps 0, 0, 298 and 4,294,966,994
+            "0000803f" "0000003f" "00000040" "a95f6358");
+}
+
+TEST(RowCodecTest, SparseFieldsRoundTripAndDamageIsFound) {
+  const auto row = DecodeRow(kCollection, RowId(9), SparseRowValue());
+  ASSERT_TRUE(row.ok()) << row.status();
+  EXPECT_THAT(row->has_vector, ElementsAre(true, false, true));
+  EXPECT_THAT(row->has_sparse, ElementsAre(false, true, false));
+  EXPECT_EQ(row->record.sparse.size(), 3u);
+  EXPECT_EQ(row->record.payload, SomeRow().payload);
+  EXPECT_EQ(*DecodeRowPrevious(kCollection, RowId(9), SparseRowValue()), RowId(4));
+  ExpectOnlyWhole(SparseRowValue(), [](std::string_view bytes) {
+    return DecodeRow(kCollection, RowId(9), bytes).status();
+  });
+  const std::string value = EncodeSparseVector(kSomeSparse);
+  SparseVector out;
+  ASSERT_TRUE(DecodeSparseVector(RowId(1), kFirstSparseField, value, out).ok());
+  EXPECT_EQ(out, kSomeSparse);
+  const auto refused = [](const std::string& bytes) {
+    SparseVector vector;
+    const absl::Status status = DecodeSparseVector(RowId(1), kFirstSparseField + 2, bytes, vector);
+    EXPECT_TRUE(vector.empty());
+    return status.code() == kDataLoss &&
+           absl::StrContains(status.message(), "sparse vector 2 of row 1");
+  };
+  for (size_t size = 0; size < value.size(); ++size)
+    EXPECT_TRUE(refused(value.substr(0, size))) << size;
+  EXPECT_TRUE(refused(value + '\0'));
+  EXPECT_TRUE(refused('\x01' + value.substr(1))) << "of another kind";
+  EXPECT_TRUE(refused(std::string("\x02\x00", 2))) << "no entries";
+  EXPECT_TRUE(refused(std::string("\x02\x81\x80\x01", 4) + std::string(200'000, '\0')))
+      << "16,385 entries";
+  std::string index_too_large = value;
+  index_too_large[6] = static_cast<char>(0xd3);
+  EXPECT_TRUE(refused(index_too_large));
+  for (const float weight : {0.0f, -1.0f, 1.1e15f, std::numeric_limits<float>::quiet_NaN()}) {
+    SparseVector bad = kSomeSparse;
+    bad.values[2] = weight;
+    EXPECT_TRUE(refused(EncodeSparseVector(bad))) << weight;
+  }
 }
 
 TEST(RowCodecTest, RoundTrip) {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "gtest/gtest-spi.h"
 #include "gtest/gtest.h"
 #include "storage/store.h"
 #include "tests/storage/store_fixture.h"
@@ -63,6 +64,7 @@ class CrashModel {
     Open();
   }
   const std::string& path() const { return path_; }
+  FaultEnv& env() { return env_; }
   uint64_t commits() const { return commits_; }
   uint64_t kept_unacknowledged() const { return kept_; }
 
@@ -239,6 +241,29 @@ TEST(CrashModelTest, AcknowledgedCommitsOutliveThreeHundredPowerLosses) {
   std::printf("seed %lu: %lu commits, %lu of them kept though not acknowledged\n",
               static_cast<unsigned long>(seed), static_cast<unsigned long>(model.commits()),
               static_cast<unsigned long>(model.kept_unacknowledged()));
+}
+
+// Whether the model notices a disk that does not sync the files of this ending, within 30 power
+// losses.
+bool IsNoticed(const std::string& ending, uint64_t seed) {
+  testing::TestPartResultArray failures;
+  const testing::ScopedFakeTestPartResultReporter reporter(
+      testing::ScopedFakeTestPartResultReporter::INTERCEPT_ALL_THREADS, &failures);
+  CrashModel model(seed);
+  model.env().IgnoreSyncsOf(ending);
+  for (int life = 0; life < 30 && failures.size() == 0; ++life) {
+    model.Life();
+    if (failures.size() == 0) model.CheckAll();
+  }
+  return failures.size() > 0;
+}
+
+// The model is worth what it notices.
+TEST(CrashModelTest, ADiskThatDoesNotSyncIsNoticed) {
+  const uint64_t seed = std::random_device()();
+  SCOPED_TRACE(absl::StrCat("seed ", seed));
+  EXPECT_TRUE(IsNoticed(".log", seed)) << "acknowledged commits may be lost";
+  EXPECT_TRUE(IsNoticed("", seed)) << "everything may be lost";
 }
 
 // Several clients at once, so that groups are torn: each client's acknowledged commits are there, and each of its

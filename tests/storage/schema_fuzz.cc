@@ -19,5 +19,5 @@ std::vector<std::string> FuzzSeeds() {
   return {R"({"dense":[{"name":"v","dim":3,"metric":"l2","index":"hnsw","hnsw":{"m":8}}],
               "text":[{"name":"t","paths":["a.b"],"language":"german","k1":1.5}],
               "payload":[{"path":"p","type":"integer"}]})",
-          "{}", vouch::CollectionSchema().ToJson()};
+          R"({"sparse":[{"name":"s"}]})", "{}", vouch::CollectionSchema().ToJson()};
 }

@@ -24,6 +24,7 @@ CollectionSchema FullSchema() {
   text.paths = {"title", "meta.summary"};
   text.language = "german";
   text.k1 = 0.9;
+  schema.sparse.push_back({.name = "splade"});
   PayloadField& payload = schema.payload.emplace_back();
   payload.path = "meta.date";
   payload.type = PayloadType::kDatetime;
@@ -46,6 +47,8 @@ TEST(SchemaJsonTest, RoundTrip) {
   EXPECT_EQ(read->payload[0].type, PayloadType::kDatetime);
   EXPECT_EQ(read->FindDense("body"), 0);
   EXPECT_EQ(read->FindText("body"), -1);
+  EXPECT_EQ(read->FindSparse("splade"), 0);
+  EXPECT_EQ(read->FindSparse("body"), -1);
   EXPECT_EQ(read->FindPayload("meta.date"), 0);
 }
 
@@ -60,11 +63,19 @@ TEST(SchemaJsonTest, WhatIsWrongIsNamed) {
            {R"({"dense":[{"name":"v","dim":-3}]})", "out of range"},
            {R"({"dense":[{"name":"v","dim":1.5}]})", "not an integer"},
            {R"({"payload":[{"path":"p","type":"date"}]})", "date"},
+           {R"({"sparse":[{"name":"s","dim":3}]})", "\"dim\""},
            {std::string(100'000, '['), "nested too deeply"}}) {
     const auto schema = CollectionSchema::FromJson(json);
     EXPECT_EQ(schema.status().code(), absl::StatusCode::kInvalidArgument) << json.substr(0, 80);
     EXPECT_THAT(std::string(schema.status().message()), HasSubstr(words));
   }
+}
+
+// What programs before sparse fields wrote.
+TEST(SchemaJsonTest, ASchemaWithoutSparseFieldsReads) {
+  const auto schema = CollectionSchema::FromJson(R"({"dense":[],"payload":[],"text":[]})");
+  ASSERT_TRUE(schema.ok()) << schema.status();
+  EXPECT_TRUE(schema->sparse.empty());
 }
 
 TEST(SchemaTest, LimitsAreChecked) {
@@ -81,6 +92,9 @@ TEST(SchemaTest, LimitsAreChecked) {
       {"k1", [](CollectionSchema& s) { s.text[0].k1 = 11; }},
       {"b", [](CollectionSchema& s) { s.text[0].b = -0.1; }},
       {"declared twice", [](CollectionSchema& s) { s.payload.push_back(s.payload[0]); }},
+      {"declared twice", [](CollectionSchema& s) { s.sparse[0].name = "words"; }},
+      {"empty", [](CollectionSchema& s) { s.sparse[0].name.clear(); }},
+      {"65 sparse", [](CollectionSchema& s) { s.sparse.resize(Limits::kMaxFields + 1); }},
       {"64", [](CollectionSchema& s) { s.payload.resize(Limits::kMaxFields + 1); }},
   };
   ASSERT_TRUE(FullSchema().Validate().ok());

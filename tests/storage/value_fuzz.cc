@@ -7,6 +7,7 @@
 
 #include "storage/checksum.h"
 #include "storage/commit_codec.h"
+#include "storage/key_format.h"
 #include "storage/row_codec.h"
 #include "storage/schema.h"
 
@@ -31,6 +32,12 @@ void Decode(std::string_view bytes) {
   if (version.ok() && vouch::EncodeVersion(*version) != bytes) std::abort();
   std::vector<float> vector;
   if (vouch::DecodeVector(vouch::RowId(0), 0, bytes, vector).ok() != !vector.empty()) std::abort();
+  vouch::SparseVector sparse;
+  if (vouch::DecodeSparseVector(vouch::RowId(0), vouch::kFirstSparseField, bytes, sparse).ok()) {
+    if (vouch::EncodeSparseVector(sparse) != bytes) std::abort();
+  } else if (!sparse.empty()) {
+    std::abort();
+  }
   (void)vouch::DecodeArtifact("99aa06d3014798d86001c324468d497f", bytes);
 }
 
@@ -51,11 +58,20 @@ std::vector<std::string> FuzzSeeds() {
   row.access.assign(1, "user:a");
   std::string value = vouch::EncodeRow(row, row.id.Encode());
   vouch::FinishRow(value, kCollection, vouch::RowId(kNumber), vouch::kNoRow);
+  row.sparse = {{}, {.indices = {1, 70'000}, .values = {0.5f, 2}}};
+  std::string sparse_row = vouch::EncodeRow(row, row.id.Encode());
+  vouch::FinishRow(sparse_row, kCollection, vouch::RowId(kNumber), vouch::kNoRow);
   vouch::CommitHeader header;
   header.version = vouch::Version(kNumber);
   header.retired = {vouch::RowId(2), vouch::RowId(9)};
   std::string commit = vouch::EncodeCommitHeader(kCollection, header);
-  return {value, value.substr(0, value.size() - vouch::kSealBytes), commit,
-          commit.substr(0, commit.size() - vouch::kSealBytes), vouch::EncodePoint({vouch::RowId(1), true}),
-          vouch::EncodeVersion(vouch::Version(9)), vouch::EncodeArtifact(std::string(300, 'x'))};
+  return {value,
+          value.substr(0, value.size() - vouch::kSealBytes),
+          commit,
+          commit.substr(0, commit.size() - vouch::kSealBytes),
+          vouch::EncodePoint({vouch::RowId(1), true}),
+          sparse_row.substr(0, sparse_row.size() - vouch::kSealBytes),
+          vouch::EncodeSparseVector(row.sparse[1]),
+          vouch::EncodeVersion(vouch::Version(9)),
+          vouch::EncodeArtifact(std::string(300, 'x'))};
 }

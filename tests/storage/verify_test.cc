@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "storage/coding.h"
 #include "storage/commit_codec.h"
 #include "storage/key_format.h"
@@ -100,6 +101,7 @@ void MakeStore(const std::string& path) {
   CommitAll(**store);
   ASSERT_TRUE((*store)->catalog().CreateTag(kCollection, "release", Version(2), 400).ok());
   ASSERT_TRUE((*store)->catalog().PutSetting(kCollection, "model", "m").ok());
+  ASSERT_TRUE((*store)->catalog().PutTenantSetting("acme", "spent", "{}").ok());
   ASSERT_TRUE((*store)->PutAnswer("acme", "answer-1", "{}").ok());
   ASSERT_TRUE((*store)->PutAnswer("acme", "answer-1", R"({"again":true})").ok());
 }
@@ -485,6 +487,26 @@ TEST(VerifyTest, ReportsADamagedBlockByFile) {
   ASSERT_TRUE(report.ok()) << report.status();
   EXPECT_THAT(report->problems, Contains(HasSubstr("file " + damaged + " of vectors: Corruption")));
   EXPECT_THAT(report->problems, Contains(HasSubstr("(acme/docs): cannot scan vectors")));
+}
+
+TEST(VerifyTest, TellsHowFarItIs) {
+  TempDir dir;
+  ASSERT_NO_FATAL_FAILURE(MakeStore(dir.File("store")));
+  {
+    auto store = Store::Open(Options(dir.File("store")));
+    ASSERT_TRUE(store.ok()) << store.status();
+    CommitRequest request;
+    request.collection = kCollection;
+    for (int i = 0; i < 5'000; ++i) request.upserts.push_back(Row(absl::StrCat("p", i), {1, 1}));
+    ASSERT_TRUE((*store)->commit_log().Commit(request).ok());
+  }
+  std::vector<uint64_t> rows;
+  auto report = VerifyStore(Options(dir.File("store")),
+                            [&](const VerifyReport& so_far) { rows.push_back(so_far.rows); });
+  ASSERT_TRUE(report.ok()) << report.status();
+  ASSERT_THAT(rows, SizeIs(testing::Ge(3u))) << "rows, vectors and points, and their owners";
+  EXPECT_TRUE(std::is_sorted(rows.begin(), rows.end()));
+  EXPECT_EQ(rows.back(), report->rows);
 }
 
 TEST(VerifyTest, ListsAtMostAThousandProblems) {

@@ -29,6 +29,9 @@ class LogBuilder {
     PutLittleEndian(record, sequence, 8);
     PutLittleEndian(record, count, 4);
     record.append(size, 'x');
+    AddRecord(record);
+  }
+  void AddRecord(std::string_view record) {
     starts_.push_back(log_.size());
     std::string_view rest = record;
     bool first = true;
@@ -143,15 +146,19 @@ TEST(WalCheckTest, APageThatNeverCameIsTornInTheLastRecordAndDamageBefore) {
   }
 }
 
-// What CheckLogs says of a folder with these logs, numbered from 1, and a whole manifest.
-absl::Status CheckFolder(const std::vector<std::string>& logs) {
+// What CheckLogs says of a folder with these logs, numbered from 1, and a whole manifest, which
+// keeps logs from `first_log` on.
+absl::Status CheckFolder(const std::vector<std::string>& logs, uint8_t first_log = 0) {
   TempDir dir;
   const auto write = [&](const std::string& name, const std::string& bytes) {
     std::ofstream(dir.File(name), std::ios::binary) << bytes;
   };
   write("CURRENT", "MANIFEST-000100\n");
   LogBuilder manifest;
-  manifest.Add(1, 1, 20);
+  manifest.AddRecord(std::string("\x01\x1aleveldb.BytewiseComparator"));
+  // Log number, previous one, next file; the first log that is kept; last sequence.
+  manifest.AddRecord(std::string("\x02\x05\x09\x00\x03\x65", 6) + "\x0a" +
+                     static_cast<char>(first_log) + std::string("\x04\x80\x01", 3));
   write("MANIFEST-000100", manifest.log());
   int number = 0;
   for (const std::string& log : logs) write("00000" + std::to_string(++number) + ".log", log);
@@ -196,6 +203,30 @@ TEST(WalCheckTest, ALogTornAtItsFirstRecordMayBeFollowedByTheSameSequenceOnly) {
     flipped[byte] = static_cast<char>(flipped[byte] ^ 4);
     EXPECT_EQ(CheckFolder({flipped, OneRecord(22, 5)}).code(), absl::StatusCode::kDataLoss) << byte;
   }
+}
+
+// One that only waits to be deleted was torn, and the one that went on with its number is deleted
+// already.
+TEST(WalCheckTest, LogsThatTheManifestNeedsNoMoreAreLeftAlone) {
+  const std::string torn = OneRecord(20, 60).substr(0, 40);
+  EXPECT_EQ(CheckFolder({torn, OneRecord(22, 5)}, 1).code(), absl::StatusCode::kDataLoss);
+  EXPECT_TRUE(CheckFolder({torn, OneRecord(22, 5)}, 2).ok());
+  EXPECT_EQ(CheckFolder({OneRecord(20, 60), torn, OneRecord(30, 5)}, 2).code(),
+            absl::StatusCode::kDataLoss);
+}
+
+TEST(WalCheckTest, TheFirstLogThatIsKeptIsReadFromAnEdit) {
+  using std::string_literals::operator""s;
+  EXPECT_EQ(MinLogToKeep("\x0a\x80\x02"s), 256u);
+  EXPECT_EQ(MinLogToKeep("\x01\x02zz\x02\x05\x09\x00\x03\x65\xcb\x01\x0b\x0a\x07\x04\x09"s), 7u);
+  EXPECT_EQ(MinLogToKeep("\x81\x40\x03"
+                         "abc"
+                         "\x0a\x07"s),
+            7u);                                             // a tag that may be skipped
+  EXPECT_EQ(MinLogToKeep("\x02\x05\x67\x00\x0a\x07"s), 0u);  // a file comes first
+  EXPECT_EQ(MinLogToKeep(""s), 0u);
+  EXPECT_EQ(MinLogToKeep("\x01\x7fzz"s), 0u);
+  EXPECT_EQ(MinLogToKeep(std::string(40, '\xff')), 0u);
 }
 
 }  // namespace

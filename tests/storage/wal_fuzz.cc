@@ -15,6 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     at += block.size();
     return block;
   });
+  (void)vouch::MinLogToKeep(log);
   if (scan.record_after_bad && !scan.bad_offset.has_value()) __builtin_trap();
   if (scan.bad_offset.has_value() && *scan.bad_offset > size) __builtin_trap();
   return 0;

@@ -86,8 +86,13 @@ class FaultFileSystem : public rocksdb::FileSystemWrapper {
     *free_bytes_ -= taken;
     return taken;
   }
+  void IgnoreSyncsOf(std::string ending) {
+    const std::lock_guard lock(mu_);
+    lies_about_ = std::move(ending);
+  }
   void MarkSynced(const std::string& path, uint64_t size) {
     const std::lock_guard lock(mu_);
+    if (lies_about_.has_value() && path.ends_with(*lies_about_)) return;
     synced_[path] = size;
   }
   void MarkDirectorySynced(const std::string& directory) {
@@ -137,6 +142,7 @@ class FaultFileSystem : public rocksdb::FileSystemWrapper {
   std::mt19937_64 random_;
   uint64_t operations_left_ = kNever;
   std::optional<uint64_t> free_bytes_;
+  std::optional<std::string> lies_about_;
   std::map<std::string, uint64_t> synced_;  // bytes that are durable, of files written here
   std::vector<EntryChange> unsynced_;       // in the order in which they were made
 };
@@ -341,6 +347,7 @@ void* FaultEnv::env() { return holder_->env.get(); }
 void FaultEnv::CrashAfter(uint64_t operations) { files_->CrashAfter(operations); }
 bool FaultEnv::crashed() const { return files_->crashed(); }
 void FaultEnv::Recover() { files_->Recover(); }
+void FaultEnv::IgnoreSyncsOf(std::string ending) { files_->IgnoreSyncsOf(std::move(ending)); }
 void FaultEnv::SetFreeBytes(std::optional<uint64_t> bytes) { files_->SetFreeBytes(bytes); }
 
 bool FlipBit(const std::string& path, uint64_t byte, int bit) {

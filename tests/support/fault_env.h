@@ -32,6 +32,10 @@ class FaultEnv {
   bool crashed() const;
   void Recover();
 
+  // From now on the disk lies: it says that files whose names end with `ending` are synced, and
+  // does not sync them. Only to see that a test notices.
+  void IgnoreSyncsOf(std::string ending);
+
   // Appends fail with "no space" once they have written `bytes` more; nullopt: never.
   void SetFreeBytes(std::optional<uint64_t> bytes);
 

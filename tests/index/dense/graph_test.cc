@@ -25,7 +25,8 @@ std::vector<uint32_t> WalkedNodes(const Graph& graph, const float* query, size_t
   graph.codes().Encode(query, scratch.query);
   std::vector<uint32_t> nodes;
   float last = -std::numeric_limits<float>::infinity();
-  for (const BeamEntry& entry : graph.Walk(scratch.query, ef, scratch, distances)) {
+  const BeamEntry start = graph.Descend(scratch.query, distances);
+  for (const BeamEntry& entry : graph.Walk(scratch.query, start, ef, scratch, distances)) {
     EXPECT_EQ(entry.key(), graph.codes().Key(scratch.query, entry.node()));
     EXPECT_GE(entry.key(), last);
     last = entry.key();
@@ -122,7 +123,7 @@ class GraphBytes : public testing::Test {
   DenseColumn column_ = MakeColumn(ClusteredVectors(3, 500, 8, Metric::kL2), 8, Metric::kL2);
   std::shared_ptr<const Graph> graph_ = Build(column_, 4);
   std::shared_ptr<const VectorCodes> codes_ =
-      *VectorCodes::Parse(graph_->codes().bytes(), column_, graph_);
+      *VectorCodes::Parse(graph_->codes().bytes(), column_.nodes(), column_.dim(), column_.metric(), graph_);
   std::string_view bytes_ = graph_->bytes();
 };
 
@@ -133,7 +134,7 @@ TEST_F(GraphBytes, RoundTrip) {
 }
 
 TEST_F(GraphBytes, BrokenInvariantsAreDataLoss) {
-  const GraphLayout layout(500, 4, 0);
+  const GraphLayout layout(500, 4, 0, 0, codes_->stride());
   const auto expect_loss = [&](const std::function<void(char*)>& change) {
     EXPECT_EQ(ParseChanged(change).code(), absl::StatusCode::kDataLoss);
   };
@@ -144,6 +145,8 @@ TEST_F(GraphBytes, BrokenInvariantsAreDataLoss) {
   expect_loss([](char* at) { Put(at + 8, 500); });         // entry
   expect_loss([](char* at) { Put(at + 12, 64); });         // highest level
   expect_loss([](char* at) { Put(at + 16, 1u << 30); });   // blocks
+  expect_loss([](char* at) { Put(at + 24, 3); });          // cells
+  expect_loss([](char* at) { Put(at + 24, 501); });
   expect_loss([&](char* at) { at[layout.levels + 17] = 9; });
   expect_loss([&](char* at) { Put(at + layout.level0 + 400, 500); });
   // An upper link to a node that lies on level 0 alone.

@@ -14,25 +14,33 @@
 namespace vouch {
 namespace {
 
-TEST(CodeKernels, AllVariantsAgreeUpToTheLargestSums) {
+TEST(CodeKernels, AllVariantsGiveTheSameBitsUpToTheLargestSums) {
   std::mt19937_64 random(11);
-  for (size_t stride : {32u, 64u, 128u, 320u, 4160u}) {
+  constexpr size_t kNodes = 11;
+  for (size_t stride : {32u, 64u, 96u, 128u, 320u, 4160u}) {
     for (int round = 0; round < 20; ++round) {
-      std::vector<std::vector<uint8_t>> codes(4, std::vector<uint8_t>(stride));
+      std::vector<uint8_t> records(kNodes * stride);
       std::vector<int8_t> query(stride);
-      for (auto& code : codes) {
-        for (uint8_t& value : code) value = round == 0 ? 127 : static_cast<uint8_t>(random() % 128);
-      }
+      for (uint8_t& value : records) value = round == 0 ? 127 : static_cast<uint8_t>(random() % 128);
       for (int8_t& value : query) value = round == 0 ? -127 : static_cast<int8_t>(static_cast<int>(random() % 255) - 127);
-      const uint8_t* rows[4] = {codes[0].data(), codes[1].data(), codes[2].data(), codes[3].data()};
-      int32_t expected[4];
-      AvailableCodeKernels()[0].four(rows, query.data(), stride, expected);
+      for (size_t node = 0; node < kNodes; ++node) {
+        const float bias = static_cast<float>(random() % 1000) / 7.0f;
+        std::memcpy(records.data() + (node + 1) * stride - sizeof(bias), &bias, sizeof(bias));
+      }
+      std::fill(query.end() - sizeof(float), query.end(), int8_t{0});
+      const CodeComparison comparison = {.records = records.data(),
+                                         .stride = stride,
+                                         .query = query.data(),
+                                         .scale = 0.0123f,
+                                         .shift = static_cast<int32_t>(random() % 5000)};
+      const uint32_t nodes[kNodes] = {3, 0, 10, 7, 1, 2, 9, 4, 8, 6, 5};
+      float expected[kNodes];
+      AvailableCodeKernels()[0].keys(comparison, nodes, kNodes, expected);
       for (const CodeKernels& kernels : AvailableCodeKernels()) {
-        int32_t out[4];
-        kernels.four(rows, query.data(), stride, out);
-        for (size_t i = 0; i < 4; ++i) {
-          EXPECT_EQ(out[i], expected[i]) << kernels.name;
-          EXPECT_EQ(kernels.one(rows[i], query.data(), stride), expected[i]) << kernels.name;
+        for (size_t count = 0; count <= kNodes; ++count) {
+          float out[kNodes] = {};
+          kernels.keys(comparison, nodes, count, out);
+          EXPECT_EQ(std::memcmp(out, expected, count * sizeof(float)), 0) << kernels.name << " " << count;
         }
       }
     }
@@ -83,6 +91,41 @@ TEST(VectorCodes, ProjectsWhereItKeepsTheNeighbours) {
   EXPECT_EQ(long_codes->code_dim(), 200u);
 }
 
+TestVectors FlatVectors(uint64_t seed, size_t rows, size_t first_axis) {
+  std::mt19937_64 random(seed);
+  std::normal_distribution<float> normal;
+  TestVectors vectors(rows, std::vector<float>(200, 0.0f));
+  for (auto& row : vectors) {
+    for (size_t i = 0; i < 200; ++i) {
+      row[i] = i >= first_axis && i < first_axis + 20 ? normal(random) : 0.001f * normal(random);
+    }
+  }
+  return vectors;
+}
+
+TEST(VectorCodes, BuiltLikeOthersHaveTheirKeys) {
+  const TestVectors rows = FlatVectors(5, 1500, 0);
+  const auto model = *VectorCodes::Build(MakeColumn(rows, 200, Metric::kL2), 2);
+  ASSERT_TRUE(model->projected());
+  const TestVectors few(rows.begin() + 100, rows.begin() + 500);
+  const auto alike = *VectorCodes::BuildLike(MakeColumn(few, 200, Metric::kL2), *model);
+  ASSERT_NE(alike, nullptr);
+  EXPECT_EQ(alike->axes(), model->axes());
+  EXPECT_EQ(alike->nodes(), 400u);
+  CodeQuery query;
+  model->Encode(rows[7].data(), query);
+  for (uint32_t node = 0; node < 400; ++node) EXPECT_EQ(alike->Key(query, node), model->Key(query, node + 100));
+  const auto other = *VectorCodes::Build(MakeColumn(rows, 200, Metric::kL2), 2);
+  EXPECT_NE(other->axes(), model->axes());
+}
+
+TEST(VectorCodes, AxesThatDoNotSuitTheRowsAreRefused) {
+  const auto model = *VectorCodes::Build(MakeColumn(FlatVectors(5, 1500, 0), 200, Metric::kL2), 2);
+  EXPECT_EQ(*VectorCodes::BuildLike(MakeColumn(FlatVectors(6, 600, 100), 200, Metric::kL2), *model), nullptr);
+  EXPECT_EQ(VectorCodes::BuildLike(MakeColumn({{1, 2}}, 2, Metric::kL2), *model).status().code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
 TEST(VectorCodes, SurvivesQueriesAndRowsOfAnySize) {
   TestVectors rows = ClusteredVectors(3, 100, 6, Metric::kL2);
   rows[7] = {3e38f, -3e38f, 3e38f, 0, 0, 0};
@@ -103,7 +146,7 @@ TEST(VectorCodes, BrokenHeadersAreDataLoss) {
     auto copy = std::make_shared<AlignedBuffer>(codes->bytes().size());
     std::memcpy(copy->data(), codes->bytes().data(), copy->size());
     if (at < copy->size()) std::memcpy(copy->data() + at, &value, sizeof(value));
-    return VectorCodes::Parse(copy->view().substr(0, copy->size() - cut), column, copy).status().code();
+    return VectorCodes::Parse(copy->view().substr(0, copy->size() - cut), column.nodes(), column.dim(), column.metric(), copy).status().code();
   };
   EXPECT_EQ(parse_changed(SIZE_MAX, 0, 0), absl::StatusCode::kOk);
   EXPECT_EQ(parse_changed(SIZE_MAX, 0, 64), absl::StatusCode::kDataLoss);

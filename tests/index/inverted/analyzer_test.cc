@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "index/inverted/elision.h"
 #include "index/inverted/stop_words.h"
 
 namespace vouch {
@@ -51,6 +52,38 @@ TEST(AnalyzerTest, FoldsByNfkcAndCase) {
   EXPECT_THAT(Terms("none", "\uff26\uff35\uff2c\uff2c \ufb01ne \u2167 e\u0301 \u00c9 \u0130"),
               ElementsAre("full", "fine", "viii", "\u00e9", "\u00e9", "i\u0307"));
   EXPECT_EQ(Terms("english", "the plane\u2019s"), Terms("english", "the plane's"));
+}
+
+TEST(AnalyzerTest, ElidedArticlesAreCutBeforeStemming) {
+  EXPECT_EQ(Terms("french", "l'eau d'Artagnan L\u2019\u00c9glise aujourd'hui jusqu'ici"),
+            Terms("french", "eau artagnan \u00c9glise aujourd'hui ici"));
+  EXPECT_EQ(Terms("french", "l'eau"), Terms("french", "eau"));
+  EXPECT_THAT(Terms("french", "qu'il"), Terms("french", "il"));
+  EXPECT_EQ(Terms("italian", "dell'arte un'amica l\u2019opera"),
+            Terms("italian", "arte amica opera"));
+  EXPECT_EQ(Terms("catalan", "l'aigua d\u2019oli"), Terms("catalan", "aigua oli"));
+  // What others write with an apostrophe is theirs.
+  EXPECT_NE(Terms("english", "l'eau"), Terms("english", "eau"));
+  EXPECT_NE(Terms("none", "d'artagnan"), Terms("none", "artagnan"));
+  EXPECT_NE(Terms("spanish", "d'artagnan"), Terms("spanish", "artagnan"));
+}
+
+TEST(AnalyzerTest, TheIdNamesLanguageRulesAndUnicode) {
+  const auto french = Analyzer::Create("french").value();
+  EXPECT_THAT(french->id(), HasSubstr("french/2?unicode="));
+  EXPECT_EQ(Analyzer::Create("french").value()->id(), french->id());
+  EXPECT_NE(Analyzer::Create("italian").value()->id(), french->id());
+}
+
+TEST(ElisionTest, NeverCutsAWholeWord) {
+  EXPECT_EQ(CutElision("french", "l'eau"), "eau");
+  EXPECT_EQ(CutElision("french", "l'"), "l'");
+  EXPECT_EQ(CutElision("french", "'eau"), "'eau");
+  EXPECT_EQ(CutElision("french", "eau"), "eau");
+  EXPECT_EQ(CutElision("french", "l'l'eau"), "l'eau");
+  EXPECT_EQ(CutElision("italian", "dell'arte"), "arte");
+  EXPECT_EQ(CutElision("french", "dell'arte"), "dell'arte");
+  EXPECT_EQ(CutElision("english", "l'eau"), "l'eau");
 }
 
 TEST(AnalyzerTest, OffsetsAreBytesOfTheOriginalText) {

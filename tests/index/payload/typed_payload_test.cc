@@ -1,3 +1,4 @@
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/index/payload/payload_fixture.h"
@@ -53,7 +54,38 @@ TEST(TypedPayloadTest, DottedPaths) {
   EXPECT_THAT(ValuesAt("a.b.c", PayloadType::kKeyword, R"({"a":{"b.c":"mixed"}})"),
               ElementsAre(PayloadValue("mixed")));
   EXPECT_THAT(ValuesAt("a.b", PayloadType::kKeyword, R"({"a":"text"})"), IsEmpty());
-  EXPECT_THAT(ValuesAt("a.b", PayloadType::kKeyword, R"({"a":[{"b":"x"}]})"), IsEmpty());
+}
+
+TEST(TypedPayloadTest, PathsLeadThroughArraysOfObjects) {
+  EXPECT_THAT(ValuesAt("a.b", PayloadType::kKeyword,
+                       R"({"a":[{"b":"x"},{"c":"y"},{"b":["z",null]},"b",null,7]})"),
+              ElementsAre(PayloadValue("x"), PayloadValue("z")));
+  EXPECT_THAT(ValuesAt("a.b.c", PayloadType::kInteger,
+                       R"({"a":[[{"b":[{"c":1},{"c":[2,[3]]}]}],{"b":{"c":4}}]})"),
+              ElementsAre(PayloadValue(int64_t{1}), PayloadValue(int64_t{2}),
+                          PayloadValue(int64_t{3}), PayloadValue(int64_t{4})));
+  // Each object by itself has its key of the whole path before it is stepped into.
+  EXPECT_THAT(ValuesAt("a.b.c", PayloadType::kKeyword,
+                       R"({"a":[{"b.c":"whole","b":{"c":"step"}},{"b":{"c":"step"}}]})"),
+              ElementsAre(PayloadValue("whole"), PayloadValue("step")));
+  EXPECT_THAT(ValuesAt("a", PayloadType::kKeyword, R"({"a":[["x"],[[]],["y"]]})"),
+              ElementsAre(PayloadValue("x"), PayloadValue("y")));
+  EXPECT_THAT(ValuesAt("a.b", PayloadType::kKeyword, R"({"a":[[],{},[{}]]})"), IsEmpty());
+  // As deep as a payload is long.
+  const std::string deep =
+      absl::StrCat("{\"a\":", std::string(100'000, '['), "{\"b\":1}", std::string(100'000, ']'), "}");
+  EXPECT_THAT(ValuesAt("a.b", PayloadType::kInteger, deep), ElementsAre(PayloadValue(int64_t{1})));
+}
+
+TEST(TypedPayloadTest, AFieldTakesValuesOfItsTypeOnly) {
+  EXPECT_THAT(ErrorOf(R"({"year":[42,"42"]})"), HasSubstr("'year': '\"42\"' is not an integer"));
+  EXPECT_THAT(ErrorOf(R"({"lang":["42",42]})"), HasSubstr("'lang': '42' is not a keyword"));
+  EXPECT_THAT(ErrorOf(R"({"draft":"true"})"), HasSubstr("'draft': '\"true\"' is not a bool"));
+  CollectionSchema schema;
+  schema.payload = {{"a.b", PayloadType::kInteger}};
+  EXPECT_THAT(
+      std::string(ParseTypedPayload(schema, R"({"a":[{"b":1},{"b":"1"}]})").status().message()),
+      HasSubstr("'a.b': '\"1\"' is not an integer"));
 }
 
 TEST(TypedPayloadTest, ErrorsNameFieldValueAndType) {
@@ -63,7 +95,6 @@ TEST(TypedPayloadTest, ErrorsNameFieldValueAndType) {
   EXPECT_THAT(ErrorOf(R"({"lang":3})"), HasSubstr("'lang': '3' is not a keyword"));
   EXPECT_THAT(ErrorOf(R"({"lang":["a",{"b":1}]})"),
               HasSubstr("'lang': an object is not a keyword"));
-  EXPECT_THAT(ErrorOf(R"({"lang":[["a"]]})"), HasSubstr("'lang': an array is not a keyword"));
   EXPECT_THAT(ErrorOf(R"({"score":"1"})"), HasSubstr("is not a float"));
   EXPECT_THAT(ErrorOf(R"({"draft":0})"), HasSubstr("'draft': '0' is not a bool"));
   EXPECT_THAT(ErrorOf(R"({"at":"yesterday"})"),

@@ -41,13 +41,14 @@ TEST(ValidateFilterTest, NamesUnknownFields) {
 
 TEST(ValidateFilterTest, RefusesLiteralsThatDoNotFit) {
   EXPECT_EQ(ErrorOf(Leaf(FilterOp::kEq, "year", {"2020"})),
-            "field 'year' is of type integer; '2020' does not fit");
+            "field 'year' is of type integer; the text '2020' does not fit; numbers stand without "
+            "quotes");
   EXPECT_THAT(ErrorOf(Leaf(FilterOp::kEq, "lang", {int64_t{3}})),
-              HasSubstr("type keyword; 3 does not fit"));
+              HasSubstr("type keyword; the number 3 does not fit; texts stand in quotes"));
   EXPECT_THAT(ErrorOf(Leaf(FilterOp::kIn, "score", {1.0, true})),
               HasSubstr("type float; true does not fit"));
   EXPECT_THAT(ErrorOf(Leaf(FilterOp::kEq, "draft", {int64_t{1}})),
-              HasSubstr("type bool; 1 does not fit"));
+              HasSubstr("type bool; the number 1 does not fit"));
   EXPECT_THAT(ErrorOf(Leaf(FilterOp::kLt, "draft", {true})), HasSubstr("which has no order"));
   EXPECT_THAT(ErrorOf(Leaf(FilterOp::kEq, "at", {"soon"})),
               HasSubstr("field 'at': 'soon' is not an RFC 3339"));

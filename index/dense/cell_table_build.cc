@@ -1,0 +1,129 @@
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+
+#include "index/dense/cell_table.h"
+#include "index/dense/parallel.h"
+
+namespace vouch {
+namespace {
+
+// Rounds of k-means, over at most so many nodes a cell.
+constexpr int kRounds = 3;
+constexpr uint32_t kTrainNodesPerCell = 16;
+constexpr size_t kGrain = 256;
+
+class CellBuilder {
+ public:
+  CellBuilder(const VectorCodes& codes, uint32_t cells, int threads, char* out)
+      : codes_(codes),
+        cells_(cells),
+        threads_(threads),
+        layout_(codes.nodes(), cells, codes.stride()),
+        out_(out),
+        means_(reinterpret_cast<uint8_t*>(out + layout_.means)),
+        scratch_(static_cast<size_t>(threads)) {}
+
+  void Run(bool has_length) {
+    std::memset(out_, 0, layout_.size);
+    for (uint32_t cell = 0; cell < cells_; ++cell) {
+      std::memcpy(mean(cell), codes_.code(Spread(cell, cells_)), codes_.code_dim());
+    }
+    const uint32_t training = static_cast<uint32_t>(
+        std::min<uint64_t>(codes_.nodes(), uint64_t{cells_} * kTrainNodesPerCell));
+    for (int round = 0; round < kRounds; ++round) {
+      Assign(training);
+      MoveMeans(training);
+    }
+    Assign(codes_.nodes());
+    Write();
+    if (has_length) return;
+    for (uint32_t cell = 0; cell < cells_; ++cell) SetBias(cell, 0.0f);
+  }
+
+ private:
+  struct Scratch {
+    CodeQuery query;
+    std::vector<float> keys;
+  };
+
+  uint8_t* mean(uint32_t cell) { return means_ + size_t{cell} * codes_.stride(); }
+  // The i-th of `count` nodes spread over all.
+  uint32_t Spread(uint32_t i, uint32_t count) const {
+    return static_cast<uint32_t>(uint64_t{i} * codes_.nodes() / count);
+  }
+  void SetBias(uint32_t cell, float bias) {
+    std::memcpy(mean(cell) + codes_.stride() - sizeof(bias), &bias, sizeof(bias));
+  }
+  // The squared length of each mean, so that keys order means as distances between codes do.
+  void SetLengths() {
+    for (uint32_t cell = 0; cell < cells_; ++cell) {
+      int64_t squares = 0;
+      for (uint32_t i = 0; i < codes_.code_dim(); ++i) {
+        const int64_t value = int64_t{mean(cell)[i]} - VectorCodes::kOffset;
+        squares += value * value;
+      }
+      SetBias(cell, codes_.step() * codes_.step() * static_cast<float>(squares));
+    }
+  }
+
+  // The nearest mean of each of `count` nodes.
+  void Assign(uint32_t count) {
+    SetLengths();
+    assigned_.resize(count);
+    ParallelFor(0, count, threads_, kGrain, [&](size_t i, size_t thread) {
+      Scratch& scratch = scratch_[thread];
+      scratch.keys.resize(cells_);
+      codes_.EncodeNode(Spread(static_cast<uint32_t>(i), count), scratch.query);
+      scratch.query.scale = 2 * codes_.step() * codes_.step();  // whatever the metric
+      codes_.KeysOf(means_, scratch.query, scratch.keys);
+      assigned_[i] = static_cast<uint32_t>(
+          std::min_element(scratch.keys.begin(), scratch.keys.end()) - scratch.keys.begin());
+    });
+  }
+
+  // A mean that no node is nearest to stays where it is.
+  void MoveMeans(uint32_t count) {
+    const uint32_t dim = codes_.code_dim();
+    std::vector<uint32_t> sums(size_t{cells_} * dim), sizes(cells_);
+    for (uint32_t i = 0; i < count; ++i) {
+      const uint8_t* code = codes_.code(Spread(i, count));
+      uint32_t* sum = sums.data() + size_t{assigned_[i]} * dim;
+      for (uint32_t d = 0; d < dim; ++d) sum[d] += code[d] & kMaxCodeValue;
+      ++sizes[assigned_[i]];
+    }
+    for (uint32_t cell = 0; cell < cells_; ++cell) {
+      if (sizes[cell] == 0) continue;
+      for (uint32_t d = 0; d < dim; ++d) {
+        mean(cell)[d] =
+            static_cast<uint8_t>((sums[size_t{cell} * dim + d] + sizes[cell] / 2) / sizes[cell]);
+      }
+    }
+  }
+
+  void Write() {
+    auto* start = reinterpret_cast<uint32_t*>(out_ + layout_.start);
+    auto* nodes = reinterpret_cast<uint32_t*>(out_ + layout_.node);
+    for (const uint32_t cell : assigned_) ++start[cell + 1];
+    std::partial_sum(start, start + cells_ + 1, start);
+    std::vector<uint32_t> next(start, start + cells_);
+    for (uint32_t node = 0; node < codes_.nodes(); ++node) nodes[next[assigned_[node]]++] = node;
+  }
+
+  const VectorCodes& codes_;
+  const uint32_t cells_;
+  const int threads_;
+  const CellLayout layout_;
+  char* const out_;
+  uint8_t* const means_;
+  std::vector<Scratch> scratch_;    // one a thread
+  std::vector<uint32_t> assigned_;  // the cell of each node looked at
+};
+
+}  // namespace
+
+void BuildCells(const VectorCodes& codes, Metric metric, uint32_t cells, int threads, char* out) {
+  if (cells > 0) CellBuilder(codes, cells, threads, out).Run(metric != Metric::kInnerProduct);
+}
+
+}  // namespace vouch

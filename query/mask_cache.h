@@ -1,0 +1,31 @@
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <utility>
+
+#include "index/index_reader.h"
+#include "index/payload/filter.h"
+
+namespace vouch {
+
+// Row masks by filter, for several requests of one principal over one reader. For one thread.
+class MaskCache {
+ public:
+  // Null: not there. `filter` null: no filter.
+  const RowMask* Find(const Filter* filter) const {
+    for (const auto& [known, mask] : masks_) {
+      if (known.has_value() == (filter != nullptr) && (filter == nullptr || *known == *filter))
+        return &mask;
+    }
+    return nullptr;
+  }
+  void Add(const Filter* filter, const RowMask& mask) {
+    masks_.emplace_back(filter == nullptr ? std::nullopt : std::optional<Filter>(*filter), mask);
+  }
+
+ private:
+  std::deque<std::pair<std::optional<Filter>, RowMask>> masks_;
+};
+
+}  // namespace vouch

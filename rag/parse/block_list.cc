@@ -1,0 +1,54 @@
+#include <charconv>
+
+#include "rag/document.h"
+
+namespace vouch {
+namespace {
+
+// In the order of Block::Kind.
+constexpr std::string_view kLetters = "hplct";
+
+bool TakeNumber(std::string_view* text, uint64_t* number) {
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), *number);
+  if (error != std::errc()) return false;
+  text->remove_prefix(static_cast<size_t>(end - text->data()));
+  return true;
+}
+
+bool TakeByte(std::string_view* text, char byte) {
+  if (!text->starts_with(byte)) return false;
+  text->remove_prefix(1);
+  return true;
+}
+
+}  // namespace
+
+std::string EncodeBlocks(const std::vector<Block>& blocks) {
+  std::string text;
+  for (const Block& block : blocks) {
+    if (!text.empty()) text += ';';
+    text += kLetters[static_cast<size_t>(block.kind)];
+    text.append(std::to_string(block.begin)).append(",").append(std::to_string(block.end));
+  }
+  return text;
+}
+
+bool DecodeBlocks(std::string_view text, std::vector<Block>* blocks) {
+  blocks->clear();
+  uint64_t last_end = 0;
+  while (!text.empty()) {
+    if (!blocks->empty() && !TakeByte(&text, ';')) return false;
+    const size_t kind = text.empty() ? kLetters.npos : kLetters.find(text.front());
+    if (kind == kLetters.npos) return false;
+    text.remove_prefix(1);
+    Block block{.kind = static_cast<Block::Kind>(kind), .level = 0, .begin = 0, .end = 0};
+    if (!TakeNumber(&text, &block.begin) || !TakeByte(&text, ',') || !TakeNumber(&text, &block.end))
+      return false;
+    if (block.begin < last_end || block.begin >= block.end) return false;
+    last_end = block.end;
+    blocks->push_back(block);
+  }
+  return true;
+}
+
+}  // namespace vouch
