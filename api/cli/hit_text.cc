@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <string_view>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -38,6 +39,16 @@ std::string SourceOf(const nlohmann::json& payload, const nlohmann::json& proven
 nlohmann::json ParseObject(const std::string& text) {
   nlohmann::json json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   return json.is_object() ? json : nlohmann::json::object();
+}
+
+// Whether a node is the child of a fusion, by its path: "fuse[0].text(body)", "fuse.feedback[0].…".
+bool IsUnderFusion(std::string_view path) {
+  const size_t child = path.rfind("].");
+  if (child == std::string_view::npos) return false;
+  std::string_view parent = path.substr(0, path.rfind('[', child));
+  constexpr std::string_view kFeedback = ".feedback";
+  if (parent.ends_with(kFeedback)) parent.remove_suffix(kFeedback.size());
+  return parent.ends_with("fuse");
 }
 
 // What each term gave, the most first; of many only those that gave most.
@@ -85,7 +96,7 @@ std::string FormatExplanation(const v1::Hit& hit) {
   for (const v1::NodeScore& node : hit.explanation()) {
     absl::StrAppendFormat(&out, "      %s: rank %u, score %.4g", node.node(), node.rank(),
                           node.score());
-    if (&node != &hit.explanation(0)) {
+    if (IsUnderFusion(node.node())) {
       absl::StrAppendFormat(&out, ", counts %.4g x weight %.3g, gives %.4g", node.normalized(),
                             node.weight(), node.contribution());
     }
