@@ -11,6 +11,7 @@
 #include "index/inverted/ranked_scan.h"
 #include "index/payload/compiled_filter.h"
 #include "index/payload/value_index.h"
+#include "index/prepared_rows.h"
 #include "index/segment_set.h"
 
 namespace vouch {
@@ -286,13 +287,21 @@ absl::StatusOr<std::vector<Hit>> IndexReader::SearchDense(const DenseQuery& quer
 absl::StatusOr<std::vector<Hit>> IndexReader::SearchText(int field, std::string_view text, size_t k,
                                                          const RowMask& mask, const CancelToken& cancel,
                                                          SearchStats* stats) const {
+  const absl::StatusOr<AnalyzedText> query = AnalyzeText(field, text);
+  if (!query.ok()) return query.status();
+  return SearchTerms(field, WeightedTermsOf(*query), k, mask, cancel, stats);
+}
+
+absl::StatusOr<std::vector<Hit>> IndexReader::SearchTerms(int field,
+                                                          std::span<const WeightedTerm> terms,
+                                                          size_t k, const RowMask& mask,
+                                                          const CancelToken& cancel,
+                                                          SearchStats* stats) const {
   const IndexSchema& schema = *segments_->schema;
   if (absl::Status status = CheckMask(*segments_, mask); !status.ok()) return status;
   if (absl::Status status = CheckTextField(schema, field); !status.ok()) return status;
-  const auto ordinal = static_cast<size_t>(field);
-  const AnalyzedText query = schema.analyzers[ordinal]->Analyze(text);
   const std::vector<TextSegment> segments = TextSegments(*segments_, field, mask);
-  const TextStatistics statistics = CollectTextStatistics(segments, query);
+  const TextStatistics statistics = CollectTextStatistics(segments, terms);
   if (stats != nullptr) {
     stats->segments += segments.size();
     stats->segments_exact += segments.size();
@@ -300,7 +309,20 @@ absl::StatusOr<std::vector<Hit>> IndexReader::SearchText(int field, std::string_
     stats->plan = absl::StrCat("bm25 of ", statistics.terms.size(), " terms, exact on ", segments.size(),
                                segments.size() == 1 ? " segment" : " segments");
   }
-  return SearchBm25(segments, statistics, ParamsOf(schema.schema.text[ordinal]), k, cancel);
+  return SearchBm25(segments, statistics, ParamsOf(schema.schema.text[static_cast<size_t>(field)]),
+                    k, cancel);
+}
+
+absl::StatusOr<AnalyzedText> IndexReader::AnalyzeText(int field, std::string_view text) const {
+  if (absl::Status status = CheckTextField(*segments_->schema, field); !status.ok()) return status;
+  return segments_->schema->analyzers[static_cast<size_t>(field)]->Analyze(text);
+}
+
+absl::StatusOr<AnalyzedText> IndexReader::AnalyzePayload(int field,
+                                                         std::string_view payload) const {
+  if (absl::Status status = CheckTextField(*segments_->schema, field); !status.ok()) return status;
+  return AnalyzeText(
+      field, IndexedText(segments_->schema->schema.text[static_cast<size_t>(field)], payload));
 }
 
 absl::StatusOr<std::vector<Hit>> IndexReader::SearchSparse(int field, const SparseVector& query,
@@ -349,13 +371,20 @@ absl::StatusOr<std::optional<float>> IndexReader::ScoreDense(const DenseQuery& q
 
 absl::StatusOr<std::vector<TermContribution>> IndexReader::ExplainText(int field, std::string_view text, RowId row,
                                                                        const RowMask& mask) const {
+  const absl::StatusOr<AnalyzedText> query = AnalyzeText(field, text);
+  if (!query.ok()) return query.status();
+  return ExplainTerms(field, WeightedTermsOf(*query), row, mask);
+}
+
+absl::StatusOr<std::vector<TermContribution>> IndexReader::ExplainTerms(
+    int field, std::span<const WeightedTerm> terms, RowId row, const RowMask& mask) const {
   const IndexSchema& schema = *segments_->schema;
   if (absl::Status status = CheckMask(*segments_, mask); !status.ok()) return status;
   if (absl::Status status = CheckTextField(schema, field); !status.ok()) return status;
   if (absl::Status status = CheckRowAt(row, rows_at_); !status.ok()) return status;
   const auto ordinal = static_cast<size_t>(field);
-  const AnalyzedText query = schema.analyzers[ordinal]->Analyze(text);
-  const TextStatistics statistics = CollectTextStatistics(TextSegments(*segments_, field, mask), query);
+  const TextStatistics statistics =
+      CollectTextStatistics(TextSegments(*segments_, field, mask), terms);
   const Segment& segment = *segments_->segments[segments_->FindSegment(row)];
   return ExplainBm25(*segment.text[ordinal], segment.LocalRow(row), statistics, ParamsOf(schema.schema.text[ordinal]));
 }

@@ -104,6 +104,14 @@ class IndexReader {
   // The exact top k by BM25 of the field's text.
   absl::StatusOr<std::vector<Hit>> SearchText(int field, std::string_view text, size_t k, const RowMask& mask,
                                               const CancelToken& cancel, SearchStats* stats) const;
+  // The same by weighted terms, ascending by bytes, each once.
+  absl::StatusOr<std::vector<Hit>> SearchTerms(int field, std::span<const WeightedTerm> terms,
+                                               size_t k, const RowMask& mask,
+                                               const CancelToken& cancel, SearchStats* stats) const;
+  // A text as the field's analyzer sees it, and the text that a row with this payload has in the
+  // field.
+  absl::StatusOr<AnalyzedText> AnalyzeText(int field, std::string_view text) const;
+  absl::StatusOr<AnalyzedText> AnalyzePayload(int field, std::string_view payload) const;
 
   // The exact top k by the inner product with the field's vectors. `query` as CheckSparseVector
   // takes it, in any order.
@@ -116,6 +124,9 @@ class IndexReader {
   // Each matching term's share of the row's BM25 score.
   absl::StatusOr<std::vector<TermContribution>> ExplainText(int field, std::string_view text, RowId row,
                                                             const RowMask& mask) const;
+  absl::StatusOr<std::vector<TermContribution>> ExplainTerms(int field,
+                                                             std::span<const WeightedTerm> terms,
+                                                             RowId row, const RowMask& mask) const;
 
   // Each index's share of the row's score.
   absl::StatusOr<std::vector<SparseContribution>> ExplainSparse(int field,
@@ -142,6 +153,9 @@ class IndexReader {
   absl::StatusOr<std::vector<ValueCount>> CountValues(int field, const RowMask& mask,
                                                       size_t max_values,
                                                       const CancelToken& cancel) const;
+  // `count` of the allowed rows (all, where there are not more), spread evenly over them, ascending:
+  // the same ones however segments lie.
+  std::vector<RowId> SampleRows(const RowMask& mask, size_t count) const;
   // Writes the row's vector, as it is kept (normalised under cosine), to `out`, which has the
   // field's dimension. False where it has none.
   absl::StatusOr<bool> ReadVector(int field, RowId row, std::span<float> out) const;

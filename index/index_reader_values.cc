@@ -1,5 +1,6 @@
 // Values of rows: payloads, orders by them, counts of them, vectors.
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -53,6 +54,31 @@ void MergeEqual(std::vector<ValueCount>& counts) {
   }
   counts.resize(kept);
 }
+
+// Finds the set bits of a bitmap by their numbers, ascending; a null bitmap has all set.
+class RankedBits {
+ public:
+  explicit RankedBits(const Bitmap* bits) : bits_(bits) {}
+
+  // The position of set bit number `rank`, counted from 0; ranks ascend from call to call, below
+  // the number of set bits.
+  uint32_t Seek(uint64_t rank) {
+    if (bits_ == nullptr) return static_cast<uint32_t>(rank);
+    uint64_t count = std::popcount(bits_->word(word_));
+    while (before_ + count <= rank) {
+      before_ += count;
+      count = std::popcount(bits_->word(++word_));
+    }
+    uint64_t word = bits_->word(word_);
+    for (uint64_t skip = rank - before_; skip > 0; --skip) word &= word - 1;
+    return static_cast<uint32_t>(word_ * 64 + std::countr_zero(word));
+  }
+
+ private:
+  const Bitmap* bits_;
+  size_t word_ = 0;
+  uint64_t before_ = 0;  // set bits of the words before
+};
 
 }  // namespace
 
@@ -140,6 +166,27 @@ absl::StatusOr<bool> IndexReader::ReadVector(int field, RowId row, std::span<flo
   std::copy_n(vectors.Read(*node), column.dim(), out.begin());
   if (!vectors.status().ok()) return vectors.status();
   return true;
+}
+
+std::vector<RowId> IndexReader::SampleRows(const RowMask& mask, size_t count) const {
+  std::vector<RowId> rows;
+  const uint64_t taken = std::min<uint64_t>(count, mask.allowed_count);
+  rows.reserve(taken);
+  uint64_t next = 0;    // of the samples
+  uint64_t before = 0;  // allowed rows of the segments before
+  for (size_t i = 0; i < segments_->segments.size() && i < mask.segments.size(); ++i) {
+    const RowMask::SegmentMask& segment = mask.segments[i];
+    RankedBits bits(segment.allowed_or_null());
+    for (; next < taken; ++next) {
+      // The sample's number among all allowed rows, whichever segments they lie in.
+      const uint64_t rank = next * mask.allowed_count / taken;
+      if (rank >= before + segment.allowed_count) break;
+      const uint64_t first = segments_->segments[i]->rows.begin.value;
+      rows.push_back(RowId(first + bits.Seek(rank - before)));
+    }
+    before += segment.allowed_count;
+  }
+  return rows;
 }
 
 const Analyzer& IndexReader::AnalyzerOf(int field) const {

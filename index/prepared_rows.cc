@@ -100,6 +100,10 @@ std::shared_ptr<IndexedRows> NewRows(const IndexSchema& schema, size_t rows) {
 
 }  // namespace
 
+std::string IndexedText(const TextField& field, std::string_view payload) {
+  return TextOf(json::parse(payload, nullptr, /*allow_exceptions=*/false), field);
+}
+
 std::vector<FieldText> TextsOfField(const TextField& field, std::string_view payload) {
   std::vector<FieldText> texts;
   ForEachText(json::parse(payload, nullptr, /*allow_exceptions=*/false), field,

@@ -14,6 +14,9 @@
 
 namespace vouch {
 
+// The text of a field as it is indexed: the strings at its paths of a payload, one text. Empty
+// where there are none, or the payload is no JSON.
+std::string IndexedText(const TextField& field, std::string_view payload);
 // One text of a payload.
 struct FieldText {
   std::string path;

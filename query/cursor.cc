@@ -85,6 +85,20 @@ class QuestionBytes {
     if (const auto* real = std::get_if<double>(&value)) return AddNumber(*real);
     AddNumber<uint8_t>(std::get<bool>(value));
   }
+  void Add(const std::optional<Rm3>& feedback) {
+    AddNumber<uint8_t>(feedback.has_value());
+    if (!feedback) return;
+    AddNumber(feedback->documents);
+    AddNumber(feedback->terms);
+    AddNumber(feedback->original_weight);
+  }
+  void Add(const std::optional<Rocchio>& feedback) {
+    AddNumber<uint8_t>(feedback.has_value());
+    if (!feedback) return;
+    AddNumber(feedback->documents);
+    AddNumber(feedback->alpha);
+    AddNumber(feedback->beta);
+  }
   void AddVector(const std::vector<float>& vector) {
     AddText(std::string_view(reinterpret_cast<const char*>(vector.data()),
                              vector.size() * sizeof(float)));
@@ -98,10 +112,12 @@ class QuestionBytes {
     AddVector(leaf.vector);
     AddNumber<int64_t>(leaf.ef_search);
     AddNumber<uint8_t>(leaf.exact);
+    Add(leaf.feedback);
   }
   void AddNode(const TextLeaf& leaf) {
     AddText(leaf.field);
     AddText(leaf.text);
+    Add(leaf.feedback);
   }
   void AddNode(const RecommendLeaf& leaf) {
     AddText(leaf.field);
@@ -145,6 +161,15 @@ class QuestionBytes {
                              leaf.vector.values.size() * sizeof(float)));
   }
   void AddNode(const FuseNode& fuse) {
+    AddNumber(static_cast<uint8_t>(fuse.method));
+    AddNumber<uint8_t>(fuse.by_reliability);
+    AddNumber<uint8_t>(fuse.feedback.has_value());
+    if (fuse.feedback) {
+      Add(fuse.feedback->text);
+      Add(fuse.feedback->dense);
+      AddNumber(fuse.feedback->text_weight);
+      AddNumber(fuse.feedback->dense_weight);
+    }
     AddNumber(fuse.k);
     AddNumber<uint64_t>(fuse.weights.size());
     for (double weight : fuse.weights) AddNumber(weight);

@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
-#include "query/fuse.h"
+#include "query/ranked_row.h"
 #include "query/search.h"
 #include "storage/ids.h"
 

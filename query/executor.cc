@@ -1,35 +1,14 @@
 #include "query/executor.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include "absl/strings/str_cat.h"
+#include "query/node_timer.h"
 #include "query/recommend.h"
 #include "query/rerank.h"
 
 namespace vouch {
 namespace {
-
-// Times a node for explain; without it reads no clock.
-class NodeTimer {
- public:
-  NodeTimer(bool enabled, int64_t& out) : enabled_(enabled), out_(out) {
-    if (enabled_) start_ = std::chrono::steady_clock::now();
-  }
-  ~NodeTimer() {
-    if (!enabled_) return;
-    out_ = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() -
-                                                                 start_)
-               .count();
-  }
-  NodeTimer(const NodeTimer&) = delete;
-  NodeTimer& operator=(const NodeTimer&) = delete;
-
- private:
-  const bool enabled_;
-  int64_t& out_;
-  std::chrono::steady_clock::time_point start_;
-};
 
 void TakeHits(const std::vector<Hit>& from, size_t limit, NodeResult& result) {
   result.cut = from.size() > limit;
@@ -80,35 +59,64 @@ absl::StatusOr<NodeResult> Executor::RunNode(const Plan& plan, const PlannedNode
 }
 
 absl::Status Executor::RunLeaf(const PlannedNode& node, const RowMask& mask, NodeResult& result) {
-  SearchStats* stats = options_.explain ? &result.stats : nullptr;
-  if (const auto* dense = std::get_if<DenseLeaf>(&node.node->node)) {
-    // A graph is asked for no hit more than wanted, so that its beam is that of the schema; whether
-    // there are more is then not known where it gave all that was asked for.
-    const bool exact = dense->exact || schema_.dense[node.field].index == DenseIndexKind::kFlat;
-    const DenseQuery query{.field = node.field,
-                           .vector = dense->vector,
-                           .k = node.limit + (exact ? 1 : 0),
-                           .ef_search = dense->ef_search,
-                           .exact = exact};
-    absl::StatusOr<std::vector<Hit>> hits = reader_.SearchDense(query, mask, cancel_, stats);
-    if (!hits.ok()) return hits.status();
-    TakeHits(*hits, node.limit, result);
-    if (!exact) result.cut = hits->size() == node.limit && node.limit < mask.allowed_count;
-  } else if (const auto* text = std::get_if<TextLeaf>(&node.node->node)) {
-    absl::StatusOr<std::vector<Hit>> hits =
-        reader_.SearchText(node.field, text->text, node.limit + 1, mask, cancel_, stats);
-    if (!hits.ok()) return hits.status();
-    TakeHits(*hits, node.limit, result);
-  } else if (const auto* recommend = std::get_if<RecommendLeaf>(&node.node->node)) {
-    return RunRecommend(*recommend, node, mask, result);
-  } else if (const auto* sparse = std::get_if<SparseLeaf>(&node.node->node)) {
-    absl::StatusOr<std::vector<Hit>> hits =
-        reader_.SearchSparse(node.field, sparse->vector, node.limit + 1, mask, cancel_, stats);
-    if (!hits.ok()) return hits.status();
-    TakeHits(*hits, node.limit, result);
-  } else {
-    return RunAll(std::get<AllLeaf>(node.node->node), node, mask, result);
+  const auto& kind = node.node->node;
+  if (const auto* dense = std::get_if<DenseLeaf>(&kind)) {
+    if (!dense->feedback) return RunDense(node, dense->vector, node.limit, mask, result);
+    NodeResult first;
+    absl::Status status = RunDense(node, dense->vector, dense->feedback->documents, mask, first);
+    return status.ok() ? RunRocchio(node, *dense->feedback, first.hits, mask, result) : status;
   }
+  if (const auto* text = std::get_if<TextLeaf>(&kind)) return RunText(*text, node, mask, result);
+  if (const auto* recommend = std::get_if<RecommendLeaf>(&kind)) {
+    return RunRecommend(*recommend, node, mask, result);
+  }
+  if (const auto* sparse = std::get_if<SparseLeaf>(&kind)) {
+    absl::StatusOr<std::vector<Hit>> hits =
+        reader_.SearchSparse(node.field, sparse->vector, node.limit + 1, mask, cancel_,
+                             options_.explain ? &result.stats : nullptr);
+    if (!hits.ok()) return hits.status();
+    TakeHits(*hits, node.limit, result);
+    return absl::OkStatus();
+  }
+  return RunAll(std::get<AllLeaf>(kind), node, mask, result);
+}
+
+absl::Status Executor::RunText(const TextLeaf& leaf, const PlannedNode& node, const RowMask& mask,
+                               NodeResult& result) {
+  const absl::StatusOr<AnalyzedText> query = reader_.AnalyzeText(node.field, leaf.text);
+  if (!query.ok()) return query.status();
+  const std::vector<WeightedTerm> terms = WeightedTermsOf(*query);
+  if (!leaf.feedback) return RunTerms(node, terms, node.limit, mask, result);
+  NodeResult first;
+  absl::Status status = RunTerms(node, terms, leaf.feedback->documents, mask, first);
+  return status.ok() ? RunRm3(node, *leaf.feedback, first.hits, mask, result) : status;
+}
+
+absl::Status Executor::RunDense(const PlannedNode& node, std::span<const float> vector,
+                                size_t limit, const RowMask& mask, NodeResult& result) {
+  const auto& leaf = std::get<DenseLeaf>(node.node->node);
+  // A graph is asked for no hit more than wanted, so that its beam is that of the schema; whether
+  // there are more is then not known where it gave all that was asked for.
+  const bool exact = leaf.exact || schema_.dense[node.field].index == DenseIndexKind::kFlat;
+  const DenseQuery query{.field = node.field,
+                         .vector = vector,
+                         .k = limit + (exact ? 1 : 0),
+                         .ef_search = leaf.ef_search,
+                         .exact = exact};
+  absl::StatusOr<std::vector<Hit>> hits =
+      reader_.SearchDense(query, mask, cancel_, options_.explain ? &result.stats : nullptr);
+  if (!hits.ok()) return hits.status();
+  TakeHits(*hits, limit, result);
+  if (!exact) result.cut = hits->size() == limit && limit < mask.allowed_count;
+  return absl::OkStatus();
+}
+
+absl::Status Executor::RunTerms(const PlannedNode& node, std::span<const WeightedTerm> terms,
+                                size_t limit, const RowMask& mask, NodeResult& result) {
+  absl::StatusOr<std::vector<Hit>> hits = reader_.SearchTerms(
+      node.field, terms, limit + 1, mask, cancel_, options_.explain ? &result.stats : nullptr);
+  if (!hits.ok()) return hits.status();
+  TakeHits(*hits, limit, result);
   return absl::OkStatus();
 }
 
@@ -187,30 +195,6 @@ absl::Status Executor::RunRerank(const Plan& plan, const PlannedNode& node,
   result.cut = result.hits.size() > node.limit;
   if (result.cut) result.hits.resize(node.limit);
   if (options_.explain) result.children.push_back(*std::move(child));
-  return absl::OkStatus();
-}
-
-absl::Status Executor::RunFuse(const Plan& plan, const PlannedNode& node, const FuseNode& fuse,
-                               NodeResult& result) {
-  std::vector<NodeResult> children;
-  children.reserve(node.children.size());
-  for (const PlannedNode& child : node.children) {
-    absl::StatusOr<NodeResult> ran = RunNode(plan, child);
-    if (!ran.ok()) return ran.status();
-    children.push_back(*std::move(ran));
-  }
-  std::vector<const std::vector<RankedRow>*> lists;
-  lists.reserve(children.size());
-  for (const NodeResult& child : children) lists.push_back(&child.hits);
-  result.hits = FuseRrf(lists, fuse.k, fuse.weights);
-  if (options_.explain) {
-    result.stats.rows_visited = result.hits.size();
-    result.stats.plan = absl::StrCat("rrf k=", fuse.k, " over ", children.size(), " lists, ",
-                                     result.hits.size(), " distinct rows");
-    result.children = std::move(children);
-  }
-  result.cut = result.hits.size() > node.limit;
-  if (result.cut) result.hits.resize(node.limit);
   return absl::OkStatus();
 }
 

@@ -1,15 +1,19 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "index/cancel.h"
 #include "index/index_reader.h"
-#include "query/fuse.h"
 #include "query/mask_cache.h"
 #include "query/planner.h"
+#include "query/ranked_row.h"
+#include "query/score_scale.h"
 #include "storage/principal.h"
 
 namespace vouch {
@@ -18,16 +22,31 @@ namespace vouch {
 struct NodeResult {
   std::vector<RankedRow> hits;  // in total order; those of `all` and mmr in an order of their own
   bool cut = false;             // the leaf or fusion had, or may have had, more hits than its limit
-  std::vector<NodeResult> children;  // with explain only
-  SearchStats stats;                 // with explain only
-  int64_t time_us = 0;               // with explain only; children included
+  std::vector<float>
+      vector;  // what feedback made of a dense leaf's vector; empty where there was none
+  // With explain only:
+  std::vector<NodeResult> children;
+  SearchStats stats;
+  int64_t time_us = 0;  // children included
+  // What feedback made of a text leaf's question; empty where there was none.
+  std::vector<WeightedTerm> terms;
+  // How the hits of a fusion's child count in it.
+  ScoreScale scale;
+  double weight = 1;
 };
+
+// The payloads of rows, as the store keeps them, in the order asked.
+using PayloadReader =
+    std::function<absl::StatusOr<std::vector<std::string>>(std::span<const RowId>)>;
 
 // Runs plans over one snapshot. For one request on one thread; borrows all it is given.
 //
 // Invariants:
 // 1. A mask is made once for each distinct filter of the plan, when first needed.
-// 2. Nothing here touches the store.
+// 2. Nothing here touches the store, but for the payloads of the few rows that feedback into a text
+// leaf learns from.
+// 3. Feedback learns only from rows that the leaf could give: of the version, the principal and the
+// filter.
 class Executor {
  public:
   struct Options {
@@ -36,11 +55,12 @@ class Executor {
     MaskCache* masks = nullptr;   // of other requests of the principal over the reader; may be null
   };
   Executor(const IndexReader& reader, const CollectionSchema& schema, const Principal& principal,
-           const CancelToken& cancel, Options options)
+           const CancelToken& cancel, PayloadReader payloads, Options options)
       : reader_(reader),
         schema_(schema),
         principal_(principal),
         cancel_(cancel),
+        payloads_(std::move(payloads)),
         options_(options) {}
 
   // One node of the plan, or a copy of one with another limit or query, with all below it.
@@ -57,21 +77,49 @@ class Executor {
   }
 
  private:
+  // A fusion in the making: the lists so far.
+  struct Fusion;
+
   absl::StatusOr<NodeResult> RunNode(const Plan& plan, const PlannedNode& node);
   absl::Status RunLeaf(const PlannedNode& node, const RowMask& mask, NodeResult& result);
+  absl::Status RunDense(const PlannedNode& node, std::span<const float> vector, size_t limit,
+                        const RowMask& mask, NodeResult& result);
+  absl::Status RunTerms(const PlannedNode& node, std::span<const WeightedTerm> terms, size_t limit,
+                        const RowMask& mask, NodeResult& result);
+  absl::Status RunText(const TextLeaf& leaf, const PlannedNode& node, const RowMask& mask,
+                       NodeResult& result);
   absl::Status RunRecommend(const RecommendLeaf& leaf, const PlannedNode& node, const RowMask& mask,
                             NodeResult& result);
   absl::Status RunAll(const AllLeaf& all, const PlannedNode& node, const RowMask& mask,
                       NodeResult& result);
   absl::Status RunRerank(const Plan& plan, const PlannedNode& node, const RerankNode& rerank,
                          NodeResult& result);
+
+  // The leaf's search by what feedback makes of its query, from the first of `hits`.
+  absl::Status RunRm3(const PlannedNode& node, const Rm3& rm3, std::span<const RankedRow> hits,
+                      const RowMask& mask, NodeResult& result);
+  absl::Status RunRocchio(const PlannedNode& node, const Rocchio& rocchio,
+                          std::span<const RankedRow> hits, const RowMask& mask, NodeResult& result);
+
   absl::Status RunFuse(const Plan& plan, const PlannedNode& node, const FuseNode& fuse,
                        NodeResult& result);
+  // Runs the fusion's next legs up to number `end` and adds them in order.
+  using LegRunner = std::function<absl::StatusOr<NodeResult>(const PlannedNode&)>;
+  absl::Status RunLegs(const Plan& plan, const PlannedNode& node, const FuseNode& fuse,
+                       Fusion& fusion, size_t end, const LegRunner& run);
+  absl::StatusOr<NodeResult> RunAddedLeg(const Plan& plan, const PlannedNode& leg,
+                                         const FusionFeedback& feedback,
+                                         std::span<const RankedRow> hits);
+  absl::Status AddLeg(const Plan& plan, const PlannedNode& node, const FuseNode& fuse,
+                      NodeResult&& ran, Fusion& fusion);
+  absl::StatusOr<double> ReliabilityWeight(const Plan& plan, const PlannedNode& node,
+                                           NodeResult& ran);
 
   const IndexReader& reader_;
   const CollectionSchema& schema_;
   const Principal& principal_;
   const CancelToken& cancel_;
+  const PayloadReader payloads_;
   const Options options_;
   std::vector<std::optional<RowMask>> masks_;
 };

@@ -7,7 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "index/index_reader.h"
-#include "query/fuse.h"
+#include "query/ranked_row.h"
 #include "query/result_options.h"
 
 namespace vouch {

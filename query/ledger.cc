@@ -1,5 +1,6 @@
 #include "query/ledger.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -11,13 +12,20 @@
 namespace vouch {
 namespace {
 
-std::string ChildPrefix(const std::string& path, size_t child) {
-  return absl::StrCat(path, "[", child, "].");
+// What a text leaf with feedback searched for, the weightiest terms first.
+std::vector<QueryTerm> TermsOf(const NodeResult& result, const AnalyzedText& question) {
+  std::vector<QueryTerm> terms;
+  for (const WeightedTerm& term : result.terms) {
+    const bool asked = std::any_of(question.terms.begin(), question.terms.end(),
+                                   [&](const auto& own) { return own.term == term.term; });
+    terms.push_back({.term = term.term, .weight = term.weight, .added = !asked});
+  }
+  std::stable_sort(terms.begin(), terms.end(),
+                   [](const auto& a, const auto& b) { return a.weight > b.weight; });
+  return terms;
 }
 
 }  // namespace
-
-std::string Ledger::Label(const PlannedNode& node) const { return NodeLabel(node, schema_); }
 
 absl::Status Ledger::AddPlan(SearchResponse& response) {
   absl::StatusOr<const RowMask*> root = executor_.MaskOf(plan_, plan_.root.mask);
@@ -40,29 +48,58 @@ absl::Status Ledger::AddPlan(SearchResponse& response) {
                              .hits = (*mask)->allowed_count,
                              .distances = 0,
                              .rows_visited = 0,
-                             .time_us = 0});
+                             .time_us = 0,
+                             .terms = {}});
   }
-  AddStep(plan_.root, result_, Label(plan_.root), response.plan);
+  return AddStep(plan_.root, result_, NodeLabel(plan_.root, schema_), response.plan);
+}
+
+absl::Status Ledger::AddStep(const PlannedNode& node, const NodeResult& result,
+                             const std::string& path, std::vector<PlanStep>& steps) const {
+  PlanStep& step = steps.emplace_back();
+  step = {.node = path,
+          .plan = absl::StrCat(result.stats.plan, result.stats.plan.empty() ? "" : ", ", "limit ",
+                               node.limit, ", filter[", node.mask, "]"),
+          .hits = result.hits.size(),
+          .distances = result.stats.distances,
+          .rows_visited = result.stats.rows_visited,
+          .time_us = result.time_us,
+          .terms = {}};
+  if (!result.terms.empty()) {
+    const absl::StatusOr<AnalyzedText> question =
+        reader_.AnalyzeText(node.field, std::get<TextLeaf>(node.node->node).text);
+    if (!question.ok()) return question.status();
+    step.terms = TermsOf(result, *question);
+  }
+  for (size_t i = 0; i < node.children.size(); ++i) {
+    absl::Status status =
+        AddStep(node.children[i], result.children[i], ChildPath(path, node, i, schema_), steps);
+    if (!status.ok()) return status;
+  }
   return absl::OkStatus();
 }
 
-void Ledger::AddStep(const PlannedNode& node, const NodeResult& result, const std::string& path,
-                     std::vector<PlanStep>& steps) const {
-  steps.push_back({.node = path,
-                   .plan = absl::StrCat(result.stats.plan, result.stats.plan.empty() ? "" : ", ",
-                                        "limit ", node.limit, ", filter[", node.mask, "]"),
-                   .hits = result.hits.size(),
-                   .distances = result.stats.distances,
-                   .rows_visited = result.stats.rows_visited,
-                   .time_us = result.time_us});
-  for (size_t i = 0; i < node.children.size(); ++i) {
-    const PlannedNode& child = node.children[i];
-    AddStep(child, result.children[i], absl::StrCat(ChildPrefix(path, i), Label(child)), steps);
-  }
+absl::Status Ledger::ExplainHits(std::span<PointHit> hits) {
+  return ExplainNode(plan_.root, result_, NodeLabel(plan_.root, schema_), nullptr, hits);
 }
 
-absl::Status Ledger::ExplainHits(std::span<PointHit> hits) {
-  return ExplainNode(plan_.root, result_, Label(plan_.root), nullptr, 0, hits);
+absl::Status Ledger::ExplainLeaf(const PlannedNode& node, const NodeResult& result, RowId row,
+                                 NodeScore& score) {
+  if (const auto* text = std::get_if<TextLeaf>(&node.node->node)) {
+    absl::StatusOr<const RowMask*> mask = executor_.MaskOf(plan_, node.mask);
+    if (!mask.ok()) return mask.status();
+    absl::StatusOr<std::vector<TermContribution>> terms =
+        result.terms.empty() ? reader_.ExplainText(node.field, text->text, row, **mask)
+                             : reader_.ExplainTerms(node.field, result.terms, row, **mask);
+    if (!terms.ok()) return terms.status();
+    score.terms = *std::move(terms);
+  } else if (const auto* sparse = std::get_if<SparseLeaf>(&node.node->node)) {
+    absl::StatusOr<std::vector<SparseContribution>> terms =
+        reader_.ExplainSparse(node.field, sparse->vector, row);
+    if (!terms.ok()) return terms.status();
+    score.sparse_terms = *std::move(terms);
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Ledger::AddNotes(const RerankNode& rerank, const PlannedNode& node,
@@ -88,49 +125,36 @@ absl::Status Ledger::AddNotes(const RerankNode& rerank, const PlannedNode& node,
 }
 
 absl::Status Ledger::ExplainNode(const PlannedNode& node, const NodeResult& result,
-                                 const std::string& path, const FuseNode* parent, size_t child,
+                                 const std::string& path, const PlannedNode* parent,
                                  std::span<PointHit> hits) {
   absl::flat_hash_map<uint64_t, size_t> position_of;
   position_of.reserve(result.hits.size());
   for (size_t i = 0; i < result.hits.size(); ++i) position_of.emplace(result.hits[i].row.value, i);
-  const auto* text = std::get_if<TextLeaf>(&node.node->node);
-  const auto* sparse = std::get_if<SparseLeaf>(&node.node->node);
+  const bool fused = parent != nullptr && std::holds_alternative<FuseNode>(parent->node->node);
   for (PointHit& hit : hits) {
     const auto found = position_of.find(hit.row.value);
     if (found == position_of.end()) continue;
+    const double own = result.hits[found->second].score;
+    const size_t rank = found->second + 1;
     NodeScore score{.node = path,
-                    .rank = static_cast<uint32_t>(found->second + 1),
-                    .score = result.hits[found->second].score,
-                    .contribution = 0,
+                    .rank = static_cast<uint32_t>(rank),
+                    .score = own,
+                    .normalized = fused ? result.scale.Value(own, rank) : own,
+                    .weight = result.weight,
+                    .contribution = parent == nullptr ? own : 0,
                     .terms = {}};
-    const double weight = parent == nullptr || parent->weights.empty() ? 1 : parent->weights[child];
-    score.contribution = parent == nullptr ? score.score : RrfShare(parent->k, weight, score.rank);
-    if (above_ != nullptr) score.contribution = 0;
-    if (text != nullptr) {
-      absl::StatusOr<const RowMask*> mask = executor_.MaskOf(plan_, node.mask);
-      if (!mask.ok()) return mask.status();
-      absl::StatusOr<std::vector<TermContribution>> terms =
-          reader_.ExplainText(node.field, text->text, hit.row, **mask);
-      if (!terms.ok()) return terms.status();
-      score.terms = *std::move(terms);
-    } else if (sparse != nullptr) {
-      absl::StatusOr<std::vector<SparseContribution>> terms =
-          reader_.ExplainSparse(node.field, sparse->vector, hit.row);
-      if (!terms.ok()) return terms.status();
-      score.sparse_terms = *std::move(terms);
+    if (fused) score.contribution = result.scale.Share(result.weight, own, rank);
+    if (absl::Status status = ExplainLeaf(node, result, hit.row, score); !status.ok()) {
+      return status;
     }
     hit.explanation.push_back(std::move(score));
   }
-  const auto* rerank = std::get_if<RerankNode>(&node.node->node);
-  if (rerank != nullptr) {
+  if (const auto* rerank = std::get_if<RerankNode>(&node.node->node)) {
     if (absl::Status status = AddNotes(*rerank, node, result, hits); !status.ok()) return status;
   }
-  above_ = rerank;
-  const auto* fuse = std::get_if<FuseNode>(&node.node->node);
   for (size_t i = 0; i < node.children.size(); ++i) {
-    const std::string child_path = absl::StrCat(ChildPrefix(path, i), Label(node.children[i]));
-    absl::Status status =
-        ExplainNode(node.children[i], result.children[i], child_path, fuse, i, hits);
+    absl::Status status = ExplainNode(node.children[i], result.children[i],
+                                      ChildPath(path, node, i, schema_), &node, hits);
     if (!status.ok()) return status;
   }
   return absl::OkStatus();

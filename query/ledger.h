@@ -25,22 +25,24 @@ class Ledger {
   absl::Status ExplainHits(std::span<PointHit> hits);
 
  private:
-  void AddStep(const PlannedNode& node, const NodeResult& result, const std::string& path,
-               std::vector<PlanStep>& steps) const;
+  absl::Status AddStep(const PlannedNode& node, const NodeResult& result, const std::string& path,
+                       std::vector<PlanStep>& steps) const;
   // Notes of a reranking, to the entries that it has just made.
   absl::Status AddNotes(const RerankNode& rerank, const PlannedNode& node, const NodeResult& result,
                         std::span<PointHit> hits) const;
+  // `parent` is null for the root.
   absl::Status ExplainNode(const PlannedNode& node, const NodeResult& result,
-                           const std::string& path, const FuseNode* parent, size_t child,
+                           const std::string& path, const PlannedNode* parent,
                            std::span<PointHit> hits);
-  std::string Label(const PlannedNode& node) const;  // "dense(embedding)"
+  // What each term or index gave to a row's score in a text or sparse leaf.
+  absl::Status ExplainLeaf(const PlannedNode& node, const NodeResult& result, RowId row,
+                           NodeScore& score);
 
   const IndexReader& reader_;
   const CollectionSchema& schema_;
   const Plan& plan_;
   const NodeResult& result_;
   Executor& executor_;
-  const RerankNode* above_ = nullptr;  // the reranking whose child is being explained
 };
 
 }  // namespace vouch

@@ -37,16 +37,16 @@ std::string WordsOf(const PlannedNode& planned, const CollectionSchema& schema) 
   return "";
 }
 
-void AddSteps(const PlannedNode& node, const CollectionSchema& schema, const std::string& prefix,
+void AddSteps(const PlannedNode& node, const CollectionSchema& schema, const std::string& path,
               std::vector<PlanStep>& steps) {
-  const std::string path = absl::StrCat(prefix, NodeLabel(node, schema));
-  const std::string words = WordsOf(node, schema);
+  const std::string words =
+      absl::StrCat(node.expands >= 0 ? "after feedback: " : "", WordsOf(node, schema));
   PlanStep& step = steps.emplace_back();
   step.node = path;
   step.plan = absl::StrCat(words, words.empty() ? "" : ", ", "limit ", node.limit, ", filter[",
                            node.mask, "]");
   for (size_t i = 0; i < node.children.size(); ++i) {
-    AddSteps(node.children[i], schema, absl::StrCat(path, "[", i, "]."), steps);
+    AddSteps(node.children[i], schema, ChildPath(path, node, i, schema), steps);
   }
 }
 
@@ -67,6 +67,14 @@ std::string NodeLabel(const PlannedNode& node, const CollectionSchema& schema) {
   return label;
 }
 
+std::string ChildPath(const std::string& path, const PlannedNode& node, size_t child,
+                      const CollectionSchema& schema) {
+  const PlannedNode& at = node.children[child];
+  const bool added = at.expands >= 0;
+  return absl::StrCat(path, added ? ".feedback[" : "[",
+                      added ? at.expands : static_cast<int>(child), "].", NodeLabel(at, schema));
+}
+
 std::vector<PlanStep> DescribePlan(const Plan& plan, const CollectionSchema& schema,
                                    const IndexReader& reader, const Principal& principal) {
   std::vector<PlanStep> steps;
@@ -81,7 +89,7 @@ std::vector<PlanStep> DescribePlan(const Plan& plan, const CollectionSchema& sch
     if (expected.upper != expected.lower) absl::StrAppend(&step.plan, " to ", expected.upper);
     absl::StrAppend(&step.plan, " of ", visible, " visible rows");
   }
-  AddSteps(plan.root, schema, "", steps);
+  AddSteps(plan.root, schema, NodeLabel(plan.root, schema), steps);
   return steps;
 }
 

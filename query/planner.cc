@@ -68,10 +68,25 @@ class Planner {
         Visit(child, child.limit != 0 ? child.limit : fused_limit_, planned.mask,
               planned.children[i]);
       }
+      if (fuse->feedback) AddFeedback(*fuse->feedback, planned);
     }
   }
 
  private:
+  static void AddFeedback(const FusionFeedback& feedback, PlannedNode& planned) {
+    const size_t children = planned.children.size();
+    for (size_t i = 0; i < children; ++i) {
+      const auto& leaf = planned.children[i].node->node;
+      if (!(std::holds_alternative<TextLeaf>(leaf) && feedback.text) &&
+          !(std::holds_alternative<DenseLeaf>(leaf) && feedback.dense)) {
+        continue;
+      }
+      PlannedNode leg = planned.children[i];
+      leg.expands = static_cast<int>(i);
+      planned.children.push_back(std::move(leg));
+    }
+  }
+
   void VisitRerank(const RerankNode& rerank, PlannedNode& planned) {
     size_t candidates = fused_limit_;
     if (const auto* exact = std::get_if<ExactRerank>(&rerank.method)) {
@@ -111,6 +126,15 @@ class Planner {
 };
 
 }  // namespace
+
+double WeightOfChild(const FuseNode& fuse, const PlannedNode& node, size_t child) {
+  const int expands = node.children[child].expands;
+  const size_t own = expands < 0 ? child : static_cast<size_t>(expands);
+  const double weight = fuse.weights.empty() ? 1 : fuse.weights[own];
+  if (expands < 0) return weight;
+  const bool text = std::holds_alternative<TextLeaf>(node.children[child].node->node);
+  return weight * (text ? fuse.feedback->text_weight : fuse.feedback->dense_weight);
+}
 
 std::string_view NodeKind(const QueryNode& node) {
   struct Kind {

@@ -23,7 +23,11 @@ struct PlannedNode {
   int field = -1;    // ordinal of the node's field in the schema, among those of its kind; -1: none
   std::shared_ptr<const Examples> examples;  // of a recommend leaf, once ExampleResolver found them
   std::shared_ptr<const Formula> formula;    // of a formula reranking
+  // Of a fusion: its children, then the legs that its feedback adds.
   std::vector<PlannedNode> children;
+  // Of a leg that feedback adds: the child whose leaf it searches again, by what feedback makes of
+  // its query. Else -1.
+  int expands = -1;
 };
 
 // What a request will do. Borrows the request, which must outlive it.
@@ -52,6 +56,9 @@ absl::StatusOr<int> ResolveDenseField(const CollectionSchema& schema, std::strin
 absl::StatusOr<int> ResolveTextField(const CollectionSchema& schema, std::string_view name);
 absl::StatusOr<int> ResolvePayloadField(const CollectionSchema& schema, std::string_view path);
 absl::StatusOr<int> ResolveSparseField(const CollectionSchema& schema, std::string_view name);
+
+// What the weight of a fusion's child is, legs of feedback included, before reliability.
+double WeightOfChild(const FuseNode& fuse, const PlannedNode& node, size_t child);
 
 // "dense", "text", "all", "fuse", "sparse", "recommend", "rerank".
 std::string_view NodeKind(const QueryNode& node);

@@ -1,6 +1,7 @@
 #include "query/query_tree.h"
 
 #include <cmath>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -13,6 +14,7 @@ namespace {
 
 constexpr int kMaxEfSearch = 10'000;
 constexpr double kMaxRrf = 1e6;
+constexpr double kMaxRocchio = 1'000;
 
 absl::Status Invalid(const std::string& path, std::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat(path, ": ", std::string(what)));
@@ -71,7 +73,8 @@ class Validator {
     if (!ordinal.ok()) return Invalid(path, std::string(ordinal.status().message()));
     const DenseField& field = schema_.dense[*ordinal];
     if (absl::Status status = CheckVector(leaf.vector, field, path); !status.ok()) return status;
-    return CheckEfSearch(leaf.ef_search, path);
+    absl::Status status = CheckEfSearch(leaf.ef_search, path);
+    return status.ok() && leaf.feedback ? CheckFeedback(*leaf.feedback, path) : status;
   }
 
   static absl::Status CheckVector(const std::vector<float>& vector, const DenseField& field,
@@ -97,6 +100,37 @@ class Validator {
   static absl::Status CheckEfSearch(int ef_search, const std::string& path) {
     if (ef_search >= 0 && ef_search <= kMaxEfSearch) return absl::OkStatus();
     return Invalid(path, absl::StrCat("ef_search ", ef_search, " is not in 0 … ", kMaxEfSearch));
+  }
+
+  static absl::Status CheckDocuments(uint32_t documents, const std::string& path) {
+    if (documents >= 1 && documents <= QueryLimits::kMaxFeedbackDocuments) return absl::OkStatus();
+    return Invalid(path, absl::StrCat("feedback: documents ", documents, " is not in 1 … ",
+                                      QueryLimits::kMaxFeedbackDocuments));
+  }
+
+  static absl::Status CheckFeedback(const Rm3& rm3, const std::string& path) {
+    if (rm3.terms < 1 || rm3.terms > QueryLimits::kMaxFeedbackTerms) {
+      return Invalid(path, absl::StrCat("feedback: terms ", rm3.terms, " is not in 1 … ",
+                                        QueryLimits::kMaxFeedbackTerms));
+    }
+    if (!(rm3.original_weight >= 0 && rm3.original_weight <= 1)) {
+      return Invalid(path, absl::StrCat("feedback: original_weight ", rm3.original_weight,
+                                        " is not in 0 … 1"));
+    }
+    return CheckDocuments(rm3.documents, path);
+  }
+
+  static absl::Status CheckFeedback(const Rocchio& rocchio, const std::string& path) {
+    for (const auto& [name, value] : {std::pair("alpha", rocchio.alpha), {"beta", rocchio.beta}}) {
+      if (!(value >= 0 && value <= kMaxRocchio)) {
+        return Invalid(
+            path, absl::StrCat("feedback: ", name, " ", value, " is not in 0 … ", kMaxRocchio));
+      }
+    }
+    if (rocchio.alpha == 0 && rocchio.beta == 0) {
+      return Invalid(path, "feedback: alpha and beta are both 0, which leaves no vector");
+    }
+    return CheckDocuments(rocchio.documents, path);
   }
 
   absl::Status CheckRecommend(const RecommendLeaf& leaf, const std::string& path) const {
@@ -164,7 +198,23 @@ class Validator {
       return Invalid(path, absl::StrCat("the text has ", leaf.text.size(), " bytes, over ",
                                         QueryLimits::kMaxQueryTextBytes));
     }
-    return absl::OkStatus();
+    return leaf.feedback ? CheckFeedback(*leaf.feedback, path) : absl::OkStatus();
+  }
+
+  static absl::Status CheckFusionFeedback(const FuseNode& fuse, const std::string& path) {
+    const FusionFeedback& feedback = *fuse.feedback;
+    if (!feedback.text && !feedback.dense) {
+      return Invalid(path, "feedback: it names neither text nor dense");
+    }
+    for (double weight : {feedback.text_weight, feedback.dense_weight}) {
+      if (!(weight >= 0 && weight <= kMaxRrf)) {
+        return Invalid(path, absl::StrCat("feedback: weight ", weight, " is not in 0 … ", kMaxRrf));
+      }
+    }
+    if (feedback.text) {
+      if (absl::Status status = CheckFeedback(*feedback.text, path); !status.ok()) return status;
+    }
+    return feedback.dense ? CheckFeedback(*feedback.dense, path) : absl::OkStatus();
   }
 
   absl::Status CheckSparse(const SparseLeaf& leaf, const std::string& path) const {
@@ -189,6 +239,9 @@ class Validator {
             path, absl::StrCat("weight ", i, " is ", fuse.weights[i], ", not in 0 … ", kMaxRrf));
       }
     }
+    if (fuse.feedback) {
+      if (absl::Status status = CheckFusionFeedback(fuse, path); !status.ok()) return status;
+    }
     for (size_t i = 0; i < fuse.children.size(); ++i) {
       absl::Status status = Check(fuse.children[i], absl::StrCat(path, "[", i, "]."), depth + 1);
       if (!status.ok()) return status;
@@ -201,6 +254,22 @@ class Validator {
 };
 
 }  // namespace
+
+std::string_view FusionMethodName(FusionMethod method) {
+  switch (method) {
+    case FusionMethod::kRrf:
+      return "rrf";
+    case FusionMethod::kMinMax:
+      return "min_max";
+    case FusionMethod::kZScore:
+      return "z_score";
+    case FusionMethod::kBounds:
+      return "bounds";
+    case FusionMethod::kDbsf:
+      return "dbsf";
+  }
+  return "";
+}
 
 absl::Status ValidateQuery(const QueryNode& root, const CollectionSchema& schema) {
   return Validator(schema).Check(root, "", 1);

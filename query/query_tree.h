@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -17,18 +18,42 @@ namespace vouch {
 
 struct QueryNode;
 
+// Pseudo-relevance feedback into a text query: the relevance model RM3 (Abdul-Jaleel et al., "UMass
+// at TREC 2004: Novelty and HARD", 2004), see query/feedback.h.
+struct Rm3 {
+  uint32_t documents = 10;  // first hits that it learns from, 1 … kMaxFeedbackDocuments
+  uint32_t terms = 30;      // best terms of them, 1 … kMaxFeedbackTerms; more: wider and slower
+  double original_weight =
+      0.5;  // of the question's own terms, 0 … 1; the rest is that of the learned ones
+  friend bool operator==(const Rm3&, const Rm3&) = default;
+};
+
+// Pseudo-relevance feedback into a vector: alpha · query + beta · mean of the first hits' vectors
+// (Rocchio, "Relevance feedback in information retrieval", 1971; no negative examples). The
+// defaults are SMART's.
+struct Rocchio {
+  uint32_t documents = 5;  // 1 … kMaxFeedbackDocuments
+  double alpha = 1;        // 0 … 1000; not both 0
+  double beta = 0.75;
+  friend bool operator==(const Rocchio&, const Rocchio&) = default;
+};
+
 // Nearest neighbours of a vector. Text is made a vector above this layer (rag/embed).
 struct DenseLeaf {
   std::string field = {};  // empty: the schema's only dense field
   std::vector<float> vector = {};
   int ef_search = 0;  // 0: the schema's
   bool exact = false;
+  // Set: the leaf is run for its first hits, and what it gives are the hits of the vector that
+  // Rocchio makes of them.
+  std::optional<Rocchio> feedback = std::nullopt;
 };
 
 // BM25 over a text field.
 struct TextLeaf {
   std::string field = {};  // empty: the schema's only text field
   std::string text = {};
+  std::optional<Rm3> feedback = std::nullopt;  // likewise
 };
 
 // Inner product with a sparse vector, in any order of its indices; zeros are as if they were not
@@ -46,11 +71,39 @@ struct AllLeaf {
   bool descending = false;
 };
 
-// Reciprocal rank fusion: score = Σ weight_i / (k + rank_i), ranks from 1 (Cormack, Clarke and Büttcher, 2009).
+// What a hit of a child counts for before its weight; query/score_scale.h says how each is
+// computed.
+enum class FusionMethod : uint8_t {
+  kRrf,     // 1 / (k + rank): reciprocal rank fusion
+  kMinMax,  // 0 for the list's last hit, 1 for its first
+  kZScore,  // standard deviations above the list's last hit
+  kBounds,  // 0 for the lowest score that the child could give, 1 for the list's first
+  kDbsf,    // 0 to 1 from three standard deviations below the list's mean to three above
+};
+std::string_view FusionMethodName(
+    FusionMethod method);  // "rrf", "min_max", "z_score", "bounds", "dbsf"
+
+// Feedback from the first hits of a fusion: the children are run and fused, and from the first hits
+// of that each child that is a text leaf gives a second leg by RM3, and each that is a dense leaf
+// one by Rocchio. The fusion is then that of the children and, after them, these legs. A leg
+// searches under its child's filter and limit.
+struct FusionFeedback {
+  std::optional<Rm3> text = std::nullopt;  // unset: no legs of text leaves
+  std::optional<Rocchio> dense = std::nullopt;
+  double text_weight = 1;  // of a leg, as a share of its child's weight
+  double dense_weight = 1;
+};
+
+// score = Σ weight_i · what a hit counts for in child i, over the children that have it.
 struct FuseNode {
-  double k = 60;
+  FusionMethod method = FusionMethod::kRrf;
+  double k = 60;                     // kRrf only
   std::vector<double> weights = {};  // empty: all 1; else one a child
   std::vector<QueryNode> children = {};
+  // Multiplies the weight of each dense leaf by how far its first hits stand out of its scores,
+  // query by query (query/reliability.h): a leg that knows little of a query counts little.
+  bool by_reliability = false;
+  std::optional<FusionFeedback> feedback = std::nullopt;
 };
 
 // An example of a recommendation: a point of the collection, or a vector.
@@ -117,6 +170,8 @@ struct QueryLimits {
   static constexpr uint32_t kMaxNodes = 64;
   static constexpr uint32_t kMaxLimit = 10'000;     // limit and offset + limit
   static constexpr size_t kMaxQueryTextBytes = 64 << 10;
+  static constexpr uint32_t kMaxFeedbackDocuments = 100;
+  static constexpr uint32_t kMaxFeedbackTerms = 200;
   static constexpr uint32_t kMaxMmrCandidates = 1'000;
   static constexpr size_t kMaxExamples = 100;  // of one recommendation
   static constexpr size_t kMaxSparseEntries = 4096;

@@ -6,7 +6,7 @@
 #include "absl/status/statusor.h"
 #include "index/index_reader.h"
 #include "query/examples.h"
-#include "query/fuse.h"
+#include "query/ranked_row.h"
 
 namespace vouch {
 

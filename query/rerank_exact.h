@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "query/fuse.h"
+#include "query/ranked_row.h"
 #include "query/vector_scorer.h"
 
 namespace vouch {

@@ -63,8 +63,12 @@ struct NodeScore {
   std::string node = {};  // path in the tree: "fuse[0].dense(embedding)"
   uint32_t rank = 0;   // from 1
   double score = 0;    // the node's own score
-  // What it adds to its parent's score: weight / (k + rank); at the root its score; under a
-  // reranking, which scores anew, 0.
+  // Under a fusion, what the score counts for by its method, and what it is weighted by; at the
+  // root its score, and 1.
+  double normalized = 0;
+  double weight = 1;
+  // What it adds to its parent's score; at the root its score; under a reranking, which scores anew,
+  // 0.
   double contribution = 0;
   std::vector<TermContribution> terms = {};           // text leaves
   std::vector<SparseContribution> sparse_terms = {};  // sparse leaves
@@ -83,6 +87,13 @@ struct PointHit {
   std::vector<Highlight> highlights = {};  // with highlight
 };
 
+// A term that a text leaf searched for after feedback.
+struct QueryTerm {
+  std::string term;
+  double weight = 0;   // its frequency in the question, as it were
+  bool added = false;  // the question does not have it
+};
+
 // Hits that share a value: the next `hits` of SearchResponse::hits.
 struct HitGroup {
   PayloadValue value;
@@ -97,6 +108,7 @@ struct PlanStep {
   uint64_t distances = 0;
   uint64_t rows_visited = 0;
   int64_t time_us = 0;
+  std::vector<QueryTerm> terms;  // of a text leaf with feedback, by weight descending
 };
 
 struct SearchResponse {

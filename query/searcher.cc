@@ -9,7 +9,6 @@
 #include "query/examples.h"
 #include "query/facets.h"
 #include "query/fetcher.h"
-#include "query/fuse.h"
 #include "query/group.h"
 #include "query/highlight.h"
 #include "query/ledger.h"
@@ -92,11 +91,23 @@ absl::StatusOr<SearchResponse> Searcher::Run(const IndexReader& reader) {
   return is_scroll() ? RunScroll(reader) : RunRanked(reader);
 }
 
+PayloadReader Searcher::Payloads() const {
+  return [this](std::span<const RowId> rows) -> absl::StatusOr<std::vector<std::string>> {
+    absl::StatusOr<std::vector<RowRecord>> records =
+        store_.ReadRows(info_.id, rows, /*with_vectors=*/false);
+    if (!records.ok()) return records.status();
+    std::vector<std::string> payloads;
+    payloads.reserve(records->size());
+    for (RowRecord& record : *records) payloads.push_back(std::move(record.payload));
+    return payloads;
+  };
+}
+
 absl::StatusOr<WhyNotResponse> Searcher::WhyNot(const IndexReader& reader, const PointId& id) {
   if (request_.group_by || has_cursor_) {
     return absl::InvalidArgumentError("why_not takes neither group_by nor a cursor");
   }
-  Executor executor(reader, info_.schema, request_.principal, request_.cancel,
+  Executor executor(reader, info_.schema, request_.principal, request_.cancel, Payloads(),
                     {.explain = true, .scroll_after = kNoRow, .masks = masks_});
   const absl::StatusOr<RowMask> seen =
       reader.MakeMask(nullptr, request_.principal, request_.cancel);
@@ -148,7 +159,7 @@ absl::StatusOr<SearchResponse> Searcher::RunScroll(const IndexReader& reader) {
   }
   absl::StatusOr<Plan> plan = MakePlan(reader, {.first_page = 0, .root_limit = fetch});
   if (!plan.ok()) return plan.status();
-  Executor executor(reader, info_.schema, request_.principal, request_.cancel,
+  Executor executor(reader, info_.schema, request_.principal, request_.cancel, Payloads(),
                     {.explain = request_.explain,
                      .scroll_after = has_cursor_ ? cursor_.last.row : kNoRow,
                      .masks = masks_});
@@ -172,7 +183,7 @@ absl::StatusOr<SearchResponse> Searcher::RunRanked(const IndexReader& reader) {
   const size_t cap = request_.query.limit != 0 ? request_.query.limit : QueryLimits::kMaxLimit;
   const size_t first_page = has_cursor_ ? cursor_.first_page : request_.offset + request_.limit;
   uint64_t skip = before();
-  Executor executor(reader, info_.schema, request_.principal, request_.cancel,
+  Executor executor(reader, info_.schema, request_.principal, request_.cancel, Payloads(),
                     {.explain = request_.explain, .scroll_after = kNoRow, .masks = masks_});
   for (int run = 1;; ++run) {
     const size_t wanted = std::min<size_t>(cap, skip + request_.limit);
@@ -212,7 +223,7 @@ absl::StatusOr<SearchResponse> Searcher::RunGrouped(const IndexReader& reader) {
   const GroupLimits limits{.field = info_.schema.FindPayload(request_.group_by->path),
                            .groups = request_.limit,
                            .hits = request_.group_by->hits};
-  Executor executor(reader, info_.schema, request_.principal, request_.cancel,
+  Executor executor(reader, info_.schema, request_.principal, request_.cancel, Payloads(),
                     {.explain = request_.explain, .scroll_after = kNoRow, .masks = masks_});
   for (;;) {
     const absl::StatusOr<Plan> plan = MakePlan(reader, {.first_page = wanted, .root_limit = depth});

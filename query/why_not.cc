@@ -95,6 +95,12 @@ absl::Status WhyNotFinder::Look(const PlannedNode& node, bool child_gave, WhyNot
     stage.reason = absl::StrCat("the filter keeps the point out: ", *unmet);
     return absl::OkStatus();
   }
+  if (node.expands >= 0) {
+    // Alone it would be the child's own search: what feedback made of its query is not kept.
+    stage.reason = absl::StrCat("the search widened by feedback has the point not among its first ",
+                                node.limit);
+    return absl::OkStatus();
+  }
   PlannedNode deeper = node;
   deeper.limit = QueryLimits::kMaxLimit;
   QueryNode exact;
@@ -134,8 +140,7 @@ absl::StatusOr<WhyNotFinder::Outcome> WhyNotFinder::Visit(const PlannedNode& nod
   bool child_gave = false;
   std::string causes;
   for (size_t i = 0; i < node.children.size(); ++i) {
-    const std::string child_path =
-        absl::StrCat(path, "[", i, "].", NodeLabel(node.children[i], schema_));
+    const std::string child_path = ChildPath(path, node, i, schema_);
     absl::StatusOr<Outcome> child = Visit(node.children[i], result.children[i], child_path);
     if (!child.ok()) return child.status();
     child_gave = child_gave || child->gave;

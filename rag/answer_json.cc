@@ -14,7 +14,8 @@ namespace {
 using Json = RecordJson;
 using Reader = RecordReader;
 
-// 1: without `context_chunks` and `generation`.
+// 1: without `context_chunks` and `generation`. Early records of 2 have no `normalized`, `weight` and
+// `query_weight`.
 constexpr int kFormat = 2;
 
 Json ToJson(const NodeScore& score);
@@ -29,6 +30,7 @@ Json ToJson(const TermContribution& term) {
   return {{"term", term.term},
           {"frequency", term.frequency},
           {"document_frequency", term.document_frequency},
+          {"query_weight", term.query_weight},
           {"idf", term.idf},
           {"score", term.score}};
 }
@@ -44,6 +46,8 @@ Json ToJson(const NodeScore& score) {
   return {{"node", score.node},
           {"rank", score.rank},
           {"score", score.score},
+          {"normalized", score.normalized},
+          {"weight", score.weight},
           {"contribution", score.contribution},
           {"terms", ListToJson(score.terms)}};
 }
@@ -80,6 +84,7 @@ absl::StatusOr<TermContribution> ReadTerm(const Json& json, std::string where) {
   reader.Take("term", &term.term);
   reader.Take("frequency", &term.frequency);
   reader.Take("document_frequency", &term.document_frequency);
+  if (reader.Has("query_weight")) reader.Take("query_weight", &term.query_weight);
   reader.Take("idf", &term.idf);
   reader.Take("score", &term.score);
   if (!reader.status().ok()) return reader.status();
@@ -92,6 +97,8 @@ absl::StatusOr<NodeScore> ReadNodeScore(const Json& json, std::string where) {
   reader.Take("node", &score.node);
   reader.Take("rank", &score.rank);
   reader.Take("score", &score.score);
+  if (reader.Has("normalized")) reader.Take("normalized", &score.normalized);
+  if (reader.Has("weight")) reader.Take("weight", &score.weight);
   reader.Take("contribution", &score.contribution);
   reader.TakeList("terms", &score.terms, ReadTerm);
   if (!reader.status().ok()) return reader.status();

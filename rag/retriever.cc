@@ -1,5 +1,6 @@
 #include "rag/retriever.h"
 
+#include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -7,26 +8,6 @@
 
 namespace vouch {
 namespace {
-
-// Reciprocal rank fusion with the paper's k = 60 (Cormack, Clarke and Büttcher, 2009), over as many
-// hits of each leg as the planner takes (at least 100).
-constexpr double kRrfK = 60;
-
-// A leg weighs by how well it ranks alone. nDCG@10 on two judged collections (cranfield / cisi):
-//   BM25 .519 / .374, builtin/lsa .546 / .393; fused with equal weights .539 / .407, with 1 : 0.7
-//   .544 / .407. Every weight of the text from 0.4 to 0.9, k from 10 to 100 and depth from 40 on
-//   lies within .541–.548 / .403–.413, so the value is the middle of a plateau. A served model is
-//   taken to be at least as good as builtin/lsa. builtin/hash knows no meaning and only adds noise:
-//   1 : 1 gives .428 / .286, 0.2 : 1 .493 / .355.
-struct LegWeights {
-  double dense = 1.0;
-  double text = 0.7;
-};
-
-LegWeights WeightsFor(std::string_view embedder) {
-  if (embedder.starts_with("builtin/hash")) return {.dense = 0.2, .text = 1.0};
-  return {};
-}
 
 struct Fields {
   int dense = -1;  // the first dense field with an embedder
@@ -115,15 +96,14 @@ absl::StatusOr<EmbeddedText> EmbedQuery(Collection& collection, EmbedderRegistry
   return EmbeddedText{std::move(vectors->front()), (*embedder)->id()};
 }
 
-absl::StatusOr<TextQuery> BuildTextQuery(Collection& collection, EmbedderRegistry& embedders,
-                                         std::string_view text, RetrievalMode mode, Version at,
-                                         const CancelToken& cancel) {
+absl::StatusOr<TextLegs> BuildTextLegs(Collection& collection, EmbedderRegistry& embedders,
+                                       std::string_view text, RetrievalMode mode, Version at,
+                                       const CancelToken& cancel) {
   const CollectionSchema& schema = collection.schema();
   const Fields fields = FindFields(schema);
   if (absl::Status status = CheckQuestion(collection, fields, text, mode); !status.ok())
     return status;
-  TextQuery query;
-  std::vector<QueryNode> legs;
+  TextLegs built;
   if (mode != RetrievalMode::kText && fields.dense >= 0) {
     absl::StatusOr<std::shared_ptr<const Embedder>> embedder =
         embedders.Resolve(collection, fields.dense, at);
@@ -131,9 +111,9 @@ absl::StatusOr<TextQuery> BuildTextQuery(Collection& collection, EmbedderRegistr
     const std::string texts[] = {std::string(text)};
     absl::StatusOr<std::vector<std::vector<float>>> vectors = (*embedder)->Embed(texts, cancel);
     if (!vectors.ok()) return vectors.status();
-    query.embedder = (*embedder)->id();
+    built.embedder = (*embedder)->id();
     if (!vectors->front().empty()) {
-      legs.push_back(
+      built.legs.push_back(
           {.node = DenseLeaf{.field = schema.dense[static_cast<size_t>(fields.dense)].name,
                              .vector = std::move(vectors->front())},
            .filter = std::nullopt});
@@ -141,19 +121,68 @@ absl::StatusOr<TextQuery> BuildTextQuery(Collection& collection, EmbedderRegistr
   }
   // A text without a known term makes a leaf without hits, which adds nothing to a fusion.
   if (mode != RetrievalMode::kDense && fields.text >= 0) {
-    legs.push_back({.node = TextLeaf{.field = schema.text[static_cast<size_t>(fields.text)].name,
-                                     .text = std::string(text)},
-                    .filter = std::nullopt});
+    built.legs.push_back(
+        {.node = TextLeaf{.field = schema.text[static_cast<size_t>(fields.text)].name,
+                          .text = std::string(text)},
+         .filter = std::nullopt});
   }
-  if (legs.empty()) {
-    query.root = NoHits();
-  } else if (legs.size() == 1) {
-    query.root = std::move(legs.front());
-  } else {
-    const LegWeights weights = WeightsFor(query.embedder);
-    query.root.node =
-        FuseNode{.k = kRrfK, .weights = {weights.dense, weights.text}, .children = std::move(legs)};
+  return built;
+}
+
+QueryNode FuseLegs(std::vector<QueryNode> legs, const FusionSettings& settings) {
+  if (legs.empty()) return NoHits();
+  if (legs.size() == 1) return std::move(legs.front());
+  FuseNode fuse;
+  for (QueryNode& leg : legs) {
+    const bool text = std::holds_alternative<TextLeaf>(leg.node);
+    const double weight = text ? settings.text_weight : settings.dense_weight;
+    if (weight == 0) continue;
+    fuse.weights.push_back(weight);
+    fuse.children.push_back(std::move(leg));
   }
+  if (fuse.children.empty()) return NoHits();
+  if (fuse.children.size() == 1 && settings.feedback_weight == 0)
+    return std::move(fuse.children.front());
+  fuse.method = settings.method;
+  fuse.by_reliability = settings.by_reliability;
+  if (settings.feedback_weight > 0) {
+    fuse.feedback = FusionFeedback{.text = Rm3{},
+                                   .dense = Rocchio{},
+                                   .text_weight = settings.feedback_weight,
+                                   .dense_weight = settings.feedback_weight};
+  }
+  return {.node = std::move(fuse), .filter = std::nullopt};
+}
+
+absl::StatusOr<std::optional<FusionEntry>> TunedFusionAt(Collection& collection, Version at) {
+  const absl::StatusOr<std::optional<std::string>> kept =
+      collection.store().GetDocument(collection.id(), kFusionHistoryKey);
+  if (!kept.ok()) return kept.status();
+  if (!kept->has_value()) return std::nullopt;
+  const absl::StatusOr<std::vector<FusionEntry>> history = DecodeFusionHistory(**kept);
+  if (!history.ok()) return history.status();
+  const FusionEntry* entry = FindFusionAt(*history, at);
+  if (entry == nullptr) return std::nullopt;
+  return *entry;
+}
+
+absl::StatusOr<TextQuery> BuildTextQuery(Collection& collection, EmbedderRegistry& embedders,
+                                         std::string_view text, RetrievalMode mode, Version at,
+                                         const CancelToken& cancel) {
+  absl::StatusOr<TextLegs> legs = BuildTextLegs(collection, embedders, text, mode, at, cancel);
+  if (!legs.ok()) return legs.status();
+  TextQuery query;
+  query.embedder = std::move(legs->embedder);
+  FusionSettings settings;
+  if (mode == RetrievalMode::kHybrid) {
+    const absl::StatusOr<std::optional<FusionEntry>> tuned = TunedFusionAt(collection, at);
+    if (!tuned.ok()) return tuned.status();
+    if (tuned->has_value()) {
+      settings = (*tuned)->tuned.settings;
+      query.fusion = (*tuned)->id();
+    }
+  }
+  query.root = FuseLegs(std::move(legs->legs), settings);
   return query;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -8,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "query/collection.h"
 #include "rag/embed/embedder_registry.h"
+#include "rag/fusion_settings.h"
 
 namespace vouch {
 
@@ -16,12 +18,30 @@ absl::StatusOr<RetrievalMode> ParseRetrievalMode(
     std::string_view text);  // "dense", "text", "hybrid"
 std::string_view RetrievalModeName(RetrievalMode mode);
 
+// The leaves that a text question becomes: of the embedded dense field, of the text field, or both.
+// A leg to which the text says nothing (no term that its embedder knows) is left out.
+struct TextLegs {
+  std::vector<QueryNode> legs;
+  std::string embedder;  // its id; empty for kText
+};
+absl::StatusOr<TextLegs> BuildTextLegs(Collection& collection, EmbedderRegistry& embedders,
+                                       std::string_view text, RetrievalMode mode, Version at,
+                                       const CancelToken& cancel);
+
+// The legs under a fusion; a single leg as it is, and no leg a tree without hits. A leg of weight 0
+// is left out.
+QueryNode FuseLegs(std::vector<QueryNode> legs, const FusionSettings& settings);
+
+// The fusion that was tuned for the collection and holds at the version; nullopt where the default
+// does.
+absl::StatusOr<std::optional<FusionEntry>> TunedFusionAt(Collection& collection, Version at);
+
 // A text question as a query tree over the collection's embedded dense field and its text field at
-// a version: the leaf of the mode, or weighted RRF of both (of the one there is, where the text has
-// no known term for the other). Returns the tree and the embedder's id (empty for kText).
+// a version, fused by what was tuned for it, else by the default.
 struct TextQuery {
   QueryNode root = {};
   std::string embedder = {};
+  std::string fusion = {};  // id of a tuned fusion that was used; empty where none was
 };
 struct EmbeddedText {
   std::vector<float> vector;

@@ -40,6 +40,7 @@ void AddCommands(CLI::App& app, Invocation& invocation) {
   AddCollectionCommands(app, invocation);
   AddTagCommands(app, invocation);
   AddEvalCommands(app, invocation);
+  AddTuneCommands(app, invocation);
   AddServeCommand(app, invocation);
   AddBackupCommands(app, invocation);
   AddRestoreCommand(app, invocation);

@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "api/cli/command.h"
+#include "api/cli/judgements.h"
 #include "api/cli/message_json.h"
 #include "api/cli/read_options.h"
 #include "rag/eval/metrics.h"
@@ -34,37 +35,9 @@ struct EvalOptions {
   bool per_query = false;
 };
 
-absl::Status InFile(const std::string& file, const absl::Status& status) {
-  return absl::Status(status.code(), absl::StrCat(file, ": ", status.message()));
-}
-
-absl::StatusOr<std::string> ReadFile(const std::string& option, const std::string& file) {
-  absl::StatusOr<std::string> text = ReadSource(file);
-  return text.ok() ? std::move(text) : absl::StatusOr<std::string>(InFile(option, text.status()));
-}
-
 absl::Status FillRequest(const EvalOptions& options, v1::EvaluateRetrievalRequest* request) {
-  absl::StatusOr<std::string> text = ReadFile("--queries", options.queries);
-  if (!text.ok()) return text.status();
-  absl::StatusOr<std::vector<EvaluationQuery>> queries = ParseQueries(*text);
-  if (!queries.ok()) return InFile(options.queries, queries.status());
-  text = ReadFile("--qrels", options.qrels);
-  if (!text.ok()) return text.status();
-  absl::StatusOr<Qrels> qrels = ParseQrels(*text);
-  if (!qrels.ok()) return InFile(options.qrels, qrels.status());
-  for (EvaluationQuery& query : *queries) {
-    v1::EvaluationQuery* message = request->add_queries();
-    message->set_id(std::move(query.id));
-    message->set_text(std::move(query.text));
-  }
-  for (const auto& [query, documents] : *qrels) {
-    for (const auto& [document, relevance] : documents) {
-      v1::Judgement* judgement = request->add_judgements();
-      judgement->set_query_id(query);
-      judgement->set_document_id(document);
-      judgement->set_relevance(relevance);
-    }
-  }
+  absl::Status status = ReadJudgements(options.queries, options.qrels, request);
+  if (!status.ok()) return status;
   request->set_collection(options.collection);
   request->set_mode(ModeOf(options.mode));
   request->set_depth(options.depth);

@@ -1,6 +1,8 @@
 #include "api/cli/hit_text.h"
 
+#include <algorithm>
 #include <cstdio>
+#include <string_view>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -13,6 +15,7 @@ namespace vouch {
 namespace {
 
 constexpr size_t kSnippetBytes = 240;
+constexpr size_t kMostTerms = 8;  // shown of one explanation
 
 std::string TextAt(const nlohmann::json& object, const char* key) {
   const auto it = object.find(key);
@@ -38,6 +41,38 @@ nlohmann::json ParseObject(const std::string& text) {
   return json.is_object() ? json : nlohmann::json::object();
 }
 
+// Whether a node is the child of a fusion, by its path: "fuse[0].text(body)", "fuse.feedback[0].…".
+bool IsUnderFusion(std::string_view path) {
+  const size_t child = path.rfind("].");
+  if (child == std::string_view::npos) return false;
+  std::string_view parent = path.substr(0, path.rfind('[', child));
+  constexpr std::string_view kFeedback = ".feedback";
+  if (parent.ends_with(kFeedback)) parent.remove_suffix(kFeedback.size());
+  return parent.ends_with("fuse");
+}
+
+// What each term gave, the most first; of many only those that gave most.
+std::string FormatTerms(const v1::NodeScore& node) {
+  std::vector<const v1::TermContribution*> terms;
+  for (const v1::TermContribution& term : node.terms()) terms.push_back(&term);
+  std::stable_sort(terms.begin(), terms.end(),
+                   [](const auto* a, const auto* b) { return a->score() > b->score(); });
+  std::string out;
+  for (size_t i = 0; i < std::min(terms.size(), kMostTerms); ++i) {
+    const v1::TermContribution& term = *terms[i];
+    absl::StrAppendFormat(&out, "        %s: %.4g (%u here, in %s, idf %.4g", term.term(),
+                          term.score(), term.frequency(),
+                          FormatCounted(term.document_frequency(), "point"), term.idf());
+    if (term.query_weight() != 1) absl::StrAppendFormat(&out, ", weight %.3g", term.query_weight());
+    out += ")\n";
+  }
+  if (terms.size() > kMostTerms) {
+    absl::StrAppend(&out, "        and ", FormatCounted(terms.size() - kMostTerms, "term"),
+                    " more\n");
+  }
+  return out;
+}
+
 // Title and headings; a title that is also the first heading once.
 std::string HeadlineOf(const std::string& title, const std::string& heading) {
   if (heading.empty() || heading == title) return title;
@@ -59,14 +94,15 @@ std::string BodyOf(const std::string& text, const nlohmann::json& provenance) {
 std::string FormatExplanation(const v1::Hit& hit) {
   std::string out;
   for (const v1::NodeScore& node : hit.explanation()) {
-    absl::StrAppendFormat(&out, "      %s: rank %u, score %.4g, gives %.4g\n", node.node(),
-                          node.rank(), node.score(), node.contribution());
-    if (!node.note().empty()) absl::StrAppend(&out, "        ", node.note(), "\n");
-    for (const v1::TermContribution& term : node.terms()) {
-      absl::StrAppendFormat(&out, "        %s: %.4g (%u here, in %s, idf %.4g)\n", term.term(),
-                            term.score(), term.frequency(),
-                            FormatCounted(term.document_frequency(), "point"), term.idf());
+    absl::StrAppendFormat(&out, "      %s: rank %u, score %.4g", node.node(), node.rank(),
+                          node.score());
+    if (IsUnderFusion(node.node())) {
+      absl::StrAppendFormat(&out, ", counts %.4g x weight %.3g, gives %.4g", node.normalized(),
+                            node.weight(), node.contribution());
     }
+    out += '\n';
+    if (!node.note().empty()) absl::StrAppend(&out, "        ", node.note(), "\n");
+    out += FormatTerms(node);
     for (const v1::SparseContribution& term : node.sparse_terms()) {
       absl::StrAppendFormat(&out, "        index %u: %.4g (%.4g here, %.4g in the query)\n",
                             term.index(), term.score(), term.weight(), term.query_weight());
@@ -182,13 +218,26 @@ std::string FormatPlan(const v1::SearchResponse& response) {
   std::string out =
       absl::StrCat("\nPlan: ", FormatCount(response.allowed_rows()), " of ",
                    FormatCounted(response.visible_rows(), "visible row"), " allowed\n");
+  if (!response.fusion().empty()) absl::StrAppend(&out, "Fusion: ", response.fusion(), "\n");
   std::vector<std::vector<std::string>> rows;
   for (const v1::PlanStep& step : response.plan()) {
     rows.push_back({step.node(), FormatCount(step.hits()), FormatCount(step.distances()),
                     FormatCount(step.rows_visited()),
                     absl::StrFormat("%.3f ms", 1e-3 * step.time_us()), step.plan()});
   }
-  return out + FormatTable({"node", "hits", "distances", "rows", "time", "plan"}, rows);
+  out += FormatTable({"node", "hits", "distances", "rows", "time", "plan"}, rows);
+  for (const v1::PlanStep& step : response.plan()) {
+    std::string added;
+    size_t count = 0;
+    for (const v1::QueryTerm& term : step.terms()) {
+      if (!term.added() || ++count > kMostTerms) continue;
+      absl::StrAppendFormat(&added, "%s %s %.3g", count == 1 ? ":" : ",", term.term(),
+                            term.weight());
+    }
+    if (count > kMostTerms) absl::StrAppend(&added, " and ", count - kMostTerms, " more");
+    if (!added.empty()) absl::StrAppend(&out, step.node(), " added", added, "\n");
+  }
+  return out;
 }
 
 }  // namespace vouch

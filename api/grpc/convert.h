@@ -52,6 +52,7 @@ struct QueryContext {
 struct ConvertedQuery {
   QueryNode root;
   std::string embedder;  // of its TextQuery nodes; empty where there is none
+  std::string fusion;    // likewise, where one was tuned
 };
 absl::StatusOr<ConvertedQuery> QueryOf(v1::QueryNode&& message, const QueryContext& context);
 absl::StatusOr<RetrievalMode> ModeOf(v1::RetrievalMode mode);

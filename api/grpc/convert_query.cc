@@ -17,6 +17,51 @@ QueryNode NodeOf(Kind kind) {
   return node;
 }
 
+Rm3 Rm3Of(const v1::Rm3Feedback& message) {
+  Rm3 rm3;
+  if (message.documents() != 0) rm3.documents = message.documents();
+  if (message.terms() != 0) rm3.terms = message.terms();
+  if (message.has_original_weight()) rm3.original_weight = message.original_weight();
+  return rm3;
+}
+
+Rocchio RocchioOf(const v1::RocchioFeedback& message) {
+  Rocchio rocchio;
+  if (message.documents() != 0) rocchio.documents = message.documents();
+  if (message.has_alpha()) rocchio.alpha = message.alpha();
+  if (message.has_beta()) rocchio.beta = message.beta();
+  return rocchio;
+}
+
+FusionFeedback FeedbackOf(const v1::FusionFeedback& message) {
+  FusionFeedback feedback;
+  if (message.has_text()) feedback.text = Rm3Of(message.text());
+  if (message.has_dense()) feedback.dense = RocchioOf(message.dense());
+  if (message.has_text_weight()) feedback.text_weight = message.text_weight();
+  if (message.has_dense_weight()) feedback.dense_weight = message.dense_weight();
+  return feedback;
+}
+
+absl::StatusOr<FusionMethod> MethodOf(v1::FusionMethod method) {
+  switch (method) {
+    case v1::FUSION_METHOD_UNSPECIFIED:
+    case v1::FUSION_METHOD_RRF:
+      return FusionMethod::kRrf;
+    case v1::FUSION_METHOD_MIN_MAX:
+      return FusionMethod::kMinMax;
+    case v1::FUSION_METHOD_Z_SCORE:
+      return FusionMethod::kZScore;
+    case v1::FUSION_METHOD_BOUNDS:
+      return FusionMethod::kBounds;
+    case v1::FUSION_METHOD_DBSF:
+      return FusionMethod::kDbsf;
+    default:
+      return absl::InvalidArgumentError(
+          absl::StrCat("query: fuse: unknown method ", int{method},
+                       "; there are RRF, MIN_MAX, Z_SCORE, BOUNDS, DBSF"));
+  }
+}
+
 // Turns messages into a tree. Bounds depth and number of nodes itself, so that nothing large is
 // embedded or built for a query that would be refused afterwards.
 class QueryConverter {
@@ -42,6 +87,7 @@ class QueryConverter {
   }
 
   std::string embedder;  // of the text queries met
+  std::string fusion;
 
  private:
   // Leaves limit and filter of `message` as they are.
@@ -52,7 +98,7 @@ class QueryConverter {
       case v1::QueryNode::kDense:
         return ConvertDense(message.dense());
       case v1::QueryNode::kText:
-        return NodeOf(TextLeaf{message.text().field(), message.text().text()});
+        return ConvertText(message.text());
       case v1::QueryNode::kFuse:
         return ConvertFuse(std::move(*message.mutable_fuse()), depth);
       case v1::QueryNode::kTextQuery:
@@ -82,6 +128,15 @@ class QueryConverter {
     leaf.vector = *std::move(vector);
     leaf.ef_search = *ef_search;
     leaf.exact = message.exact();
+    if (message.has_feedback()) leaf.feedback = RocchioOf(message.feedback());
+    return NodeOf(std::move(leaf));
+  }
+
+  static QueryNode ConvertText(const v1::TextLeaf& message) {
+    TextLeaf leaf;
+    leaf.field = message.field();
+    leaf.text = message.text();
+    if (message.has_feedback()) leaf.feedback = Rm3Of(message.feedback());
     return NodeOf(std::move(leaf));
   }
 
@@ -151,6 +206,11 @@ class QueryConverter {
   absl::StatusOr<QueryNode> ConvertFuse(v1::FuseQuery&& message, uint32_t depth) {
     FuseNode fuse;
     if (message.k() != 0) fuse.k = message.k();
+    const absl::StatusOr<FusionMethod> method = MethodOf(message.method());
+    if (!method.ok()) return method.status();
+    fuse.method = *method;
+    fuse.by_reliability = message.by_reliability();
+    if (message.has_feedback()) fuse.feedback = FeedbackOf(message.feedback());
     fuse.weights.assign(message.weights().begin(), message.weights().end());
     for (v1::QueryNode& child : *message.mutable_children()) {
       absl::StatusOr<QueryNode> node = Convert(std::move(child), depth + 1);
@@ -231,6 +291,7 @@ class QueryConverter {
                        context_.cancel);
     if (!query.ok()) return query.status();
     if (!query->embedder.empty()) embedder = query->embedder;
+    if (!query->fusion.empty()) fusion = query->fusion;
     return std::move(query->root);
   }
 
@@ -244,7 +305,8 @@ absl::StatusOr<ConvertedQuery> QueryOf(v1::QueryNode&& message, const QueryConte
   QueryConverter converter(context);
   absl::StatusOr<QueryNode> root = converter.Convert(std::move(message), 1);
   if (!root.ok()) return root.status();
-  return ConvertedQuery{*std::move(root), std::move(converter.embedder)};
+  return ConvertedQuery{*std::move(root), std::move(converter.embedder),
+                        std::move(converter.fusion)};
 }
 
 absl::StatusOr<RetrievalMode> ModeOf(v1::RetrievalMode mode) {
@@ -285,6 +347,8 @@ void FillHit(PointHit&& hit, v1::Hit* message) {
     node->set_rank(score.rank);
     node->set_score(score.score);
     node->set_contribution(score.contribution);
+    node->set_normalized(score.normalized);
+    node->set_weight(score.weight);
     node->set_note(std::move(score.note));
     for (TermContribution& contribution : score.terms) {
       v1::TermContribution* term = node->add_terms();
@@ -292,6 +356,7 @@ void FillHit(PointHit&& hit, v1::Hit* message) {
       term->set_frequency(contribution.frequency);
       term->set_document_frequency(contribution.document_frequency);
       term->set_idf(contribution.idf);
+      term->set_query_weight(contribution.query_weight);
       term->set_score(contribution.score);
     }
     for (const SparseContribution& contribution : score.sparse_terms) {

@@ -27,13 +27,11 @@ class SearchService final : public v1::Search::Service {
       auto collection =
           services_.database->GetCollection(PrincipalOf(*context), request->collection());
       if (!collection.ok()) return collection.status();
-      std::string embedder;
-      absl::StatusOr<SearchRequest> search = Convert(*context, *request, **collection, &embedder);
+      absl::StatusOr<SearchRequest> search = Convert(*context, *request, **collection, reply);
       if (!search.ok()) return search.status();
       absl::StatusOr<SearchResponse> response = (*collection)->Search(*search);
       if (!response.ok()) return response.status();
       Fill(*std::move(response), *search, (*collection)->schema(), reply);
-      reply->set_embedder(std::move(embedder));
       return absl::OkStatus();
     });
   }
@@ -51,10 +49,10 @@ class SearchService final : public v1::Search::Service {
             request->requests_size(), " requests in one batch, over ", Collection::kMaxBatch));
       }
       std::vector<SearchRequest> searches;
-      std::vector<std::string> embedders(request->requests_size());
       for (int i = 0; i < request->requests_size(); ++i) {
         absl::StatusOr<SearchRequest> search =
-            ConvertOfBatch(*context, request->requests(i), *version, **collection, &embedders[i]);
+            ConvertOfBatch(*context, request->requests(i), *version, **collection,
+                           reply->add_responses());
         if (!search.ok()) {
           return absl::Status(search.status().code(),
                               absl::StrCat("requests[", i, "]: ", search.status().message()));
@@ -65,9 +63,8 @@ class SearchService final : public v1::Search::Service {
       if (!responses.ok()) return responses.status();
       reply->set_version(version->value);
       for (size_t i = 0; i < responses->size(); ++i) {
-        v1::SearchResponse* response = reply->add_responses();
-        Fill(std::move((*responses)[i]), searches[i], (*collection)->schema(), response);
-        response->set_embedder(std::move(embedders[i]));
+        Fill(std::move((*responses)[i]), searches[i], (*collection)->schema(),
+             reply->mutable_responses(static_cast<int>(i)));
       }
       return absl::OkStatus();
     });
@@ -81,9 +78,9 @@ class SearchService final : public v1::Search::Service {
       if (!collection.ok()) return collection.status();
       absl::StatusOr<PointId> id = PointIdOf(request->id());
       if (!id.ok()) return id.status();
-      std::string embedder;
+      v1::SearchResponse unused;  // says by what a question in words was embedded
       absl::StatusOr<SearchRequest> search =
-          Convert(*context, request->request(), **collection, &embedder);
+          Convert(*context, request->request(), **collection, &unused);
       if (!search.ok()) return search.status();
       absl::StatusOr<WhyNotResponse> response = (*collection)->WhyNot(*search, *id);
       if (!response.ok()) return response.status();
@@ -107,7 +104,7 @@ class SearchService final : public v1::Search::Service {
  private:
   absl::StatusOr<SearchRequest> ConvertOfBatch(const grpc::ServerContext& context,
                                                const v1::SearchRequest& request, Version version,
-                                               Collection& collection, std::string* embedder) {
+                                               Collection& collection, v1::SearchResponse* reply) {
     if (!request.collection().empty() || !request.at().empty()) {
       return absl::InvalidArgumentError(
           "collection and at are those of the batch; leave them out here");
@@ -117,12 +114,13 @@ class SearchService final : public v1::Search::Service {
     }
     v1::SearchRequest own = request;
     own.set_at(absl::StrCat("v", version.value));
-    return Convert(context, own, collection, embedder);
+    return Convert(context, own, collection, reply);
   }
 
+  // Says in the reply by what a question in words was embedded and fused.
   absl::StatusOr<SearchRequest> Convert(const grpc::ServerContext& context,
                                         const v1::SearchRequest& request, Collection& collection,
-                                        std::string* embedder) {
+                                        v1::SearchResponse* reply) {
     absl::StatusOr<Version> version = ResolveRead(collection, request.at(), request.cursor());
     if (!version.ok()) return version.status();
     SearchRequest search;
@@ -134,7 +132,8 @@ class SearchService final : public v1::Search::Service {
     absl::StatusOr<ConvertedQuery> query = QueryOf(v1::QueryNode(request.query()), query_context);
     if (!query.ok()) return query.status();
     search.query = std::move(query->root);
-    *embedder = std::move(query->embedder);
+    reply->set_embedder(std::move(query->embedder));
+    reply->set_fusion(std::move(query->fusion));
     absl::StatusOr<std::optional<Filter>> filter = OptionalFilterOf(request);
     if (!filter.ok()) return filter.status();
     search.filter = *std::move(filter);
@@ -199,6 +198,12 @@ class SearchService final : public v1::Search::Service {
       message->set_distances(step.distances);
       message->set_rows_visited(step.rows_visited);
       message->set_time_us(step.time_us);
+      for (QueryTerm& term : step.terms) {
+        v1::QueryTerm* added = message->add_terms();
+        added->set_term(std::move(term.term));
+        added->set_weight(term.weight);
+        added->set_added(term.added);
+      }
     }
     for (std::string& id : response.build_ids) reply->add_build_ids(std::move(id));
   }

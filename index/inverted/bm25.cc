@@ -37,7 +37,7 @@ class TermScorer {
                 .k1 = params.k1,
                 .b = params.b,
                 .average_length = average_length,
-                .weight = static_cast<double>(term.query_frequency) * term.idf},
+                .weight = term.query_weight * term.idf},
         score_(BestBm25Kernel()) {}
 
   void Score(const PostingBlock& block, uint32_t from, uint32_t to, double* out) const {
@@ -117,8 +117,22 @@ uint64_t CountVisible(const PostingList& list, const Bitmap* visible) {
 
 }  // namespace
 
+std::vector<WeightedTerm> WeightedTermsOf(const AnalyzedText& text) {
+  std::vector<WeightedTerm> terms;
+  terms.reserve(text.terms.size());
+  for (const AnalyzedText::Term& term : text.terms) {
+    terms.push_back({term.term, static_cast<double>(term.frequency)});
+  }
+  return terms;
+}
+
 TextStatistics CollectTextStatistics(std::span<const TextSegment> segments,
                                      const AnalyzedText& query) {
+  return CollectTextStatistics(segments, WeightedTermsOf(query));
+}
+
+TextStatistics CollectTextStatistics(std::span<const TextSegment> segments,
+                                     std::span<const WeightedTerm> query) {
   TextStatistics statistics;
   uint64_t total_length = 0;
   for (const TextSegment& segment : segments) {
@@ -130,8 +144,8 @@ TextStatistics CollectTextStatistics(std::span<const TextSegment> segments,
   if (statistics.documents > 0) {
     statistics.average_length = static_cast<double>(total_length) / documents;
   }
-  for (const AnalyzedText::Term& term : query.terms) {
-    TermStatistics entry{.term = term.term, .query_frequency = term.frequency};
+  for (const WeightedTerm& term : query) {
+    TermStatistics entry{.term = term.term, .query_weight = term.weight};
     for (const TextSegment& segment : segments) {
       entry.document_frequency += CountVisible(segment.index->postings(term.term), segment.visible);
     }
@@ -179,6 +193,7 @@ std::vector<TermContribution> ExplainBm25(const TextIndex& index, uint32_t row,
         {.term = term.term,
          .frequency = *frequency,
          .document_frequency = term.document_frequency,
+         .query_weight = term.query_weight,
          .idf = term.idf,
          .score = TermScorer(term, params, statistics.average_length, norms, index.lengths())
                       .ScoreOne(row, *frequency)});

@@ -29,10 +29,20 @@ struct Bm25Params {
   double b = 0.75;
 };
 
+// A term of a query and how often it counts: its frequency in a text, or the weight that feedback
+// gives it. Over 0, finite.
+struct WeightedTerm {
+  std::string term;
+  double weight = 0;
+  friend bool operator==(const WeightedTerm&, const WeightedTerm&) = default;
+};
+// The terms of a text, weighted by their frequencies.
+std::vector<WeightedTerm> WeightedTermsOf(const AnalyzedText& text);
+
 // A query term's statistics over the visible rows of all segments, and its idf.
 struct TermStatistics {
   std::string term = {};
-  uint32_t query_frequency = 0;
+  double query_weight = 0;
   uint64_t document_frequency = 0;
   double idf = 0;
 };
@@ -43,14 +53,17 @@ struct TextStatistics {
   std::vector<TermStatistics> terms = {};  // ascending by term; those no visible row has included
 };
 
-// Statistics come from all visible rows of the snapshot, so that scores depend neither on how segments lie nor on the
-// filter.
+// Statistics come from all visible rows of the snapshot, so that scores depend neither on how
+// segments lie nor on the filter. `query` ascends by term bytes, each once.
+TextStatistics CollectTextStatistics(std::span<const TextSegment> segments,
+                                     std::span<const WeightedTerm> query);
 TextStatistics CollectTextStatistics(std::span<const TextSegment> segments, const AnalyzedText& query);
 
-// score = Σ over terms, ascending by term bytes, in double: query_frequency · idf · tf · (k1 + 1) /
-// (tf + k1 · (1 − b + b · length / average_length)), idf = ln(1 + (N − df + 0.5) / (df + 0.5)) (Robertson and Zaragoza
-// 2009, with Lucene's idf, which is never negative); then rounded once to float.
-// The exact `k` best of the allowed rows with score > 0, by (score descending, row ascending). Segments ascend by row.
+// score = Σ over terms, ascending by term bytes, in double: query_weight · idf · tf · (k1 + 1) /
+// (tf + k1 · (1 − b + b · length / average_length)), idf = ln(1 + (N − df + 0.5) / (df + 0.5))
+// (Robertson and Zaragoza 2009, with Lucene's idf, which is never negative); then rounded once to
+// float. The exact `k` best of the allowed rows with score > 0, by (score descending, row
+// ascending). Segments ascend by row.
 absl::StatusOr<std::vector<Hit>> SearchBm25(std::span<const TextSegment> segments, const TextStatistics& statistics,
                                             const Bm25Params& params, size_t k, const CancelToken& cancel,
                                             RankedScanStats* stats = nullptr);
@@ -59,6 +72,7 @@ struct TermContribution {
   std::string term = {};
   uint32_t frequency = 0;
   uint64_t document_frequency = 0;
+  double query_weight = 1;
   double idf = 0;
   double score = 0;  // the contributions add up to the hit's score
 };

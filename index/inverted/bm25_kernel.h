@@ -14,7 +14,7 @@ struct Bm25TermKernel {
   double k1 = 0;
   double b = 0;
   double average_length = 0;
-  double weight = 0;  // query_frequency · idf
+  double weight = 0;  // query_weight · idf
 
   // The one formula behind scores, bounds and explanations; the order of operations is that of
   // bm25.h.

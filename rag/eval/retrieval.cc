@@ -42,29 +42,27 @@ std::map<std::string, double> BestChunks(const std::vector<PointHit>& hits, uint
   return documents;
 }
 
-absl::StatusOr<std::map<std::string, double>> RunOne(const Collection& collection,
-                                                     const QueryNode& root,
-                                                     const RetrievalEvaluationRequest& request,
-                                                     Version at) {
+}  // namespace
+
+absl::StatusOr<std::map<std::string, double>> RunTree(const Collection& collection,
+                                                      const QueryNode& root, const TreeRun& run) {
   SearchRequest search{.query = root,
                        .filter = std::nullopt,
-                       .limit = request.depth,
+                       .limit = run.depth,
                        .cursor = "",
-                       .at = {at},
+                       .at = {run.at},
                        .projection = {.payload_keys = {"doc_id"}},
-                       .principal = request.principal,
-                       .cancel = request.cancel};
+                       .principal = run.principal,
+                       .cancel = run.cancel};
   while (true) {
     absl::StatusOr<SearchResponse> response = collection.Search(search);
     if (!response.ok()) return response.status();
-    std::map<std::string, double> documents = BestChunks(response->hits, request.depth);
+    std::map<std::string, double> documents = BestChunks(response->hits, run.depth);
     const bool all = response->hits.size() < search.limit || search.limit == QueryLimits::kMaxLimit;
-    if (all || documents.size() >= request.depth) return documents;
+    if (all || documents.size() >= run.depth) return documents;
     search.limit = std::min(kDeeper * search.limit, QueryLimits::kMaxLimit);
   }
 }
-
-}  // namespace
 
 absl::StatusOr<std::vector<EvaluationQuery>> ParseQueries(std::string_view jsonl) {
   std::vector<EvaluationQuery> queries;
@@ -109,7 +107,7 @@ absl::StatusOr<RetrievalRun> RunQueries(Collection& collection, EmbedderRegistry
   }
   const absl::StatusOr<Version> version = collection.Resolve(request.at);
   if (!version.ok()) return version.status();
-  RetrievalRun result{.run = {}, .version = *version, .embedder = ""};
+  RetrievalRun result{.run = {}, .version = *version, .embedder = "", .fusion = ""};
   for (size_t i = 0; i < request.queries.size(); ++i) {
     if (absl::Status status = request.cancel.Check(); !status.ok()) return status;
     const EvaluationQuery& query = request.queries[i];
@@ -117,8 +115,13 @@ absl::StatusOr<RetrievalRun> RunQueries(Collection& collection, EmbedderRegistry
         BuildTextQuery(collection, embedders, query.text, request.mode, *version, request.cancel);
     if (!built.ok()) return built.status();
     result.embedder = built->embedder;
+    result.fusion = built->fusion;
     absl::StatusOr<std::map<std::string, double>> documents =
-        RunOne(collection, built->root, request, *version);
+        RunTree(collection, built->root,
+                {.depth = request.depth,
+                 .at = *version,
+                 .principal = request.principal,
+                 .cancel = request.cancel});
     if (!documents.ok()) return documents.status();
     result.run[query.id] = *std::move(documents);
     if (progress)

@@ -28,12 +28,24 @@ struct RetrievalEvaluationRequest {
   CancelToken cancel = {};
 };
 
+// How one tree is run for evaluation.
+struct TreeRun {
+  uint32_t depth = 10;  // documents
+  Version at;
+  Principal principal;
+  CancelToken cancel;
+};
+// The best documents with their best chunks' scores.
+absl::StatusOr<std::map<std::string, double>> RunTree(const Collection& collection,
+                                                      const QueryNode& root, const TreeRun& run);
+
 // Runs the queries at one version. Hits are chunks; a document (payload doc_id) scores as its best
 // chunk.
 struct RetrievalRun {
   Run run = {};
   Version version = {};
   std::string embedder = {};
+  std::string fusion = {};  // id of the tuned fusion that was used; empty: the default
 };
 absl::StatusOr<RetrievalRun> RunQueries(Collection& collection, EmbedderRegistry& embedders,
                                         const RetrievalEvaluationRequest& request,

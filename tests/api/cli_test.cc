@@ -68,6 +68,7 @@ TEST_F(CliTest, EveryCommandHasHelpWithAnExample) {
                                                           {"answer", "export"},
                                                           {"replay"},
                                                           {"eval", "retrieval"},
+                                                          {"tune", "fusion"},
                                                           {"tag", "create"},
                                                           {"tag", "list"},
                                                           {"tag", "delete"},
@@ -267,6 +268,41 @@ TEST_F(CliTest, RetrievalIsMeasuredWithTrecNamesAndARunFile) {
   EXPECT_THAT(Run(words).out, HasSubstr("recip_rank            \tall\t1.0000"));
   Write("qrels.tsv", "q1 0 a 1\nq1 0\n");
   EXPECT_THAT(Run(words).err, AllOf(HasSubstr("qrels.tsv"), HasSubstr("line 2")));
+}
+
+TEST_F(CliTest, AFusionIsTunedUsedShownAndRemoved) {
+  WriteNotes();
+  ASSERT_EQ(IngestNotes().exit_code, 0);
+  Write("queries.jsonl",
+        "{\"_id\": \"q1\", \"text\": \"how are rankings fused\"}\n"
+        "{\"_id\": \"q2\", \"text\": \"is a write durable\"}\n"
+        "{\"_id\": \"q3\", \"text\": \"is a backup incremental\"}\n");
+  Write("qrels.tsv",
+        "query-id\tcorpus-id\tscore\nq1\tnotes/search.md\t1\nq2\tnotes/storage.md\t1\nq3\tnotes/"
+        "storage.md\t1\n");
+  std::vector<std::string> words = {"tune",
+                                    "fusion",
+                                    "notes",
+                                    "--queries",
+                                    dir_.File("queries.jsonl"),
+                                    "--qrels",
+                                    dir_.File("qrels.tsv"),
+                                    "--folds",
+                                    "2"};
+  std::vector<std::string> dry = words;
+  dry.push_back("--dry-run");
+  EXPECT_THAT(Run(dry).out,
+              AllOf(HasSubstr("fold 2"), HasSubstr("all"), HasSubstr("Nothing was stored.")));
+  const auto tuned = Json(words);
+  EXPECT_EQ(tuned["folds"].size(), 2u);
+  EXPECT_THAT(tuned["id"].get<std::string>(), StartsWith("fusion#"));
+  EXPECT_EQ(Json({"query", "notes", "backup"})["fusion"], tuned["id"]);
+  EXPECT_THAT(Run({"query", "notes", "backup", "--explain"}).out, HasSubstr("Fusion: fusion#"));
+  EXPECT_THAT(Run({"tune", "fusion", "notes", "--remove"}).out,
+              HasSubstr("is fused by default from version"));
+  EXPECT_EQ(Json({"query", "notes", "backup"})["fusion"], "");
+  EXPECT_EQ(Run({"tune", "fusion", "notes", "--remove"}).exit_code, 1);
+  EXPECT_EQ(Run({"tune", "fusion", "notes"}).exit_code, 2);
 }
 
 TEST_F(CliTest, BackupsRestoreAndVerify) {

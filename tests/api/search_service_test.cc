@@ -71,6 +71,41 @@ TEST_F(SearchTest, DenseTextAllAndFusion) {
   EXPECT_NEAR(contributions, fused.hits(0).score(), 1e-9);
 }
 
+TEST_F(SearchTest, AFusionTakesMethodReliabilityAndFeedback) {
+  v1::FuseQuery* fuse = request_.mutable_query()->mutable_fuse();
+  v1::DenseQuery* dense = fuse->add_children()->mutable_dense();
+  dense->add_vector(4);
+  dense->add_vector(0);
+  dense->mutable_feedback()->set_documents(1);
+  fuse->add_children()->mutable_text()->set_text("storm");
+  fuse->mutable_children(1)->mutable_text()->mutable_feedback()->set_terms(3);
+  fuse->set_method(v1::FUSION_METHOD_Z_SCORE);
+  fuse->set_by_reliability(true);
+  fuse->mutable_feedback()->mutable_text()->set_original_weight(0.75);
+  fuse->mutable_feedback()->set_text_weight(0.5);
+  request_.set_explain(true);
+  const v1::SearchResponse reply = Search();
+  bool feedback = false;
+  for (const v1::PlanStep& step : reply.plan()) {
+    if (step.node().rfind("fuse.feedback[1].text", 0) != 0) continue;
+    feedback = true;
+    EXPECT_THAT(step.plan(), testing::HasSubstr("rm3 of "));
+    EXPECT_GT(step.terms_size(), 0);
+  }
+  EXPECT_TRUE(feedback);
+  for (const v1::Hit& hit : reply.hits()) {
+    for (int i = 1; i < hit.explanation_size(); ++i) {
+      const v1::NodeScore& node = hit.explanation(i);
+      EXPECT_NEAR(node.contribution(), node.weight() * node.normalized(), 1e-12);
+    }
+  }
+  fuse->set_method(static_cast<v1::FusionMethod>(99));
+  EXPECT_THAT(Error(), testing::HasSubstr("unknown method 99; there are RRF"));
+  fuse->set_method(v1::FUSION_METHOD_DBSF);
+  fuse->mutable_feedback()->mutable_text()->set_terms(1000);
+  EXPECT_THAT(Error(), testing::HasSubstr("terms 1000 is not in 1"));
+}
+
 TEST_F(SearchTest, FiltersOfRequestAndNodeApplyTogether) {
   Near(0, 0);
   request_.mutable_filter()->set_expression("year >= 1991");

@@ -181,6 +181,52 @@ TEST_F(CollectionIndexTest, AccessListsHideRowsEverywhere) {
   }
 }
 
+TEST_F(CollectionIndexTest, SamplesDoNotDependOnHowSegmentsLie) {
+  Open(Options());
+  for (uint64_t i = 0; i < 40; ++i) {
+    std::vector<RowInput> points;
+    for (uint64_t j = 0; j < 5; ++j) {
+      const auto x = static_cast<float>(5 * i + j);
+      points.push_back(j == 3 ? Point(5 * i + j, {}) : Point(5 * i + j, {x, 0, 0, 0, 0}));
+    }
+    Commit(points);
+  }
+  for (uint64_t id = 0; id < 60; ++id) Commit({Point(id, {-1, 0, 0, 0, 0})});
+  const auto sample = [&](size_t count) {
+    const IndexReader reader = Latest();
+    std::vector<uint64_t> rows;
+    for (RowId row : reader.SampleRows(Mask(reader), count)) rows.push_back(row.value);
+    return rows;
+  };
+  const std::vector<uint64_t> before = sample(20);
+  ASSERT_TRUE(index_->Optimize(CancelToken(), nullptr).ok());
+  EXPECT_EQ(sample(20), before);
+  // Of the visible rows 60 to 259 each tenth.
+  ASSERT_THAT(before, SizeIs(20));
+  for (size_t i = 0; i < before.size(); ++i) EXPECT_EQ(before[i], 60 + 10 * i);
+  EXPECT_THAT(sample(1000), SizeIs(200));
+  EXPECT_THAT(sample(0), IsEmpty());
+}
+
+TEST_F(CollectionIndexTest, WeightedTermsAddUp) {
+  Open(Options());
+  Commit({Point(1, {}, R"({"title":"alpha beta"})"), Point(2, {}, R"({"title":"gamma"})")});
+  const IndexReader reader = Latest();
+  const RowMask mask = Mask(reader);
+  const std::vector<WeightedTerm> once = {{"alpha", 1}, {"gamma", 0.5}};
+  const auto hits = *reader.SearchTerms(0, once, 10, mask, CancelToken(), nullptr);
+  EXPECT_THAT(Rows(hits), ElementsAre(0, 1));
+  const std::vector<WeightedTerm> twice = {{"alpha", 2}, {"gamma", 1}};
+  EXPECT_FLOAT_EQ(reader.SearchTerms(0, twice, 10, mask, CancelToken(), nullptr)->front().score,
+                  2 * hits[0].score);
+  const auto terms = *reader.ExplainTerms(0, once, RowId(1), mask);
+  ASSERT_THAT(terms, SizeIs(1));
+  EXPECT_EQ(terms[0].query_weight, 0.5);
+  EXPECT_FLOAT_EQ(static_cast<float>(terms[0].score), hits[1].score);
+  EXPECT_EQ(reader.AnalyzePayload(0, R"({"title":"Alpha","other":"x"})")->terms[0].term, "alpha");
+  EXPECT_EQ(reader.AnalyzePayload(0, "no JSON")->length, 0u);
+}
+
 TEST_F(CollectionIndexTest, TextComesFromThePathsInOrder) {
   Open(Options());
   Commit({Point(1, {}, R"({"title":"alpha","meta":{"text":"beta beta"},"other":"gamma"})"),

@@ -192,6 +192,30 @@ class ModelTest : public QueryTest {
     }
   }
 
+  Rm3 RandomRm3() {
+    return {.documents = static_cast<uint32_t>(1 + Below(6)),
+            .terms = static_cast<uint32_t>(1 + Below(6)),
+            .original_weight = static_cast<double>(Below(5)) / 4};
+  }
+  // Of one or two documents, so that their mean is exact.
+  Rocchio RandomRocchio() {
+    return {.documents = static_cast<uint32_t>(1 + Below(2)),
+            .alpha = static_cast<double>(1 + Below(4)) / 4,
+            .beta = static_cast<double>(Below(5)) / 4};
+  }
+  // Cosines of what Rocchio makes are not exact, so it is left out where a child compares by them.
+  FusionFeedback RandomFeedback(const std::vector<QueryNode>& children) {
+    FusionFeedback feedback;
+    const bool exact = std::none_of(children.begin(), children.end(), [](const QueryNode& child) {
+      const auto* dense = std::get_if<DenseLeaf>(&child.node);
+      return dense != nullptr && dense->field == "cos";
+    });
+    if (exact && OneIn(2)) feedback.dense = RandomRocchio();
+    if (!feedback.dense || OneIn(2)) feedback.text = RandomRm3();
+    if (OneIn(2)) feedback.text_weight = feedback.dense_weight = static_cast<double>(Below(5)) / 4;
+    return feedback;
+  }
+
   // One or two examples of a kind, so that means are exact.
   std::vector<Example> RandomExamples(uint64_t least) {
     std::vector<Example> examples;
@@ -243,8 +267,13 @@ class ModelTest : public QueryTest {
     }
     if (depth > 0 && OneIn(2)) {
       FuseNode fuse;
+      static constexpr FusionMethod kMethods[] = {FusionMethod::kRrf, FusionMethod::kMinMax,
+                                                  FusionMethod::kZScore, FusionMethod::kBounds,
+                                                  FusionMethod::kDbsf};
+      fuse.method = kMethods[Below(5)];
       if (OneIn(2)) fuse.k = static_cast<double>(Below(80));
       for (uint64_t n = 1 + Below(3); n > 0; --n) fuse.children.push_back(RandomNode(depth - 1));
+      if (OneIn(3)) fuse.feedback = RandomFeedback(fuse.children);
       if (OneIn(2)) {
         for (size_t i = 0; i < fuse.children.size(); ++i)
           fuse.weights.push_back(static_cast<double>(Below(5)) / 4);
@@ -268,9 +297,11 @@ class ModelTest : public QueryTest {
         break;
       case 1:
         node.node = TextLeaf{.field = OneIn(2) ? "body" : "", .text = Words(4)};
+        if (OneIn(3)) std::get<TextLeaf>(node.node).feedback = RandomRm3();
         break;
       case 2:
         node.node = DenseLeaf{.field = "l2", .vector = Whole(3), .ef_search = 0, .exact = true};
+        if (OneIn(3)) std::get<DenseLeaf>(node.node).feedback = RandomRocchio();
         break;
       case 3:
         node.node = DenseLeaf{.field = "ip", .vector = Whole(3), .ef_search = 0, .exact = OneIn(2)};

@@ -70,6 +70,30 @@ TEST(ValidateQuery, Bounds) {
   EXPECT_THAT(ErrorOf(wide), HasSubstr("ef_search -1"));
 }
 
+TEST(ValidateQuery, Feedback) {
+  QueryNode text = Text("a");
+  std::get<TextLeaf>(text.node).feedback = Rm3{.documents = 0};
+  EXPECT_THAT(ErrorOf(text), HasSubstr("text: feedback: documents 0 is not in 1"));
+  std::get<TextLeaf>(text.node).feedback = Rm3{.terms = QueryLimits::kMaxFeedbackTerms + 1};
+  EXPECT_THAT(ErrorOf(text), HasSubstr("text: feedback: terms 201 is not in 1"));
+  std::get<TextLeaf>(text.node).feedback = Rm3{.original_weight = 1.5};
+  EXPECT_THAT(ErrorOf(text), HasSubstr("original_weight 1.5 is not in 0"));
+  QueryNode dense = Field("v", {1, 2});
+  std::get<DenseLeaf>(dense.node).feedback = Rocchio{.documents = 101};
+  EXPECT_THAT(ErrorOf(dense), HasSubstr("dense: feedback: documents 101 is not in 1"));
+  std::get<DenseLeaf>(dense.node).feedback = Rocchio{.beta = NAN};
+  EXPECT_THAT(ErrorOf(dense), HasSubstr("beta nan is not in 0"));
+  std::get<DenseLeaf>(dense.node).feedback = Rocchio{.alpha = 0, .beta = 0};
+  EXPECT_THAT(ErrorOf(dense), HasSubstr("alpha and beta are both 0"));
+  QueryNode fused = Fuse({Text("a")});
+  std::get<FuseNode>(fused.node).feedback = FusionFeedback{};
+  EXPECT_THAT(ErrorOf(fused), HasSubstr("fuse: feedback: it names neither text nor dense"));
+  std::get<FuseNode>(fused.node).feedback = FusionFeedback{.text = Rm3{}, .text_weight = -1};
+  EXPECT_THAT(ErrorOf(fused), HasSubstr("fuse: feedback: weight -1 is not in 0"));
+  std::get<FuseNode>(fused.node).feedback = FusionFeedback{.text = Rm3{}, .dense = Rocchio{}};
+  EXPECT_EQ(ErrorOf(fused), "OK");
+}
+
 TEST(ValidateQuery, DepthAndNodes) {
   QueryNode deep = All();
   for (uint32_t i = 1; i < QueryLimits::kMaxDepth; ++i) deep = Fuse({deep});

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "index/inverted/analyzer.h"
-#include "query/fuse.h"
+#include "query/ranked_row.h"
 #include "query/search.h"
 #include "storage/schema.h"
 
@@ -224,27 +224,59 @@ class ReferenceExecutor {
     return std::nullopt;
   }
 
+  // What a leaf searches for: its own vector or weighted terms, or what feedback makes of them.
+  struct LeafQuery {
+    std::vector<float> vector;
+    std::map<std::string, double> terms;
+  };
+
+  LeafQuery QueryOf(const QueryNode& node) const {
+    LeafQuery search;
+    if (const auto* dense = std::get_if<DenseLeaf>(&node.node)) search.vector = dense->vector;
+    if (const auto* text = std::get_if<TextLeaf>(&node.node)) {
+      for (const AnalyzedText::Term& term : analyzer_->Analyze(text->text).terms)
+        search.terms[term.term] = term.frequency;
+    }
+    return search;
+  }
+
+  bool Allowed(size_t i, const std::vector<const Filter*>& filters, const Scope& scope) const {
+    return Seen(i, scope.principal, scope.at) &&
+           std::all_of(filters.begin(), filters.end(),
+                       [&](const Filter* f) { return Meets(rows_[i], *f); });
+  }
+
+  // All hits of a leaf, uncut.
+  std::vector<RankedRow> RunLeaf(const QueryNode& node, const LeafQuery& search,
+                                 const std::vector<const Filter*>& filters,
+                                 const Scope& scope) const {
+    std::vector<RankedRow> hits;
+    for (size_t i = 0; i < rows_.size(); ++i) {
+      if (!Allowed(i, filters, scope)) continue;
+      const std::optional<double> score = Score(node, search, i, scope);
+      if (score) hits.push_back({RowId(i), *score});
+    }
+    std::sort(hits.begin(), hits.end());
+    return hits;
+  }
+
   // All hits of a node, uncut; those of mmr in the order of choice.
   std::vector<RankedRow> Run(const QueryNode& node, std::vector<const Filter*> filters,
                              const Scope& scope) const {
     if (node.filter) filters.push_back(&*node.filter);
-    std::vector<RankedRow> hits;
-    if (const auto* fuse = std::get_if<FuseNode>(&node.node)) {
-      hits = RunFuse(*fuse, filters, scope);
-    } else if (const auto* rerank = std::get_if<RerankNode>(&node.node)) {
+    if (const auto* fuse = std::get_if<FuseNode>(&node.node)) return RunFuse(*fuse, filters, scope);
+    if (const auto* rerank = std::get_if<RerankNode>(&node.node))
       return RunRerank(*rerank, filters, scope);
-    } else {
-      for (size_t i = 0; i < rows_.size(); ++i) {
-        if (!Seen(i, scope.principal, scope.at)) continue;
-        if (!std::all_of(filters.begin(), filters.end(),
-                         [&](const Filter* f) { return Meets(rows_[i], *f); })) {
-          continue;
-        }
-        const std::optional<double> score = Score(node, i, scope);
-        if (score) hits.push_back({RowId(i), *score});
-      }
+    std::vector<RankedRow> hits = RunLeaf(node, QueryOf(node), filters, scope);
+    const auto* text = std::get_if<TextLeaf>(&node.node);
+    if (text != nullptr && text->feedback) {
+      return RunLeaf(node, AfterRm3(node, *text->feedback, hits, filters, scope), filters, scope);
     }
-    std::sort(hits.begin(), hits.end());
+    const auto* dense = std::get_if<DenseLeaf>(&node.node);
+    if (dense != nullptr && dense->feedback) {
+      return RunLeaf(node, AfterRocchio(node, *dense->feedback, hits, filters, scope), filters,
+                     scope);
+    }
     const auto* all = std::get_if<AllLeaf>(&node.node);
     if (all != nullptr && !all->order_by.empty()) Order(*all, hits);
     return hits;
@@ -317,34 +349,202 @@ class ReferenceExecutor {
     return chosen;
   }
 
-  std::vector<RankedRow> RunFuse(const FuseNode& fuse, const std::vector<const Filter*>& filters,
-                                 const Scope& scope) const {
+  // The first hits that the leaf itself could give.
+  std::vector<RankedRow> First(const std::vector<RankedRow>& hits, size_t limit,
+                               const std::vector<const Filter*>& filters,
+                               const Scope& scope) const {
+    std::vector<RankedRow> first;
+    for (const RankedRow& hit : hits) {
+      if (first.size() < limit && Allowed(hit.row.value, filters, scope)) first.push_back(hit);
+    }
+    return first;
+  }
+
+  // The formula of query/feedback.h.
+  LeafQuery AfterRm3(const QueryNode& node, const Rm3& rm3, const std::vector<RankedRow>& hits,
+                     const std::vector<const Filter*>& filters, const Scope& scope) const {
+    std::vector<RankedRow> first;
+    for (const RankedRow& hit : First(hits, rm3.documents, filters, scope)) {
+      if (texts_[hit.row.value].length > 0) first.push_back(hit);
+    }
+    LeafQuery search = QueryOf(node);
+    if (first.empty()) return search;
+    double sum = 0;
+    for (const RankedRow& hit : first) sum += hit.score;
+    const bool equal = sum <= 0 || first.back().score < 0;
+    std::map<std::string, double> model;
+    for (const RankedRow& hit : first) {
+      const double share = equal ? 1.0 / static_cast<double>(first.size()) : hit.score / sum;
+      const AnalyzedText& text = texts_[hit.row.value];
+      for (const AnalyzedText::Term& term : text.terms)
+        model[term.term] += share * term.frequency / text.length;
+    }
+    std::vector<std::pair<double, std::string>> best;
+    for (const auto& [term, share] : model) best.emplace_back(-share, term);
+    std::sort(best.begin(), best.end());
+    if (best.size() > rm3.terms) best.resize(rm3.terms);
+    double total = 0;
+    for (const auto& [negative, term] : best) total -= negative;
+    double length = 0;
+    for (const auto& [term, frequency] : search.terms) length += frequency;
+    for (auto& [term, frequency] : search.terms) frequency *= rm3.original_weight;
+    for (const auto& [negative, term] : best)
+      search.terms[term] += (1 - rm3.original_weight) * length * (-negative / total);
+    return search;
+  }
+
+  // Exact where the vectors are small whole numbers, the parts of the formula fractions of a power
+  // of two, and the metric not cosine.
+  LeafQuery AfterRocchio(const QueryNode& node, const Rocchio& rocchio,
+                         const std::vector<RankedRow>& hits,
+                         const std::vector<const Filter*>& filters, const Scope& scope) const {
+    const auto& leaf = std::get<DenseLeaf>(node.node);
+    std::vector<const std::vector<float>*> vectors;
+    for (const RankedRow& hit : First(hits, hits.size(), filters, scope)) {
+      const auto found = rows_[hit.row.value].vectors.find(leaf.field);
+      if (found != rows_[hit.row.value].vectors.end() && vectors.size() < rocchio.documents)
+        vectors.push_back(&found->second);
+    }
+    LeafQuery search = QueryOf(node);
+    if (vectors.empty()) return search;
+    for (size_t d = 0; d < search.vector.size(); ++d) {
+      double sum = 0;
+      for (const std::vector<float>* vector : vectors) sum += (*vector)[d];
+      search.vector[d] =
+          static_cast<float>(rocchio.alpha * search.vector[d] +
+                             rocchio.beta * sum / static_cast<double>(vectors.size()));
+    }
+    return search;
+  }
+
+  // What the hits of a list count for: the formulas of query/score_scale.h.
+  static std::vector<double> Values(const FuseNode& fuse, const std::vector<RankedRow>& list,
+                                    double lowest, bool complete, size_t rows) {
+    std::vector<double> values;
+    if (list.empty()) return values;
+    // Lists of mmr and of orders by a field are not in the order of their scores.
+    std::vector<double> spread;
+    for (const RankedRow& hit : list) spread.push_back(hit.score);
+    const double first = *std::max_element(spread.begin(), spread.end());
+    const double missing = complete ? lowest : *std::min_element(spread.begin(), spread.end());
+    if (fuse.method == FusionMethod::kZScore) {
+      const size_t filled = complete ? std::max(rows, spread.size()) : spread.size();
+      spread.resize(std::min<size_t>(filled, 100), missing);
+    }
+    double mean = 0;
+    for (double score : spread) mean += score;
+    mean /= static_cast<double>(spread.size());
+    double squares = 0;
+    for (double score : spread) squares += (score - mean) * (score - mean);
+    const bool flat = *std::max_element(spread.begin(), spread.end()) ==
+                      *std::min_element(spread.begin(), spread.end());
+    const double deviation = flat ? 0 : std::sqrt(squares / static_cast<double>(spread.size()));
+    double from = missing;
+    double width = first - missing;
+    if (fuse.method == FusionMethod::kZScore) width = deviation;
+    if (fuse.method == FusionMethod::kBounds) {
+      from = lowest;
+      width = first - from;
+    }
+    if (fuse.method == FusionMethod::kDbsf) {
+      from = mean - 3 * deviation;
+      width = 6 * deviation;
+    }
+    for (const RankedRow& hit : list) {
+      const double without = fuse.method == FusionMethod::kDbsf ? 0.5 : 1;
+      values.push_back(width > 0 ? (hit.score - from) / width : without);
+    }
+    return values;
+  }
+
+  // A list's hits and what they add.
+  struct Leg {
+    std::vector<RankedRow> hits;
+    std::vector<double> shares;
+  };
+
+  Leg MakeLeg(const FuseNode& fuse, const QueryNode& child, std::vector<RankedRow> hits,
+              double weight, std::vector<const Filter*> filters, const Scope& scope) const {
+    Leg leg;
+    if (child.filter) filters.push_back(&*child.filter);
+    size_t rows = 0;
+    for (size_t i = 0; i < rows_.size(); ++i) rows += Allowed(i, filters, scope);
+    const size_t limit =
+        child.limit != 0 ? child.limit : std::max<size_t>(100, 4 * scope.first_page);
+    const bool text = std::holds_alternative<TextLeaf>(child.node);
+    const bool complete = text && hits.size() <= limit;
+    Cut(hits, limit);
+    leg.hits = std::move(hits);
+    if (fuse.method == FusionMethod::kRrf) {
+      for (size_t rank = 1; rank <= leg.hits.size(); ++rank)
+        leg.shares.push_back(weight / (fuse.k + static_cast<double>(rank)));
+      return leg;
+    }
+    if (leg.hits.empty()) return leg;
+    double last = INFINITY;  // the least, where nothing bounds the scores
+    for (const RankedRow& hit : leg.hits) last = std::min(last, hit.score);
+    double lowest = last;
+    if (text || std::holds_alternative<AllLeaf>(child.node)) lowest = 0;
+    if (const auto* dense = std::get_if<DenseLeaf>(&child.node)) {
+      const bool cosine = schema_.dense[schema_.FindDense(dense->field)].metric == Metric::kCosine;
+      lowest = cosine ? -1 : last;
+    }
+    const auto* below = std::get_if<FuseNode>(&child.node);
+    if (below != nullptr && below->method != FusionMethod::kDbsf) lowest = 0;
+    for (double value : Values(fuse, leg.hits, lowest, complete, rows))
+      leg.shares.push_back(weight * value);
+    return leg;
+  }
+
+  static std::vector<RankedRow> Sum(const std::vector<Leg>& legs) {
     std::map<uint64_t, double> scores;
-    for (size_t i = 0; i < fuse.children.size(); ++i) {
-      std::vector<RankedRow> list = Run(fuse.children[i], filters, scope);
-      const size_t by_default = std::max<size_t>(100, 4 * scope.first_page);
-      Cut(list, fuse.children[i].limit != 0 ? fuse.children[i].limit : by_default);
-      const double weight = fuse.weights.empty() ? 1 : fuse.weights[i];
-      for (size_t rank = 1; rank <= list.size(); ++rank) {
-        scores[list[rank - 1].row.value] += weight / (fuse.k + static_cast<double>(rank));
-      }
+    for (const Leg& leg : legs) {
+      for (size_t i = 0; i < leg.hits.size(); ++i) scores[leg.hits[i].row.value] += leg.shares[i];
     }
     std::vector<RankedRow> hits;
     for (const auto& [row, score] : scores) hits.push_back({RowId(row), score});
+    std::sort(hits.begin(), hits.end());
     return hits;
   }
 
-  std::optional<double> Score(const QueryNode& node, size_t i, const Scope& scope) const {
-    if (const auto* dense = std::get_if<DenseLeaf>(&node.node)) {
-      return Similarity(dense->field, dense->vector, rows_[i]);
+  std::vector<RankedRow> RunFuse(const FuseNode& fuse, const std::vector<const Filter*>& filters,
+                                 const Scope& scope) const {
+    std::vector<Leg> legs;
+    const auto weight_of = [&](size_t i) { return fuse.weights.empty() ? 1 : fuse.weights[i]; };
+    for (size_t i = 0; i < fuse.children.size(); ++i) {
+      const QueryNode& child = fuse.children[i];
+      legs.push_back(
+          MakeLeg(fuse, child, Run(child, filters, scope), weight_of(i), filters, scope));
     }
-    if (const auto* text = std::get_if<TextLeaf>(&node.node)) return TextScore(*text, i, scope.at);
-    if (const auto* recommend = std::get_if<RecommendLeaf>(&node.node)) {
+    if (!fuse.feedback) return Sum(legs);
+    const std::vector<RankedRow> hits = Sum(legs);
+    for (size_t i = 0; i < fuse.children.size(); ++i) {
+      const QueryNode& child = fuse.children[i];
+      std::vector<const Filter*> own = filters;
+      if (child.filter) own.push_back(&*child.filter);
+      if (std::holds_alternative<TextLeaf>(child.node) && fuse.feedback->text) {
+        const LeafQuery search = AfterRm3(child, *fuse.feedback->text, hits, own, scope);
+        legs.push_back(MakeLeg(fuse, child, RunLeaf(child, search, own, scope),
+                               weight_of(i) * fuse.feedback->text_weight, filters, scope));
+      }
+      if (std::holds_alternative<DenseLeaf>(child.node) && fuse.feedback->dense) {
+        const LeafQuery search = AfterRocchio(child, *fuse.feedback->dense, hits, own, scope);
+        legs.push_back(MakeLeg(fuse, child, RunLeaf(child, search, own, scope),
+                               weight_of(i) * fuse.feedback->dense_weight, filters, scope));
+      }
+    }
+    return Sum(legs);
+  }
+
+  std::optional<double> Score(const QueryNode& node, const LeafQuery& search, size_t i,
+                              const Scope& scope) const {
+    if (const auto* dense = std::get_if<DenseLeaf>(&node.node))
+      return Similarity(dense->field, search.vector, rows_[i]);
+    if (std::holds_alternative<TextLeaf>(node.node)) return TextScore(search.terms, i, scope.at);
+    if (const auto* recommend = std::get_if<RecommendLeaf>(&node.node))
       return RecommendScore(*recommend, i, scope);
-    }
-    if (const auto* sparse = std::get_if<SparseLeaf>(&node.node)) {
+    if (const auto* sparse = std::get_if<SparseLeaf>(&node.node))
       return SparseScore(*sparse, rows_[i]);
-    }
     return 0;
   }
 
@@ -452,9 +652,9 @@ class ReferenceExecutor {
   }
 
   // The formula of index/inverted/bm25.h, statistics over the rows visible at the version.
-  std::optional<double> TextScore(const TextLeaf& leaf, size_t i, uint64_t at) const {
+  std::optional<double> TextScore(const std::map<std::string, double>& terms, size_t i,
+                                  uint64_t at) const {
     const TextField& field = schema_.text[0];
-    const AnalyzedText query = analyzer_->Analyze(leaf.text);
     double documents = 0;
     double total_length = 0;
     for (size_t r = 0; r < rows_.size(); ++r) {
@@ -463,15 +663,15 @@ class ReferenceExecutor {
       total_length += texts_[r].length;
     }
     double score = 0;
-    for (const AnalyzedText::Term& term : query.terms) {
-      const double tf = Frequency(texts_[i], term.term);
+    for (const auto& [term, weight] : terms) {
+      const double tf = Frequency(texts_[i], term);
       if (tf == 0) continue;
       double df = 0;
       for (size_t r = 0; r < rows_.size(); ++r)
-        df += Visible(r, at) && Frequency(texts_[r], term.term) > 0;
+        df += Visible(r, at) && Frequency(texts_[r], term) > 0;
       const double idf = std::log(1 + (documents - df + 0.5) / (df + 0.5));
       const double average = total_length / documents;
-      score += term.frequency * idf * tf * (field.k1 + 1) /
+      score += weight * idf * tf * (field.k1 + 1) /
                (tf + field.k1 * (1 - field.b + field.b * texts_[i].length / average));
     }
     if (static_cast<float>(score) <= 0) return std::nullopt;

@@ -43,8 +43,14 @@ TEST_F(RetrieverTest, ModesBuildTheirTrees) {
   EXPECT_EQ(std::get<DenseLeaf>(dense.root.node).vector.size(), 4u);
   EXPECT_THAT(dense.embedder, HasSubstr("builtin/lsa?dim=4#"));
   const TextQuery hybrid = *Build("cats", RetrievalMode::kHybrid);
-  EXPECT_EQ(std::get<FuseNode>(hybrid.root.node).children.size(), 2u);
-  EXPECT_EQ(std::get<FuseNode>(hybrid.root.node).k, 60);
+  const auto& fuse = std::get<FuseNode>(hybrid.root.node);
+  EXPECT_EQ(fuse.children.size(), 2u);
+  EXPECT_EQ(fuse.method, FusionMethod::kZScore);
+  EXPECT_TRUE(fuse.by_reliability);
+  EXPECT_EQ(fuse.feedback->text, Rm3());
+  EXPECT_EQ(fuse.feedback->dense, Rocchio());
+  EXPECT_EQ(fuse.weights, (std::vector<double>{1, 1}));
+  EXPECT_EQ(hybrid.fusion, "");
 }
 
 TEST_F(RetrieverTest, ALegThatKnowsNoTermIsLeftOut) {
