@@ -69,7 +69,7 @@ struct PayloadOrder {
 
 // A value of a payload field, and how many rows have it.
 struct ValueCount {
-  PayloadValue value;
+  PayloadValue value = {};
   uint64_t rows = 0;
 };
 

@@ -21,10 +21,10 @@ struct PlannedNode {
   size_t limit = 0;  // hits that it gives to its parent
   size_t mask = 0;   // which of Plan::filters it searches under
   int field = -1;    // ordinal of the node's field in the schema, among those of its kind; -1: none
-  std::shared_ptr<const Examples> examples;  // of a recommend leaf, once ExampleResolver found them
-  std::shared_ptr<const Formula> formula;    // of a formula reranking
+  std::shared_ptr<const Examples> examples = {};  // of a recommend leaf, once ExampleResolver found them
+  std::shared_ptr<const Formula> formula = {};    // of a formula reranking
   // Of a fusion: its children, then the legs that its feedback adds.
-  std::vector<PlannedNode> children;
+  std::vector<PlannedNode> children = {};
   // Of a leg that feedback adds: the child whose leaf it searches again, by what feedback makes of
   // its query. Else -1.
   int expands = -1;
@@ -34,10 +34,10 @@ struct PlannedNode {
 struct Plan {
   // The distinct filters of the tree, each and-ed with those above it; null: no filter. [0] is the
   // request's own.
-  std::vector<const Filter*> filters;
+  std::vector<const Filter*> filters = {};
   std::vector<std::unique_ptr<Filter>>
-      combined;  // owns what `filters` points to and the request does not hold
-  PlannedNode root;
+      combined = {};  // owns what `filters` points to and the request does not hold
+  PlannedNode root = {};
 };
 
 // Hits that the first page reaches, which sets the depth of fusions for all pages of a cursor (see

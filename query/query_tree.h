@@ -151,7 +151,7 @@ struct FormulaRerank {
 
 // Orders the hits of its one child anew: as many as the child's limit says, and no others.
 struct RerankNode {
-  std::variant<ExactRerank, MmrRerank, FormulaRerank> method;
+  std::variant<ExactRerank, MmrRerank, FormulaRerank> method = {};
   std::vector<QueryNode> children = {};  // one; a vector since QueryNode is not complete here
 };
 

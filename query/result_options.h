@@ -34,21 +34,21 @@ struct FacetRequest {
 };
 
 struct Facet {
-  std::string path;
+  std::string path = {};
   uint64_t distinct = 0;  // values that any allowed row has
-  std::vector<ValueCount> values;
+  std::vector<ValueCount> values = {};
 };
 
 // A word of a hit's text that the query asks for.
 struct Highlight {
   static constexpr size_t kMaxPerHit = 100;
 
-  std::string field;     // the text field
-  std::string path;      // of the payload
+  std::string field = {};     // the text field
+  std::string path = {};      // of the payload
   uint32_t element = 0;  // which of the texts at the path, from 0
   uint32_t begin = 0;    // bytes [begin, end) of that text, which is UTF-8
   uint32_t end = 0;
-  std::string term;  // as the field's analyzer made it
+  std::string term = {};  // as the field's analyzer made it
 };
 
 // INVALID_ARGUMENT: unknown paths, limits. `limit` and `paged` are those of the request.

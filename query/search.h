@@ -89,14 +89,14 @@ struct PointHit {
 
 // A term that a text leaf searched for after feedback.
 struct QueryTerm {
-  std::string term;
+  std::string term = {};
   double weight = 0;   // its frequency in the question, as it were
   bool added = false;  // the question does not have it
 };
 
 // Hits that share a value: the next `hits` of SearchResponse::hits.
 struct HitGroup {
-  PayloadValue value;
+  PayloadValue value = {};
   uint32_t hits = 0;
 };
 
@@ -108,7 +108,7 @@ struct PlanStep {
   uint64_t distances = 0;
   uint64_t rows_visited = 0;
   int64_t time_us = 0;
-  std::vector<QueryTerm> terms;  // of a text leaf with feedback, by weight descending
+  std::vector<QueryTerm> terms = {};  // of a text leaf with feedback, by weight descending
 };
 
 struct SearchResponse {

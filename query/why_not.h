@@ -26,10 +26,10 @@ struct WhyNotStage {
 };
 
 struct WhyNotResponse {
-  Version version;
+  Version version = {};
   uint64_t rank = 0;                // the point's among the request's hits, from 1; 0: it is none
-  std::string verdict;              // at which stage the point fell out, and by how much
-  std::vector<WhyNotStage> stages;  // leaves first
+  std::string verdict = {};              // at which stage the point fell out, and by how much
+  std::vector<WhyNotStage> stages = {};  // leaves first
 };
 
 // Follows one row through a plan that was run with explain. Runs the nodes that did not give it

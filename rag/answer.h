@@ -73,34 +73,34 @@ struct AnswerSource {
 
 // A sentence of a model's answer, as CheckGrounding found it.
 struct AnswerSentence {
-  ByteSpan answer;                     // bytes of Generation::completion
-  std::vector<uint32_t> sources;       // that it cites and that are there, ascending
+  ByteSpan answer = {};                     // bytes of Generation::completion
+  std::vector<uint32_t> sources = {};       // that it cites and that are there, ascending
   double support = 0;                  // share of its terms that the cited spans hold
-  std::vector<std::string> problems;   // why it is not supported; none: it is
+  std::vector<std::string> problems = {};   // why it is not supported; none: it is
 };
 
 // How models were asked.
 struct Generation {
-  std::string route;
-  std::string tier;            // whose completion it is; empty: no tier gave one, and the answer is extractive
-  std::string endpoint;        // without secrets
-  std::string parameters;      // JSON, as sent beside the messages, with the model's name
-  std::string response_model;  // as the server names it
-  std::string fingerprint;     // of the server's configuration, where it says so
+  std::string route = {};
+  std::string tier = {};            // whose completion it is; empty: no tier gave one, and the answer is extractive
+  std::string endpoint = {};        // without secrets
+  std::string parameters = {};      // JSON, as sent beside the messages, with the model's name
+  std::string response_model = {};  // as the server names it
+  std::string fingerprint = {};     // of the server's configuration, where it says so
   uint32_t max_prompt_tokens = 0;  // by estimate
-  std::string prompt_id;       // "answer/1"
-  std::string prompt_hash;     // PromptHash of `prompt`
-  std::vector<ChatMessage> prompt;
-  std::string completion;      // exactly as it came
-  std::string finish_reason;
-  TokenUsage usage;            // of the try that gave the completion
-  std::string price_table;     // its version; empty: none, everything costs 0
-  std::string currency;
+  std::string prompt_id = {};       // "answer/1"
+  std::string prompt_hash = {};     // PromptHash of `prompt`
+  std::vector<ChatMessage> prompt = {};
+  std::string completion = {};      // exactly as it came
+  std::string finish_reason = {};
+  TokenUsage usage = {};            // of the try that gave the completion
+  std::string price_table = {};     // its version; empty: none, everything costs 0
+  std::string currency = {};
   uint64_t cost_nano = 0;      // of all tries, in billionths of the currency
-  std::vector<ModelAttempt> attempts;
+  std::vector<ModelAttempt> attempts = {};
   double grounding = 0;        // share of the sentences that are supported
   double min_grounding = 0;
-  std::vector<AnswerSentence> sentences;
+  std::vector<AnswerSentence> sentences = {};
 };
 
 // The full record of one ask; kept, and shown again by id exactly as it was.

@@ -28,10 +28,10 @@ std::string FormatFusion(const FusionSettings& settings);
 
 // What `vouch tune fusion` learned, and from what.
 struct TunedFusion {
-  FusionSettings settings;
-  std::string judgements;  // content hash of the queries and judgements
-  Version tuned_at;        // the version that they were run at
-  std::string embedder;
+  FusionSettings settings = {};
+  std::string judgements = {};  // content hash of the queries and judgements
+  Version tuned_at = {};        // the version that they were run at
+  std::string embedder = {};
   uint64_t queries = 0;
   uint32_t folds = 0;
   // Means of nDCG@10 over the queries, each in the fold where it was not learned from; and of the
@@ -45,9 +45,9 @@ struct TunedFusion {
 
 // From which version on retrieval is fused how.
 struct FusionEntry {
-  Version from_version;  // of the commit that stored it
+  Version from_version = {};  // of the commit that stored it
   bool removed = false;  // the default holds again
-  TunedFusion tuned;     // unless removed
+  TunedFusion tuned = {};     // unless removed
   // "fusion#" and the content hash of what was learned; empty where removed.
   std::string id() const;
   friend bool operator==(const FusionEntry&, const FusionEntry&) = default;

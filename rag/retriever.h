@@ -21,8 +21,8 @@ std::string_view RetrievalModeName(RetrievalMode mode);
 // The leaves that a text question becomes: of the embedded dense field, of the text field, or both.
 // A leg to which the text says nothing (no term that its embedder knows) is left out.
 struct TextLegs {
-  std::vector<QueryNode> legs;
-  std::string embedder;  // its id; empty for kText
+  std::vector<QueryNode> legs = {};
+  std::string embedder = {};  // its id; empty for kText
 };
 absl::StatusOr<TextLegs> BuildTextLegs(Collection& collection, EmbedderRegistry& embedders,
                                        std::string_view text, RetrievalMode mode, Version at,
@@ -44,8 +44,8 @@ struct TextQuery {
   std::string fusion = {};  // id of a tuned fusion that was used; empty where none was
 };
 struct EmbeddedText {
-  std::vector<float> vector;
-  std::string embedder;  // its id
+  std::vector<float> vector = {};
+  std::string embedder = {};  // its id
 };
 // A text as a vector of one dense field ("": the first with an embedder), by the embedder of the
 // version read. INVALID_ARGUMENT: no such field, or the text says nothing to the embedder.

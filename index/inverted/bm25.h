@@ -32,7 +32,7 @@ struct Bm25Params {
 // A term of a query and how often it counts: its frequency in a text, or the weight that feedback
 // gives it. Over 0, finite.
 struct WeightedTerm {
-  std::string term;
+  std::string term = {};
   double weight = 0;
   friend bool operator==(const WeightedTerm&, const WeightedTerm&) = default;
 };

@@ -27,7 +27,7 @@ using PayloadValue = std::variant<bool, int64_t, double, std::string>;
 
 // The typed values of one row: for each payload field of the schema, in its order, none, one or (array) several.
 struct TypedPayload {
-  std::vector<std::vector<PayloadValue>> fields;
+  std::vector<std::vector<PayloadValue>> fields = {};
 };
 
 // Reads the declared fields out of a payload. INVALID_ARGUMENT names path, value and wanted type; a

@@ -31,9 +31,9 @@ struct RetrievalEvaluationRequest {
 // How one tree is run for evaluation.
 struct TreeRun {
   uint32_t depth = 10;  // documents
-  Version at;
-  Principal principal;
-  CancelToken cancel;
+  Version at = {};
+  Principal principal = {};
+  CancelToken cancel = {};
 };
 // The best documents with their best chunks' scores.
 absl::StatusOr<std::map<std::string, double>> RunTree(const Collection& collection,

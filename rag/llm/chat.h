@@ -30,12 +30,12 @@ struct ChatParameters {
 
 // What a model said, as far as it came.
 struct ChatReply {
-  std::string text;                 // the first choice's
-  std::string refusal;              // said in place of a text, where the server tells them apart
-  std::string finish_reason;        // "stop", "length", …; empty where the stream ended without
-  std::string model;                // as the server names it
-  std::string fingerprint;          // of the server's configuration, where it says so
-  std::optional<TokenUsage> usage;  // as the server counts
+  std::string text = {};                 // the first choice's
+  std::string refusal = {};              // said in place of a text, where the server tells them apart
+  std::string finish_reason = {};        // "stop", "length", …; empty where the stream ended without
+  std::string model = {};                // as the server names it
+  std::string fingerprint = {};          // of the server's configuration, where it says so
+  std::optional<TokenUsage> usage = {};  // as the server counts
   bool text_after_usage = false;    // the server counted before the end
   uint64_t unseen_tokens = 0;       // estimate of what streamed beside the text (reasoning)
 };

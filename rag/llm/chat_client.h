@@ -27,8 +27,8 @@ absl::Status CheckChatEndpoint(ChatEndpoint* endpoint);
 // How one try ended.
 struct ChatTry {
   absl::Status
-      status;       // names the URL, never the key; CANCELLED and the caller's deadline as they are
-  ChatReply reply;  // as far as it came, also where the try failed
+      status = {};       // names the URL, never the key; CANCELLED and the caller's deadline as they are
+  ChatReply reply = {};  // as far as it came, also where the try failed
   bool started = false;         // the server took the request (2xx): it may cost
   bool stopped = false;         // the status is that of the sink
   int64_t retry_after_ms = -1;  // what the server asked for; -1: nothing

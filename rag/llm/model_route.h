@@ -60,12 +60,12 @@ struct ModelAttempt {
 };
 
 struct RouteOutcome {
-  absl::Status status;
+  absl::Status status = {};
   size_t tier = 0;  // whose reply it is
-  ChatReply reply;
-  TokenUsage usage;        // of that try
+  ChatReply reply = {};
+  TokenUsage usage = {};        // of that try
   uint64_t cost_nano = 0;  // of all tries
-  std::vector<ModelAttempt> attempts;
+  std::vector<ModelAttempt> attempts = {};
   bool delivered = false;  // some text had reached the sink
 };
 
