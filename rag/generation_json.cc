@@ -65,6 +65,7 @@ RecordJson SentenceToJson(const AnswerSentence& sentence) {
 
 absl::StatusOr<uint32_t> ReadSourceNumber(const RecordJson& json, std::string where) {
   if (json.is_number_unsigned() && json.get<uint64_t>() <= UINT32_MAX) return json.get<uint32_t>();
+  if (where.ends_with('.')) where.pop_back();
   return absl::DataLossError(
       Concat("the answer record is damaged: ", where, " is no source's number"));
 }

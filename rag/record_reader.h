@@ -134,6 +134,7 @@ class RecordReader {
 
 inline absl::StatusOr<std::string> ReadRecordText(const RecordJson& json, std::string where) {
   if (json.is_string()) return json.get<std::string>();
+  if (where.ends_with('.')) where.pop_back();
   return absl::DataLossError(Concat("the answer record is damaged: ", where, " is no text"));
 }
 
