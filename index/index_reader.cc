@@ -108,11 +108,11 @@ struct PlanCounts {
   }
 };
 
-// The beam to begin with in a segment that has so many of the allowed rows: the best ones lie in it in that proportion if
-// nothing else is known, and a smaller graph needs a smaller beam.
-size_t FirstEf(size_t ef, uint64_t allowed, uint64_t allowed_in_all) {
+// The beam to begin with in a segment that has so many of the allowed rows: twice its share of `ef`, as the best rows lie in it
+// in that proportion if nothing else is known, and enough for a few of the k.
+size_t FirstEf(size_t ef, size_t k, uint64_t allowed, uint64_t allowed_in_all) {
   const double share = static_cast<double>(allowed) / static_cast<double>(allowed_in_all);
-  return static_cast<size_t>(std::ceil(static_cast<double>(ef) * std::sqrt(share)));
+  return std::max(k + k / 2, static_cast<size_t>(std::ceil(2.0 * static_cast<double>(ef) * share)));
 }
 
 // None yet; its buffers are kept from search to search.
@@ -267,7 +267,7 @@ absl::StatusOr<std::vector<Hit>> IndexReader::SearchDense(const DenseQuery& quer
                                        .first_row = segment.rows.begin,
                                        .k = k,
                                        .ef = ef,
-                                       .first_ef = FirstEf(ef, segment_mask.allowed_count, mask.allowed_count),
+                                       .first_ef = FirstEf(ef, k, segment_mask.allowed_count, mask.allowed_count),
                                        .exact = query.exact,
                                        .candidates = segments_->segments.size() > 1 ? &candidates : nullptr};
     if (absl::Status status = SearchDenseSegment(search, vector->data(), cancel, top, done); !status.ok()) return status;

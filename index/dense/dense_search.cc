@@ -263,7 +263,7 @@ absl::StatusOr<bool> WalkGraph(const DenseSegmentSearch& search, const float* qu
   const size_t enough = filtered ? std::max(search.k, first_ef / 2) : search.k;
   if (beam.size() < std::min<uint64_t>(enough, allowed_nodes)) return false;
   absl::Status status =
-      Rescore(search, query, TakeCandidates(search, beam, Candidates(search, ef)), SIZE_MAX, top, stats);
+      Rescore(search, query, TakeCandidates(search, beam, Candidates(search, first_ef)), SIZE_MAX, top, stats);
   if (!status.ok()) return status;
   return true;
 }

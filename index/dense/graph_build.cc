@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -16,6 +18,7 @@ constexpr size_t kBatchShare = 32;
 constexpr size_t kMaxBatch = 2048;
 constexpr size_t kGrain = 8;
 constexpr uint64_t kLevelSeed = 20261123;
+constexpr uint64_t kOrderSeed = 20261125;
 
 absl::Status ValidateBuild(const DenseColumn& column, const HnswOptions& options) {
   if (column.mapped() != nullptr) {
@@ -121,10 +124,12 @@ class GraphBuilder {
         m_(static_cast<size_t>(options.m)),
         ef_(static_cast<size_t>(options.ef_construction)),
         threads_(threads),
+        order_(InsertionOrder(codes.nodes())),
         scratch_(static_cast<size_t>(threads)) {}
 
   absl::Status Run(const BuildProgress& progress) {
-    max_level_ = graph_.level(0);
+    entry_ = order_[0];
+    max_level_ = graph_.level(entry_);
     const size_t nodes = codes_.nodes();
     for (size_t begin = 1; begin < nodes;) {
       if (absl::Status status = progress(static_cast<double>(begin) / static_cast<double>(nodes)); !status.ok()) {
@@ -139,15 +144,27 @@ class GraphBuilder {
   }
 
  private:
+  // Nodes in a drawn order: those that come in one after the other are often near, as the chunks of a document are, and nodes
+  // of one batch do not find each other.
+  static std::vector<uint32_t> InsertionOrder(uint32_t nodes) {
+    std::vector<uint32_t> order(nodes);
+    std::iota(order.begin(), order.end(), 0u);
+    std::mt19937_64 random(kOrderSeed);
+    for (uint32_t i = nodes; i > 1; --i) std::swap(order[i - 1], order[random() % i]);
+    return order;
+  }
+
+  // The nodes at the places [begin, end) of the order.
   void InsertBatch(uint32_t begin, uint32_t end) {
     found_.resize(end - begin);
-    ParallelFor(begin, end, threads_, kGrain, [&](size_t node, size_t thread) {
-      FindLinks(static_cast<uint32_t>(node), scratch_[thread], found_[node - begin]);
+    ParallelFor(begin, end, threads_, kGrain, [&](size_t place, size_t thread) {
+      FindLinks(order_[place], scratch_[thread], found_[place - begin]);
     });
     uint32_t top = 0;
     for (const auto& levels : found_) top = std::max(top, static_cast<uint32_t>(levels.size()));
     for (uint32_t level = 0; level < top; ++level) LinkLevel(begin, level);
-    for (uint32_t node = begin; node < end; ++node) {
+    for (uint32_t place = begin; place < end; ++place) {
+      const uint32_t node = order_[place];
       if (graph_.level(node) <= max_level_) continue;
       max_level_ = graph_.level(node);
       entry_ = node;
@@ -207,7 +224,7 @@ class GraphBuilder {
     back_.clear();
     for (size_t i = 0; i < found_.size(); ++i) {
       if (found_[i].size() <= level) continue;
-      const uint32_t node = begin + static_cast<uint32_t>(i);
+      const uint32_t node = order_[begin + i];
       std::copy(found_[i][level].begin(), found_[i][level].end(), graph_.Links(node, level).begin());
       for (uint32_t target : found_[i][level]) back_.push_back({target, node});
     }
@@ -256,6 +273,7 @@ class GraphBuilder {
   const int threads_;
   uint32_t entry_ = 0;
   uint32_t max_level_ = 0;
+  const std::vector<uint32_t> order_;                       // in which nodes are inserted
   std::vector<BuildScratch> scratch_;                       // one a thread
   std::vector<std::vector<std::vector<uint32_t>>> found_;   // by node of the batch and level
   std::vector<BackLink> back_;

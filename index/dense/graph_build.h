@@ -15,7 +15,7 @@ using BuildProgress = std::function<absl::Status(double fraction)>;
 // Builds codes and graph over all nodes of the column, on `threads` threads. Equal columns and options give equal bytes,
 // whatever the number of threads.
 //
-// Nodes are inserted in batches that grow with the graph: each node of a batch searches the graph as it was before the
+// Nodes are inserted in a drawn order, in batches that grow with the graph: each node of a batch searches the graph as it was before the
 // batch (so the searches share nothing that changes), then all links are made in node order, as in "ParlayANN" (Manohar
 // and others, 2024). Neighbours are chosen by Malkov and Yashunin's heuristic (algorithm 4), all by code.
 // INVALID_ARGUMENT: no nodes, too many, vectors that lie in a file, or options outside HnswOptions' limits.

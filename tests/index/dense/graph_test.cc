@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <limits>
+#include <random>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -59,6 +60,32 @@ TEST_P(GraphRecall, TheNearestAreInTheBeam) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Metrics, GraphRecall, testing::Values(Metric::kL2, Metric::kCosine, Metric::kInnerProduct));
+
+// As chunks of a document do: rows that come one after the other are each other's nearest.
+TEST(Graph, NearRowsThatComeTogetherFindEachOther) {
+  constexpr size_t kRows = 6000, kTogether = 12;
+  constexpr uint32_t kDim = 24;
+  std::mt19937_64 random(61);
+  std::normal_distribution<float> normal;
+  TestVectors rows(kRows, std::vector<float>(kDim));
+  std::vector<float> centre(kDim);
+  for (size_t row = 0; row < kRows; ++row) {
+    for (uint32_t d = 0; d < kDim; ++d) {
+      if (row % kTogether == 0) centre[d] = normal(random);
+      rows[row][d] = centre[d] + 0.3f * normal(random);
+    }
+  }
+  const DenseColumn column = MakeColumn(rows, kDim, Metric::kL2);
+  const auto graph = Build(column);
+  double recall = 0;
+  uint64_t distances = 0;
+  for (size_t i = 0; i < 60; ++i) {
+    std::vector<Hit> hits;
+    for (uint32_t node : WalkedNodes(*graph, rows[i * 97].data(), 30, distances)) hits.push_back({RowId(node), 0});
+    recall += Recall(hits, BruteForce(rows, rows[i * 97], Metric::kL2, 10)) / 60;
+  }
+  EXPECT_GE(recall, 0.97);
+}
 
 TEST(Graph, BuildsGiveEqualBytesOnAnyNumberOfThreads) {
   const DenseColumn column = MakeColumn(ClusteredVectors(3, 3000, 70, Metric::kL2), 70, Metric::kL2);
