@@ -68,7 +68,7 @@ struct Part {
 
 constexpr Part kParts[] = {
     {"100k-128", [](const std::string& cache) { CompareEngines(Small(), cache, true); }},
-    {"100k-768", [](const std::string& cache) { CompareEngines(Wide(), cache, true); }},
+    {"100k-768", [](const std::string& cache) { CompareEngines(Wide(), cache, false); }},
     {"lsa", Embeddings},
     {"filters", [](const std::string&) { MeasureFilters(Small()); }},
     {"filters-768", [](const std::string&) { MeasureFilters(Wide()); }},
