@@ -51,7 +51,7 @@ std::string Words(std::mt19937_64& random, size_t count) {
 std::shared_ptr<Collection> MakeCollection(Database& database, const std::vector<float>& data) {
   CollectionSchema schema;
   DenseField& field = schema.dense.emplace_back();
-  field.name = "v";
+  field.name = std::string("v");
   field.dim = kDim;
   field.metric = Metric::kL2;
   schema.text.push_back({.name = "body", .paths = {"text"}});

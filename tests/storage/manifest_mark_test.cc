@@ -69,12 +69,12 @@ class KilledStoreTest : public StoreTest {
   std::string Kill() {
     const std::string killed = dir_.File("killed");
     std::map<fs::path, uint64_t> before;
+    std::error_code error;
     do {
       before = FilesOf(store_->path());
-      std::error_code error;  // a file that went away shows in the comparison
       fs::remove_all(killed, error);
       fs::copy(store_->path(), killed, error);
-    } while (FilesOf(store_->path()) != before);
+    } while (error || FilesOf(store_->path()) != before);
     fs::remove(killed + "/LOCK");
     return killed;
   }
