@@ -62,7 +62,7 @@ class PageReader {
   }
 
  private:
-  enum class Block { kNone, kShell, kConsole, kExcerpt };
+  enum class Block { kNone, kShell, kConsole, kExcerpt, kText };
 
   void Take(int number, const std::string& line) {
     const std::string marker = "<!-- in ";
@@ -78,6 +78,7 @@ class PageReader {
       page_.commands.back().text += line + "\n";
     } else if (block_ == Block::kExcerpt) {
       page_.excerpts.back().text += line + "\n";
+    } else if (block_ == Block::kText) {
     } else if (line.starts_with("$ ")) {
       page_.commands.push_back({.line = number, .text = line.substr(2), .checked = true});
     } else if (!page_.commands.empty()) {
@@ -85,7 +86,10 @@ class PageReader {
     }
   }
   void Begin(int number, const std::string& kind) {
-    block_ = kind == "sh" ? Block::kShell : kind == "console" ? Block::kConsole : Block::kExcerpt;
+    block_ = kind == "sh"        ? Block::kShell
+             : kind == "console" ? Block::kConsole
+             : kind == "text"    ? Block::kText  // neither commands nor code: a grammar
+                                 : Block::kExcerpt;
     if (block_ == Block::kShell) page_.commands.push_back({.line = number + 1});
     if (block_ != Block::kExcerpt) return;
     if (file_.empty()) {
