@@ -88,7 +88,8 @@ QueryNode NodeOf(decltype(QueryNode::node) node) {
 }
 
 void Over(SearchRequest& request, decltype(RerankNode::method) method) {
-  RerankNode rerank{.method = std::move(method)};
+  RerankNode rerank;
+  rerank.method = std::move(method);
   rerank.children.push_back(std::move(request.query));
   request.query = NodeOf(std::move(rerank));
 }
