@@ -53,7 +53,7 @@ const std::vector<Setting>& Settings() {
        NumberSetting{&Config::max_message_mb, 1, 1024}},
       {"request_threads", "N", "calls served at a time; more are refused with RESOURCE_EXHAUSTED",
        NumberSetting{&Config::request_threads, 4, 4096}},
-      {"seal_rows", "ROWS", "fresh rows that are searched exactly before an index is built of them",
+      {"seal_rows", "ROWS", "fresh rows that are scanned before an index is built of them",
        NumberSetting{&Config::seal_rows, 100, 10'000'000}},
       {"drain_seconds", "S", "how long running calls may go on when the server is stopped",
        NumberSetting{&Config::drain_seconds, 0, 3600}},

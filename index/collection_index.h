@@ -23,7 +23,7 @@ struct IndexOptions {
   std::string directory = {};         // where the collection's segment files lie
   Filesystem* filesystem = nullptr;   // not null
   JobPool* job_pool = nullptr;        // not null; builds and merges run there, a build on as many threads as it has
-  // Rows that are searched exactly before a segment is sealed and built in the background. More: fewer, larger
+  // Rows that are scanned before a segment is sealed and built in the background. More: fewer, larger
   // builds, and slower searches of fresh rows.
   uint64_t seal_rows = 20'000;
   // Segments of at most this many rows are merged; larger ones stay as they are.
@@ -34,7 +34,7 @@ struct IndexOptions {
 
 struct SegmentInfo {
   RowRange rows = {};
-  bool sealed = false;   // false: searched exactly, not on disk
+  bool sealed = false;   // false: scanned, not on disk
   uint64_t memory_bytes = 0;  // private
   uint64_t mapped_bytes = 0;  // of its file
   uint64_t file_bytes = 0;
@@ -53,7 +53,7 @@ struct IndexStatus {
 // All that can be searched in one collection.
 //
 // Rows come in by Prepare (any thread) and Apply (one thread at a time, version order). Fresh rows lie in small immutable
-// segments, made by Prepare, that are searched exactly; the background seals them into segments with graphs and files.
+// segments, made by Prepare, that are scanned; the background seals them into segments with graphs and files.
 // Readers take an IndexReader, which holds one immutable snapshot.
 //
 // Invariants:

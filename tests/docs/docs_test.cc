@@ -79,6 +79,7 @@ class PageReader {
     } else if (block_ == Block::kExcerpt) {
       page_.excerpts.back().text += line + "\n";
     } else if (block_ == Block::kText) {
+      return;  // shown as it is
     } else if (line.starts_with("$ ")) {
       page_.commands.push_back({.line = number, .text = line.substr(2), .checked = true});
     } else if (!page_.commands.empty()) {
