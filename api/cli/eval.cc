@@ -14,6 +14,7 @@
 #include "absl/strings/str_format.h"
 #include "api/cli/command.h"
 #include "api/cli/judgements.h"
+#include "api/cli/long_call.h"
 #include "api/cli/message_json.h"
 #include "api/cli/read_options.h"
 #include "rag/eval/metrics.h"
@@ -111,17 +112,10 @@ absl::Status RunEval(Invocation& invocation, const EvalOptions& options) {
   invocation.Prepare(context);
   Progress progress = invocation.MakeProgress();
   const auto reader = stub->EvaluateRetrieval(&context, request);
-  v1::EvaluateRetrievalReply reply;
   v1::EvaluateRetrievalResult result;
-  while (reader->Read(&reply)) {
-    if (reply.has_result()) {
-      result = std::move(*reply.mutable_result());
-    } else {
-      progress.Update("running queries", reply.fraction());
-    }
+  if (grpc::Status status = ReadLongCall(*reader, progress, "running queries", &result); !status.ok()) {
+    return (*connection)->Explain(status);
   }
-  progress.Clear();
-  if (grpc::Status status = reader->Finish(); !status.ok()) return (*connection)->Explain(status);
   if (!options.run_file.empty()) {
     if (absl::Status status = WriteRun(options.run_file, result.run()); !status.ok()) return status;
   }

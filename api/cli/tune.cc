@@ -11,6 +11,7 @@
 #include "absl/strings/str_format.h"
 #include "api/cli/command.h"
 #include "api/cli/judgements.h"
+#include "api/cli/long_call.h"
 #include "api/cli/message_json.h"
 #include "api/cli/read_options.h"
 #include "api/cli/text_output.h"
@@ -115,17 +116,10 @@ absl::Status RunTune(Invocation& invocation, const TuneOptions& options) {
   invocation.Prepare(context);
   Progress progress = invocation.MakeProgress();
   const auto reader = stub->TuneFusion(&context, request);
-  v1::TuneFusionReply reply;
   v1::TuneFusionResult result;
-  while (reader->Read(&reply)) {
-    if (reply.has_result()) {
-      result = std::move(*reply.mutable_result());
-    } else {
-      progress.Update("tuning", reply.fraction());
-    }
+  if (grpc::Status status = ReadLongCall(*reader, progress, "tuning", &result); !status.ok()) {
+    return (*connection)->Explain(status);
   }
-  progress.Clear();
-  if (grpc::Status status = reader->Finish(); !status.ok()) return (*connection)->Explain(status);
   Print(invocation.json ? FormatJson(MessageToJson(result)) : Format(options, result));
   return absl::OkStatus();
 }
