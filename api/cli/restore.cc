@@ -41,11 +41,7 @@ absl::Status RunRestore(Invocation& invocation, const std::string& directory,
     return absl::FailedPreconditionError(
         absl::StrCat("'", target, "' is not an empty folder; a restore never overwrites anything"));
   }
-  std::filesystem::create_directories(target, error);
-  if (error)
-    return absl::PermissionDeniedError(
-        absl::StrCat("'", target, "' cannot be made: ", error.message()));
-  // Index files are made anew when the store is opened.
+  // It is made with the store, so that a mistake leaves no empty folder. Index files are made anew when the store is opened.
   const std::string store = target + "/store";
   Progress progress = invocation.MakeProgress();
   absl::Status status;

@@ -178,12 +178,14 @@ TEST_F(CliMistakesTest, WrongPaths) {
               HasSubstr("is not empty and holds no backups"));
   EXPECT_THAT(ErrorOf(1, {"restore", dir_.File("none"), "--to", dir_.File("r")}),
               HasSubstr("no backup in"));
+  EXPECT_FALSE(std::filesystem::exists(dir_.File("r"))) << "a mistake made a folder";
   EXPECT_EQ(Run({"backup", "create", dir_.File("backups")}).exit_code, 0);
   EXPECT_THAT(ErrorOf(1, {"restore", dir_.File("backups"), "--to", file}),
               HasSubstr("is not an empty folder"));
   EXPECT_THAT(
       ErrorOf(1, {"restore", dir_.File("backups"), "--to", dir_.File("r"), "--backup", "7"}),
       AllOf(HasSubstr("no backup 7"), HasSubstr("the newest is 1")));
+  EXPECT_FALSE(std::filesystem::exists(dir_.File("r")));
 }
 
 TEST_F(CliMistakesTest, EvaluationFiles) {
