@@ -44,6 +44,12 @@ std::string FormatSchema(const CollectionSchema& schema) {
     rows.push_back({field.name, "dense",
                     absl::StrCat("dim ", field.dim, ", ", std::string(MetricName(field.metric)),
                                  ", ", std::string(DenseIndexKindName(field.index)),
+                                 field.type == VectorType::kF32
+                                     ? ""
+                                     : absl::StrCat(", ", std::string(VectorTypeName(field.type))),
+                                 field.recall_target == 0
+                                     ? ""
+                                     : absl::StrCat(", recall target ", field.recall_target),
                                  field.embedder.empty() ? "" : ", filled by " + field.embedder)});
   }
   for (const TextField& field : schema.text) {
@@ -291,7 +297,8 @@ void AddCollectionCommands(CLI::App& app, Invocation& invocation) {
       ->type_name("FILE");
   create
       ->add_option("--dense", options->schema.dense,
-                   "dense field: NAME:DIM[:cosine|ip|l2[:hnsw|flat]]")
+                   "dense field: NAME:DIM[:cosine|ip|l2|hamming][:hnsw|flat|ivf_flat|ivf_pq|auto]"
+                   "[:f32|f16|i8|bit][:recall=0.5...0.9999]")
       ->type_name("FIELD")
       ->expected(1)
       ->take_all();
