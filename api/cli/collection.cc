@@ -4,7 +4,9 @@
 #include <memory>
 #include <string>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "api/cli/command.h"
 #include "api/cli/message_json.h"
@@ -84,6 +86,9 @@ std::string FormatMemory(const v1::MemoryAccount& memory) {
   return absl::StrJoin(words, ", ");
 }
 
+// What needs no line, since `show` prints the schema, too.
+constexpr char kAsDeclared[] = "as the schema says";
+
 std::string FormatStats(const v1::CollectionStats& stats) {
   uint64_t sealed = 0, memory = 0, file = 0;
   for (const v1::Segment& segment : stats.segments()) {
@@ -96,6 +101,20 @@ std::string FormatStats(const v1::CollectionStats& stats) {
                                  " in memory, ", FormatBytes(file), " on disk\n");
   if (stats.segments_size() > 0) {
     absl::StrAppend(&out, "memory: ", FormatMemory(stats.memory()), "\n");
+  }
+  for (const v1::Segment& segment : stats.segments()) {
+    for (const v1::DenseIndex& index : segment.dense()) {
+      if (index.ef() == 0 && index.why() == kAsDeclared) continue;
+      const std::string kind = v1::DenseIndexKind_Name(index.kind());
+      absl::StrAppend(&out, "rows ", segment.first_row(), " to ", segment.end_row() - 1, ", ",
+                      index.field(), ": ",
+                      absl::AsciiStrToLower(kind.substr(sizeof("DENSE_INDEX_KIND_") - 1)), " (",
+                      index.why(), ")");
+      if (index.ef() > 0) {
+        absl::StrAppend(&out, absl::StrFormat(", ef %u for recall %.3f", index.ef(), index.recall()));
+      }
+      out += "\n";
+    }
   }
   if (stats.memory().mapped_vectors() > 0) {
     absl::StrAppend(&out,

@@ -149,22 +149,6 @@ v1::VectorType MessageOf(VectorType type) {
   return v1::VECTOR_TYPE_UNSPECIFIED;
 }
 
-v1::DenseIndexKind MessageOf(DenseIndexKind kind) {
-  switch (kind) {
-    case DenseIndexKind::kFlat:
-      return v1::DENSE_INDEX_KIND_FLAT;
-    case DenseIndexKind::kHnsw:
-      return v1::DENSE_INDEX_KIND_HNSW;
-    case DenseIndexKind::kIvfFlat:
-      return v1::DENSE_INDEX_KIND_IVF_FLAT;
-    case DenseIndexKind::kIvfPq:
-      return v1::DENSE_INDEX_KIND_IVF_PQ;
-    case DenseIndexKind::kAuto:
-      return v1::DENSE_INDEX_KIND_AUTO;
-  }
-  return v1::DENSE_INDEX_KIND_UNSPECIFIED;
-}
-
 v1::PayloadType MessageOf(PayloadType type) {
   switch (type) {
     case PayloadType::kKeyword:
@@ -182,6 +166,22 @@ v1::PayloadType MessageOf(PayloadType type) {
 }
 
 }  // namespace
+
+v1::DenseIndexKind MessageOf(DenseIndexKind kind) {
+  switch (kind) {
+    case DenseIndexKind::kFlat:
+      return v1::DENSE_INDEX_KIND_FLAT;
+    case DenseIndexKind::kHnsw:
+      return v1::DENSE_INDEX_KIND_HNSW;
+    case DenseIndexKind::kIvfFlat:
+      return v1::DENSE_INDEX_KIND_IVF_FLAT;
+    case DenseIndexKind::kIvfPq:
+      return v1::DENSE_INDEX_KIND_IVF_PQ;
+    case DenseIndexKind::kAuto:
+      return v1::DENSE_INDEX_KIND_AUTO;
+  }
+  return v1::DENSE_INDEX_KIND_UNSPECIFIED;
+}
 
 absl::StatusOr<CollectionSchema> SchemaOf(const v1::Schema& message) {
   CollectionSchema schema;
