@@ -54,8 +54,10 @@ absl::Status LoadFresh(const IndexSchema& schema, const RowSource& source, RowRa
 
 // By the checksum where the vector lies in a file, whose bytes are not looked at when it is opened.
 bool HasVector(const DenseColumn& column, uint32_t node, std::span<const float> vector) {
-  if (column.mapped() != nullptr) return column.mapped()->checksums()[node] == VectorChecksum(vector);
-  return std::equal(vector.begin(), vector.end(), column.vector(node));
+  std::string bytes(column.vector_bytes(), '\0');
+  EncodeVector(column.type(), vector, bytes.data());
+  if (column.mapped() != nullptr) return column.mapped()->checksums()[node] == VectorChecksum(bytes);
+  return bytes == std::string_view(column.bytes(node), bytes.size());
 }
 
 // Whether the segment's last row is that of the source: a file may come from another history of the collection, as

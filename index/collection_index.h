@@ -32,6 +32,18 @@ struct IndexOptions {
   std::function<void(const std::string& message)> warn = {};
 };
 
+// What a dense field is searched by in a sealed segment.
+struct DenseIndexInfo {
+  std::string field = {};
+  DenseIndexKind kind = DenseIndexKind::kFlat;  // never kAuto
+  std::string why = {};       // for people
+  uint64_t vectors = 0;
+  // Where the field has a recall target: the beam that a search of 10 hits without filter takes, and the recall that was
+  // measured for it when the segment was built; 0 else.
+  uint32_t ef = 0;
+  double recall = 0;
+};
+
 struct SegmentInfo {
   RowRange rows = {};
   bool sealed = false;   // false: scanned, not on disk
@@ -39,6 +51,7 @@ struct SegmentInfo {
   uint64_t mapped_bytes = 0;  // of its file
   uint64_t file_bytes = 0;
   std::string build_id = {};  // content hash of the index file; names the index in an answer
+  std::vector<DenseIndexInfo> dense = {};  // one a dense field, where sealed
 };
 
 struct IndexStatus {

@@ -8,6 +8,7 @@
 #include "index/dense/dense_search.h"
 #include "index/dense/kernels.h"
 #include "index/dense/vector_reader.h"
+#include "index/dense_plan.h"
 #include "index/inverted/ranked_scan.h"
 #include "index/payload/compiled_filter.h"
 #include "index/payload/value_index.h"
@@ -46,67 +47,6 @@ absl::StatusOr<std::vector<float>> PrepareQuery(const IndexSchema& schema, const
   }
   return vector;
 }
-
-// Counts how segments were searched, for the plan's words.
-struct PlanCounts {
-  uint64_t walked = 0;
-  uint64_t fresh = 0;
-  uint64_t asked = 0;
-  uint64_t flat = 0;
-  uint64_t filtered = 0;
-  uint64_t by_code = 0;
-  uint64_t fresh_by_code = 0;
-  uint64_t by_cell = 0;
-  size_t min_ef = 0;
-  size_t max_ef = 0;
-
-  void Add(const Segment& segment, bool has_graph, bool asked_exact, const DenseSegmentStats& done) {
-    if (done.exact) {
-      ++(asked_exact ? asked : !segment.sealed ? fresh : has_graph ? filtered : flat);
-      return;
-    }
-    if (done.cells) {
-      ++by_cell;
-      return;
-    }
-    if (done.codes) {
-      ++(segment.sealed ? by_code : fresh_by_code);
-      return;
-    }
-    if (done.ef == 0) return;
-    min_ef = walked == 0 ? done.ef : std::min(min_ef, done.ef);
-    max_ef = std::max(max_ef, done.ef);
-    ++walked;
-  }
-  std::string Words() const {
-    std::string words;
-    if (walked > 0) {
-      absl::StrAppend(&words, "graph ef=", min_ef);
-      if (max_ef != min_ef) absl::StrAppend(&words, "..", max_ef);
-      absl::StrAppend(&words, " on ", walked, walked == 1 ? " segment" : " segments");
-    }
-    if (by_cell > 0) {
-      absl::StrAppend(&words, words.empty() ? "" : ", ", "nearest cells on ", by_cell, " (filter)");
-    }
-    if (by_code > 0) {
-      absl::StrAppend(&words, words.empty() ? "" : ", ", "all codes on ", by_code, " (few rows allowed)");
-    }
-    if (fresh_by_code > 0) {
-      absl::StrAppend(&words, words.empty() ? "" : ", ", "all codes on ", fresh_by_code, " (fresh rows)");
-    }
-    AddExact(asked, "on request", words);
-    AddExact(fresh, "fresh rows", words);
-    AddExact(flat, "no graph", words);
-    AddExact(filtered, "few rows allowed", words);
-    return words.empty() ? "nothing to search" : words;
-  }
-
- private:
-  static void AddExact(uint64_t count, const char* why, std::string& words) {
-    if (count == 0) return;
-    absl::StrAppend(&words, words.empty() ? "" : ", ", "exact on ", count, " (", why, ")");
-  }
-};
 
 // The beam to begin with in a segment that has so many of the allowed rows: twice its share of `ef`, as the best rows lie in it
 // in that proportion if nothing else is known, and enough for a few of the k.
@@ -252,16 +192,23 @@ absl::StatusOr<std::vector<Hit>> IndexReader::SearchDense(const DenseQuery& quer
   PlanCounts plan;
   DenseCandidates& candidates = ThreadCandidates();
   uint64_t distances = 0;
-  const auto ef = static_cast<size_t>(std::max(1, query.ef_search > 0 ? query.ef_search : schema_ef));
+  const auto asked_ef = static_cast<size_t>(std::max(1, query.ef_search > 0 ? query.ef_search : schema_ef));
+  const double target = segments_->schema->schema.dense[field].recall_target;
+  RecallEstimate estimate;
   for (size_t i = 0; i < segments_->segments.size() && k > 0; ++i) {
     const RowMask::SegmentMask& segment_mask = mask.segments[i];
     if (segment_mask.allowed_count == 0) continue;
     if (absl::Status status = cancel.Check(); !status.ok()) return status;
     const Segment& segment = *segments_->segments[i];
     DenseSegmentStats done;
+    const RecallCurves* recalls = segment.RecallsOf(field);
+    const double share = static_cast<double>(segment_mask.allowed_count) / segment.row_count();
+    const size_t ef =
+        recalls == nullptr || query.ef_search > 0 ? asked_ef : recalls->EfFor(target, k, share);
     const DenseSegmentSearch search = {.column = &segment.dense[field],
                                        .graph = segment.graphs[field].get(),
                                        .codes = segment.CodesOf(field),
+                                       .ivf = segment.IvfOf(field),
                                        .allowed = segment_mask.allowed_or_null(),
                                        .allowed_count = segment_mask.allowed_count,
                                        .first_row = segment.rows.begin,
@@ -271,15 +218,17 @@ absl::StatusOr<std::vector<Hit>> IndexReader::SearchDense(const DenseQuery& quer
                                        .exact = query.exact,
                                        .candidates = segments_->segments.size() > 1 ? &candidates : nullptr};
     if (absl::Status status = SearchDenseSegment(search, vector->data(), cancel, top, done); !status.ok()) return status;
-    plan.Add(segment, search.graph != nullptr, query.exact, done);
+    plan.Add(segment, search.graph != nullptr || search.ivf != nullptr, query.exact, done);
+    estimate.Add(segment_mask.allowed_count, done.exact, recalls == nullptr ? -1 : recalls->RecallAt(ef, k, share));
     distances += done.distances;
   }
   if (stats != nullptr) {
-    stats->segments += plan.walked + plan.by_code + plan.fresh_by_code + plan.by_cell + plan.asked + plan.fresh + plan.flat + plan.filtered;
+    stats->segments += plan.walked + plan.by_code + plan.fresh_by_code + plan.by_cell + plan.by_ivf + plan.asked + plan.fresh + plan.flat + plan.filtered;
     stats->segments_exact += plan.asked + plan.fresh + plan.flat + plan.filtered;
     stats->distances += distances;
     stats->rows_visited += distances;
     stats->plan = plan.Words();
+    stats->recall_estimate = estimate.value();
   }
   return top.TakeSorted();
 }

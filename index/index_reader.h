@@ -57,7 +57,7 @@ struct DenseQuery {
   int field = 0;                  // ordinal in the schema
   std::span<const float> vector = {};  // `dim` finite floats; under cosine normalised here
   size_t k = 10;
-  int ef_search = 0;   // 0: the schema's
+  int ef_search = 0;   // 0: what the field's recall target takes in each segment; else the schema's
   bool exact = false;  // scan all allowed rows
 };
 
@@ -80,6 +80,9 @@ struct SearchStats {
   uint64_t distances = 0;           // distance computations
   uint64_t rows_visited = 0;        // rows or postings looked at
   std::string plan = {};  // for people: "graph ef=100 on 1 segment, exact on 3 (fresh rows)"
+  // The part of the k nearest allowed rows that is to be expected, by what was measured when the segments were built; 1
+  // where all was exact, -1 where some of it was not and has not been measured.
+  double recall_estimate = -1;
 };
 
 // One immutable snapshot read at one version. Copyable, cheap, thread safe; keeps its segments alive.

@@ -28,6 +28,11 @@ uint64_t Fingerprint(const IndexSchema& made) {
     writer.Number(static_cast<uint8_t>(field.index));
     writer.Number(static_cast<int32_t>(field.hnsw.m));
     writer.Number(static_cast<int32_t>(field.hnsw.ef_construction));
+    // Only where there is something to say, as below.
+    if (field.type != VectorType::kF32) writer.Number(static_cast<uint8_t>(field.type));
+    // Whether recalls are measured; which one is aimed at changes no byte, but where it is part of a choice.
+    if (field.recall_target != 0) writer.Number(static_cast<uint8_t>(0xFF));
+    if (field.index == DenseIndexKind::kAuto) writer.Number(field.recall_target);
   }
   writer.Number(static_cast<uint64_t>(schema.text.size()));
   for (size_t i = 0; i < schema.text.size(); ++i) {

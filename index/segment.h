@@ -9,6 +9,8 @@
 #include "index/access_column.h"
 #include "index/dense/dense_column.h"
 #include "index/dense/graph.h"
+#include "index/dense/ivf.h"
+#include "index/dense/recall_curves.h"
 #include "index/id_column.h"
 #include "index/inverted/sparse_index.h"
 #include "index/inverted/text_index.h"
@@ -25,7 +27,8 @@ namespace vouch {
 //
 // Invariants:
 // 1. Every part has rows.size() rows, at most kMaxRows.
-// 2. A graph stands only in a sealed segment, and its nodes are those of the field's column.
+// 2. A graph or an inverted file stands only in a sealed segment, never both of one field, and its nodes are those of the
+//    field's column.
 struct Segment {
   static constexpr uint64_t kMaxRows = uint64_t{1} << 31;
 
@@ -34,8 +37,11 @@ struct Segment {
   std::shared_ptr<const AccessColumn> access;               // null: everyone may see every row
   std::vector<DenseColumn> dense;                           // one a dense field
   std::vector<std::shared_ptr<const Graph>> graphs;         // one a dense field; null: searched exactly
+  std::vector<std::shared_ptr<const Ivf>> ivfs;             // one a dense field, or none at all; null: none
   // One a dense field, or none at all: of fresh rows without a graph, by the axes of an older graph's codes; may be null.
   std::vector<std::shared_ptr<const VectorCodes>> codes;
+  // One a dense field, or none at all: of sealed rows, where the field has a recall target; null where nothing was measured.
+  std::vector<std::shared_ptr<const RecallCurves>> recalls;
   std::vector<std::shared_ptr<const TextIndex>> text;       // one a text field
   std::vector<std::shared_ptr<const SparseIndex>> sparse;   // one a sparse field
   std::shared_ptr<const PayloadColumns> payload;
@@ -54,6 +60,8 @@ struct Segment {
     if (graphs[field] != nullptr) return &graphs[field]->codes();
     return field < codes.size() ? codes[field].get() : nullptr;
   }
+  const Ivf* IvfOf(size_t field) const { return field < ivfs.size() ? ivfs[field].get() : nullptr; }
+  const RecallCurves* RecallsOf(size_t field) const { return field < recalls.size() ? recalls[field].get() : nullptr; }
   // Whether the file is not what was written, as a search or merge found. Answers are right all the same.
   bool damaged() const { return truth != nullptr && truth->damaged(); }
   MemoryAccount Memory() const;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "index/dense/index_choice.h"
 
 namespace vouch {
 namespace {
@@ -66,6 +67,21 @@ std::shared_ptr<const AccessColumn> MergeAccess(std::span<const SegmentPtr> part
   return AccessColumn::Merge(Collect<AccessColumn>(parts, [](const Segment& part) { return part.access.get(); }), rows);
 }
 
+// The recalls of the field's search, where it has a target.
+absl::Status MeasureRecall(const DenseField& field, int threads, const BuildProgress& progress, size_t ordinal,
+                           Segment& segment) {
+  if (field.recall_target == 0) return absl::OkStatus();
+  segment.recalls.resize(segment.dense.size());
+  const auto curves = RecallCurves::Measure({.column = &segment.dense[ordinal],
+                                             .graph = segment.graphs[ordinal].get(),
+                                             .codes = segment.CodesOf(ordinal),
+                                             .ivf = segment.IvfOf(ordinal)},
+                                            threads, progress);
+  if (!curves.ok()) return curves.status();
+  segment.recalls[ordinal] = *curves;
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 MemoryAccount Segment::Memory() const {
@@ -73,7 +89,7 @@ MemoryAccount Segment::Memory() const {
   account.ids = ids->bytes().size();
   account.access = access == nullptr ? 0 : access->memory_bytes();
   for (const DenseColumn& column : dense) {
-    account.vectors += column.vectors().size_bytes();
+    account.vectors += column.vectors().size();
     account.vector_tables += column.rows().size_bytes();
     if (column.mapped() == nullptr) continue;
     account.vector_tables += column.mapped()->checksums().size_bytes();
@@ -85,6 +101,8 @@ MemoryAccount Segment::Memory() const {
     account.codes += of_field->codes().bytes().size();
   }
   for (const auto& of_field : codes) account.codes += of_field == nullptr ? 0 : of_field->bytes().size();
+  for (const auto& of_field : ivfs) account.codes += of_field == nullptr ? 0 : of_field->bytes().size();
+  for (const auto& of_field : recalls) account.graph += of_field == nullptr ? 0 : of_field->memory_bytes();
   for (const auto& index : text) account.postings += index->memory_bytes();
   for (const auto& index : sparse) account.postings += index->memory_bytes();
   account.payload = payload->memory_bytes();
@@ -187,14 +205,25 @@ absl::StatusOr<Segment> BuildGraphs(const IndexSchema& schema, const Segment& se
   built.codes.clear();
   const size_t fields = schema.schema.dense.size();
   for (size_t field = 0; field < fields; ++field) {
-    if (schema.schema.dense[field].index != DenseIndexKind::kHnsw || built.dense[field].nodes() == 0) continue;
+    const DenseField& dense = schema.schema.dense[field];
+    const DenseIndexKind kind = ChooseKind(dense, built.dense[field].nodes()).kind;
+    if (kind == DenseIndexKind::kFlat) continue;
     const auto field_progress = [&](double fraction) {
       return progress((static_cast<double>(field) + fraction) / static_cast<double>(fields));
     };
-    absl::StatusOr<std::shared_ptr<const Graph>> graph =
-        BuildGraph(built.dense[field], schema.schema.dense[field].hnsw, threads, field_progress);
-    if (!graph.ok()) return graph.status();
-    built.graphs[field] = *std::move(graph);
+    if (kind == DenseIndexKind::kHnsw) {
+      absl::StatusOr<std::shared_ptr<const Graph>> graph =
+          BuildGraph(built.dense[field], dense.hnsw, threads, field_progress);
+      if (!graph.ok()) return graph.status();
+      built.graphs[field] = *std::move(graph);
+    } else {
+      built.ivfs.resize(fields);
+      absl::StatusOr<std::shared_ptr<const Ivf>> ivf =
+          Ivf::Build(built.dense[field], kind == DenseIndexKind::kIvfPq, threads, field_progress);
+      if (!ivf.ok()) return ivf.status();
+      built.ivfs[field] = *std::move(ivf);
+    }
+    if (absl::Status status = MeasureRecall(dense, threads, field_progress, field, built); !status.ok()) return status;
   }
   if (absl::Status status = progress(1.0); !status.ok()) return status;
   return built;

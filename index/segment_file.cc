@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "index/dense/index_choice.h"
 #include "index/flat_codec.h"
 #include "index/segment_format.h"
 
@@ -15,135 +16,6 @@ namespace vouch {
 namespace {
 
 using namespace segment_format;  // NOLINT: constants of this format only
-
-const char kZeros[kVectorsAlignment] = {};
-
-constexpr uint64_t AlignmentOf(SectionKind kind) {
-  return kind == SectionKind::kVectors ? kVectorsAlignment : kSectionAlignment;
-}
-
-// Where a section of the kind begins that follows one that ends at `end`.
-constexpr uint64_t BeginOf(SectionKind kind, uint64_t end) {
-  return (end + AlignmentOf(kind) - 1) / AlignmentOf(kind) * AlignmentOf(kind);
-}
-
-// Collects pieces by section and lays out the file.
-class SectionWriter {
- public:
-  explicit SectionWriter(EncodedSegment& out) : out_(out) {}
-
-  void Begin(SectionKind kind, size_t field) {
-    sections_.push_back({.kind = kind, .field = static_cast<uint32_t>(field), .pieces = {}});
-    XXH3_64bits_reset(hash_.get());
-  }
-  void Add(std::string_view bytes) {
-    if (bytes.empty()) return;
-    Section& section = sections_.back();
-    if (section.kind != SectionKind::kVectors) XXH3_64bits_update(hash_.get(), bytes.data(), bytes.size());
-    section.pieces.push_back(bytes);
-    section.length += bytes.size();
-  }
-  void AddOwned(std::string bytes) { Add(Own(std::move(bytes))); }
-  // Zeros up to the next multiple of the alignment, counted from the section's begin.
-  void Pad() { Add({kZeros, AlignUp(sections_.back().length) - sections_.back().length}); }
-  void End() {
-    Section& section = sections_.back();
-    if (section.kind != SectionKind::kVectors) section.checksum = XXH3_64bits_digest(hash_.get());
-  }
-
-  // Gives header and sections to the segment.
-  void Finish(const IndexSchema& schema, RowRange rows) {
-    const uint64_t header_bytes = kFixedHeaderBytes + sections_.size() * kSectionEntryBytes + kHeaderChecksumBytes;
-    const std::string header = MakeHeader(schema, rows, header_bytes);
-    const XXH128_hash_t build = XXH3_128bits(header.data(), header.size());
-    out_.build_id = absl::StrFormat("%016x%016x", build.high64, build.low64);
-    const uint64_t checksum = XXH3_64bits(header.data(), header.size());
-    out_.pieces.push_back(Own(header + std::string(reinterpret_cast<const char*>(&checksum), sizeof(checksum))));
-    uint64_t end = header_bytes;
-    for (const Section& section : sections_) {
-      const uint64_t begin = BeginOf(section.kind, end);
-      if (begin > end) out_.pieces.push_back({kZeros, begin - end});
-      out_.pieces.insert(out_.pieces.end(), section.pieces.begin(), section.pieces.end());
-      end = begin + section.length;
-    }
-    out_.size_bytes = AlignUp(end);
-    if (out_.size_bytes > end) out_.pieces.push_back({kZeros, out_.size_bytes - end});
-    if (out_.vectors.empty()) out_.vectors_begin = out_.size_bytes;
-  }
-
- private:
-  struct Section {
-    SectionKind kind;
-    uint32_t field = 0;
-    uint64_t length = 0;
-    uint64_t checksum = 0;
-    std::vector<std::string_view> pieces;
-  };
-  struct FreeHash {
-    void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }
-  };
-
-  std::string_view Own(std::string bytes) {
-    out_.owned.push_back(std::make_unique<std::string>(std::move(bytes)));
-    return *out_.owned.back();
-  }
-
-  // Without its checksum. Notes where the vectors begin.
-  std::string MakeHeader(const IndexSchema& schema, RowRange rows, uint64_t header_bytes) {
-    FlatWriter header;
-    header.Number(kMagic);
-    header.Number(kFormatVersion);
-    header.Number(static_cast<uint32_t>(sections_.size()));
-    header.Number(schema.fingerprint);
-    header.Number(rows.begin.value);
-    header.Number(rows.size());
-    uint64_t end = header_bytes;
-    bool vectors = false;
-    for (const Section& section : sections_) {
-      const uint64_t begin = BeginOf(section.kind, end);
-      header.Number(static_cast<uint32_t>(section.kind));
-      header.Number(section.field);
-      header.Number(begin);
-      header.Number(section.length);
-      header.Number(section.checksum);
-      end = begin + section.length;
-      if (section.kind != SectionKind::kVectors) continue;
-      out_.vectors[section.field].offset = begin;
-      if (!vectors) out_.vectors_begin = begin;
-      vectors = true;
-    }
-    return std::move(header).Take();
-  }
-
-  EncodedSegment& out_;
-  std::vector<Section> sections_;
-  std::unique_ptr<XXH3_state_t, FreeHash> hash_{XXH3_createState()};
-};
-
-template <typename T>
-std::string_view BytesOf(std::span<const T> values) {
-  return {reinterpret_cast<const char*>(values.data()), values.size_bytes()};
-}
-
-// What of a column stays in memory; gives the vectors' checksums.
-std::shared_ptr<const std::vector<uint64_t>> WriteColumn(const DenseColumn& column, SectionWriter& writer) {
-  auto checksums = std::make_shared<std::vector<uint64_t>>(column.nodes());
-  for (uint32_t node = 0; node < column.nodes(); ++node) {
-    (*checksums)[node] = VectorChecksum({column.vector(node), column.dim()});
-  }
-  FlatWriter header;
-  header.Number(column.dim());
-  header.Number(column.nodes());
-  header.Number(static_cast<uint32_t>(column.rows().empty() ? 0 : 1));
-  writer.AddOwned(std::move(header).Take());
-  writer.Pad();
-  writer.Add(BytesOf(std::span<const uint64_t>(*checksums)));
-  if (!column.rows().empty()) {
-    writer.Pad();
-    writer.Add(BytesOf(column.rows()));
-  }
-  return checksums;
-}
 
 // --- reading ---
 
@@ -323,7 +195,32 @@ class SegmentParser {
     return absl::OkStatus();
   }
 
-  // Columns without their vectors, codes and graphs.
+  absl::Status ParseGraph(size_t field, uint32_t nodes, Segment& segment) {
+    const DenseField& dense = schema_.dense[field];
+    const Section* section = Take(SectionKind::kCodes, field);
+    if (section == nullptr) return Damaged("a field's codes are missing");
+    absl::StatusOr<std::shared_ptr<const VectorCodes>> codes =
+        VectorCodes::Parse(BytesOf(*section), nodes, dense.dim, dense.metric, bytes_.read);
+    if (!codes.ok()) return codes.status();
+    if (section = Take(SectionKind::kGraph, field); section == nullptr) return Damaged("a graph is missing");
+    absl::StatusOr<std::shared_ptr<const Graph>> graph =
+        Graph::Parse(BytesOf(*section), *std::move(codes), bytes_.read);
+    if (!graph.ok()) return graph.status();
+    segment.graphs[field] = *std::move(graph);
+    return absl::OkStatus();
+  }
+  absl::Status ParseIvf(size_t field, DenseIndexKind kind, uint32_t nodes, Segment& segment) {
+    const Section* section = Take(SectionKind::kIvf, field);
+    if (section == nullptr) return Damaged("an inverted file is missing");
+    absl::StatusOr<std::shared_ptr<const Ivf>> ivf = Ivf::Parse(
+        BytesOf(*section), nodes, schema_.dense[field].dim, kind == DenseIndexKind::kIvfPq, bytes_.read);
+    if (!ivf.ok()) return ivf.status();
+    segment.ivfs.resize(schema_.dense.size());
+    segment.ivfs[field] = *std::move(ivf);
+    return absl::OkStatus();
+  }
+
+  // Columns without their vectors, and what is searched in their place.
   absl::Status ParseDense(Segment& segment) {
     for (size_t field = 0; field < schema_.dense.size(); ++field) {
       const DenseField& dense = schema_.dense[field];
@@ -333,16 +230,17 @@ class SegmentParser {
       if (!tables.ok()) return tables.status();
       tables_.push_back(*tables);
       segment.graphs.emplace_back();
-      if (dense.index != DenseIndexKind::kHnsw || tables->nodes == 0) continue;
-      if (section = Take(SectionKind::kCodes, field); section == nullptr) return Damaged("a field's codes are missing");
-      absl::StatusOr<std::shared_ptr<const VectorCodes>> codes =
-          VectorCodes::Parse(BytesOf(*section), tables->nodes, dense.dim, dense.metric, bytes_.read);
-      if (!codes.ok()) return codes.status();
-      if (section = Take(SectionKind::kGraph, field); section == nullptr) return Damaged("a graph is missing");
-      absl::StatusOr<std::shared_ptr<const Graph>> graph =
-          Graph::Parse(BytesOf(*section), *std::move(codes), bytes_.read);
-      if (!graph.ok()) return graph.status();
-      segment.graphs.back() = *std::move(graph);
+      const DenseIndexKind kind = ChooseKind(dense, tables->nodes).kind;
+      if (kind == DenseIndexKind::kFlat) continue;
+      absl::Status status = kind == DenseIndexKind::kHnsw ? ParseGraph(field, tables->nodes, segment)
+                                                          : ParseIvf(field, kind, tables->nodes, segment);
+      if (!status.ok()) return status;
+      if (dense.recall_target == 0) continue;
+      if (section = Take(SectionKind::kRecalls, field); section == nullptr) return Damaged("recalls are missing");
+      absl::StatusOr<std::shared_ptr<const RecallCurves>> recalls = RecallCurves::Parse(BytesOf(*section));
+      if (!recalls.ok()) return recalls.status();
+      segment.recalls.resize(schema_.dense.size());
+      segment.recalls[field] = *std::move(recalls);
     }
     return absl::OkStatus();
   }
@@ -352,7 +250,7 @@ class SegmentParser {
       const DenseField& dense = schema_.dense[field];
       const ColumnTables& tables = tables_[field];
       const Section* section = Take(SectionKind::kVectors, field);
-      if (section == nullptr || section->length != uint64_t{tables.nodes} * dense.dim * sizeof(float)) {
+      if (section == nullptr || section->length != uint64_t{tables.nodes} * VectorBytes(dense.type, dense.dim)) {
         return Damaged("a field's vectors are missing, or of another size");
       }
       if (bytes_.vectors != nullptr) {
@@ -360,17 +258,15 @@ class SegmentParser {
                                    .offset = section->offset - header_.vectors_begin,
                                    .field = static_cast<uint32_t>(field),
                                    .truth = bytes_.truth};
-        auto mapped =
-            std::make_shared<const MappedVectors>(dense.dim, tables.checksums, bytes_.read, std::move(place));
-        segment.dense.emplace_back(dense.dim, dense.metric, segment.row_count(), std::move(mapped), tables.rows,
-                                   bytes_.read);
+        auto mapped = std::make_shared<const MappedVectors>(VectorBytes(dense.type, dense.dim), tables.checksums,
+                                                            bytes_.read, std::move(place));
+        segment.dense.emplace_back(dense, segment.row_count(), std::move(mapped), tables.rows, bytes_.read);
         continue;
       }
-      const std::span<const float> vectors(reinterpret_cast<const float*>(BytesOf(*section).data()),
-                                           size_t{tables.nodes} * dense.dim);
-      segment.dense.emplace_back(dense.dim, dense.metric, segment.row_count(), vectors, tables.rows, bytes_.read);
+      segment.dense.emplace_back(dense, segment.row_count(), BytesOf(*section), tables.rows, bytes_.read);
+      const DenseColumn& column = segment.dense.back();
       for (uint32_t node = 0; node < tables.nodes; ++node) {
-        if (VectorChecksum({segment.dense.back().vector(node), dense.dim}) != tables.checksums[node]) {
+        if (VectorChecksum({column.bytes(node), column.vector_bytes()}) != tables.checksums[node]) {
           return Damaged("a vector's checksum does not match");
         }
       }
@@ -388,51 +284,6 @@ class SegmentParser {
 
 }  // namespace
 
-EncodedSegment EncodeSegment(const IndexSchema& schema, const Segment& segment) {
-  EncodedSegment encoded;
-  SectionWriter writer(encoded);
-  writer.Begin(SectionKind::kIds, 0);
-  writer.Add(segment.ids->bytes());
-  writer.End();
-  for (size_t field = 0; field < segment.dense.size(); ++field) {
-    writer.Begin(SectionKind::kColumn, field);
-    encoded.vectors.push_back({.checksums = WriteColumn(segment.dense[field], writer)});
-    writer.End();
-    if (segment.graphs[field] == nullptr) continue;
-    writer.Begin(SectionKind::kCodes, field);
-    writer.Add(segment.graphs[field]->codes().bytes());
-    writer.End();
-    writer.Begin(SectionKind::kGraph, field);
-    writer.Add(segment.graphs[field]->bytes());
-    writer.End();
-  }
-  if (segment.access != nullptr) {
-    writer.Begin(SectionKind::kAccess, 0);
-    writer.AddOwned(segment.access->Serialize());
-    writer.End();
-  }
-  for (size_t field = 0; field < segment.text.size(); ++field) {
-    writer.Begin(SectionKind::kText, field);
-    writer.AddOwned(segment.text[field]->Serialize());
-    writer.End();
-  }
-  for (size_t field = 0; field < segment.sparse.size(); ++field) {
-    writer.Begin(SectionKind::kSparse, field);
-    writer.AddOwned(segment.sparse[field]->Serialize());
-    writer.End();
-  }
-  writer.Begin(SectionKind::kPayload, 0);
-  writer.AddOwned(segment.payload->Serialize());
-  writer.End();
-  for (size_t field = 0; field < segment.dense.size(); ++field) {
-    writer.Begin(SectionKind::kVectors, field);
-    writer.Add(BytesOf(segment.dense[field].vectors()));
-    writer.End();
-  }
-  writer.Finish(schema, segment.rows);
-  return encoded;
-}
-
 void TakeVectorsFromFile(const EncodedSegment& encoded, std::shared_ptr<const MappedFile> file,
                          std::shared_ptr<SegmentTruth> truth, Segment& segment) {
   for (size_t field = 0; field < segment.dense.size(); ++field) {
@@ -443,11 +294,11 @@ void TakeVectorsFromFile(const EncodedSegment& encoded, std::shared_ptr<const Ma
                                .field = static_cast<uint32_t>(field),
                                .truth = truth};
     auto mapped =
-        std::make_shared<const MappedVectors>(column.dim(), *written.checksums, written.checksums, std::move(place));
+        std::make_shared<const MappedVectors>(column.vector_bytes(), *written.checksums, written.checksums,
+                                              std::move(place));
     // The table of rows lies beside the vectors, which are to go.
     auto rows = std::make_shared<const std::vector<uint32_t>>(column.rows().begin(), column.rows().end());
-    segment.dense[field] =
-        DenseColumn(column.dim(), column.metric(), column.segment_rows(), std::move(mapped), *rows, rows);
+    segment.dense[field] = DenseColumn(column, std::move(mapped), *rows, rows);
   }
   segment.truth = std::move(truth);
 }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "index/dense/index_choice.h"
 #include "index/merge_policy.h"
 #include "index/segment_builder.h"
 
@@ -319,6 +320,31 @@ void SegmentMaintainer::Shutdown() {
   changed_.wait(lock, [this] { return !running_; });
 }
 
+namespace {
+
+std::vector<DenseIndexInfo> DescribeDense(const CollectionSchema& schema, const Segment& segment) {
+  std::vector<DenseIndexInfo> described;
+  for (size_t i = 0; i < segment.dense.size() && segment.sealed; ++i) {
+    const DenseField& field = schema.dense[i];
+    IndexChoice choice = ChooseKind(field, segment.dense[i].nodes());
+    DenseIndexInfo& info = described.emplace_back();
+    info = {.field = field.name,
+            .kind = choice.kind,
+            .why = std::move(choice.why),
+            .vectors = segment.dense[i].nodes(),
+            .ef = 0,
+            .recall = 0};
+    const RecallCurves* recalls = segment.RecallsOf(i);
+    if (recalls == nullptr) continue;
+    const size_t ef = recalls->EfFor(field.recall_target, 10, 1);
+    info.ef = static_cast<uint32_t>(ef);
+    info.recall = recalls->RecallAt(ef, 10, 1);
+  }
+  return described;
+}
+
+}  // namespace
+
 IndexStatus SegmentMaintainer::Status() const {
   std::lock_guard lock(mu_);
   IndexStatus status;
@@ -330,7 +356,8 @@ IndexStatus SegmentMaintainer::Status() const {
                                .memory_bytes = memory.private_bytes(),
                                .mapped_bytes = memory.mapped_vectors,
                                .file_bytes = segment->file_bytes,
-                               .build_id = segment->build_id});
+                               .build_id = segment->build_id,
+                               .dense = DescribeDense(schema_->schema, *segment)});
   }
   status.memory.visibility += current_->retired->memory_bytes();
   status.files_damaged = files_damaged_;

@@ -19,7 +19,9 @@ namespace {
 std::optional<double> LowestScore(const PlannedNode& node, const CollectionSchema& schema) {
   const auto& kind = node.node->node;
   if (std::holds_alternative<DenseLeaf>(kind)) {
-    if (schema.dense[static_cast<size_t>(node.field)].metric == Metric::kCosine) return -1;
+    const DenseField& field = schema.dense[static_cast<size_t>(node.field)];
+    if (field.metric == Metric::kCosine) return -1;
+    if (field.metric == Metric::kHamming) return -static_cast<double>(field.dim);
     return std::nullopt;
   }
   if (const auto* fuse = std::get_if<FuseNode>(&kind)) {

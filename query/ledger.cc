@@ -49,7 +49,8 @@ absl::Status Ledger::AddPlan(SearchResponse& response) {
                              .distances = 0,
                              .rows_visited = 0,
                              .time_us = 0,
-                             .terms = {}});
+                             .terms = {},
+                             .recall_estimate = -1});
   }
   return AddStep(plan_.root, result_, NodeLabel(plan_.root, schema_), response.plan);
 }
@@ -64,7 +65,8 @@ absl::Status Ledger::AddStep(const PlannedNode& node, const NodeResult& result,
           .distances = result.stats.distances,
           .rows_visited = result.stats.rows_visited,
           .time_us = result.time_us,
-          .terms = {}};
+          .terms = {},
+          .recall_estimate = result.stats.recall_estimate};
   if (!result.terms.empty()) {
     const absl::StatusOr<AnalyzedText> question =
         reader_.AnalyzeText(node.field, std::get<TextLeaf>(node.node->node).text);

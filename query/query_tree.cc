@@ -89,6 +89,10 @@ class Validator {
         return Invalid(path, absl::StrCat("the vector's value at position ", i, " is ",
                                           std::isnan(vector[i]) ? "NaN" : "infinite"));
       }
+      if (field.type == VectorType::kBit && vector[i] != 0 && vector[i] != 1) {
+        return Invalid(path, absl::StrCat("the vector's value at position ", i, " is ", vector[i],
+                                          ", and field '", field.name, "' is of bits, 0 or 1"));
+      }
       zero = zero && vector[i] == 0;
     }
     if (zero && field.metric == Metric::kCosine) {

@@ -109,6 +109,8 @@ struct PlanStep {
   uint64_t rows_visited = 0;
   int64_t time_us = 0;
   std::vector<QueryTerm> terms = {};  // of a text leaf with feedback, by weight descending
+  // Of a dense leaf: SearchStats::recall_estimate. -1 where none is known.
+  double recall_estimate = -1;
 };
 
 struct SearchResponse {

@@ -12,6 +12,7 @@
 #include "index/dense/kernels.h"
 #include "index/payload/payload_columns.h"
 #include "nlohmann/json.hpp"
+#include "storage/vector_codec.h"
 
 namespace vouch {
 namespace {
@@ -125,6 +126,12 @@ absl::Status CheckVector(const DenseField& field, const std::vector<float>& vect
     return Invalid(label, absl::StrCat("field '", field.name,
                                        "': a zero vector has no direction, and the field is "
                                        "compared by cosine"));
+  }
+  // A normalised vector is within every type's range.
+  if (field.type == VectorType::kF32 || field.metric == Metric::kCosine) return absl::OkStatus();
+  std::vector<float> rounded = vector;
+  if (absl::Status status = RoundVector(field.type, rounded); !status.ok()) {
+    return Invalid(label, absl::StrCat("field '", field.name, "': ", status.message()));
   }
   return absl::OkStatus();
 }
@@ -272,7 +279,10 @@ RowInput Writer::MakeRow(PointInput point) const {
   row.vectors.resize(schema_.dense.size());
   for (auto& [name, vector] : point.vectors) {
     const int ordinal = schema_.FindDense(name);
-    if (schema_.dense[ordinal].metric == Metric::kCosine) NormalizeVector(vector);
+    const DenseField& field = schema_.dense[ordinal];
+    if (field.metric == Metric::kCosine) NormalizeVector(vector);
+    // CheckVector found nothing that the type does not have.
+    if (field.type != VectorType::kF32) RoundVector(field.type, vector).IgnoreError();
     row.vectors[ordinal] = std::move(vector);
   }
   row.sparse.resize(schema_.sparse.size());

@@ -9,6 +9,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "storage/ids.h"
+#include "storage/schema.h"
 #include "storage/store.h"
 
 namespace vouch {
@@ -18,6 +19,7 @@ struct CollectionEntry {
   CollectionId id;
   std::string prefix;               // key_format.h, CollectionPrefix
   std::vector<uint32_t> dims;       // of the dense fields, in the schema's order
+  std::vector<VectorType> types;    // of the same
   std::vector<std::string> fields;  // their names
   std::vector<std::string> sparse_fields;
 };

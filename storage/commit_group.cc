@@ -11,6 +11,7 @@
 #include "storage/concat.h"
 #include "storage/key_format.h"
 #include "storage/rocks.h"
+#include "storage/vector_codec.h"
 
 namespace vouch {
 
@@ -19,11 +20,17 @@ namespace {
 rocksdb::Slice ToSlice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
 
 void PutVector(rocksdb::WriteBatch& batch, rocksdb::ColumnFamilyHandle* family,
-               const std::string& key, const std::vector<float>& vector) {
+               const std::string& key, VectorType type, const std::vector<float>& vector) {
   const rocksdb::Slice key_part(key);
-  const rocksdb::Slice value_parts[] = {
-      {&kVectorF32, 1},
-      {reinterpret_cast<const char*>(vector.data()), vector.size() * sizeof(float)}};
+  const std::string head = VectorHead(type, vector.size());
+  std::string encoded;
+  rocksdb::Slice bytes(reinterpret_cast<const char*>(vector.data()), vector.size() * sizeof(float));
+  if (type != VectorType::kF32) {
+    encoded.resize(VectorBytes(type, vector.size()));
+    EncodeVector(type, vector, encoded.data());
+    bytes = encoded;
+  }
+  const rocksdb::Slice value_parts[] = {head, bytes};
   batch.Put(family, rocksdb::SliceParts(&key_part, 1), rocksdb::SliceParts(value_parts, 2));
 }
 
@@ -216,7 +223,8 @@ void CommitGroup::AddRows(PendingCommit& commit, CommitHeader& header,
     for (size_t field = 0; field < vectors.size(); ++field) {
       if (vectors[field].empty()) continue;
       PutVector(batch, rocks_.handle(Family::kVectors),
-                VectorKey(entry.prefix, number, static_cast<uint16_t>(field)), vectors[field]);
+                VectorKey(entry.prefix, number, static_cast<uint16_t>(field)), entry.types[field],
+                vectors[field]);
     }
     const std::vector<SparseVector>& sparse = commit.request.upserts[i].sparse;
     for (size_t field = 0; field < sparse.size(); ++field) {

@@ -22,7 +22,8 @@ namespace vouch {
 //   2  DroppedKey: a program that does not know it would leave the rows of a dropped collection
 //   behind
 //   3  sparse vectors
-inline constexpr uint32_t kFormatNumber = 3;
+//   4  dense vectors of f16, i8 and bits
+inline constexpr uint32_t kFormatNumber = 4;
 
 using TenantNumber = StrongId<struct TenantNumberTag>;  // 32 bits, given by the catalog, from 1 on
 

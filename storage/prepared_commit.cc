@@ -1,6 +1,6 @@
 #include "storage/prepared_commit.h"
 
-#include <cmath>
+#include <span>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
@@ -12,6 +12,7 @@
 #include "storage/schema.h"
 #include "storage/store.h"
 #include "storage/utf8.h"
+#include "storage/vector_codec.h"
 
 namespace vouch {
 
@@ -38,15 +39,13 @@ absl::Status CheckVectors(const RowInput& row, const CollectionEntry& entry) {
           "point ", row.id.ToString(), ": the vector of field \"", entry.fields[field], "\" has ",
           vector.size(), " dimensions; the field has ", entry.dims[field]));
     }
-    // x - x is 0 for a finite x and NaN otherwise, so one pass without branches finds that all is well.
-    float sum = 0;
-    for (const float x : vector) sum += x - x;
-    if (sum == 0) continue;
+    if (IsRounded(entry.types[field], vector)) continue;
     for (size_t i = 0; i < vector.size(); ++i) {
-      if (std::isfinite(vector[i])) continue;
+      if (IsRounded(entry.types[field], std::span(&vector[i], 1))) continue;
       return absl::InvalidArgumentError(Concat(
           "point ", row.id.ToString(), ": the vector of field \"", entry.fields[field],
-          "\" has the value ", vector[i], " at ", i, "; it must be finite"));
+          "\" has the value ", vector[i], " at ", i, "; it must be finite and one of ",
+          VectorTypeName(entry.types[field])));
     }
   }
   return absl::OkStatus();

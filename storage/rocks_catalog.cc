@@ -26,6 +26,7 @@ std::shared_ptr<const CollectionEntry> MakeEntry(TenantNumber tenant, const Coll
   entry->prefix = CollectionPrefix(tenant, info.id);
   for (const DenseField& field : info.schema.dense) {
     entry->dims.push_back(field.dim);
+    entry->types.push_back(field.type);
     entry->fields.push_back(field.name);
   }
   for (const SparseField& field : info.schema.sparse) entry->sparse_fields.push_back(field.name);

@@ -11,6 +11,7 @@
 #include "storage/concat.h"
 #include "storage/key_format.h"
 #include "storage/schema.h"
+#include "storage/vector_codec.h"
 
 namespace vouch {
 
@@ -20,7 +21,11 @@ static_assert(std::endian::native == std::endian::little, "vectors are stored li
 
 constexpr uint8_t kRowKind = 1;
 constexpr uint8_t kSparseRowKind = 2;  // of a collection with sparse fields
-constexpr char kVectorSparse = 2;
+constexpr uint8_t kVectorF32 = 1;
+constexpr uint8_t kVectorSparse = 2;
+constexpr uint8_t kVectorF16 = 3;
+constexpr uint8_t kVectorI8 = 4;
+constexpr uint8_t kVectorBit = 5;
 constexpr size_t kPreviousAt = 1;
 constexpr uint8_t kLive = 1;
 constexpr uint8_t kDeleted = 2;
@@ -134,22 +139,47 @@ std::string VectorName(RowId row, uint16_t field) {
                 " of row ", row.value);
 }
 
-absl::Status DecodeVector(RowId row, uint16_t field, std::string_view value,
-                          std::vector<float>& out) {
-  if (value.size() < 1 + sizeof(float) || value[0] != kVectorF32 ||
-      (value.size() - 1) % sizeof(float) != 0 ||
-      (value.size() - 1) / sizeof(float) > Limits::kMaxDim) {
-    return absl::DataLossError(Concat("vector ", field, " of row ", row.value,
-                                            " is damaged: ", value.size(), " bytes of kind ",
-                                            value.empty() ? -1 : static_cast<int>(value[0])));
+std::string VectorHead(VectorType type, size_t dim) {
+  std::string head;
+  switch (type) {
+    case VectorType::kF32: PutByte(head, kVectorF32); break;
+    case VectorType::kF16: PutByte(head, kVectorF16); break;
+    case VectorType::kI8: PutByte(head, kVectorI8); break;
+    case VectorType::kBit:
+      PutByte(head, kVectorBit);
+      PutVarint(head, dim);
+      break;
   }
-  out.resize((value.size() - 1) / sizeof(float));
-  std::memcpy(out.data(), value.data() + 1, value.size() - 1);
+  return head;
+}
+
+absl::Status DecodeVector(RowId row, uint16_t field, std::string_view value, VectorType& type,
+                          std::vector<float>& out) {
+  const auto damaged = [&] {
+    return absl::DataLossError(Concat("vector ", field, " of row ", row.value, " is damaged: ",
+                                      value.size(), " bytes of kind ",
+                                      value.empty() ? -1 : static_cast<int>(value[0])));
+  };
+  Decoder decoder(value);
+  const uint8_t kind = decoder.Byte();
+  VectorType found = VectorType::kF32;
+  if (kind == kVectorF16) found = VectorType::kF16;
+  if (kind == kVectorI8) found = VectorType::kI8;
+  if (kind == kVectorBit) found = VectorType::kBit;
+  if (found == VectorType::kF32 && kind != kVectorF32) return damaged();
+  const uint64_t dim = found == VectorType::kBit ? decoder.Varint()
+                                                 : decoder.remaining() / VectorBytes(found, 1);
+  if (dim < 1 || dim > Limits::kMaxDim) return damaged();
+  const std::string_view bytes = decoder.Bytes(VectorBytes(found, dim));
+  if (!decoder.Done() || !HasCleanPadding(found, bytes.data(), dim)) return damaged();
+  out.resize(dim);
+  DecodeVector(found, bytes.data(), out);
+  type = found;
   return absl::OkStatus();
 }
 
 std::string EncodeSparseVector(const SparseVector& vector) {
-  std::string value(1, kVectorSparse);
+  std::string value(1, static_cast<char>(kVectorSparse));
   value.reserve(8 + 7 * vector.indices.size());
   PutVarint(value, vector.indices.size());
   uint32_t next = 0;  // the smallest index that may follow

@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "storage/commit.h"
 #include "storage/ids.h"
+#include "storage/schema.h"
 
 namespace vouch {
 
@@ -33,10 +34,11 @@ absl::StatusOr<RowId> DecodeRowPrevious(CollectionId collection, RowId row, std:
 // "vector 3 of row 5", "sparse vector 0 of row 5"; `field` as in a key of `vectors`.
 std::string VectorName(RowId row, uint16_t field);
 
-// One kind byte (1: f32), then little-endian floats.
-inline constexpr char kVectorF32 = 1;
-// DATA_LOSS naming row and field. Appends nothing on error.
-absl::Status DecodeVector(RowId row, uint16_t field, std::string_view value, std::vector<float>& out);
+// What stands before a dense vector's bytes (vector_codec.h): the kind byte, and for bits their number.
+std::string VectorHead(VectorType type, size_t dim);
+// DATA_LOSS naming row and field. `out` and `type` are left as they are on error.
+absl::Status DecodeVector(RowId row, uint16_t field, std::string_view value, VectorType& type,
+                          std::vector<float>& out);
 
 // `vector` is canonical and not empty.
 std::string EncodeSparseVector(const SparseVector& vector);

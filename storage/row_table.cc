@@ -34,11 +34,14 @@ absl::Status MissingVector(const CollectionEntry& entry, RowId row, uint16_t num
       Concat(VectorName(row, number), " of collection ", entry.id.value, " is missing"));
 }
 
-absl::Status CheckDim(const CollectionEntry& entry, RowId row, size_t field, size_t dim) {
-  if (field < entry.dims.size() && entry.dims[field] == dim) return absl::OkStatus();
+absl::Status CheckDim(const CollectionEntry& entry, RowId row, size_t field, VectorType type,
+                      size_t dim) {
+  if (field < entry.dims.size() && entry.dims[field] == dim && entry.types[field] == type) {
+    return absl::OkStatus();
+  }
   return absl::DataLossError(Concat("vector ", field, " of row ", row.value,
                                           " of collection ", entry.id.value, " has ", dim,
-                                          " dimensions, unlike its field"));
+                                          " dimensions of ", VectorTypeName(type), ", unlike its field"));
 }
 
 // The numbers in `vectors` of what the row says that it has, ascending: dense fields, then sparse
@@ -62,8 +65,9 @@ absl::Status PutVector(const CollectionEntry& entry, uint16_t number, std::strin
     return DecodeSparseVector(record.row, number, value, vector);
   }
   std::vector<float>& vector = record.vectors[number];
-  if (auto s = DecodeVector(record.row, number, value, vector); !s.ok()) return s;
-  return CheckDim(entry, record.row, number, vector.size());
+  VectorType type = VectorType::kF32;
+  if (auto s = DecodeVector(record.row, number, value, type, vector); !s.ok()) return s;
+  return CheckDim(entry, record.row, number, type, vector.size());
 }
 
 // An iterator over [begin, end) of a family, with the bound's bytes kept alive.

@@ -50,6 +50,16 @@ absl::Status CheckDense(const DenseField& field) {
     return Bad(field.name, Concat("dim is ", field.dim, "; it must be from 1 to ",
                                         Limits::kMaxDim));
   }
+  if ((field.type == VectorType::kBit) != (field.metric == Metric::kHamming)) {
+    return Bad(field.name, Concat("type ", VectorTypeName(field.type), " with metric ",
+                                  MetricName(field.metric),
+                                  "; bit vectors are compared by hamming, and no others are"));
+  }
+  if (field.type == VectorType::kI8 && field.metric == Metric::kCosine) {
+    return Bad(field.name,
+               "type i8 with metric cosine, which would normalise integers to fractions; i8 takes "
+               "ip or l2");
+  }
   const HnswOptions& hnsw = field.hnsw;
   if (auto s = CheckRange(field.name, "hnsw.m", hnsw.m, 2, 128); !s.ok()) return s;
   if (auto s = CheckRange(field.name, "hnsw.ef_construction", hnsw.ef_construction, 8, 2000);
@@ -57,6 +67,11 @@ absl::Status CheckDense(const DenseField& field) {
     return s;
   }
   if (auto s = CheckRange(field.name, "hnsw.ef_search", hnsw.ef_search, 1, 10000); !s.ok()) return s;
+  if (field.recall_target != 0) {
+    if (auto s = CheckRange(field.name, "recall_target", field.recall_target, 0.5, 0.9999); !s.ok()) {
+      return s;
+    }
+  }
   if (field.embedder.size() > 4 * Limits::kMaxNameBytes || !IsValidUtf8(field.embedder)) {
     return Bad(field.name, Concat("embedder must be UTF-8 of at most ",
                                         4 * Limits::kMaxNameBytes, " bytes"));
@@ -143,6 +158,17 @@ std::string_view MetricName(Metric metric) {
     case Metric::kCosine: return "cosine";
     case Metric::kInnerProduct: return "ip";
     case Metric::kL2: return "l2";
+    case Metric::kHamming: return "hamming";
+  }
+  return "unknown";
+}
+
+std::string_view VectorTypeName(VectorType type) {
+  switch (type) {
+    case VectorType::kF32: return "f32";
+    case VectorType::kF16: return "f16";
+    case VectorType::kI8: return "i8";
+    case VectorType::kBit: return "bit";
   }
   return "unknown";
 }
@@ -151,6 +177,9 @@ std::string_view DenseIndexKindName(DenseIndexKind kind) {
   switch (kind) {
     case DenseIndexKind::kFlat: return "flat";
     case DenseIndexKind::kHnsw: return "hnsw";
+    case DenseIndexKind::kIvfFlat: return "ivf_flat";
+    case DenseIndexKind::kIvfPq: return "ivf_pq";
+    case DenseIndexKind::kAuto: return "auto";
   }
   return "unknown";
 }

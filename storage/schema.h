@@ -10,8 +10,12 @@
 
 namespace vouch {
 
-enum class Metric : uint8_t { kCosine = 1, kInnerProduct = 2, kL2 = 3 };
-enum class DenseIndexKind : uint8_t { kFlat = 1, kHnsw = 2 };
+// Distances are negated to scores. kHamming counts the values that differ, and is of bit vectors.
+enum class Metric : uint8_t { kCosine = 1, kInnerProduct = 2, kL2 = 3, kHamming = 4 };
+// How a dense vector's values are kept (vector_codec.h): what is read and compared is what was kept.
+enum class VectorType : uint8_t { kF32 = 1, kF16 = 2, kI8 = 3, kBit = 4 };
+// kIvfFlat and kIvfPq look at the rows of the nearest cells only; kAuto picks for each segment when it is built.
+enum class DenseIndexKind : uint8_t { kFlat = 1, kHnsw = 2, kIvfFlat = 3, kIvfPq = 4, kAuto = 5 };
 enum class PayloadType : uint8_t { kKeyword = 1, kInteger = 2, kFloat = 3, kBool = 4, kDatetime = 5 };
 
 // Malkov and Yashunin, "Efficient and robust approximate nearest neighbor search using HNSW", 2018.
@@ -21,13 +25,17 @@ struct HnswOptions {
   int ef_search = 100;        // default beam while searching, 1 … 10000; more: better recall, slower
 };
 
-// Vectors are f32. Under cosine they are normalised once, at write.
+// Under cosine vectors are normalised, then they are rounded to `type`, both once, at write.
 struct DenseField {
   std::string name = {};
   uint32_t dim = 0;  // 1 … Limits::kMaxDim
-  Metric metric = Metric::kCosine;
+  Metric metric = Metric::kCosine;  // kHamming where `type` is kBit, and only there; not kCosine for kI8
+  VectorType type = VectorType::kF32;
   DenseIndexKind index = DenseIndexKind::kHnsw;
   HnswOptions hnsw = {};
+  // Recall of the k nearest that a search is to reach, 0.5 … 0.9999: when a segment is built, it is measured there which
+  // beam that takes, and a search that names none takes it. 0: none is measured, and hnsw.ef_search is taken.
+  double recall_target = 0;
   // Names the embedder that fills the field from text, as "builtin/lsa?dim=300"; empty where users send vectors.
   std::string embedder = {};
 };
@@ -86,8 +94,9 @@ struct CollectionSchema {
   static absl::StatusOr<CollectionSchema> FromJson(std::string_view json);
 };
 
-std::string_view MetricName(Metric metric);              // "cosine", "ip", "l2"
-std::string_view DenseIndexKindName(DenseIndexKind kind);  // "flat", "hnsw"
+std::string_view MetricName(Metric metric);              // "cosine", "ip", "l2", "hamming"
+std::string_view VectorTypeName(VectorType type);        // "f32", "f16", "i8", "bit"
+std::string_view DenseIndexKindName(DenseIndexKind kind);  // "flat", "hnsw", "ivf_flat", "ivf_pq", "auto"
 std::string_view PayloadTypeName(PayloadType type);      // "keyword", "integer", "float", "bool", "datetime"
 
 }  // namespace vouch

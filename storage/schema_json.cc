@@ -115,13 +115,28 @@ class ObjectReader {
 };
 
 absl::Status ReadDense(const Json& json, const std::string& where, DenseField& field) {
-  ObjectReader reader(json, where, {"dim", "embedder", "hnsw", "index", "metric", "name"});
+  ObjectReader reader(json, where, {"dim", "embedder", "hnsw", "index", "metric", "name", "recall_target",
+                                    "type"});
   reader.String("name", field.name);
   reader.Integer("dim", field.dim);
-  reader.Choice("metric", {Metric::kCosine, Metric::kInnerProduct, Metric::kL2}, MetricName,
+  reader.Choice("metric",
+                {Metric::kCosine, Metric::kInnerProduct, Metric::kL2, Metric::kHamming}, MetricName,
                 field.metric);
-  reader.Choice("index", {DenseIndexKind::kFlat, DenseIndexKind::kHnsw}, DenseIndexKindName,
-                field.index);
+  reader.Choice("type",
+                {VectorType::kF32, VectorType::kF16, VectorType::kI8, VectorType::kBit},
+                VectorTypeName, field.type);
+  // Bits are compared in one way, so that either is said by the other.
+  if (json.is_object() && field.type == VectorType::kBit && !json.contains("metric")) {
+    field.metric = Metric::kHamming;
+  }
+  if (json.is_object() && field.metric == Metric::kHamming && !json.contains("type")) {
+    field.type = VectorType::kBit;
+  }
+  reader.Choice("index",
+                {DenseIndexKind::kFlat, DenseIndexKind::kHnsw, DenseIndexKind::kIvfFlat,
+                 DenseIndexKind::kIvfPq, DenseIndexKind::kAuto},
+                DenseIndexKindName, field.index);
+  reader.Number("recall_target", field.recall_target);
   reader.String("embedder", field.embedder);
   if (const Json* hnsw = reader.Object("hnsw")) {
     ObjectReader options(*hnsw, where + ".hnsw", {"ef_construction", "ef_search", "m"});
@@ -185,15 +200,20 @@ absl::Status ReadFields(const Json* array, std::string_view name,
 std::string CollectionSchema::ToJson() const {
   Json dense_json = Json::array();
   for (const DenseField& field : dense) {
-    dense_json.push_back({{"name", field.name},
-                          {"dim", field.dim},
-                          {"metric", MetricName(field.metric)},
-                          {"index", DenseIndexKindName(field.index)},
-                          {"hnsw",
-                           {{"m", field.hnsw.m},
-                            {"ef_construction", field.hnsw.ef_construction},
-                            {"ef_search", field.hnsw.ef_search}}},
-                          {"embedder", field.embedder}});
+    Json one = {{"name", field.name},
+                {"dim", field.dim},
+                {"metric", MetricName(field.metric)},
+                {"index", DenseIndexKindName(field.index)},
+                {"hnsw",
+                 {{"m", field.hnsw.m},
+                  {"ef_construction", field.hnsw.ef_construction},
+                  {"ef_search", field.hnsw.ef_search}}},
+                {"embedder", field.embedder}};
+    // Left out where it is what all fields had before there was a choice, so that the schemas of
+    // older stores keep their bytes.
+    if (field.type != VectorType::kF32) one["type"] = VectorTypeName(field.type);
+    if (field.recall_target != 0) one["recall_target"] = field.recall_target;
+    dense_json.push_back(std::move(one));
   }
   Json text_json = Json::array();
   for (const TextField& field : text) {

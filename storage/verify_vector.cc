@@ -20,11 +20,16 @@ absl::Status Wrong(const VectorKeyParts& parts, const Pieces&... pieces) {
 absl::Status VerifyDense(const CollectionSchema& schema, const VectorKeyParts& parts,
                          std::string_view value) {
   std::vector<float> vector;
-  if (auto s = DecodeVector(parts.row, parts.field, value, vector); !s.ok()) return s;
+  VectorType type = VectorType::kF32;
+  if (auto s = DecodeVector(parts.row, parts.field, value, type, vector); !s.ok()) return s;
   if (parts.field >= schema.dense.size()) {
     return Wrong(parts, ": the schema has ", schema.dense.size(), " dense fields");
   }
   const DenseField& field = schema.dense[parts.field];
+  if (type != field.type) {
+    return Wrong(parts, " is ", VectorTypeName(type), "; the field \"", field.name, "\" has ",
+                 VectorTypeName(field.type));
+  }
   if (vector.size() != field.dim) {
     return Wrong(parts, " has ", vector.size(), " dimensions; the field \"", field.name, "\" has ",
                  field.dim);

@@ -4,7 +4,9 @@
 #include <memory>
 #include <string>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "api/cli/command.h"
 #include "api/cli/message_json.h"
@@ -44,6 +46,12 @@ std::string FormatSchema(const CollectionSchema& schema) {
     rows.push_back({field.name, "dense",
                     absl::StrCat("dim ", field.dim, ", ", std::string(MetricName(field.metric)),
                                  ", ", std::string(DenseIndexKindName(field.index)),
+                                 field.type == VectorType::kF32
+                                     ? ""
+                                     : absl::StrCat(", ", std::string(VectorTypeName(field.type))),
+                                 field.recall_target == 0
+                                     ? ""
+                                     : absl::StrCat(", recall target ", field.recall_target),
                                  field.embedder.empty() ? "" : ", filled by " + field.embedder)});
   }
   for (const TextField& field : schema.text) {
@@ -78,6 +86,9 @@ std::string FormatMemory(const v1::MemoryAccount& memory) {
   return absl::StrJoin(words, ", ");
 }
 
+// What needs no line, since `show` prints the schema, too.
+constexpr char kAsDeclared[] = "as the schema says";
+
 std::string FormatStats(const v1::CollectionStats& stats) {
   uint64_t sealed = 0, memory = 0, file = 0;
   for (const v1::Segment& segment : stats.segments()) {
@@ -90,6 +101,20 @@ std::string FormatStats(const v1::CollectionStats& stats) {
                                  " in memory, ", FormatBytes(file), " on disk\n");
   if (stats.segments_size() > 0) {
     absl::StrAppend(&out, "memory: ", FormatMemory(stats.memory()), "\n");
+  }
+  for (const v1::Segment& segment : stats.segments()) {
+    for (const v1::DenseIndex& index : segment.dense()) {
+      if (index.ef() == 0 && index.why() == kAsDeclared) continue;
+      const std::string kind = v1::DenseIndexKind_Name(index.kind());
+      absl::StrAppend(&out, "rows ", segment.first_row(), " to ", segment.end_row() - 1, ", ",
+                      index.field(), ": ",
+                      absl::AsciiStrToLower(kind.substr(sizeof("DENSE_INDEX_KIND_") - 1)), " (",
+                      index.why(), ")");
+      if (index.ef() > 0) {
+        absl::StrAppend(&out, absl::StrFormat(", ef %u for recall %.3f", index.ef(), index.recall()));
+      }
+      out += "\n";
+    }
   }
   if (stats.memory().mapped_vectors() > 0) {
     absl::StrAppend(&out,
@@ -291,7 +316,8 @@ void AddCollectionCommands(CLI::App& app, Invocation& invocation) {
       ->type_name("FILE");
   create
       ->add_option("--dense", options->schema.dense,
-                   "dense field: NAME:DIM[:cosine|ip|l2[:hnsw|flat]]")
+                   "dense field: NAME:DIM[:cosine|ip|l2|hamming][:hnsw|flat|ivf_flat|ivf_pq|auto]"
+                   "[:f32|f16|i8|bit][:recall=0.5...0.9999]")
       ->type_name("FIELD")
       ->expected(1)
       ->take_all();

@@ -223,7 +223,10 @@ std::string FormatPlan(const v1::SearchResponse& response) {
   for (const v1::PlanStep& step : response.plan()) {
     rows.push_back({step.node(), FormatCount(step.hits()), FormatCount(step.distances()),
                     FormatCount(step.rows_visited()),
-                    absl::StrFormat("%.3f ms", 1e-3 * step.time_us()), step.plan()});
+                    absl::StrFormat("%.3f ms", 1e-3 * step.time_us()),
+                    step.has_recall_estimate() && step.recall_estimate() < 1
+                        ? absl::StrFormat("%s, recall about %.3f", step.plan(), step.recall_estimate())
+                        : step.plan()});
   }
   out += FormatTable({"node", "hits", "distances", "rows", "time", "plan"}, rows);
   for (const v1::PlanStep& step : response.plan()) {

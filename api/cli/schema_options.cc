@@ -1,5 +1,8 @@
 #include "api/cli/schema_options.h"
 
+#include <initializer_list>
+#include <optional>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -15,33 +18,68 @@ std::vector<std::string> Split(const std::string& text, char separator) {
   return absl::StrSplit(text, separator);
 }
 
+// Sets `out` to the one of `all` that is called `name`; false where none is.
+template <typename Enum>
+bool Choose(std::initializer_list<Enum> all, std::string_view (*name_of)(Enum),
+            const std::string& name, std::optional<Enum>& out) {
+  for (const Enum candidate : all) {
+    if (name_of(candidate) != name) continue;
+    out = candidate;
+    return true;
+  }
+  return false;
+}
+
 absl::StatusOr<DenseField> ParseDense(const std::string& text) {
   const std::vector<std::string> parts = Split(text, ':');
   DenseField field;
-  if (parts.size() < 2 || parts.size() > 4 || !absl::SimpleAtoi(parts[1], &field.dim)) {
+  if (parts.size() < 2 || !absl::SimpleAtoi(parts[1], &field.dim)) {
     return UsageError(absl::StrCat(
-        "--dense is '", text, "'; it takes NAME:DIM[:METRIC[:INDEX]], as embedding:384:cosine"));
+        "--dense is '", text,
+        "'; it takes NAME:DIM[:METRIC][:INDEX][:TYPE][:recall=TARGET], as "
+        "embedding:384:cosine"));
   }
   field.name = parts[0];
-  if (parts.size() > 2) {
-    if (parts[2] == "cosine")
-      field.metric = Metric::kCosine;
-    else if (parts[2] == "ip")
-      field.metric = Metric::kInnerProduct;
-    else if (parts[2] == "l2")
-      field.metric = Metric::kL2;
-    else
-      return UsageError(
-          absl::StrCat("--dense is '", text, "': the metric is one of cosine, ip, l2"));
+  std::optional<Metric> metric;
+  std::optional<DenseIndexKind> index;
+  std::optional<VectorType> type;
+  std::optional<double> recall;
+  constexpr std::string_view kRecall = "recall=";
+  for (size_t i = 2; i < parts.size(); ++i) {
+    const bool known =
+        Choose({Metric::kCosine, Metric::kInnerProduct, Metric::kL2, Metric::kHamming}, MetricName,
+               parts[i], metric) ||
+        Choose({DenseIndexKind::kHnsw, DenseIndexKind::kFlat, DenseIndexKind::kIvfFlat,
+                DenseIndexKind::kIvfPq, DenseIndexKind::kAuto},
+               DenseIndexKindName, parts[i], index) ||
+        Choose({VectorType::kF32, VectorType::kF16, VectorType::kI8, VectorType::kBit},
+               VectorTypeName, parts[i], type);
+    if (!known && parts[i].rfind(kRecall, 0) == 0) {
+      if (!absl::SimpleAtod(parts[i].substr(kRecall.size()), &recall.emplace())) {
+        return UsageError(absl::StrCat("--dense is '", text, "': '", parts[i],
+                                       "' is no recall target; as recall=0.95"));
+      }
+      continue;
+    }
+    if (!known) {
+      return UsageError(absl::StrCat(
+          "--dense is '", text, "': '", parts[i],
+          "' is neither a metric (cosine, ip, l2, hamming), nor an index (hnsw, flat, "
+          "ivf_flat, ivf_pq, auto), nor a type (f32, f16, i8, bit), nor recall=TARGET"));
+    }
   }
-  if (parts.size() > 3) {
-    if (parts[3] == "hnsw")
-      field.index = DenseIndexKind::kHnsw;
-    else if (parts[3] == "flat")
-      field.index = DenseIndexKind::kFlat;
-    else
-      return UsageError(absl::StrCat("--dense is '", text, "': the index is one of hnsw, flat"));
+  const int said =
+      2 + metric.has_value() + index.has_value() + type.has_value() + recall.has_value();
+  if (said != static_cast<int>(parts.size())) {
+    return UsageError(absl::StrCat("--dense is '", text,
+                                   "': metric, index, type or recall target is said twice"));
   }
+  // Bits are compared in one way, so that either is said by the other.
+  field.type = type.value_or(metric == Metric::kHamming ? VectorType::kBit : VectorType::kF32);
+  field.metric =
+      metric.value_or(field.type == VectorType::kBit ? Metric::kHamming : Metric::kCosine);
+  field.index = index.value_or(field.index);
+  field.recall_target = recall.value_or(0);
   return field;
 }
 

@@ -11,7 +11,7 @@ namespace vouch {
 // What `vouch collection create` says of a schema.
 struct SchemaOptions {
   std::string file;                  // JSON, as `vouch collection show --schema` prints it
-  std::vector<std::string> dense;    // NAME:DIM[:METRIC[:INDEX]]
+  std::vector<std::string> dense;    // NAME:DIM[:METRIC][:INDEX][:TYPE][:recall=TARGET]
   std::vector<std::string> text;     // NAME:PATH[,PATH…][:LANGUAGE]
   std::vector<std::string> sparse;   // NAME
   std::vector<std::string> payload;  // PATH:TYPE

@@ -223,6 +223,15 @@ class CollectionsService final : public v1::Collections::Service {
       segment->set_file_bytes(info.file_bytes);
       segment->set_mapped_bytes(info.mapped_bytes);
       segment->set_build_id(info.build_id);
+      for (const DenseIndexInfo& dense : info.dense) {
+        v1::DenseIndex* index = segment->add_dense();
+        index->set_field(dense.field);
+        index->set_kind(MessageOf(dense.kind));
+        index->set_why(dense.why);
+        index->set_vectors(dense.vectors);
+        index->set_ef(dense.ef);
+        index->set_recall(dense.recall);
+      }
     }
     FillMemory(stats.index.memory, message->mutable_memory());
     message->set_index_files_damaged(stats.index.files_damaged);

@@ -23,6 +23,7 @@ namespace vouch {
 
 absl::StatusOr<CollectionSchema> SchemaOf(const v1::Schema& message);
 void FillSchema(const CollectionSchema& schema, v1::Schema* message);
+v1::DenseIndexKind MessageOf(DenseIndexKind kind);
 
 absl::StatusOr<PointId> PointIdOf(const v1::PointId& message);
 void FillPointId(const PointId& id, v1::PointId* message);

@@ -14,9 +14,28 @@ absl::StatusOr<Metric> MetricOf(v1::Metric metric, const std::string& field) {
       return Metric::kInnerProduct;
     case v1::METRIC_L2:
       return Metric::kL2;
+    case v1::METRIC_HAMMING:
+      return Metric::kHamming;
     default:
       return absl::InvalidArgumentError(
           absl::StrCat("dense field '", field, "': unknown metric ", int{metric}));
+  }
+}
+
+absl::StatusOr<VectorType> TypeOf(v1::VectorType type, const std::string& field) {
+  switch (type) {
+    case v1::VECTOR_TYPE_UNSPECIFIED:
+    case v1::VECTOR_TYPE_F32:
+      return VectorType::kF32;
+    case v1::VECTOR_TYPE_F16:
+      return VectorType::kF16;
+    case v1::VECTOR_TYPE_I8:
+      return VectorType::kI8;
+    case v1::VECTOR_TYPE_BIT:
+      return VectorType::kBit;
+    default:
+      return absl::InvalidArgumentError(
+          absl::StrCat("dense field '", field, "': unknown vector type ", int{type}));
   }
 }
 
@@ -27,6 +46,12 @@ absl::StatusOr<DenseIndexKind> IndexOf(v1::DenseIndexKind kind, const std::strin
       return DenseIndexKind::kHnsw;
     case v1::DENSE_INDEX_KIND_FLAT:
       return DenseIndexKind::kFlat;
+    case v1::DENSE_INDEX_KIND_IVF_FLAT:
+      return DenseIndexKind::kIvfFlat;
+    case v1::DENSE_INDEX_KIND_IVF_PQ:
+      return DenseIndexKind::kIvfPq;
+    case v1::DENSE_INDEX_KIND_AUTO:
+      return DenseIndexKind::kAuto;
     default:
       return absl::InvalidArgumentError(
           absl::StrCat("dense field '", field, "': unknown index kind ", int{kind}));
@@ -73,9 +98,20 @@ absl::StatusOr<DenseField> DenseFieldOf(const v1::DenseField& message) {
   absl::StatusOr<Metric> metric = MetricOf(message.metric(), message.name());
   if (!metric.ok()) return metric.status();
   field.metric = *metric;
+  absl::StatusOr<VectorType> type = TypeOf(message.type(), message.name());
+  if (!type.ok()) return type.status();
+  field.type = *type;
+  // Bits are compared in one way, so that either is said by the other.
+  if (field.type == VectorType::kBit && message.metric() == v1::METRIC_UNSPECIFIED) {
+    field.metric = Metric::kHamming;
+  }
+  if (field.metric == Metric::kHamming && message.type() == v1::VECTOR_TYPE_UNSPECIFIED) {
+    field.type = VectorType::kBit;
+  }
   absl::StatusOr<DenseIndexKind> index = IndexOf(message.index(), message.name());
   if (!index.ok()) return index.status();
   field.index = *index;
+  field.recall_target = message.recall_target();
   const v1::HnswOptions& hnsw = message.hnsw();
   absl::Status status = SetOption(hnsw.m(), field.name, "m", &field.hnsw.m);
   status.Update(SetOption(hnsw.ef_construction(), field.name, "ef_construction",
@@ -93,18 +129,24 @@ v1::Metric MessageOf(Metric metric) {
       return v1::METRIC_INNER_PRODUCT;
     case Metric::kL2:
       return v1::METRIC_L2;
+    case Metric::kHamming:
+      return v1::METRIC_HAMMING;
   }
   return v1::METRIC_UNSPECIFIED;
 }
 
-v1::DenseIndexKind MessageOf(DenseIndexKind kind) {
-  switch (kind) {
-    case DenseIndexKind::kFlat:
-      return v1::DENSE_INDEX_KIND_FLAT;
-    case DenseIndexKind::kHnsw:
-      return v1::DENSE_INDEX_KIND_HNSW;
+v1::VectorType MessageOf(VectorType type) {
+  switch (type) {
+    case VectorType::kF32:
+      return v1::VECTOR_TYPE_F32;
+    case VectorType::kF16:
+      return v1::VECTOR_TYPE_F16;
+    case VectorType::kI8:
+      return v1::VECTOR_TYPE_I8;
+    case VectorType::kBit:
+      return v1::VECTOR_TYPE_BIT;
   }
-  return v1::DENSE_INDEX_KIND_UNSPECIFIED;
+  return v1::VECTOR_TYPE_UNSPECIFIED;
 }
 
 v1::PayloadType MessageOf(PayloadType type) {
@@ -124,6 +166,22 @@ v1::PayloadType MessageOf(PayloadType type) {
 }
 
 }  // namespace
+
+v1::DenseIndexKind MessageOf(DenseIndexKind kind) {
+  switch (kind) {
+    case DenseIndexKind::kFlat:
+      return v1::DENSE_INDEX_KIND_FLAT;
+    case DenseIndexKind::kHnsw:
+      return v1::DENSE_INDEX_KIND_HNSW;
+    case DenseIndexKind::kIvfFlat:
+      return v1::DENSE_INDEX_KIND_IVF_FLAT;
+    case DenseIndexKind::kIvfPq:
+      return v1::DENSE_INDEX_KIND_IVF_PQ;
+    case DenseIndexKind::kAuto:
+      return v1::DENSE_INDEX_KIND_AUTO;
+  }
+  return v1::DENSE_INDEX_KIND_UNSPECIFIED;
+}
 
 absl::StatusOr<CollectionSchema> SchemaOf(const v1::Schema& message) {
   CollectionSchema schema;
@@ -155,8 +213,10 @@ void FillSchema(const CollectionSchema& schema, v1::Schema* message) {
     dense->set_name(field.name);
     dense->set_dim(field.dim);
     dense->set_metric(MessageOf(field.metric));
+    dense->set_type(MessageOf(field.type));
     dense->set_index(MessageOf(field.index));
-    if (field.index == DenseIndexKind::kHnsw) {
+    dense->set_recall_target(field.recall_target);
+    if (field.index != DenseIndexKind::kFlat) {
       dense->mutable_hnsw()->set_m(field.hnsw.m);
       dense->mutable_hnsw()->set_ef_construction(field.hnsw.ef_construction);
       dense->mutable_hnsw()->set_ef_search(field.hnsw.ef_search);

@@ -198,6 +198,7 @@ class SearchService final : public v1::Search::Service {
       message->set_distances(step.distances);
       message->set_rows_visited(step.rows_visited);
       message->set_time_us(step.time_us);
+      if (step.recall_estimate >= 0) message->set_recall_estimate(step.recall_estimate);
       for (QueryTerm& term : step.terms) {
         v1::QueryTerm* added = message->add_terms();
         added->set_term(std::move(term.term));

@@ -12,12 +12,12 @@ namespace {
 // A buffer for `nodes` vectors and, where some rows have none, the nodes' rows behind them.
 struct ColumnBuffer {
   std::shared_ptr<AlignedBuffer> bytes;
-  float* vectors = nullptr;
+  char* vectors = nullptr;
   uint32_t* rows = nullptr;  // null where every row has a vector
 };
 
 absl::StatusOr<ColumnBuffer> Allocate(const DenseField& field, uint64_t nodes, uint64_t segment_rows) {
-  const size_t vector_bytes = AlignUp(nodes * field.dim * sizeof(float));
+  const size_t vector_bytes = AlignUp(nodes * VectorBytes(field.type, field.dim));
   const size_t row_bytes = nodes == segment_rows ? 0 : nodes * sizeof(uint32_t);
   ColumnBuffer buffer;
   buffer.bytes = std::make_shared<AlignedBuffer>(vector_bytes + row_bytes);
@@ -25,28 +25,27 @@ absl::StatusOr<ColumnBuffer> Allocate(const DenseField& field, uint64_t nodes, u
     return absl::ResourceExhaustedError(
         absl::StrCat("no memory for the vectors of field '", field.name, "': ", vector_bytes + row_bytes, " bytes"));
   }
-  buffer.vectors = reinterpret_cast<float*>(buffer.bytes->data());
+  buffer.vectors = buffer.bytes->data();
   if (row_bytes > 0) buffer.rows = reinterpret_cast<uint32_t*>(buffer.bytes->data() + vector_bytes);
   return buffer;
 }
 
 DenseColumn Finish(const DenseField& field, uint64_t nodes, uint64_t segment_rows, ColumnBuffer buffer) {
-  const std::span<const float> vectors(buffer.vectors, nodes * field.dim);
+  const std::string_view vectors(buffer.vectors, nodes * VectorBytes(field.type, field.dim));
   std::span<const uint32_t> rows;
   if (buffer.rows != nullptr) rows = {buffer.rows, nodes};
-  return DenseColumn(field.dim, field.metric, static_cast<uint32_t>(segment_rows), vectors, rows,
-                     std::move(buffer.bytes));
+  return DenseColumn(field, static_cast<uint32_t>(segment_rows), vectors, rows, std::move(buffer.bytes));
 }
 
 // All vectors of the column to `out`, which has room for them.
-absl::Status CopyVectors(const DenseColumn& column, float* out) {
+absl::Status CopyVectors(const DenseColumn& column, char* out) {
   if (column.mapped() == nullptr) {
-    if (column.nodes() > 0) std::memcpy(out, column.vectors().data(), column.vectors().size_bytes());
+    if (column.nodes() > 0) std::memcpy(out, column.vectors().data(), column.vectors().size());
     return absl::OkStatus();
   }
   VectorReader reader(column);
   for (uint32_t node = 0; node < column.nodes() && reader.status().ok(); ++node) {
-    std::memcpy(out + size_t{node} * column.dim(), reader.ReadNext(node), column.dim() * sizeof(float));
+    std::memcpy(out + node * column.vector_bytes(), reader.ReadNextBytes(node), column.vector_bytes());
   }
   return reader.status();
 }
@@ -77,7 +76,7 @@ absl::StatusOr<DenseColumn> DenseColumn::Build(const DenseField& field,
   uint32_t node = 0;
   for (size_t row = 0; row < rows.size(); ++row) {
     if (rows[row].empty()) continue;
-    std::memcpy(buffer->vectors + size_t{node} * field.dim, rows[row].data(), field.dim * sizeof(float));
+    EncodeVector(field.type, rows[row], buffer->vectors + node * VectorBytes(field.type, field.dim));
     if (buffer->rows != nullptr) buffer->rows[node] = static_cast<uint32_t>(row);
     ++node;
   }
@@ -96,7 +95,7 @@ absl::StatusOr<DenseColumn> DenseColumn::Merge(const DenseField& field, std::spa
   uint64_t node = 0;
   uint64_t first_row = 0;
   for (const DenseColumn* part : parts) {
-    if (absl::Status status = CopyVectors(*part, buffer->vectors + node * field.dim); !status.ok()) return status;
+    if (absl::Status status = CopyVectors(*part, buffer->vectors + node * VectorBytes(field.type, field.dim)); !status.ok()) return status;
     if (buffer->rows != nullptr) {
       for (uint32_t i = 0; i < part->nodes(); ++i) {
         buffer->rows[node + i] = static_cast<uint32_t>(first_row + part->RowOf(i));

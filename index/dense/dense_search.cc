@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <limits>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "index/dense/code_scan.h"
+#include "index/dense/hamming_kernels.h"
 #include "index/dense/kernels.h"
 #include "index/dense/vector_reader.h"
 
@@ -31,15 +33,22 @@ constexpr uint32_t kRowsBetweenCancelChecks = 16'384;
 class Scanner {
  public:
   Scanner(const DenseSegmentSearch& search, const float* query, TopHits& top)
-      : column_(*search.column), reader_(column_), first_row_(search.first_row.value), query_(query), top_(top) {}
+      : column_(*search.column), reader_(column_), first_row_(search.first_row.value), query_(query), top_(top) {
+    if (column_.type() == VectorType::kBit && IsRounded(VectorType::kBit, {query, column_.dim()})) {
+      query_bits_.resize(column_.vector_bytes());
+      EncodeVector(VectorType::kBit, {query, column_.dim()}, query_bits_.data());
+    }
+  }
 
   void Add(uint32_t node) {
+    if (!query_bits_.empty()) return PushBits(node, reader_.ReadBytes(node));
     nodes_[waiting_] = node;
     rows_[waiting_] = reader_.Read(node, waiting_);
     if (++waiting_ == 4) Flush();
   }
   // As Add, where all nodes of the column come in order.
   void AddNext(uint32_t node) {
+    if (!query_bits_.empty()) return PushBits(node, reader_.ReadNextBytes(node));
     nodes_[waiting_] = node;
     rows_[waiting_] = reader_.ReadNext(node, waiting_);
     if (++waiting_ == 4) Flush();
@@ -65,6 +74,10 @@ class Scanner {
     computed_ += waiting_;
     waiting_ = 0;
   }
+  void PushBits(uint32_t node, const char* bits) {
+    ++computed_;
+    Push(node, static_cast<float>(bits_(query_bits_.data(), bits, query_bits_.size())));
+  }
   void Push(uint32_t node, float distance) {
     const float score = ScoreOfDistance(distance);
     if (top_.Wants(score)) top_.Push({RowId(first_row_ + column_.RowOf(node)), score});
@@ -77,6 +90,8 @@ class Scanner {
   TopHits& top_;
   DistanceKernels::One one_ = BestKernels().one(column_.metric());
   DistanceKernels::Four four_ = BestKernels().four(column_.metric());
+  HammingKernels::Distance bits_ = BestHammingKernels().distance;
+  std::string query_bits_;  // of bit vectors, where the query is one too: their distances are counted
   uint32_t nodes_[4] = {};
   const float* rows_[4] = {};  // their vectors
   size_t waiting_ = 0;
@@ -227,7 +242,7 @@ std::span<const BeamEntry> Walk(const DenseSegmentSearch& search, const CodeQuer
                                 bool filtered, DenseSegmentStats& stats) {
   WalkScratch& scratch = ThreadScratch();
   stats.ef = beam;
-  const std::span<const BeamEntry> found = search.graph->Walk(query, start, beam, scratch, stats.distances);
+  const std::span<const BeamEntry> found = search.graph->Walk(query, start, beam, scratch, stats.distances, search.held_out);
   if (!filtered) return found;
   scratch.allowed.clear();
   for (const BeamEntry& entry : found) {
@@ -348,6 +363,59 @@ absl::Status ScanCells(const DenseSegmentSearch& search, const float* query, uin
                  stats);
 }
 
+// Of an inverted file's nearest cells, so many allowed rows are compared for each place in the beam.
+constexpr uint64_t kIvfRowsPerEf = 64;
+
+// Calls visit(place, node) for the allowed nodes of the cell.
+template <typename Visit>
+void ForEachAllowedOf(const DenseSegmentSearch& search, std::span<const uint32_t> nodes, const Visit& visit) {
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    if (search.allowed == nullptr || search.allowed->Test(search.column->RowOf(nodes[i]))) visit(i, nodes[i]);
+  }
+}
+
+// Compares the allowed nodes of the nearest cells, until `rows` of them are compared: by product codes, of which the best are
+// scored, or by scoring all.
+absl::Status ScanIvf(const DenseSegmentSearch& search, const float* query, size_t ef, const CancelToken& cancel,
+                     TopHits& top, DenseSegmentStats& stats) {
+  stats.ivf = true;
+  stats.ef = ef;
+  const Ivf& ivf = *search.ivf;
+  WalkScratch& scratch = ThreadScratch();
+  thread_local Ivf::Query ivf_query;
+  thread_local std::vector<float> keys;
+  ivf.Prepare(query, search.column->metric(), ivf_query);
+  stats.distances += ivf.cells();
+  scratch.cell_order.Begin(ivf_query.keys);
+  Beam& beam = scratch.beam;
+  beam.Begin(std::max(2 * Rescored(search.k), ef));
+  Scanner scanner(search, query, top);
+  uint64_t compared = 0;
+  while (compared < kIvfRowsPerEf * ef) {
+    const std::span<const uint32_t> part = scratch.cell_order.Next(kMinPart);
+    if (part.empty()) break;
+    if (absl::Status status = cancel.Check(); !status.ok()) return status;
+    for (const uint32_t cell : part) {
+      const std::span<const uint32_t> nodes = ivf.NodesOf(cell);
+      if (!ivf.has_codes()) {
+        ForEachAllowedOf(search, nodes, [&](size_t, uint32_t node) {
+          ++compared;
+          scanner.Add(node);
+        });
+        continue;
+      }
+      ivf.Keys(ivf_query, cell, keys);
+      ForEachAllowedOf(search, nodes, [&](size_t place, uint32_t node) {
+        ++compared;
+        if (keys[place] <= beam.limit()) beam.Insert(BeamEntry::Make(keys[place], node));
+      });
+    }
+  }
+  stats.distances += compared;
+  if (!ivf.has_codes()) return scanner.Finish();
+  return Rescore(search, query, beam.entries(), SIZE_MAX, top, stats);
+}
+
 }  // namespace
 
 void TopHits::Push(const Hit& hit) {
@@ -369,11 +437,14 @@ std::vector<Hit> TopHits::TakeSorted() {
 absl::Status SearchDenseSegment(const DenseSegmentSearch& search, const float* query, const CancelToken& cancel,
                                 TopHits& top, DenseSegmentStats& stats) {
   if (search.column->nodes() == 0 || search.k == 0) return absl::OkStatus();
-  if (search.exact || search.codes == nullptr) return ScanExactly(search, query, cancel, top, stats);
+  if (search.exact || (search.codes == nullptr && search.ivf == nullptr)) {
+    return ScanExactly(search, query, cancel, top, stats);
+  }
   const uint64_t allowed = CountAllowedNodes(search);
   if (allowed == 0) return absl::OkStatus();
   if (allowed <= std::max<uint64_t>(kFewRows, 4 * Rescored(search.k))) return ScanExactly(search, query, cancel, top, stats);
   const size_t ef = std::max(search.ef, search.k);
+  if (search.ivf != nullptr) return ScanIvf(search, query, ef, cancel, top, stats);
   const size_t first_ef = search.first_ef == 0 || !top.full() ? ef : std::clamp(search.first_ef, search.k, ef);
   if (search.graph != nullptr && allowed > kWalkRowsPerEf * first_ef) {
     const absl::StatusOr<bool> enough = WalkGraph(search, query, allowed, first_ef, ef, top, stats);

@@ -9,6 +9,7 @@
 #include "index/cancel.h"
 #include "index/dense/dense_column.h"
 #include "index/dense/graph.h"
+#include "index/dense/ivf.h"
 #include "index/hit.h"
 
 namespace vouch {
@@ -42,9 +43,10 @@ struct DenseSegmentSearch {
   const DenseColumn* column = nullptr;
   const Graph* graph = nullptr;     // null: no walk
   const VectorCodes* codes = nullptr;  // the graph's, or of fresh rows without one; null: exact only
+  const Ivf* ivf = nullptr;  // null: none; only where there are no codes
   const Bitmap* allowed = nullptr;  // by row of the segment; null: all rows
   uint64_t allowed_count = 0;       // rows set in `allowed`
-  RowId first_row;
+  RowId first_row = {};
   size_t k = 0;
   size_t ef = 0;
   // A beam to begin with, where the segment is expected to have few of the best rows; it is `ef` again where the walk shows
@@ -52,13 +54,15 @@ struct DenseSegmentSearch {
   size_t first_ef = 0;
   bool exact = false;
   DenseCandidates* candidates = nullptr;  // null: shared with no segment
+  uint32_t held_out = kNoNode;  // a node that walks go around, for measuring them; other plans find it
 };
 
 struct DenseSegmentStats {
   bool exact = false;  // all allowed rows were scored
   bool codes = false;  // all allowed rows were compared by code, the best of them scored
   bool cells = false;  // allowed rows of the nearest cells were compared by code, likewise
-  size_t ef = 0;       // of the walk, where one was done
+  bool ivf = false;    // of an inverted file's nearest cells the allowed rows were compared, the best of them scored
+  size_t ef = 0;       // of the walk, where one was done, or of the cells
   uint64_t distances = 0;
 };
 
@@ -68,7 +72,7 @@ struct DenseSegmentStats {
 // exactly: by comparing all allowed rows where that is cheaper than a walk, by a walk among all rows where all are
 // allowed, else by one among the allowed rows. A walk that finds fewer than min(k, allowed) rows is done again exactly.
 // The store's error where vectors of a damaged file cannot be read from there either: hits may have been pushed that are
-// wrong.
+// wrong. With an inverted file the nearest cells are looked at until enough of their rows are allowed.
 absl::Status SearchDenseSegment(const DenseSegmentSearch& search, const float* query, const CancelToken& cancel,
                                 TopHits& top, DenseSegmentStats& stats);
 

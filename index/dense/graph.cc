@@ -95,8 +95,9 @@ BeamEntry Graph::Descend(const CodeQuery& query, uint64_t& distances) const {
 }
 
 std::span<const BeamEntry> Graph::Walk(const CodeQuery& query, BeamEntry start, size_t ef, WalkScratch& scratch,
-                                       uint64_t& distances) const {
+                                       uint64_t& distances, uint32_t held_out) const {
   scratch.visited.Begin(nodes_);
+  if (held_out != kNoNode) scratch.visited.Visit(held_out);
   scratch.visited.Visit(start.node());
   scratch.beam.Begin(std::min<size_t>(ef, nodes_));
   scratch.beam.Insert(start);

@@ -50,11 +50,14 @@ class Graph {
   size_t memory_bytes() const { return bytes_.size() + upper_start_.size() * sizeof(uint32_t); }
 
   // The `ef` nearest nodes by code that a best-first search with a beam of `ef` finds, ascending by (key, node). Adds to
-  // `distances` the keys computed. From `start`, as Descend gives it. The result lies in `scratch` until its next walk.
+  // `distances` the keys computed. From `start`, as Descend gives it, and as if `held_out` were not there, which is not
+  // `start`. The result lies in `scratch` until its next walk.
   std::span<const BeamEntry> Walk(const CodeQuery& query, BeamEntry start, size_t ef, WalkScratch& scratch,
-                                  uint64_t& distances) const;
+                                  uint64_t& distances, uint32_t held_out = kNoNode) const;
   // Where the upper levels lead.
   BeamEntry Descend(const CodeQuery& query, uint64_t& distances) const;
+  // Whether Descend never leads to the node.
+  bool IsOnLevel0Only(uint32_t node) const { return levels_[node] == 0 && node != entry_; }
   // Neighbours of the node and of its nearest neighbours, some more than once: a sample of what lies around it.
   static constexpr size_t kMaxAround = 5 * kMaxLinks;
   std::span<const uint32_t> Around(uint32_t node, std::span<uint32_t, kMaxAround> out) const;

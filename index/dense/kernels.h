@@ -14,7 +14,8 @@ namespace vouch {
 // each rounded to float (no fused multiply-add); then lanes j and j + 8 are added, then j and j + 4, j and j + 2, j and
 // j + 1. All variants keep this order, so that every processor gives the same bits (DESIGN, invariant 9).
 //
-// "Distance" is lower-is-better here: the squared Euclidean distance for L2, the negated inner product for inner
+// "Distance" is lower-is-better here: the squared Euclidean distance for L2 and for hamming, whose values are 0 and 1 (it
+// is the number of those that differ then, exactly, as hamming_kernels.h counts it), the negated inner product for inner
 // product and cosine (over normalised vectors). NaN, which only overflow can make, becomes +infinity.
 struct DistanceKernels {
   using One = float (*)(const float* a, const float* b, size_t dim);
@@ -27,8 +28,9 @@ struct DistanceKernels {
   Four l2_four = nullptr;
   Four negative_ip_four = nullptr;
 
-  One one(Metric metric) const { return metric == Metric::kL2 ? l2 : negative_ip; }
-  Four four(Metric metric) const { return metric == Metric::kL2 ? l2_four : negative_ip_four; }
+  static bool IsL2(Metric metric) { return metric == Metric::kL2 || metric == Metric::kHamming; }
+  One one(Metric metric) const { return IsL2(metric) ? l2 : negative_ip; }
+  Four four(Metric metric) const { return IsL2(metric) ? l2_four : negative_ip_four; }
 };
 
 // The fastest variant that this processor runs.

@@ -8,8 +8,8 @@
 
 namespace vouch {
 
-uint64_t VectorChecksum(std::span<const float> vector) {
-  return XXH3_64bits(vector.data(), vector.size_bytes());
+uint64_t VectorChecksum(std::string_view bytes) {
+  return XXH3_64bits(bytes.data(), bytes.size());
 }
 
 }  // namespace vouch

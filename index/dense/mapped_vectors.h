@@ -5,14 +5,15 @@
 #include <cstring>
 #include <memory>
 #include <span>
+#include <string_view>
 
 #include "index/dense/vector_truth.h"
 #include "storage/mapped_file.h"
 
 namespace vouch {
 
-// XXH3-64 of the vector's bytes.
-uint64_t VectorChecksum(std::span<const float> vector);
+// XXH3-64 of a vector's bytes.
+uint64_t VectorChecksum(std::string_view bytes);
 
 // The vectors of one dense field as they lie in a mapped segment file, one after the other. A
 // checksum of each is in private memory since the file was opened or written, so whatever happens
@@ -32,11 +33,11 @@ class MappedVectors {
     std::shared_ptr<VectorTruth> truth;
   };
 
-  // `place` has at least checksums.size() * dim floats from its offset on; `checksums` lie in
-  // `owner`.
-  MappedVectors(uint32_t dim, std::span<const uint64_t> checksums,
+  // `place` has at least checksums.size() vectors of `vector_bytes` from its offset on; `checksums`
+  // lie in `owner`.
+  MappedVectors(size_t vector_bytes, std::span<const uint64_t> checksums,
                 std::shared_ptr<const void> owner, Place place)
-      : bytes_(size_t{dim} * sizeof(float)),
+      : bytes_(vector_bytes),
         begin_(place.file->data() + place.offset),
         checksums_(checksums),
         owner_(std::move(owner)),
@@ -49,9 +50,9 @@ class MappedVectors {
   VectorTruth& truth() const { return *place_.truth; }
 
   // Copies the node's vector to `out`; false where the copy is not what was written.
-  bool Copy(uint32_t node, float* out) const {
+  bool Copy(uint32_t node, char* out) const {
     std::memcpy(out, begin_ + node * bytes_, bytes_);
-    return VectorChecksum({out, bytes_ / sizeof(float)}) == checksums_[node];
+    return VectorChecksum({out, bytes_}) == checksums_[node];
   }
   void Prefetch(uint32_t node) const {
     const char* at = begin_ + node * bytes_;

@@ -29,8 +29,9 @@ std::vector<float> FindMean(const DenseColumn& column, uint32_t sample) {
   std::vector<float> mean(column.dim(), 0.0f);
   if (column.metric() == Metric::kInnerProduct) return mean;
   std::vector<double> sums(column.dim(), 0.0);
+  std::vector<float> scratch(column.dim());
   for (uint32_t i = 0; i < sample; ++i) {
-    const float* vector = column.vector(SampleNode(column, sample, i));
+    const float* vector = column.Values(SampleNode(column, sample, i), scratch.data());
     for (uint32_t d = 0; d < column.dim(); ++d) sums[d] += static_cast<double>(vector[d]);
   }
   for (uint32_t d = 0; d < column.dim(); ++d) mean[d] = static_cast<float>(sums[d] / sample);
@@ -44,8 +45,9 @@ PrincipalAxes FindPrincipalAxes(const DenseColumn& column, uint32_t count, uint3
   found.mean = FindMean(column, sample);
   const Eigen::Map<const Eigen::VectorXf> mean(found.mean.data(), dim);
   Matrix centred(dim, static_cast<Eigen::Index>(sample));
+  std::vector<float> scratch(column.dim());
   for (uint32_t i = 0; i < sample; ++i) {
-    const Eigen::Map<const Eigen::VectorXf> vector(column.vector(SampleNode(column, sample, i)), dim);
+    const Eigen::Map<const Eigen::VectorXf> vector(column.Values(SampleNode(column, sample, i), scratch.data()), dim);
     centred.col(static_cast<Eigen::Index>(i)) = vector - mean;
   }
   Matrix covariance = Matrix::Zero(dim, dim);

@@ -76,18 +76,23 @@ class CodeBuilder {
 
  private:
   // The trial's queries lie between its rows where the column has more rows than the trial.
-  const float* TrialQuery(uint32_t i) const {
+  const float* TrialQuery(uint32_t i, std::vector<float>& scratch) const {
     const uint64_t step = std::max<uint64_t>(1, column_.nodes() / kTrialQueries);
-    return column_.vector(static_cast<uint32_t>(std::min<uint64_t>(i * step + step / 2, column_.nodes() - 1)));
+    scratch.resize(column_.dim());
+    const uint64_t node = std::min<uint64_t>(i * step + step / 2, column_.nodes() - 1);
+    return column_.Values(static_cast<uint32_t>(node), scratch.data());
   }
 
   absl::StatusOr<DenseColumn> Sample(uint32_t rows) const {
     rows = std::min(rows, column_.nodes());
+    const size_t dim = column_.dim();
+    std::vector<float> decoded(column_.type() == VectorType::kF32 ? 0 : rows * dim);
     std::vector<std::span<const float>> vectors;
     for (uint32_t i = 0; i < rows; ++i) {
-      vectors.push_back({column_.vector(static_cast<uint32_t>(uint64_t{i} * column_.nodes() / rows)), column_.dim()});
+      float* scratch = decoded.empty() ? nullptr : decoded.data() + i * dim;
+      vectors.push_back({column_.Values(static_cast<uint32_t>(uint64_t{i} * column_.nodes() / rows), scratch), dim});
     }
-    DenseField field;
+    DenseField field;  // of f32, so that the values are at hand
     field.dim = column_.dim();
     field.metric = column_.metric();
     return DenseColumn::Build(field, vectors);
@@ -110,9 +115,10 @@ class CodeBuilder {
     truth_.resize(kTrialQueries);
     const DistanceKernels::One distance = BestKernels().one(trial.metric());
     ParallelFor(0, kTrialQueries, threads_, 1, [&](size_t i, size_t) {
-      const float* query = TrialQuery(static_cast<uint32_t>(i));
+      std::vector<float> scratch;
+      const float* query = TrialQuery(static_cast<uint32_t>(i), scratch);
       truth_[i] = Least(trial.nodes(), kTrialK,
-                        [&](uint32_t node) { return distance(query, trial.vector(node), trial.dim()); });
+                        [&](uint32_t node) { return distance(query, trial.Values(node, nullptr), trial.dim()); });
     });
   }
 
@@ -120,8 +126,9 @@ class CodeBuilder {
     size_t found = 0;
     size_t wanted = 0;
     CodeQuery query;
+    std::vector<float> scratch;
     for (uint32_t i = 0; i < kTrialQueries; ++i) {
-      codes.Encode(TrialQuery(i), query);
+      codes.Encode(TrialQuery(i, scratch), query);
       const auto first =
           Least(codes.nodes(), kTrialFirst, [&](uint32_t node) { return codes.Key(query, node); });
       wanted += truth_[i].size();
@@ -142,8 +149,10 @@ class CodeBuilder {
     const uint32_t rows = std::min(kStepRows, column.nodes());
     std::vector<float> sizes(size_t{rows} * values);
     std::vector<float> scratch(column.dim());
+    std::vector<float> decoded(column.dim());
     for (uint32_t i = 0; i < rows; ++i) {
-      Values(column.vector(static_cast<uint32_t>(uint64_t{i} * column.nodes() / rows)), dim, scratch,
+      const auto node = static_cast<uint32_t>(uint64_t{i} * column.nodes() / rows);
+      Values(column.Values(node, decoded.data()), dim, scratch,
              {sizes.data() + size_t{i} * values, values});
     }
     for (float& size : sizes) size = std::isfinite(size) ? std::fabs(size) : 0.0f;
@@ -186,9 +195,9 @@ class CodeBuilder {
     std::vector<std::vector<float>> scratch(static_cast<size_t>(threads_));
     ParallelFor(0, header.nodes, threads_, 256, [&](size_t node, size_t thread) {
       std::vector<float>& space = scratch[thread];
-      space.resize(size_t{header.dim} + header.code_dim);
+      space.resize(2 * size_t{header.dim} + header.code_dim);
       const std::span<float> values(space.data() + header.dim, header.code_dim);
-      const float* vector = column.vector(static_cast<uint32_t>(node));
+      const float* vector = column.Values(static_cast<uint32_t>(node), values.data() + header.code_dim);
       Values(vector, projection, {space.data(), header.dim}, values);
       uint8_t* record = records + node * header.stride;
       std::memset(record, 0, header.stride);

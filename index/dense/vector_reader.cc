@@ -7,28 +7,29 @@
 namespace vouch {
 namespace {
 
-constexpr size_t kLineFloats = 16;
+constexpr size_t kLineBytes = 64;
 constexpr uint32_t kMostBlockRows = 256;
 constexpr size_t kAheadBytes = size_t{1} << 20;
 
 }  // namespace
 
 VectorReader::VectorReader(const DenseColumn& column) : column_(column), mapped_(column.mapped()) {
+  if (column.type() != VectorType::kF32) decoded_.resize(kSlots * column.dim());
   if (mapped_ == nullptr) return;
-  stride_ = (column.dim() + kLineFloats - 1) / kLineFloats * kLineFloats;
-  buffer_.resize(kSlots * stride_ + kLineFloats);
+  stride_ = AlignUp(column.vector_bytes());
+  buffer_.resize(kSlots * stride_ + kLineBytes);
   const auto address = reinterpret_cast<uintptr_t>(buffer_.data());
-  slots_ = buffer_.data() + (AlignUp(address) - address) / sizeof(float);
+  slots_ = buffer_.data() + (AlignUp(address) - address);
 }
 
 void VectorReader::AskAhead(uint32_t node) {
   const auto nodes =
-      static_cast<uint32_t>(std::max<size_t>(1, kAheadBytes / (column_.dim() * sizeof(float))));
+      static_cast<uint32_t>(std::max<size_t>(1, kAheadBytes / column_.vector_bytes()));
   asked_ = node + std::min(nodes, column_.nodes() - node);
   mapped_->WillNeed(node, asked_);
 }
 
-void VectorReader::ReadTruth(uint32_t node, float* out) {
+void VectorReader::ReadTruth(uint32_t node, char* out) {
   mapped_->truth().ReportDamage();
   const uint32_t row = column_.RowOf(node);
   if (status_.ok() && (row < block_begin_ || row >= block_end_)) FillBlock(row);
@@ -38,10 +39,10 @@ void VectorReader::ReadTruth(uint32_t node, float* out) {
                      " values for row ", row, " of its segment"));
   }
   if (!status_.ok()) {
-    std::fill_n(out, column_.dim(), 0.0f);
+    std::fill_n(out, column_.vector_bytes(), '\0');
     return;
   }
-  std::copy_n(block_.data() + size_t{row - block_begin_} * column_.dim(), column_.dim(), out);
+  EncodeVector(column_.type(), {block_.data() + size_t{row - block_begin_} * column_.dim(), column_.dim()}, out);
 }
 
 void VectorReader::FillBlock(uint32_t begin) {

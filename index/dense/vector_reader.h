@@ -22,17 +22,29 @@ class VectorReader {
   VectorReader(const VectorReader&) = delete;
   VectorReader& operator=(const VectorReader&) = delete;
 
-  // The node's vector, dim floats; good until the slot's next Read. Zeros where status() is not OK.
+  // The node's vector, dim floats; good until the slot's next read. Zeros where status() is not OK.
   const float* Read(uint32_t node, size_t slot = 0) {
-    if (mapped_ == nullptr) return column_.vector(node);
-    float* out = slots_ + slot * stride_;
+    const char* bytes = ReadBytes(node, slot);
+    if (column_.type() == VectorType::kF32) return reinterpret_cast<const float*>(bytes);
+    float* out = decoded_.data() + slot * column_.dim();
+    DecodeVector(column_.type(), bytes, {out, column_.dim()});
+    return out;
+  }
+  // The same as it is kept, vector_bytes() of the column.
+  const char* ReadBytes(uint32_t node, size_t slot = 0) {
+    if (mapped_ == nullptr) return column_.bytes(node);
+    char* out = slots_ + slot * stride_;
     if (!mapped_->Copy(node, out)) ReadTruth(node, out);
     return out;
   }
-  // As Read, where all nodes are read in order: the file is read ahead.
+  // As Read and ReadBytes, where all nodes are read in order: the file is read ahead.
   const float* ReadNext(uint32_t node, size_t slot = 0) {
     if (mapped_ != nullptr && node >= asked_) AskAhead(node);
     return Read(node, slot);
+  }
+  const char* ReadNextBytes(uint32_t node, size_t slot = 0) {
+    if (mapped_ != nullptr && node >= asked_) AskAhead(node);
+    return ReadBytes(node, slot);
   }
   // OK, or why a vector could neither be had from the file nor from the store. Then nothing
   // computed from any may be used.
@@ -40,14 +52,15 @@ class VectorReader {
 
  private:
   void AskAhead(uint32_t node);
-  void ReadTruth(uint32_t node, float* out);
+  void ReadTruth(uint32_t node, char* out);
   void FillBlock(uint32_t begin);
 
   const DenseColumn& column_;
   const MappedVectors* mapped_;
-  size_t stride_ = 0;  // floats from slot to slot
-  std::vector<float> buffer_;
-  float* slots_ = nullptr;  // in buffer_, at a cache line's begin
+  size_t stride_ = 0;  // bytes from slot to slot
+  std::vector<char> buffer_;
+  char* slots_ = nullptr;       // in buffer_, at a cache line's begin
+  std::vector<float> decoded_;  // kSlots vectors, where the type is not f32
   uint32_t asked_ = 0;      // nodes below it were asked for ahead
   absl::Status status_;
 

@@ -99,8 +99,8 @@ TEST_F(SegmentFileTest, AColumnTellsRowsAndChecksumsOfItsVectors) {
     EXPECT_EQ(At<uint32_t>(at), column.dim());
     EXPECT_EQ(At<uint32_t>(at + 4), column.nodes());
     EXPECT_EQ(At<uint32_t>(at + 8), 1u);
-    EXPECT_EQ(entries[fields[field].second].length, column.vectors().size_bytes());
-    EXPECT_EQ(std::memcmp(bytes_.data() + vectors, column.vectors().data(), column.vectors().size_bytes()), 0);
+    EXPECT_EQ(entries[fields[field].second].length, column.vectors().size());
+    EXPECT_EQ(std::memcmp(bytes_.data() + vectors, column.vectors().data(), column.vectors().size()), 0);
     const uint64_t rows_at = AlignUp(at + 64 + column.nodes() * 8);
     for (uint32_t node = 0; node < column.nodes(); ++node) {
       const size_t size = column.dim() * sizeof(float);

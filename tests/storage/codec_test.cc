@@ -259,12 +259,14 @@ TEST(RowCodecTest, DamageIsFound) {
 TEST(RowCodecTest, VectorsPointsAndVersions) {
   std::vector<float> out;
   const std::string one("\x01\x00\x00\x80\x3f", 5);
-  ASSERT_TRUE(DecodeVector(RowId(1), 0, one, out).ok());
+  VectorType type = VectorType::kI8;
+  ASSERT_TRUE(DecodeVector(RowId(1), 0, one, type, out).ok());
+  EXPECT_EQ(type, VectorType::kF32);
   EXPECT_THAT(out, ElementsAre(1.0f));
   for (const std::string& bad : {std::string(), one.substr(0, 1), one.substr(0, 4), one + "x", "\x02" + one.substr(1),
                                  std::string(1 + 4 * (Limits::kMaxDim + 1), '\x01')}) {
     out.clear();
-    EXPECT_EQ(DecodeVector(RowId(1), 0, bad, out).code(), kDataLoss);
+    EXPECT_EQ(DecodeVector(RowId(1), 0, bad, type, out).code(), kDataLoss);
     EXPECT_TRUE(out.empty());
   }
   const auto point = DecodePoint(EncodePoint({RowId(9), true}));

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "storage/coding.h"
 #include "storage/key_format.h"
 #include "storage/rocks.h"
@@ -81,7 +82,7 @@ class FormatTest : public testing::Test {
 
 TEST_F(FormatTest, ANewStoreSaysItsFormat) {
   ASSERT_TRUE(OpenStore().ok());
-  EXPECT_EQ(NumberOnDisk(), std::string("\0\0\0\3", 4));
+  EXPECT_EQ(NumberOnDisk(), std::string("\0\0\0\4", 4));
 }
 
 TEST_F(FormatTest, AnOlderStoreIsReadAndRaisedOnceItIsOpenedToWrite) {
@@ -94,7 +95,7 @@ TEST_F(FormatTest, AnOlderStoreIsReadAndRaisedOnceItIsOpenedToWrite) {
     const auto store = OpenStore();
     ASSERT_TRUE(store.ok()) << store.status();
   }
-  EXPECT_EQ(NumberOnDisk(), std::string("\0\0\0\3", 4));
+  EXPECT_EQ(NumberOnDisk(), std::string("\0\0\0\4", 4));
   const std::unique_ptr<Rocks> rocks = OpenRocks(/*read_only=*/true);
   ASSERT_NE(rocks, nullptr);
   EXPECT_EQ(*rocks->Get(Family::kCatalog, DroppedKey(prefix_)), std::nullopt);
@@ -107,9 +108,10 @@ TEST_F(FormatTest, ANewerStoreIsRefusedAndLeftAsItIs) {
     const auto store = OpenStore();
     EXPECT_EQ(store.status().code(), absl::StatusCode::kFailedPrecondition) << store.status();
     EXPECT_THAT(std::string(store.status().message()),
-                AllOf(HasSubstr("format 4"), HasSubstr("up to 3"), HasSubstr("newer")));
+                AllOf(HasSubstr(absl::StrCat("format ", kFormatNumber + 1)),
+                      HasSubstr(absl::StrCat("up to ", kFormatNumber)), HasSubstr("newer")));
   }
-  EXPECT_EQ(NumberOnDisk(), std::string("\0\0\0\4", 4));
+  EXPECT_EQ(NumberOnDisk(), std::string("\0\0\0\5", 4));
 }
 
 TEST_F(FormatTest, ANumberThatDoesNotDecodeIsDamage) {

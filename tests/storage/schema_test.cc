@@ -60,6 +60,12 @@ TEST(SchemaJsonTest, WhatIsWrongIsNamed) {
            {R"({"dense":[{"name":"v","dim":3,"metrics":"l2"}]})", "\"metrics\""},
            {R"({"dense":[{"name":"v","dim":3,"hnsw":{"M":8}}]})", "\"M\""},
            {R"({"dense":[{"name":"v","dim":3,"metric":"euclid"}]})", "euclid"},
+           {R"({"dense":[{"name":"v","dim":3,"type":"f64"}]})", "known are f32, f16, i8, bit"},
+           {R"({"dense":[{"name":"v","dim":3,"type":"bit","metric":"l2"}]})", "compared by hamming"},
+           {R"({"dense":[{"name":"v","dim":3,"type":"f16","metric":"hamming"}]})", "hamming"},
+           {R"({"dense":[{"name":"v","dim":3,"type":"i8"}]})", "i8 takes ip or l2"},
+           {R"({"dense":[{"name":"v","dim":3,"recall_target":0.3}]})", "recall_target is 0.3"},
+           {R"({"dense":[{"name":"v","dim":3,"recall_target":1}]})", "0.5 to 0.9999"},
            {R"({"dense":[{"name":"v","dim":-3}]})", "out of range"},
            {R"({"dense":[{"name":"v","dim":1.5}]})", "not an integer"},
            {R"({"payload":[{"path":"p","type":"date"}]})", "date"},
@@ -69,6 +75,36 @@ TEST(SchemaJsonTest, WhatIsWrongIsNamed) {
     EXPECT_EQ(schema.status().code(), absl::StatusCode::kInvalidArgument) << json.substr(0, 80);
     EXPECT_THAT(std::string(schema.status().message()), HasSubstr(words));
   }
+}
+
+TEST(SchemaJsonTest, TypeAndRecallTargetAreReadAndWrittenWhereTheyAreNotTheDefault) {
+  const auto schema = CollectionSchema::FromJson(
+      R"({"dense":[{"name":"h","dim":3,"type":"f16","index":"ivf_pq","recall_target":0.95},
+                   {"name":"i","dim":3,"type":"i8","metric":"ip","index":"ivf_flat"},
+                   {"name":"b","dim":3,"type":"bit","index":"auto"},
+                   {"name":"c","dim":3,"metric":"hamming"},
+                   {"name":"f","dim":3}]})");
+  ASSERT_TRUE(schema.ok()) << schema.status();
+  EXPECT_EQ(schema->dense[0].type, VectorType::kF16);
+  EXPECT_EQ(schema->dense[0].index, DenseIndexKind::kIvfPq);
+  EXPECT_EQ(schema->dense[0].recall_target, 0.95);
+  EXPECT_EQ(schema->dense[1].type, VectorType::kI8);
+  EXPECT_EQ(schema->dense[1].index, DenseIndexKind::kIvfFlat);
+  EXPECT_EQ(schema->dense[2].metric, Metric::kHamming) << "bits are compared in one way";
+  EXPECT_EQ(schema->dense[2].index, DenseIndexKind::kAuto);
+  EXPECT_EQ(schema->dense[3].type, VectorType::kBit);
+  EXPECT_EQ(schema->dense[4].type, VectorType::kF32);
+  const std::string json = schema->ToJson();
+  const auto again = CollectionSchema::FromJson(json);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->ToJson(), json);
+  EXPECT_EQ(again->dense[2].type, VectorType::kBit);
+  // As programs before there was a choice wrote it.
+  CollectionSchema plain;
+  plain.dense.push_back(schema->dense[4]);
+  EXPECT_EQ(plain.ToJson(),
+            R"({"dense":[{"dim":3,"embedder":"","hnsw":{"ef_construction":200,"ef_search":100,"m":16},)"
+            R"("index":"hnsw","metric":"cosine","name":"f"}],"payload":[],"sparse":[],"text":[]})");
 }
 
 // What programs before sparse fields wrote.

@@ -9,6 +9,7 @@
 #include "storage/commit_codec.h"
 #include "storage/key_format.h"
 #include "storage/row_codec.h"
+#include "storage/vector_codec.h"
 #include "storage/schema.h"
 
 namespace {
@@ -31,7 +32,14 @@ void Decode(std::string_view bytes) {
   const auto version = vouch::DecodeVersion(bytes);
   if (version.ok() && vouch::EncodeVersion(*version) != bytes) std::abort();
   std::vector<float> vector;
-  if (vouch::DecodeVector(vouch::RowId(0), 0, bytes, vector).ok() != !vector.empty()) std::abort();
+  vouch::VectorType type = vouch::VectorType::kF32;
+  if (vouch::DecodeVector(vouch::RowId(0), 0, bytes, type, vector).ok()) {
+    std::string again(vouch::VectorBytes(type, vector.size()), '\0');
+    vouch::EncodeVector(type, vector, again.data());
+    if (vouch::IsRounded(type, vector) && vouch::VectorHead(type, vector.size()) + again != bytes) std::abort();
+  } else if (!vector.empty()) {
+    std::abort();
+  }
   vouch::SparseVector sparse;
   if (vouch::DecodeSparseVector(vouch::RowId(0), vouch::kFirstSparseField, bytes, sparse).ok()) {
     if (vouch::EncodeSparseVector(sparse) != bytes) std::abort();

@@ -130,7 +130,7 @@ class Raw {
     Put(Family::kRows, RowKey(Prefix(), RowId(row)), value);
   }
   void PutVector(uint64_t row, uint16_t field, const std::vector<float>& vector) {
-    std::string value(1, kVectorF32);
+    std::string value = VectorHead(VectorType::kF32, vector.size());
     value.append(reinterpret_cast<const char*>(vector.data()), vector.size() * sizeof(float));
     Put(Family::kVectors, VectorKey(Prefix(), RowId(row), field), value);
   }

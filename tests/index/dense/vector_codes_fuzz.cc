@@ -38,7 +38,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const auto codes = vouch::VectorCodes::Parse(owner->view(), column.nodes(), column.dim(), column.metric(), owner);
     if (!codes.ok()) continue;
     vouch::CodeQuery query;
-    (*codes)->Encode(column.vector(0), query);
+    (*codes)->Encode(column.Values(0, nullptr), query);
     float sum = 0;
     for (uint32_t node = 0; node < (*codes)->nodes(); ++node) sum += (*codes)->Key(query, node);
     (*codes)->EncodeNode((*codes)->nodes() - 1, query);
