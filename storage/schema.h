@@ -12,7 +12,11 @@ namespace vouch {
 
 enum class Metric : uint8_t { kCosine = 1, kInnerProduct = 2, kL2 = 3 };
 enum class DenseIndexKind : uint8_t { kFlat = 1, kHnsw = 2 };
-enum class PayloadType : uint8_t { kKeyword = 1, kInteger = 2, kFloat = 3, kBool = 4, kDatetime = 5 };
+enum class PayloadType : uint8_t {
+  kKeyword = 1, kInteger = 2, kFloat = 3, kBool = 4, kDatetime = 5,
+  kGeo = 6,   // a point on the earth: {"lat": 52.52, "lon": 13.405}, or GeoJSON's {"type": "Point", …}
+  kText = 7,  // a text, filtered by its words
+};
 
 // Malkov and Yashunin, "Efficient and robust approximate nearest neighbor search using HNSW", 2018.
 struct HnswOptions {
@@ -53,6 +57,9 @@ struct SparseField {
 struct PayloadField {
   std::string path = {};
   PayloadType type = PayloadType::kKeyword;
+  // kText only, as TextField::language. "none" keeps every word as it is written, folded; others leave stop words out and
+  // stem.
+  std::string language = "none";
 };
 
 struct Limits {
@@ -88,6 +95,6 @@ struct CollectionSchema {
 
 std::string_view MetricName(Metric metric);              // "cosine", "ip", "l2"
 std::string_view DenseIndexKindName(DenseIndexKind kind);  // "flat", "hnsw"
-std::string_view PayloadTypeName(PayloadType type);      // "keyword", "integer", "float", "bool", "datetime"
+std::string_view PayloadTypeName(PayloadType type);      // "keyword", "integer", "float", "bool", "datetime", "geo", "text"
 
 }  // namespace vouch

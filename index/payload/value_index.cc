@@ -295,6 +295,8 @@ void ValueIndex::AddRows(CodeRange range, bool rows_empty, Bitmap& rows) const {
     if (!AddFromCheckpoints(range, rows)) ApplyPostings(range, true, rows);
     return;
   }
+  // A bitmap of its own costs as much as this many rows.
+  if (bitmaps_.empty() && Postings(range) <= rows.words().size() / kWordsAtOnce) return ApplyPostings(range, true, rows);
   // Mending clears bits, which must not be those of others.
   Bitmap own(rows_);
   if (AddFromCheckpoints(range, own)) {
