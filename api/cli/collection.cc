@@ -305,7 +305,7 @@ void AddCollectionCommands(CLI::App& app, Invocation& invocation) {
       ->take_all();
   create
       ->add_option("--payload", options->schema.payload,
-                   "payload field to filter by: PATH:keyword|integer|float|bool|datetime")
+                   "payload field to filter by: PATH:keyword|integer|float|bool|datetime|geo|text[:LANGUAGE]")
       ->type_name("FIELD")
       ->expected(1)
       ->take_all();
