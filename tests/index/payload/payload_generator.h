@@ -211,7 +211,8 @@ class Generator {
     return CanonicalPoint(52 + part(), 13 + part());
   }
 
-  PayloadValue Value(PayloadType type) {
+  // Inlined, GCC 12 takes the variant's bytes for uninitialised.
+  [[gnu::noinline]] PayloadValue Value(PayloadType type) {
     switch (type) {
       case PayloadType::kKeyword:
         return Keyword();

@@ -78,7 +78,9 @@ TEST(PayloadModelTest, IndexedColumnsAgreeWithTheNaiveEvaluator) {
       const RowBounds bounds = (*parsed)->Estimate(compiled);
       ASSERT_LE(bounds.lower, expected.Count()) << "round " << round << " filter " << i;
       ASSERT_GE(bounds.upper, expected.Count()) << "round " << round << " filter " << i;
-      const bool one_leaf = compiled.kind == CompiledFilter::Kind::kField;
+      // A text has several words.
+      const bool one_leaf = compiled.kind == CompiledFilter::Kind::kField &&
+                            schema.payload[static_cast<size_t>(compiled.field)].type != PayloadType::kText;
       if (one_leaf && round % 2 == 0) {
         ASSERT_EQ(bounds.lower, bounds.upper);
       }
