@@ -3,6 +3,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 #include <variant>
 
@@ -26,11 +27,16 @@ struct NumberSetting {
   uint64_t min;
   uint64_t max;
 };
+// Bytes, written with a unit: "8GiB", "512 MiB"; "0" is none.
+struct SizeSetting {
+  uint64_t Config::*member;
+  uint64_t min;
+};
 struct Setting {
   std::string name;
   std::string value_name;
   std::string help;
-  std::variant<TextSetting, NumberSetting> kind;
+  std::variant<TextSetting, NumberSetting, SizeSetting> kind;
 };
 
 const std::vector<Setting>& Settings() {
@@ -49,6 +55,10 @@ const std::vector<Setting>& Settings() {
        NumberSetting{&Config::background_threads, 1, 256}},
       {"block_cache_mb", "MB", "memory that keeps blocks of the store; more: fewer reads from disk",
        NumberSetting{&Config::block_cache_mb, 8, 1 << 20}},
+      {"memory_limit", "SIZE",
+       "what indexes and store may hold in memory, as 8GiB; near it caches shrink and rows are sealed early, over it "
+       "writes and builds are refused; at least 64MiB, 0: no limit",
+       SizeSetting{&Config::memory_limit, uint64_t{64} << 20}},
       {"max_message_mb", "MB", "largest request or reply; more: larger batches, more memory a call",
        NumberSetting{&Config::max_message_mb, 1, 1024}},
       {"request_threads", "N", "calls served at a time; more are refused with RESOURCE_EXHAUSTED",
@@ -80,6 +90,7 @@ const std::vector<Setting>& Settings() {
 std::string DefaultOf(const Setting& setting) {
   const Config config;
   if (const auto* text = std::get_if<TextSetting>(&setting.kind)) return config.*text->member;
+  if (const auto* size = std::get_if<SizeSetting>(&setting.kind)) return absl::StrCat(config.*size->member);
   return absl::StrCat(config.*std::get<NumberSetting>(setting.kind).member);
 }
 
@@ -96,6 +107,23 @@ std::string NearestKey(const std::string& name) {
   return NearestName(name, names);
 }
 
+// nullopt: not a size.
+std::optional<uint64_t> ParseSize(const std::string& text) {
+  constexpr std::pair<const char*, int> kUnits[] = {{"kib", 10}, {"mib", 20}, {"gib", 30}, {"tib", 40}};
+  const size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  uint64_t number = 0;
+  if (!absl::SimpleAtoi(text.substr(0, digits), &number)) return std::nullopt;
+  const std::string unit = absl::AsciiStrToLower(std::string(absl::StripAsciiWhitespace(text.substr(digits))));
+  if (unit.empty() && number == 0) return 0;
+  for (const auto& [name, shift] : kUnits) {
+    // "8G" is read as 8GiB.
+    if (unit != name && unit != std::string(1, name[0])) continue;
+    if (number > (~uint64_t{0} >> shift)) return std::nullopt;
+    return number << shift;
+  }
+  return std::nullopt;
+}
+
 // Sets one value. `place` says where it stands: "--seal-rows", "VOUCH_SEAL_ROWS", "vouch.yaml, line
 // 3: seal_rows".
 absl::Status Apply(const Setting& setting, const std::string& value, const std::string& place,
@@ -107,6 +135,13 @@ absl::Status Apply(const Setting& setting, const std::string& value, const std::
                                                      absl::StrJoin(text->choices, ", ")));
     }
     config->*text->member = value;
+  } else if (const auto* size = std::get_if<SizeSetting>(&setting.kind)) {
+    const std::optional<uint64_t> parsed = ParseSize(value);
+    if (!parsed || (*parsed != 0 && *parsed < size->min)) {
+      return absl::InvalidArgumentError(absl::StrCat(place, " is '", value, "'; it takes a size as 8GiB or 512MiB, of ",
+                                                     size->min >> 20, "MiB at least, or 0"));
+    }
+    config->*size->member = *parsed;
   } else {
     const NumberSetting& number = std::get<NumberSetting>(setting.kind);
     uint64_t parsed = 0;

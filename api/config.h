@@ -25,6 +25,7 @@ struct Config {
   std::string log_level = "info";
   uint64_t background_threads = 1;
   uint64_t block_cache_mb = 64;
+  uint64_t memory_limit = 0;  // bytes; 0: none
   uint64_t max_message_mb = 64;
   uint64_t request_threads = 64;
   uint64_t seal_rows = 20'000;

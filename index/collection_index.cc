@@ -138,6 +138,7 @@ class CollectionIndexImpl final : public CollectionIndex {
   }
   Version latest() const override { return maintainer_->Current()->latest; }
   IndexStatus Status() const override { return maintainer_->Status(); }
+  void SealEarly(uint64_t min_bytes) override { maintainer_->SealEarly(min_bytes); }
   absl::Status Optimize(const CancelToken& cancel, const std::function<void(double)>& progress) override {
     return maintainer_->Optimize(cancel, progress);
   }

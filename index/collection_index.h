@@ -12,6 +12,7 @@
 #include "index/index_reader.h"
 #include "index/job_pool.h"
 #include "index/memory_account.h"
+#include "index/memory_budget.h"
 #include "index/row_source.h"
 #include "storage/commit_log.h"
 #include "storage/filesystem.h"
@@ -23,6 +24,7 @@ struct IndexOptions {
   std::string directory = {};         // where the collection's segment files lie
   Filesystem* filesystem = nullptr;   // not null
   JobPool* job_pool = nullptr;        // not null; builds and merges run there, a build on as many threads as it has
+  MemoryBudget* memory = nullptr;     // null: no limit; outlives the index
   // Rows that are scanned before a segment is sealed and built in the background. More: fewer, larger
   // builds, and slower searches of fresh rows.
   uint64_t seal_rows = 20'000;
@@ -60,6 +62,9 @@ struct IndexStatus {
   uint64_t files_damaged = 0;  // found missing or damaged since opening, answered exactly, rebuilt
   std::string building = {};   // what the background builds now, empty if nothing
   double build_fraction = 0;
+  uint64_t build_rows = 0;           // of that build
+  double build_seconds = 0;          // since it began
+  double build_seconds_left = -1;    // at the rate so far; -1: not known yet
   std::string last_error = {};  // of the last failed build, empty after a good one
 };
 
@@ -99,6 +104,8 @@ class CollectionIndex {
   virtual Version latest() const = 0;
 
   virtual IndexStatus Status() const = 0;
+  // Seals fresh rows in the background although they are few, where they hold at least so many bytes.
+  virtual void SealEarly(uint64_t min_bytes) = 0;
   // Seals and merges everything into as few segments as max_segment_rows allows, and waits for it.
   virtual absl::Status Optimize(const CancelToken& cancel, const std::function<void(double fraction)>& progress) = 0;
   // Seals what is due and waits until the background has nothing to do.

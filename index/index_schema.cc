@@ -3,6 +3,7 @@
 #include <xxhash.h>
 
 #include "index/flat_codec.h"
+#include "index/payload/text_words.h"
 
 namespace vouch {
 namespace {
@@ -45,6 +46,7 @@ uint64_t Fingerprint(const IndexSchema& made) {
   for (const PayloadField& field : schema.payload) {
     AddText(writer, field.path);
     writer.Number(static_cast<uint8_t>(field.type));
+    if (field.type == PayloadType::kText) AddText(writer, WordsId(field));
   }
   // Only where there are some, so that files of collections without sparse fields stay good.
   if (!schema.sparse.empty()) writer.Number(static_cast<uint64_t>(schema.sparse.size()));

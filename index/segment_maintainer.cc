@@ -33,7 +33,9 @@ SegmentMaintainer::SegmentMaintainer(IndexOptions options, std::unique_ptr<Index
       schema_(initial->schema),
       current_(std::move(initial)),
       reseal_rows_(files_damaged > 0 ? current_->rows : 0),
-      files_damaged_(files_damaged) {}
+      files_damaged_(files_damaged) {
+  CountMemory();
+}
 
 std::shared_ptr<const SegmentSet> SegmentMaintainer::Current() const {
   std::lock_guard lock(mu_);
@@ -112,6 +114,35 @@ void SegmentMaintainer::PublishSet(std::vector<SegmentPtr> segments, Version lat
   next->latest = latest;
   next->rows = rows;
   current_ = std::move(next);
+  CountMemory();
+}
+
+void SegmentMaintainer::CountMemory() {
+  if (options_.memory == nullptr) return;
+  // A segment's parts do not change, so each is looked at once.
+  absl::flat_hash_map<const Segment*, uint64_t> counted;
+  uint64_t bytes = current_->retired->memory_bytes();
+  for (const SegmentPtr& segment : current_->segments) {
+    const auto known = counted_.find(segment.get());
+    const uint64_t held = known != counted_.end() ? known->second : segment->Memory().private_bytes();
+    counted.emplace(segment.get(), held);
+    bytes += held;
+  }
+  counted_ = std::move(counted);
+  options_.memory->SetIndexBytes(this, bytes);
+}
+
+void SegmentMaintainer::SealEarly(uint64_t min_bytes) {
+  std::lock_guard lock(mu_);
+  uint64_t fresh = 0;
+  for (const SegmentPtr& segment : current_->segments) {
+    if (segment->sealed) continue;
+    const auto known = counted_.find(segment.get());
+    fresh += known != counted_.end() ? known->second : segment->Memory().private_bytes();
+  }
+  if (fresh < std::max<uint64_t>(1, min_bytes)) return;
+  reseal_rows_ = current_->rows;
+  ScheduleIfDue();
 }
 
 void SegmentMaintainer::Replace(const std::vector<SegmentPtr>& parts, SegmentPtr whole) {
@@ -217,6 +248,8 @@ void SegmentMaintainer::RunJobs() {
     if (!task) break;
     busy_end_ = task->rows().end.value;
     building_ = task->Describe();
+    build_rows_ = task->rows().size();
+    build_began_ = std::chrono::steady_clock::now();
     build_fraction_.store(0);
     changed_.notify_all();
     lock.unlock();
@@ -255,7 +288,29 @@ absl::StatusOr<Segment> SegmentMaintainer::BuildSealed(const Task& task) {
   return built;
 }
 
+uint64_t SegmentMaintainer::BytesToBuild(const Task& task) const {
+  // Merged parts are copies, vectors among them; a graph adds its links and codes, and its build about as much again.
+  uint64_t bytes = 0;
+  for (const SegmentPtr& part : task.parts) {
+    const MemoryAccount memory = part->Memory();
+    if (task.parts.size() > 1) bytes += memory.private_bytes();
+    bytes += memory.mapped_vectors;
+  }
+  if (task.kind == TaskKind::kSave) return bytes;
+  for (const DenseField& field : schema_->schema.dense) {
+    if (field.index != DenseIndexKind::kHnsw) continue;
+    bytes += 2 * task.rows().size() * (uint64_t{field.dim} + 8 * static_cast<uint64_t>(field.hnsw.m));
+  }
+  return bytes;
+}
+
 absl::Status SegmentMaintainer::RunTask(const Task& task) {
+  MemoryBudget::Reservation reserved;
+  if (options_.memory != nullptr) {
+    absl::StatusOr<MemoryBudget::Reservation> asked = options_.memory->Reserve(BytesToBuild(task), task.Describe());
+    if (!asked.ok()) return asked.status();
+    reserved = *std::move(asked);
+  }
   absl::StatusOr<Segment> built =
       task.kind == TaskKind::kSave ? ReadVectors(*schema_, *task.parts.front()) : BuildSealed(task);
   if (!built.ok()) return built.status();
@@ -318,6 +373,7 @@ void SegmentMaintainer::Shutdown() {
   stopping_.store(true);
   changed_.notify_all();
   changed_.wait(lock, [this] { return !running_; });
+  if (options_.memory != nullptr) options_.memory->SetIndexBytes(this, 0);
 }
 
 namespace {
@@ -363,6 +419,16 @@ IndexStatus SegmentMaintainer::Status() const {
   status.files_damaged = files_damaged_;
   status.building = building_;
   status.build_fraction = build_fraction_.load();
+  if (!building_.empty()) {
+    // What is merged before the graphs and written after them is not in the fraction, and takes little of the time.
+    constexpr double kLeastFraction = 0.02;
+    const std::chrono::duration<double> since = std::chrono::steady_clock::now() - build_began_;
+    status.build_rows = build_rows_;
+    status.build_seconds = since.count();
+    if (status.build_fraction >= kLeastFraction) {
+      status.build_seconds_left = status.build_seconds * (1 - status.build_fraction) / status.build_fraction;
+    }
+  }
   if (!last_error_.ok()) status.last_error = last_error_.ToString();
   return status;
 }

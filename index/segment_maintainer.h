@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -10,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "index/cancel.h"
 #include "index/collection_index.h"
@@ -46,6 +48,7 @@ class SegmentMaintainer : public std::enable_shared_from_this<SegmentMaintainer>
   void ReportDamage(const std::string& file);
 
   IndexStatus Status() const;
+  void SealEarly(uint64_t min_bytes);
   absl::Status Optimize(const CancelToken& cancel, const std::function<void(double fraction)>& progress);
   absl::Status WaitIdle(const CancelToken& cancel);
   // Starts what is due.
@@ -70,10 +73,14 @@ class SegmentMaintainer : public std::enable_shared_from_this<SegmentMaintainer>
   void ScheduleIfDue();
   void Replace(const std::vector<SegmentPtr>& parts, SegmentPtr whole);
   void PublishSet(std::vector<SegmentPtr> segments, Version latest, uint64_t rows);
+  // Tells the budget what the published segments hold.
+  void CountMemory();
 
   // --- called without
   void RunJobs();
   absl::Status RunTask(const Task& task);
+  // What building the task's segment may hold at a time, beside what is there already.
+  uint64_t BytesToBuild(const Task& task) const;
   absl::StatusOr<Segment> BuildSealed(const Task& task);
   std::vector<SegmentPtr> MergeTail(const std::vector<SegmentPtr>& segments, uint64_t busy_end) const;
   absl::Status WaitUntil(const CancelToken& cancel, const std::function<bool()>& done,
@@ -97,6 +104,9 @@ class SegmentMaintainer : public std::enable_shared_from_this<SegmentMaintainer>
   bool scheduled_ = false;       // a job is queued or runs
   bool running_ = false;
   std::string building_;
+  uint64_t build_rows_ = 0;
+  std::chrono::steady_clock::time_point build_began_;
+  absl::flat_hash_map<const Segment*, uint64_t> counted_;  // private bytes of published segments
   absl::Status last_error_;
   uint64_t files_damaged_ = 0;
 };

@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "index/payload/payload_columns.h"
 #include "query/fetcher.h"
 #include "query/mask_cache.h"
@@ -13,6 +15,8 @@ namespace vouch {
 namespace {
 
 constexpr size_t kMaxListedTags = 10;
+// How long a write waits for memory that builds are about to give back.
+constexpr absl::Duration kMemoryWait = absl::Seconds(20);
 
 // Rows for the index, as the store keeps them.
 class StoreRows final : public RowSource {
@@ -47,6 +51,7 @@ absl::Status CollectionImpl::OpenIndex() {
       CollectionIndex::Open({.directory = deps_.index_directory,
                              .filesystem = deps_.filesystem,
                              .job_pool = deps_.job_pool,
+                             .memory = deps_.memory,
                              .seal_rows = deps_.seal_rows,
                              .warn = deps_.warn},
                             info_.schema, rows.get(), state->latest, state->rows,
@@ -193,6 +198,26 @@ absl::StatusOr<bool> CollectionImpl::ChangesNothing(const WriteRequest& request,
   return true;
 }
 
+absl::StatusOr<MemoryBudget::Reservation> CollectionImpl::ReserveFor(CollectionIndex& index,
+                                                                     std::span<const RowInput> rows) const {
+  MemoryBudget* const memory = deps_.memory;
+  if (memory == nullptr || memory->limit_bytes() == 0 || rows.empty()) return MemoryBudget::Reservation();
+  uint64_t bytes = 0;
+  for (const RowInput& row : rows) {
+    bytes += row.payload.size() + row.provenance.size();
+    for (const std::vector<float>& vector : row.vectors) bytes += vector.size() * sizeof(float);
+    for (const SparseVector& sparse : row.sparse) bytes += 8 * sparse.indices.size();
+  }
+  const std::string what = absl::StrCat("collection '", info_.name, "': a write of ", rows.size(), " rows");
+  index.SealEarly(memory->limit_bytes() / MemoryBudget::kFreshShare);
+  absl::StatusOr<MemoryBudget::Reservation> reserved = memory->Reserve(2 * bytes, what);
+  if (reserved.ok()) return reserved;
+  // Vectors of fresh rows go into files, which are mapped.
+  index.SealEarly(0);
+  if (!index.WaitIdle(CancelToken(absl::Now() + kMemoryWait, nullptr)).ok()) return reserved;
+  return memory->Reserve(2 * bytes, what);
+}
+
 absl::StatusOr<WriteResult> CollectionImpl::Write(WriteRequest request) {
   if (absl::Status status = CheckPrincipal(request.principal); !status.ok()) return status;
   const absl::StatusOr<Latest> latest = Take();
@@ -203,6 +228,8 @@ absl::StatusOr<WriteResult> CollectionImpl::Write(WriteRequest request) {
   absl::StatusOr<CommitRequest> commit =
       writer_.MakeCommit(info_.id, deps_.clock->NowMicros(), std::move(request));
   if (!commit.ok()) return commit.status();
+  const absl::StatusOr<MemoryBudget::Reservation> reserved = ReserveFor(*latest->index, commit->upserts);
+  if (!reserved.ok()) return Explained(reserved.status());
   absl::StatusOr<std::shared_ptr<const PreparedRows>> prepared =
       latest->index->Prepare(commit->upserts);
   if (!prepared.ok()) return prepared.status();

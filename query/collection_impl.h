@@ -23,6 +23,7 @@ struct CollectionDeps {
   const Clock* clock = nullptr;
   Filesystem* filesystem = nullptr;
   JobPool* job_pool = nullptr;
+  MemoryBudget* memory = nullptr;
   std::string index_directory;  // this collection's own
   uint64_t seal_rows = 20'000;
   std::function<void(const std::string& message)> warn;  // as IndexOptions::warn
@@ -98,6 +99,8 @@ class CollectionImpl final : public Collection {
   absl::Status Explained(absl::Status status) const;
   absl::StatusOr<Version> ResolveFrom(const Latest& latest, const ReadAt& at) const;
   absl::StatusOr<IndexReader> ReadAtVersion(const Latest& latest, Version version) const;
+  // What the rows of a write may hold, in the index and in the store's memtables; waits for builds that make room.
+  absl::StatusOr<MemoryBudget::Reservation> ReserveFor(CollectionIndex& index, std::span<const RowInput> rows) const;
   absl::StatusOr<bool> ChangesNothing(const WriteRequest& request, Version latest) const;
   absl::StatusOr<SearchResponse> RunSearch(const SearchRequest& request) const;
   absl::StatusOr<std::vector<SearchResponse>> RunBatch(

@@ -1,6 +1,7 @@
 #include "query/database.h"
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -18,6 +19,10 @@
 namespace vouch {
 namespace {
 
+constexpr size_t kPressedCacheShare = 8;
+// Memtables below this part of the limit stay: flushing them again and again would make many small files.
+constexpr uint64_t kPressedMemtableShare = 16;
+
 std::string DirectoryName(CollectionId id) { return absl::StrCat("c", id.value); }
 
 // The local store, one job pool and the collections opened so far.
@@ -26,6 +31,9 @@ class LocalDatabase final : public Database, private CommitListener {
   LocalDatabase(DatabaseOptions options, std::unique_ptr<Store> store)
       : options_(std::move(options)),
         store_(std::move(store)),
+        memory_({.limit_bytes = options_.memory_limit_bytes,
+                 .store_bytes = [this] { return store_->Memory().total(); },
+                 .relieve = [this](bool pressed) { Relieve(pressed); }}),
         job_pool_(std::make_unique<JobPool>(std::max<size_t>(1, options_.background_threads))) {
     store_->SetListener(this);
   }
@@ -96,6 +104,10 @@ class LocalDatabase final : public Database, private CommitListener {
     return absl::OkStatus();
   }
 
+  DatabaseMemory Memory() const override {
+    return {.use = memory_.Measure(), .store = store_->Memory(), .process = ReadProcessMemory()};
+  }
+
   Store& store() override { return *store_; }
   const Clock& clock() const override { return *options_.clock; }
 
@@ -106,6 +118,16 @@ class LocalDatabase final : public Database, private CommitListener {
     std::mutex opening;
     std::shared_ptr<CollectionImpl> collection;  // guarded by LocalDatabase::mu_
   };
+
+  // The block cache goes to an eighth and memtables to files; the cache grows again when there is room.
+  void Relieve(bool pressed) {
+    if (pressed_.exchange(pressed) == pressed && !pressed) return;
+    const size_t cache = options_.block_cache_bytes;
+    store_->SetBlockCacheBytes(pressed ? cache / kPressedCacheShare : cache);
+    if (pressed && store_->Memory().memtables > options_.memory_limit_bytes / kPressedMemtableShare) {
+      store_->FlushMemtables();
+    }
+  }
 
   std::string IndexDirectory() const { return options_.path + "/index"; }
   std::string IndexDirectory(CollectionId id) const {
@@ -161,6 +183,7 @@ class LocalDatabase final : public Database, private CommitListener {
                                                .clock = options_.clock,
                                                .filesystem = options_.filesystem,
                                                .job_pool = job_pool_.get(),
+                                               .memory = &memory_,
                                                .index_directory = IndexDirectory(id),
                                                .seal_rows = options_.seal_rows,
                                                .warn = options_.warn});
@@ -172,6 +195,8 @@ class LocalDatabase final : public Database, private CommitListener {
 
   const DatabaseOptions options_;
   const std::unique_ptr<Store> store_;
+  MemoryBudget memory_;
+  std::atomic<bool> pressed_{false};
   std::unique_ptr<JobPool> job_pool_;
   std::mutex mu_;
   absl::flat_hash_map<CollectionId, std::shared_ptr<Slot>> slots_;  // guarded by mu_
@@ -185,10 +210,19 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(DatabaseOptions options
     absl::Status status = options.filesystem->CreateDirectories(options.path);
     if (!status.ok()) return status;
   }
+  // Write buffers that the limit could not hold several of would leave nothing to indexes.
+  StoreOptions defaults;
+  size_t write_buffer = defaults.write_buffer_bytes;
+  if (options.memory_limit_bytes != 0) {
+    const uint64_t share = options.memory_limit_bytes / kPressedMemtableShare;
+    write_buffer = std::clamp<uint64_t>(share, size_t{1} << 20, write_buffer);
+    options.block_cache_bytes = std::min<size_t>(options.block_cache_bytes, options.memory_limit_bytes / 4);
+  }
   absl::StatusOr<std::unique_ptr<Store>> store =
       Store::Open({.path = options.path + "/store",
                    .create_if_missing = options.create_if_missing,
                    .block_cache_bytes = options.block_cache_bytes,
+                   .write_buffer_bytes = write_buffer,
                    .rocksdb_env = options.rocksdb_env});
   if (!store.ok()) return store.status();
   absl::Status status = options.filesystem->CreateDirectories(options.path + "/index");

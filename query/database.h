@@ -8,6 +8,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "index/memory_budget.h"
+#include "index/process_memory.h"
 #include "query/collection.h"
 #include "storage/clock.h"
 #include "storage/filesystem.h"
@@ -22,11 +24,21 @@ struct DatabaseOptions {
   size_t background_threads = 1;  // builds and merges; more: sooner built, slower searches meanwhile
   size_t block_cache_bytes = size_t{64} << 20;
   uint64_t seal_rows = 20'000;
+  // What indexes and store may hold in memory, 0: no limit. Near it caches shrink and fresh rows are sealed early; writes
+  // and builds that would go over it are refused with RESOURCE_EXHAUSTED. Reads go on.
+  uint64_t memory_limit_bytes = 0;
   std::function<void(const std::string& message)>
       warn;  // hears of damaged index files, on any thread
   const Clock* clock = &Clock::System();
   Filesystem* filesystem = &Filesystem::System();
   void* rocksdb_env = nullptr;  // test only
+};
+
+// What a database holds in memory.
+struct DatabaseMemory {
+  MemoryBudget::Use use = {};
+  StoreMemory store = {};     // use.store, in its parts
+  ProcessMemory process = {};  // with all else that the process does
 };
 
 // One store and the indexes of its collections. Thread safe. The destructor stops background work.
@@ -43,6 +55,8 @@ class Database {
                                                                     std::string_view name) = 0;
   virtual absl::StatusOr<std::vector<CollectionInfo>> ListCollections(const Principal& principal) const = 0;
   virtual absl::Status DropCollection(const Principal& principal, std::string_view name) = 0;
+
+  virtual DatabaseMemory Memory() const = 0;
 
   virtual Store& store() = 0;
   virtual const Clock& clock() const = 0;

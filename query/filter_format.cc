@@ -47,6 +47,28 @@ std::string FormatList(const std::vector<FilterValue>& values) {
   return absl::StrCat(list, ")");
 }
 
+std::string FormatPoint(const std::vector<FilterValue>& values, size_t first) {
+  return absl::StrCat("(", FormatValue(values[first]), ", ", FormatValue(values[first + 1]), ")");
+}
+
+std::string FormatWithin(const Filter& filter) {
+  const std::vector<FilterValue>& values = filter.values;
+  const std::string start = absl::StrCat(FormatPath(filter.path), " within ");
+  if (filter.op == FilterOp::kWithinRadius && values.size() == 3) {
+    return absl::StrCat(start, FormatValue(values[2]), " m of ", FormatPoint(values, 0));
+  }
+  std::string points;
+  for (size_t i = 0; i + 1 < values.size(); i += 2) {
+    absl::StrAppend(&points, points.empty() ? "" : ", ", FormatPoint(values, i));
+  }
+  return absl::StrCat(start, filter.op == FilterOp::kWithinBox ? "box(" : "polygon(", points, ")");
+}
+
+std::string FormatMatch(const Filter& filter) {
+  const char* how = filter.op == FilterOp::kMatch ? " match " : filter.op == FilterOp::kMatchAny ? " match any " : " match phrase ";
+  return absl::StrCat(FormatPath(filter.path), how, filter.values.empty() ? "''" : FormatValue(filter.values[0]));
+}
+
 const char* OperatorText(FilterOp op) {
   switch (op) {
     case FilterOp::kNe:
@@ -66,6 +88,12 @@ const char* OperatorText(FilterOp op) {
     case FilterOp::kIn:
     case FilterOp::kExists:
     case FilterOp::kHasId:
+    case FilterOp::kWithinRadius:
+    case FilterOp::kWithinBox:
+    case FilterOp::kWithinPolygon:
+    case FilterOp::kMatch:
+    case FilterOp::kMatchAny:
+    case FilterOp::kMatchPhrase:
       break;
   }
   return " = ";
@@ -118,6 +146,14 @@ Formatted Format(const Filter& filter) {
       return {.text = absl::StrCat("id in ", FormatList(filter.values))};
     case FilterOp::kExists:
       return {.text = absl::StrCat(FormatPath(filter.path), " exists")};
+    case FilterOp::kWithinRadius:
+    case FilterOp::kWithinBox:
+    case FilterOp::kWithinPolygon:
+      return {.text = FormatWithin(filter)};
+    case FilterOp::kMatch:
+    case FilterOp::kMatchAny:
+    case FilterOp::kMatchPhrase:
+      return {.text = FormatMatch(filter)};
     case FilterOp::kEq:
     case FilterOp::kNe:
     case FilterOp::kLt:

@@ -15,7 +15,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::array<std::pair<const char*, FilterOp>, 8> kOperators = {
+constexpr std::array<std::pair<const char*, FilterOp>, 14> kOperators = {
     {{"=", FilterOp::kEq},
      {"!=", FilterOp::kNe},
      {"<", FilterOp::kLt},
@@ -23,7 +23,13 @@ constexpr std::array<std::pair<const char*, FilterOp>, 8> kOperators = {
      {">", FilterOp::kGt},
      {">=", FilterOp::kGe},
      {"in", FilterOp::kIn},
-     {"exists", FilterOp::kExists}}};
+     {"exists", FilterOp::kExists},
+     {"within_radius", FilterOp::kWithinRadius},
+     {"within_box", FilterOp::kWithinBox},
+     {"within_polygon", FilterOp::kWithinPolygon},
+     {"match", FilterOp::kMatch},
+     {"match_any", FilterOp::kMatchAny},
+     {"match_phrase", FilterOp::kMatchPhrase}}};
 
 // `at` says where in the JSON: "filter.and[1]".
 absl::Status Wrong(const std::string& at, const std::string& problem) {
@@ -114,6 +120,63 @@ absl::StatusOr<FilterOp> ReadOperator(const json& value, const std::string& at) 
   return Wrong(at, absl::StrCat("unknown operator ", Quoted(text), "; operators: ", names));
 }
 
+// Adds the latitude and the longitude of the point under `key`.
+absl::Status ReadPoint(const json& point, const std::string& at, std::vector<FilterValue>& values) {
+  if (!point.is_object()) {
+    return Wrong(at, absl::StrCat("expected a point {\"lat\": …, \"lon\": …}, found ", point.type_name()));
+  }
+  static constexpr const char* kKeys[] = {"lat", "lon"};
+  if (absl::Status status = CheckKeys(point, kKeys, at); !status.ok()) return status;
+  for (const char* key : kKeys) {
+    const auto number = point.find(key);
+    if (number == point.end()) return Wrong(absl::StrCat(at, ".", key), "is missing");
+    if (!number->is_number()) {
+      return Wrong(absl::StrCat(at, ".", key), absl::StrCat("expected a number, found ", number->type_name()));
+    }
+    values.emplace_back(number->get<double>());
+  }
+  return absl::OkStatus();
+}
+
+// The operands of a kWithin… condition.
+absl::Status ReadWithin(const json& object, const std::string& at, Filter& filter) {
+  const auto operand = [&](const char* key) -> absl::StatusOr<const json*> {
+    const auto found = object.find(key);
+    if (found == object.end()) return Wrong(absl::StrCat(at, ".", key), "is missing");
+    return &*found;
+  };
+  const bool radius = filter.op == FilterOp::kWithinRadius;
+  if (filter.op == FilterOp::kWithinPolygon) {
+    static constexpr const char* kKeys[] = {"path", "op", "points"};
+    if (absl::Status status = CheckKeys(object, kKeys, at); !status.ok()) return status;
+    const absl::StatusOr<const json*> points = operand("points");
+    if (!points.ok()) return points.status();
+    const std::string points_at = absl::StrCat(at, ".points");
+    if (!(*points)->is_array() || (*points)->size() < 3 || (*points)->size() > FilterLimits::kMaxValues / 2) {
+      return Wrong(points_at, "expected an array of 3 points at least");
+    }
+    for (size_t i = 0; i < (*points)->size(); ++i) {
+      absl::Status status = ReadPoint((**points)[i], absl::StrCat(points_at, "[", i, "]"), filter.values);
+      if (!status.ok()) return status;
+    }
+    return absl::OkStatus();
+  }
+  const char* const keys[] = {"path", "op", radius ? "center" : "south_west", radius ? "radius" : "north_east"};
+  if (absl::Status status = CheckKeys(object, keys, at); !status.ok()) return status;
+  for (const char* key : {keys[2], keys[3]}) {
+    const absl::StatusOr<const json*> found = operand(key);
+    if (!found.ok()) return found.status();
+    const std::string found_at = absl::StrCat(at, ".", key);
+    if (radius && key == keys[3]) {
+      if (!(*found)->is_number()) return Wrong(found_at, "expected a number of metres");
+      filter.values.emplace_back((*found)->get<double>());
+    } else if (absl::Status status = ReadPoint(**found, found_at, filter.values); !status.ok()) {
+      return status;
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Filter> ReadCondition(const json& object, const std::string& at) {
   const auto path = object.find("path");
   const auto op = object.find("op");
@@ -134,6 +197,10 @@ absl::StatusOr<Filter> ReadCondition(const json& object, const std::string& at) 
     if (absl::Status status = CheckKeys(object, kKeys, at); !status.ok()) return status;
     return filter;
   }
+  if (IsWithin(filter.op)) {
+    if (absl::Status status = ReadWithin(object, at, filter); !status.ok()) return status;
+    return filter;
+  }
   const bool is_list = filter.op == FilterOp::kIn;
   const char* const keys[] = {"path", "op", is_list ? "values" : "value"};
   if (absl::Status status = CheckKeys(object, keys, at); !status.ok()) return status;
@@ -148,6 +215,9 @@ absl::StatusOr<Filter> ReadCondition(const json& object, const std::string& at) 
   }
   absl::StatusOr<FilterValue> literal = ReadValue(*operand, operand_at);
   if (!literal.ok()) return literal.status();
+  if (IsMatch(filter.op) && !std::holds_alternative<std::string>(*literal)) {
+    return Wrong(operand_at, "expected a text");
+  }
   filter.values.push_back(*std::move(literal));
   return filter;
 }
@@ -193,6 +263,24 @@ json WriteValues(const std::vector<FilterValue>& values) {
   return list;
 }
 
+json WritePoint(const std::vector<FilterValue>& values, size_t first) {
+  return {{"lat", WriteValue(values[first])}, {"lon", WriteValue(values[first + 1])}};
+}
+
+void WriteWithin(const Filter& filter, json& object) {
+  const std::vector<FilterValue>& values = filter.values;
+  if (filter.op == FilterOp::kWithinRadius && values.size() == 3) {
+    object["center"] = WritePoint(values, 0);
+    object["radius"] = WriteValue(values[2]);
+  } else if (filter.op == FilterOp::kWithinBox && values.size() == 4) {
+    object["south_west"] = WritePoint(values, 0);
+    object["north_east"] = WritePoint(values, 2);
+  } else {
+    json& points = object["points"] = json::array();
+    for (size_t i = 0; i + 1 < values.size(); i += 2) points.push_back(WritePoint(values, i));
+  }
+}
+
 json WriteFilter(const Filter& filter) {
   json object = json::object();
   if (filter.op == FilterOp::kHasId) {
@@ -213,7 +301,9 @@ json WriteFilter(const Filter& filter) {
   for (const auto& [name, op] : kOperators) {
     if (op == filter.op) object["op"] = name;
   }
-  if (filter.op == FilterOp::kIn) {
+  if (IsWithin(filter.op)) {
+    WriteWithin(filter, object);
+  } else if (filter.op == FilterOp::kIn) {
     object["values"] = WriteValues(filter.values);
   } else if (!filter.values.empty()) {
     object["value"] = WriteValue(filter.values[0]);

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -12,121 +13,11 @@
 #include "absl/strings/str_cat.h"
 #include "index/payload/quoted.h"
 #include "index/payload/text_place.h"
+#include "query/filter_lexer.h"
 #include "storage/utf8.h"
 
 namespace vouch {
 namespace {
-
-enum class TokenKind { kEnd, kPath, kQuotedPath, kKeyword, kNumber, kText, kSymbol, kBad };
-
-struct FilterToken {
-  TokenKind kind = TokenKind::kEnd;
-  size_t offset = 0;
-  // Paths and texts without quotes, keywords in lower case; kBad: what was expected.
-  std::string text = {};
-};
-
-constexpr std::array<std::string_view, 7> kKeywords = {"and",    "or",   "not",  "in",
-                                                       "exists", "true", "false"};
-
-bool IsKeyword(std::string_view word) {
-  return std::find(kKeywords.begin(), kKeywords.end(), word) != kKeywords.end();
-}
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-bool IsPathStart(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
-bool IsPathPart(char c) { return IsPathStart(c) || IsDigit(c) || c == '.'; }
-bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
-
-// Cuts a filter into tokens, one at a time.
-class FilterLexer {
- public:
-  explicit FilterLexer(std::string_view text) : text_(text) {}
-
-  FilterToken Next() {
-    while (at_ < text_.size() && IsSpace(text_[at_])) ++at_;
-    if (at_ == text_.size()) return {.kind = TokenKind::kEnd, .offset = at_};
-    const char c = text_[at_];
-    if (c == '\'' || c == '"') return Quoted(c, TokenKind::kText, "text");
-    if (c == '`') return Quoted(c, TokenKind::kQuotedPath, "path");
-    if (IsDigit(c) || (c == '-' && at_ + 1 < text_.size() && IsDigit(text_[at_ + 1]))) {
-      return Number();
-    }
-    if (IsPathStart(c)) return Word();
-    return Symbol();
-  }
-
- private:
-  FilterToken Bad(size_t offset, std::string expected) {
-    return {.kind = TokenKind::kBad, .offset = offset, .text = std::move(expected)};
-  }
-
-  FilterToken Quoted(char quote, TokenKind kind, const char* what) {
-    FilterToken token{.kind = kind, .offset = at_};
-    for (++at_; at_ < text_.size(); ++at_) {
-      if (text_[at_] == quote) {
-        if (at_ + 1 >= text_.size() || text_[at_ + 1] != quote) {
-          ++at_;
-          return token;
-        }
-        ++at_;
-      }
-      token.text.push_back(text_[at_]);
-    }
-    return Bad(token.offset,
-               absl::StrCat("a closing ", std::string(1, quote), " of the ", what, " begun"));
-  }
-
-  FilterToken Number() {
-    const size_t begin = at_;
-    if (text_[at_] == '-') ++at_;
-    SkipDigits();
-    if (at_ + 1 < text_.size() && text_[at_] == '.' && IsDigit(text_[at_ + 1])) {
-      ++at_;
-      SkipDigits();
-    }
-    if (at_ < text_.size() && (text_[at_] == 'e' || text_[at_] == 'E')) {
-      ++at_;
-      if (at_ < text_.size() && (text_[at_] == '+' || text_[at_] == '-')) ++at_;
-      if (at_ == text_.size() || !IsDigit(text_[at_])) {
-        return Bad(at_, "digits of the number's exponent");
-      }
-      SkipDigits();
-    }
-    if (at_ < text_.size() && IsPathPart(text_[at_])) return Bad(at_, "the end of the number");
-    return {.kind = TokenKind::kNumber,
-            .offset = begin,
-            .text = std::string(text_.substr(begin, at_ - begin))};
-  }
-  void SkipDigits() {
-    while (at_ < text_.size() && IsDigit(text_[at_])) ++at_;
-  }
-
-  FilterToken Word() {
-    FilterToken token{.kind = TokenKind::kPath, .offset = at_};
-    while (at_ < text_.size() && IsPathPart(text_[at_])) token.text.push_back(text_[at_++]);
-    std::string lower = absl::AsciiStrToLower(token.text);
-    if (IsKeyword(lower)) {
-      token.kind = TokenKind::kKeyword;
-      token.text = std::move(lower);
-    }
-    return token;
-  }
-
-  FilterToken Symbol() {
-    constexpr std::array<std::string_view, 10> kSymbols = {"==", "!=", "<=", ">=", "=",
-                                                           "<",  ">",  "(",  ")",  ","};
-    for (std::string_view symbol : kSymbols) {
-      if (text_.substr(at_).starts_with(symbol)) {
-        const size_t begin = std::exchange(at_, at_ + symbol.size());
-        return {.kind = TokenKind::kSymbol, .offset = begin, .text = std::string(symbol)};
-      }
-    }
-    return Bad(at_, "a path, a value, an operator or a parenthesis");
-  }
-
-  std::string_view text_;
-  size_t at_ = 0;
-};
 
 bool IsContinuation(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
 
@@ -142,7 +33,7 @@ class FilterParser {
   absl::StatusOr<Filter> Run() {
     Node node;
     if (!ParseOr(&node, 1)) return error_;
-    if (token_.kind != TokenKind::kEnd) {
+    if (token_.kind != FilterTokenKind::kEnd) {
       Expected("'and', 'or' or the end");
       return error_;
     }
@@ -157,10 +48,10 @@ class FilterParser {
 
   void Advance() { token_ = lexer_.Next(); }
   bool IsSymbol(std::string_view symbol) const {
-    return token_.kind == TokenKind::kSymbol && token_.text == symbol;
+    return token_.kind == FilterTokenKind::kSymbol && token_.text == symbol;
   }
   bool IsWord(std::string_view keyword) const {
-    return token_.kind == TokenKind::kKeyword && token_.text == keyword;
+    return token_.kind == FilterTokenKind::kKeyword && token_.text == keyword;
   }
 
   bool Fail(size_t offset, const std::string& problem) {
@@ -170,24 +61,24 @@ class FilterParser {
     return false;
   }
   bool Expected(const std::string& what) {
-    const std::string wanted = token_.kind == TokenKind::kBad ? token_.text : what;
+    const std::string wanted = token_.kind == FilterTokenKind::kBad ? token_.text : what;
     return Fail(token_.offset, absl::StrCat("expected ", wanted, ", found ", Found()));
   }
   std::string Found() const {
     switch (token_.kind) {
-      case TokenKind::kEnd:
+      case FilterTokenKind::kEnd:
         return "the end";
-      case TokenKind::kPath:
-      case TokenKind::kQuotedPath:
+      case FilterTokenKind::kPath:
+      case FilterTokenKind::kQuotedPath:
         return absl::StrCat("the path ", Quoted(token_.text));
-      case TokenKind::kText:
+      case FilterTokenKind::kText:
         return absl::StrCat("the text ", Quoted(token_.text));
-      case TokenKind::kNumber:
+      case FilterTokenKind::kNumber:
         return absl::StrCat("the number ", token_.text.substr(0, 64));
-      case TokenKind::kKeyword:
-      case TokenKind::kSymbol:
+      case FilterTokenKind::kKeyword:
+      case FilterTokenKind::kSymbol:
         return Quoted(token_.text);
-      case TokenKind::kBad:
+      case FilterTokenKind::kBad:
         break;
     }
     if (token_.offset >= text_.size()) return "the end";
@@ -262,8 +153,8 @@ class FilterParser {
       Advance();
       return true;
     }
-    const bool quoted = token_.kind == TokenKind::kQuotedPath;
-    if (!quoted && token_.kind != TokenKind::kPath) return Expected("a condition");
+    const bool quoted = token_.kind == FilterTokenKind::kQuotedPath;
+    if (!quoted && token_.kind != FilterTokenKind::kPath) return Expected("a condition");
     if (token_.text.empty()) return Fail(token_.offset, "a path is empty");
     const std::string path = std::exchange(token_.text, {});
     const FilterOrigin origin{.text = source_, .path = static_cast<uint32_t>(token_.offset)};
@@ -286,6 +177,14 @@ class FilterParser {
       return true;
     }
     if (negated) return Expected("'in'");
+    if (TakeWord("within")) {
+      node->filter = {.path = path, .origin = origin};
+      return ParseWithin(&node->filter);
+    }
+    if (TakeWord("match")) {
+      node->filter = {.path = path, .origin = origin};
+      return ParseMatch(&node->filter);
+    }
     FilterOp op = FilterOp::kEq;
     if (!ReadComparison(&op)) {
       node->filter = {.op = FilterOp::kEq, .path = path, .values = {true}, .origin = origin};
@@ -293,6 +192,89 @@ class FilterParser {
     }
     node->filter = {.op = op, .path = path, .origin = origin};
     return ParseLiteral(false, &node->filter);
+  }
+
+  // Takes a word that means something in its place only.
+  bool TakeWord(std::string_view word) {
+    if (token_.kind != FilterTokenKind::kPath || absl::AsciiStrToLower(token_.text) != word) return false;
+    Advance();
+    return true;
+  }
+  bool TakeSymbol(std::string_view symbol) {
+    if (!IsSymbol(symbol)) return Expected(absl::StrCat("'", std::string(symbol), "'"));
+    Advance();
+    return true;
+  }
+
+  // After "within".
+  bool ParseWithin(Filter* filter) {
+    if (token_.kind == FilterTokenKind::kNumber) return ParseRadius(filter);
+    const bool box = TakeWord("box");
+    if (!box && !TakeWord("polygon")) return Expected("a distance, 'box' or 'polygon'");
+    filter->op = box ? FilterOp::kWithinBox : FilterOp::kWithinPolygon;
+    if (!TakeSymbol("(")) return false;
+    while (true) {
+      if (!ParsePoint(filter)) return false;
+      if (IsSymbol(")") && (!box || filter->values.size() == 4)) break;
+      if (box && filter->values.size() == 4) return Expected("')' (a box has two corners)");
+      if (!IsSymbol(",")) return Expected(box ? "',' and the north-eastern corner" : "',' or ')'");
+      Advance();
+    }
+    Advance();
+    if (box || filter->values.size() >= 6) return true;
+    return Fail(filter->origin.path, "a polygon has 3 points at least");
+  }
+  bool ParseRadius(Filter* filter) {
+    filter->op = FilterOp::kWithinRadius;
+    std::vector<FilterValue> distance;
+    const auto offset = static_cast<uint32_t>(token_.offset);
+    if (!ParseNumber(&distance)) return false;
+    Advance();
+    const std::optional<double> metres =
+        token_.kind == FilterTokenKind::kPath ? MetresOf(absl::AsciiStrToLower(token_.text)) : std::nullopt;
+    if (!metres) return Expected("the unit of the distance: m, km or mi");
+    Advance();
+    if (!TakeWord("of")) return Expected("'of'");
+    if (!ParsePoint(filter)) return false;
+    filter->values.emplace_back(AsDouble(distance[0]) * *metres);
+    filter->origin.values.push_back(offset);
+    return true;
+  }
+  bool ParsePoint(Filter* filter) {
+    if (filter->values.size() + 2 > FilterLimits::kMaxValues) {
+      return Fail(token_.offset, absl::StrCat("more than ", FilterLimits::kMaxValues / 2, " points"));
+    }
+    if (!IsSymbol("(")) return Expected("a point (latitude, longitude)");
+    Advance();
+    if (!ParseCoordinate("latitude", filter) || !TakeSymbol(",")) return false;
+    return ParseCoordinate("longitude", filter) && TakeSymbol(")");
+  }
+  bool ParseCoordinate(const char* what, Filter* filter) {
+    if (token_.kind != FilterTokenKind::kNumber) return Expected(absl::StrCat("a ", what));
+    std::vector<FilterValue> number;
+    if (!ParseNumber(&number)) return false;
+    filter->values.emplace_back(AsDouble(number[0]));
+    filter->origin.values.push_back(static_cast<uint32_t>(token_.offset));
+    Advance();
+    return true;
+  }
+  static double AsDouble(const FilterValue& number) {
+    if (const auto* whole = std::get_if<int64_t>(&number)) return static_cast<double>(*whole);
+    return std::get<double>(number);
+  }
+
+  // After "match".
+  bool ParseMatch(Filter* filter) {
+    filter->op = FilterOp::kMatch;
+    if (TakeWord("any")) {
+      filter->op = FilterOp::kMatchAny;
+    } else if (TakeWord("phrase")) {
+      filter->op = FilterOp::kMatchPhrase;
+    } else {
+      (void)TakeWord("all");
+    }
+    if (token_.kind != FilterTokenKind::kText) return Expected("a text in quotes");
+    return ParseLiteral(false, filter);
   }
 
   bool ParseIdPredicate(Node* node) {
@@ -361,9 +343,9 @@ class FilterParser {
       return Fail(token_.offset,
                   absl::StrCat("more than ", FilterLimits::kMaxValues, " values in a list"));
     }
-    if (token_.kind == TokenKind::kText) {
+    if (token_.kind == FilterTokenKind::kText) {
       values->emplace_back(std::move(token_.text));
-    } else if (token_.kind == TokenKind::kNumber) {
+    } else if (token_.kind == FilterTokenKind::kNumber) {
       if (!(id ? ParseIdNumber(values) : ParseNumber(values))) return false;
     } else if (!id && (IsWord("true") || IsWord("false"))) {
       values->emplace_back(IsWord("true"));
@@ -417,12 +399,6 @@ class FilterParser {
 };
 
 }  // namespace
-
-bool IsBareFilterPath(std::string_view path) {
-  return !path.empty() && IsPathStart(path[0]) &&
-         std::all_of(path.begin(), path.end(), IsPathPart) && path != "id" &&
-         !IsKeyword(absl::AsciiStrToLower(std::string(path)));
-}
 
 absl::StatusOr<Filter> ParseFilter(std::string_view text) {
   if (text.size() > kMaxFilterTextBytes) {

@@ -234,19 +234,24 @@ class FormulaParser {
     return absl::OkStatus();
   }
 
+  static bool IsNumber(PayloadType type) {
+    return type != PayloadType::kKeyword && type != PayloadType::kGeo && type != PayloadType::kText;
+  }
+
   absl::Status Field(const Token& token) {
     const int ordinal = schema_.FindPayload(token.text);
     if (ordinal < 0) {
       std::string known;
       for (const PayloadField& field : schema_.payload) {
-        if (field.type != PayloadType::kKeyword) absl::StrAppend(&known, ", ", field.path);
+        if (IsNumber(field.type)) absl::StrAppend(&known, ", ", field.path);
       }
       return Wrong(token.offset,
                    absl::StrCat("unknown field ", Quoted(token.text), "; there are score", known));
     }
-    if (schema_.payload[static_cast<size_t>(ordinal)].type == PayloadType::kKeyword) {
-      return Wrong(token.offset,
-                   absl::StrCat("field ", Quoted(token.text), " is a keyword, which is no number"));
+    const PayloadType type = schema_.payload[static_cast<size_t>(ordinal)].type;
+    if (!IsNumber(type)) {
+      return Wrong(token.offset, absl::StrCat("field ", Quoted(token.text), " is a ",
+                                              std::string(PayloadTypeName(type)), ", which is no number"));
     }
     std::vector<int>& fields = formula_.fields_;
     const auto at = std::find(fields.begin(), fields.end(), ordinal) - fields.begin();

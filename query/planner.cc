@@ -169,6 +169,16 @@ absl::StatusOr<int> ResolvePayloadField(const CollectionSchema& schema, std::str
                                                  known.empty() ? "are none" : "are " + known));
 }
 
+absl::StatusOr<int> ResolveValueField(const CollectionSchema& schema, std::string_view path) {
+  absl::StatusOr<int> field = ResolvePayloadField(schema, path);
+  if (!field.ok()) return field;
+  const PayloadType type = schema.payload[static_cast<size_t>(*field)].type;
+  if (type != PayloadType::kGeo && type != PayloadType::kText) return field;
+  return absl::InvalidArgumentError(absl::StrCat(
+      "payload field '", std::string(path), "' is of type ", std::string(PayloadTypeName(type)),
+      ", which can be filtered by, but not ordered, counted or grouped by"));
+}
+
 absl::StatusOr<int> ResolveSparseField(const CollectionSchema& schema, std::string_view name) {
   return ResolveField(schema.sparse, "sparse", name);
 }

@@ -55,6 +55,8 @@ Plan PlanQuery(const SearchRequest& request, const CollectionSchema& schema, Pla
 absl::StatusOr<int> ResolveDenseField(const CollectionSchema& schema, std::string_view name);
 absl::StatusOr<int> ResolveTextField(const CollectionSchema& schema, std::string_view name);
 absl::StatusOr<int> ResolvePayloadField(const CollectionSchema& schema, std::string_view path);
+// Likewise, of a field whose values can be ordered and counted: not geo, not text.
+absl::StatusOr<int> ResolveValueField(const CollectionSchema& schema, std::string_view path);
 absl::StatusOr<int> ResolveSparseField(const CollectionSchema& schema, std::string_view name);
 
 // What the weight of a fusion's child is, legs of feedback included, before reliability.

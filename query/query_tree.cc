@@ -63,7 +63,7 @@ class Validator {
       return Invalid(path, "descending goes with order_by");
     }
     if (leaf.order_by.empty()) return absl::OkStatus();
-    const absl::StatusOr<int> field = ResolvePayloadField(schema_, leaf.order_by);
+    const absl::StatusOr<int> field = ResolveValueField(schema_, leaf.order_by);
     return field.ok() ? absl::OkStatus()
                       : Invalid(path, absl::StrCat("order_by: ", field.status().message()));
   }

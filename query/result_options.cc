@@ -7,7 +7,7 @@ namespace vouch {
 
 absl::Status ValidateGroupBy(const GroupBy& group_by, const CollectionSchema& schema,
                              uint32_t limit, bool paged) {
-  if (const absl::StatusOr<int> field = ResolvePayloadField(schema, group_by.path); !field.ok()) {
+  if (const absl::StatusOr<int> field = ResolveValueField(schema, group_by.path); !field.ok()) {
     return absl::InvalidArgumentError(absl::StrCat("group_by: ", field.status().message()));
   }
   if (group_by.hits == 0 || group_by.hits > GroupBy::kMaxHits) {
@@ -38,7 +38,7 @@ absl::Status ValidateFacets(const std::vector<FacetRequest>& facets,
         absl::StrCat("facets: ", facets.size(), ", over ", FacetRequest::kMaxFacets));
   }
   for (size_t i = 0; i < facets.size(); ++i) {
-    if (const absl::StatusOr<int> field = ResolvePayloadField(schema, facets[i].path);
+    if (const absl::StatusOr<int> field = ResolveValueField(schema, facets[i].path);
         !field.ok()) {
       return absl::InvalidArgumentError(
           absl::StrCat("facets[", i, "]: ", field.status().message()));

@@ -129,7 +129,7 @@ absl::StatusOr<std::unique_ptr<Rocks>> Rocks::Open(const RocksOptions& options) 
       names.emplace_back(ours);
     }
   }
-  const auto cache = rocksdb::NewLRUCache(options.block_cache_bytes);
+  std::shared_ptr<rocksdb::Cache> cache = rocksdb::NewLRUCache(options.block_cache_bytes);
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
   for (const std::string& name : names) {
     const auto at = std::find(kFamilyNames.begin(), kFamilyNames.end(), name);
@@ -139,6 +139,7 @@ absl::StatusOr<std::unique_ptr<Rocks>> Rocks::Open(const RocksOptions& options) 
   }
   std::unique_ptr<Rocks> rocks(new Rocks);
   rocks->read_only_ = options.read_only;
+  rocks->cache_ = std::move(cache);
   rocks->flush_listener_ = std::make_shared<FlushListener>();
   db_options.listeners.push_back(rocks->flush_listener_);
   rocksdb::DB* db = nullptr;

@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 
 namespace rocksdb {
+class Cache;
 class ColumnFamilyHandle;
 class DB;
 class Env;
@@ -26,6 +27,8 @@ class WriteBatch;
 }  // namespace rocksdb
 
 namespace vouch {
+
+struct StoreMemory;
 
 // The column families, by their ordinal in kFamilyNames.
 enum class Family : uint8_t {
@@ -93,6 +96,10 @@ class Rocks {
   absl::StatusOr<std::optional<std::string>> LastKey(Family family, std::string_view begin,
                                                      std::string_view end) const;
 
+  StoreMemory Memory() const;
+  void SetBlockCacheBytes(size_t bytes);
+  void FlushMemtables();
+
   rocksdb::DB& db() const { return *db_; }
   rocksdb::ColumnFamilyHandle* handle(Family family) const {
     return handles_[static_cast<size_t>(family)];
@@ -106,6 +113,7 @@ class Rocks {
   absl::Status WriteFormat();
 
   // Constant after Open.
+  std::shared_ptr<rocksdb::Cache> cache_;
   std::unique_ptr<rocksdb::DB> db_;
   bool read_only_ = false;
   std::shared_ptr<FlushListener> flush_listener_;

@@ -57,6 +57,10 @@ class RocksStore : public Store {
   absl::StatusOr<std::string> GetAnswer(std::string_view tenant, std::string_view id) const override;
   absl::StatusOr<std::vector<std::string>> ListAnswers(std::string_view tenant, size_t limit) const override;
 
+  StoreMemory Memory() const override { return rocks_->Memory(); }
+  void SetBlockCacheBytes(size_t bytes) override { rocks_->SetBlockCacheBytes(bytes); }
+  void FlushMemtables() override { rocks_->FlushMemtables(); }
+
   absl::StatusOr<uint32_t> Backup(
       const std::string& backup_dir,
       const std::function<absl::Status(double fraction)>& progress) override;

@@ -79,6 +79,20 @@ absl::Status CheckDense(const DenseField& field) {
   return absl::OkStatus();
 }
 
+absl::Status CheckLanguage(std::string_view field, const std::string& language) {
+  if (std::find(kLanguages.begin(), kLanguages.end(), language) != kLanguages.end()) return absl::OkStatus();
+  return Bad(field, Concat("language \"", Escape(language),
+                           "\" is not known; a Snowball stemmer's name such as \"english\", or \"none\""));
+}
+
+absl::Status CheckPayload(const PayloadField& field) {
+  if (auto s = CheckPath(field.path, field.path); !s.ok()) return s;
+  if (field.type == PayloadType::kText) return CheckLanguage(field.path, field.language);
+  if (field.language == PayloadField().language) return absl::OkStatus();
+  return Bad(field.path, Concat("language \"", Escape(field.language), "\" goes with the type text, not ",
+                                PayloadTypeName(field.type)));
+}
+
 absl::Status CheckText(const TextField& field) {
   if (field.paths.empty()) return Bad(field.name, "paths is empty; it needs one payload path at least");
   if (field.paths.size() > Limits::kMaxFields) {
@@ -88,11 +102,7 @@ absl::Status CheckText(const TextField& field) {
   for (const std::string& path : field.paths) {
     if (auto s = CheckPath(field.name, path); !s.ok()) return s;
   }
-  if (std::find(kLanguages.begin(), kLanguages.end(), field.language) == kLanguages.end()) {
-    return Bad(field.name, Concat("language \"", Escape(field.language),
-                                        "\" is not known; a Snowball stemmer's name such as "
-                                        "\"english\", or \"none\""));
-  }
+  if (auto s = CheckLanguage(field.name, field.language); !s.ok()) return s;
   if (auto s = CheckRange(field.name, "k1", field.k1, 0, 10); !s.ok()) return s;
   return CheckRange(field.name, "b", field.b, 0, 1);
 }
@@ -137,7 +147,7 @@ absl::Status CollectionSchema::Validate() const {
   }
   absl::flat_hash_set<std::string_view> paths;
   for (const PayloadField& field : payload) {
-    if (auto s = CheckPath(field.path, field.path); !s.ok()) return s;
+    if (auto s = CheckPayload(field); !s.ok()) return s;
     if (!paths.insert(field.path).second) return Bad(field.path, "declared twice");
   }
   return absl::OkStatus();
@@ -191,6 +201,8 @@ std::string_view PayloadTypeName(PayloadType type) {
     case PayloadType::kFloat: return "float";
     case PayloadType::kBool: return "bool";
     case PayloadType::kDatetime: return "datetime";
+    case PayloadType::kGeo: return "geo";
+    case PayloadType::kText: return "text";
   }
   return "unknown";
 }

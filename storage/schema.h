@@ -16,7 +16,11 @@ enum class Metric : uint8_t { kCosine = 1, kInnerProduct = 2, kL2 = 3, kHamming 
 enum class VectorType : uint8_t { kF32 = 1, kF16 = 2, kI8 = 3, kBit = 4 };
 // kIvfFlat and kIvfPq look at the rows of the nearest cells only; kAuto picks for each segment when it is built.
 enum class DenseIndexKind : uint8_t { kFlat = 1, kHnsw = 2, kIvfFlat = 3, kIvfPq = 4, kAuto = 5 };
-enum class PayloadType : uint8_t { kKeyword = 1, kInteger = 2, kFloat = 3, kBool = 4, kDatetime = 5 };
+enum class PayloadType : uint8_t {
+  kKeyword = 1, kInteger = 2, kFloat = 3, kBool = 4, kDatetime = 5,
+  kGeo = 6,   // a point on the earth: {"lat": 52.52, "lon": 13.405}, or GeoJSON's {"type": "Point", …}
+  kText = 7,  // a text, filtered by its words
+};
 
 // Malkov and Yashunin, "Efficient and robust approximate nearest neighbor search using HNSW", 2018.
 struct HnswOptions {
@@ -61,6 +65,9 @@ struct SparseField {
 struct PayloadField {
   std::string path = {};
   PayloadType type = PayloadType::kKeyword;
+  // kText only, as TextField::language. "none" keeps every word as it is written, folded; others leave stop words out and
+  // stem.
+  std::string language = "none";
 };
 
 struct Limits {
@@ -97,6 +104,6 @@ struct CollectionSchema {
 std::string_view MetricName(Metric metric);              // "cosine", "ip", "l2", "hamming"
 std::string_view VectorTypeName(VectorType type);        // "f32", "f16", "i8", "bit"
 std::string_view DenseIndexKindName(DenseIndexKind kind);  // "flat", "hnsw", "ivf_flat", "ivf_pq", "auto"
-std::string_view PayloadTypeName(PayloadType type);      // "keyword", "integer", "float", "bool", "datetime"
+std::string_view PayloadTypeName(PayloadType type);      // "keyword", "integer", "float", "bool", "datetime", "geo", "text"
 
 }  // namespace vouch

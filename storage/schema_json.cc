@@ -173,11 +173,12 @@ absl::Status ReadSparse(const Json& json, const std::string& where, SparseField&
 }
 
 absl::Status ReadPayload(const Json& json, const std::string& where, PayloadField& field) {
-  ObjectReader reader(json, where, {"path", "type"});
+  ObjectReader reader(json, where, {"language", "path", "type"});
   reader.String("path", field.path);
+  reader.String("language", field.language);
   reader.Choice("type",
                 {PayloadType::kKeyword, PayloadType::kInteger, PayloadType::kFloat,
-                 PayloadType::kBool, PayloadType::kDatetime},
+                 PayloadType::kBool, PayloadType::kDatetime, PayloadType::kGeo, PayloadType::kText},
                 PayloadTypeName, field.type);
   return reader.status();
 }
@@ -227,7 +228,8 @@ std::string CollectionSchema::ToJson() const {
   for (const SparseField& field : sparse) sparse_json.push_back({{"name", field.name}});
   Json payload_json = Json::array();
   for (const PayloadField& field : payload) {
-    payload_json.push_back({{"path", field.path}, {"type", PayloadTypeName(field.type)}});
+    Json& declared = payload_json.emplace_back(Json{{"path", field.path}, {"type", PayloadTypeName(field.type)}});
+    if (field.type == PayloadType::kText) declared["language"] = field.language;
   }
   const Json json = {{"dense", std::move(dense_json)},
                      {"text", std::move(text_json)},

@@ -34,6 +34,14 @@ struct CollectionState {
   uint64_t live_rows = 0;
 };
 
+// Bytes that the store holds in memory.
+struct StoreMemory {
+  uint64_t block_cache = 0;    // blocks of files, kept for the next read
+  uint64_t memtables = 0;      // what was written and is in no file yet
+  uint64_t table_readers = 0;  // indexes and filters of open files
+  uint64_t total() const { return block_cache + memtables + table_readers; }
+};
+
 // The truth: RocksDB with its column families behind the project's own words. The only one that includes rocksdb.
 //
 // Thread safety: all methods are thread safe. One process opens a store at a time.
@@ -94,6 +102,12 @@ class Store {
   // asked every few MiB, stops the backup and is passed on; the folder then holds the backups it held before.
   virtual absl::StatusOr<uint32_t> Backup(const std::string& backup_dir,
                                           const std::function<absl::Status(double fraction)>& progress) = 0;
+
+  virtual StoreMemory Memory() const = 0;
+  // Makes the block cache hold at most so much from now on.
+  virtual void SetBlockCacheBytes(size_t bytes) = 0;
+  // Begins to write what is in memtables to files, and does not wait for it.
+  virtual void FlushMemtables() = 0;
 
   virtual const std::string& path() const = 0;
 };

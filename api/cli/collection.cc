@@ -63,7 +63,9 @@ std::string FormatSchema(const CollectionSchema& schema) {
     rows.push_back({field.name, "sparse", "inner product of sparse vectors"});
   }
   for (const PayloadField& field : schema.payload) {
-    rows.push_back({field.path, "payload", std::string(PayloadTypeName(field.type))});
+    std::string what(PayloadTypeName(field.type));
+    if (field.type == PayloadType::kText && field.language != "none") absl::StrAppend(&what, ", ", field.language);
+    rows.push_back({field.path, "payload", std::move(what)});
   }
   return FormatTable({"field", "kind", "what"}, rows);
 }
@@ -88,6 +90,22 @@ std::string FormatMemory(const v1::MemoryAccount& memory) {
 
 // What needs no line, since `show` prints the schema, too.
 constexpr char kAsDeclared[] = "as the schema says";
+
+std::string FormatTimeLeft(double seconds) {
+  if (seconds < 0) return "time left not known yet";
+  return absl::StrFormat("about %.0f s left", seconds);
+}
+
+// All collections together, and what the system says of the process.
+std::string FormatServerMemory(const v1::ServerMemory& memory) {
+  const uint64_t store = memory.block_cache() + memory.memtables() + memory.table_readers();
+  std::string out = absl::StrCat("indexes ", FormatBytes(memory.indexes()), ", store ", FormatBytes(store), " (block cache ",
+                                 FormatBytes(memory.block_cache()), ", memtables ", FormatBytes(memory.memtables()), ")");
+  if (memory.reserved() > 0) absl::StrAppend(&out, ", running work ", FormatBytes(memory.reserved()));
+  if (memory.limit() > 0) absl::StrAppend(&out, " of a limit of ", FormatBytes(memory.limit()));
+  return absl::StrCat(out, "; resident ", FormatBytes(memory.resident()), ", of that private ",
+                      FormatBytes(memory.anonymous()));
+}
 
 std::string FormatStats(const v1::CollectionStats& stats) {
   uint64_t sealed = 0, memory = 0, file = 0;
@@ -127,10 +145,12 @@ std::string FormatStats(const v1::CollectionStats& stats) {
   }
   if (!stats.building().empty()) {
     absl::StrAppend(&out, "building: ", stats.building(), " (",
-                    static_cast<int>(100 * stats.build_fraction()), " %)\n");
+                    static_cast<int>(100 * stats.build_fraction()), " %, since ",
+                    absl::StrFormat("%.0f s", stats.build_seconds()), ", ", FormatTimeLeft(stats.build_seconds_left()), ")\n");
   }
   if (!stats.last_build_error().empty())
     absl::StrAppend(&out, "last build failed: ", stats.last_build_error(), "\n");
+  absl::StrAppend(&out, "process: ", FormatServerMemory(stats.server_memory()), "\n");
   return out;
 }
 
@@ -331,7 +351,7 @@ void AddCollectionCommands(CLI::App& app, Invocation& invocation) {
       ->take_all();
   create
       ->add_option("--payload", options->schema.payload,
-                   "payload field to filter by: PATH:keyword|integer|float|bool|datetime")
+                   "payload field to filter by: PATH:keyword|integer|float|bool|datetime|geo|text[:LANGUAGE]")
       ->type_name("FIELD")
       ->expected(1)
       ->take_all();

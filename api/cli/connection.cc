@@ -113,6 +113,7 @@ DatabaseOptions DatabaseOptionsOf(const Config& config, const std::string& data_
   options.background_threads = config.background_threads;
   options.block_cache_bytes = size_t{config.block_cache_mb} << 20;
   options.seal_rows = config.seal_rows;
+  options.memory_limit_bytes = config.memory_limit;
   return options;
 }
 

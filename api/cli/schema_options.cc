@@ -100,14 +100,26 @@ absl::StatusOr<TextField> ParseText(const std::string& text) {
 absl::StatusOr<PayloadField> ParsePayload(const std::string& text) {
   const size_t colon = text.rfind(':');
   const std::string type = colon == std::string::npos ? "" : text.substr(colon + 1);
+  // "body:text:english"
+  const size_t before = colon == std::string::npos || colon == 0 ? std::string::npos : text.rfind(':', colon - 1);
+  if (before != std::string::npos && text.substr(before + 1, colon - before - 1) == "text") {
+    PayloadField field;
+    field.path = text.substr(0, before);
+    field.type = PayloadType::kText;
+    field.language = type;
+    return field;
+  }
   for (PayloadType known : {PayloadType::kKeyword, PayloadType::kInteger, PayloadType::kFloat,
-                            PayloadType::kBool, PayloadType::kDatetime}) {
-    if (type == PayloadTypeName(known))
-      return PayloadField{.path = text.substr(0, colon), .type = known};
+                            PayloadType::kBool, PayloadType::kDatetime, PayloadType::kGeo, PayloadType::kText}) {
+    if (type != PayloadTypeName(known)) continue;
+    PayloadField field;
+    field.path = text.substr(0, colon);
+    field.type = known;
+    return field;
   }
   return UsageError(absl::StrCat(
       "--payload is '", text,
-      "'; it takes PATH:TYPE with the type keyword, integer, float, bool or datetime"));
+      "'; it takes PATH:TYPE with the type keyword, integer, float, bool, datetime, geo or text (text:LANGUAGE stems)"));
 }
 
 template <class Field, class Parse>

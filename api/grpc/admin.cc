@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "api/grpc/convert.h"
 #include "api/grpc/progress_writer.h"
 #include "api/grpc/request.h"
 #include "api/grpc/services.h"
@@ -32,6 +33,7 @@ class AdminService final : public v1::Admin::Service {
       reply->set_version(kProgramVersion);
       reply->set_data(services_.database->store().path());
       reply->set_started_us(services_.started_us);
+      FillServerMemory(services_.database->Memory(), reply->mutable_memory());
       auto infos = services_.database->ListCollections(PrincipalOf(*context));
       if (!infos.ok()) return infos.status();
       for (const CollectionInfo& info : *infos) {

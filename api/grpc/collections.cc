@@ -140,6 +140,7 @@ class CollectionsService final : public v1::Collections::Service {
           services_.database->GetCollection(PrincipalOf(*context), request->collection());
       if (!collection.ok()) return collection.status();
       FillStats((*collection)->Stats(), reply);
+      FillServerMemory(services_.database->Memory(), reply->mutable_server_memory());
       return absl::OkStatus();
     });
   }
@@ -238,6 +239,9 @@ class CollectionsService final : public v1::Collections::Service {
     message->set_building(stats.index.building);
     message->set_build_fraction(stats.index.build_fraction);
     message->set_last_build_error(stats.index.last_error);
+    message->set_build_rows(stats.index.build_rows);
+    message->set_build_seconds(stats.index.build_seconds);
+    message->set_build_seconds_left(stats.index.build_seconds_left);
   }
 
   const ServiceContext& services_;

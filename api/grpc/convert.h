@@ -8,6 +8,7 @@
 #include "api/grpc/services.h"
 #include "index/payload/filter.h"
 #include "query/collection.h"
+#include "query/database.h"
 #include "query/search.h"
 #include "rag/answer.h"
 #include "storage/schema.h"
@@ -24,6 +25,7 @@ namespace vouch {
 absl::StatusOr<CollectionSchema> SchemaOf(const v1::Schema& message);
 void FillSchema(const CollectionSchema& schema, v1::Schema* message);
 v1::DenseIndexKind MessageOf(DenseIndexKind kind);
+void FillServerMemory(const DatabaseMemory& memory, v1::ServerMemory* message);
 
 absl::StatusOr<PointId> PointIdOf(const v1::PointId& message);
 void FillPointId(const PointId& id, v1::PointId* message);

@@ -73,6 +73,70 @@ absl::StatusOr<Filter> ComparisonOf(const v1::Comparison& message) {
   return filter;
 }
 
+absl::StatusOr<Filter> GeoFilter(FilterOp op, const std::string& path, std::initializer_list<const v1::GeoPoint*> points) {
+  if (path.empty()) return absl::InvalidArgumentError("filter: a geo condition has no path");
+  Filter filter = FilterWith(op, path);
+  for (const v1::GeoPoint* point : points) {
+    filter.values.emplace_back(point->lat());
+    filter.values.emplace_back(point->lon());
+  }
+  return filter;
+}
+
+// A point that is not set would be one in the Gulf of Guinea.
+absl::Status Missing(const std::string& path, const char* what) {
+  return absl::InvalidArgumentError(absl::StrCat("filter: the condition on '", path, "' has no ", what));
+}
+
+absl::StatusOr<Filter> RadiusOf(const v1::WithinRadius& message) {
+  if (!message.has_center()) return Missing(message.path(), "center");
+  absl::StatusOr<Filter> filter = GeoFilter(FilterOp::kWithinRadius, message.path(), {&message.center()});
+  if (filter.ok()) filter->values.emplace_back(message.radius_metres());
+  return filter;
+}
+
+absl::StatusOr<Filter> BoxOf(const v1::WithinBox& message) {
+  if (!message.has_south_west()) return Missing(message.path(), "south_west");
+  if (!message.has_north_east()) return Missing(message.path(), "north_east");
+  return GeoFilter(FilterOp::kWithinBox, message.path(), {&message.south_west(), &message.north_east()});
+}
+
+absl::StatusOr<Filter> PolygonOf(const v1::WithinPolygon& message) {
+  absl::StatusOr<Filter> filter = GeoFilter(FilterOp::kWithinPolygon, message.path(), {});
+  if (!filter.ok()) return filter;
+  if (message.points_size() < 3) {
+    return absl::InvalidArgumentError(absl::StrCat("filter: the polygon of '", message.path(), "' has ",
+                                                   message.points_size(), " points; it takes 3 at least"));
+  }
+  for (const v1::GeoPoint& point : message.points()) {
+    filter->values.emplace_back(point.lat());
+    filter->values.emplace_back(point.lon());
+  }
+  return filter;
+}
+
+absl::StatusOr<Filter> MatchOf(const v1::TextMatch& message) {
+  if (message.path().empty()) return absl::InvalidArgumentError("filter: a match has no path");
+  FilterOp op = FilterOp::kMatch;
+  switch (message.mode()) {
+    case v1::TextMatch::MODE_UNSPECIFIED:
+    case v1::TextMatch::ALL:
+      break;
+    case v1::TextMatch::ANY:
+      op = FilterOp::kMatchAny;
+      break;
+    case v1::TextMatch::PHRASE:
+      op = FilterOp::kMatchPhrase;
+      break;
+    default:
+      return absl::InvalidArgumentError(absl::StrCat("filter: the match of '", message.path(), "' has the unknown mode ",
+                                                     int{message.mode()}, "; there are ALL, ANY, PHRASE"));
+  }
+  Filter filter = FilterWith(op, message.path());
+  filter.values.emplace_back(message.text());
+  return filter;
+}
+
 absl::StatusOr<Filter> Convert(const v1::Filter& message, uint32_t depth);
 
 absl::StatusOr<Filter> ConvertList(FilterOp op, const v1::FilterList& list, uint32_t depth) {
@@ -120,6 +184,14 @@ absl::StatusOr<Filter> Convert(const v1::Filter& message, uint32_t depth) {
       }
       return filter;
     }
+    case v1::Filter::kWithinRadius:
+      return RadiusOf(message.within_radius());
+    case v1::Filter::kWithinBox:
+      return BoxOf(message.within_box());
+    case v1::Filter::kWithinPolygon:
+      return PolygonOf(message.within_polygon());
+    case v1::Filter::kMatch:
+      return MatchOf(message.match());
     case v1::Filter::KIND_NOT_SET:
       break;
   }

@@ -71,6 +71,10 @@ absl::StatusOr<PayloadType> PayloadTypeOf(v1::PayloadType type, const std::strin
       return PayloadType::kBool;
     case v1::PAYLOAD_TYPE_DATETIME:
       return PayloadType::kDatetime;
+    case v1::PAYLOAD_TYPE_GEO:
+      return PayloadType::kGeo;
+    case v1::PAYLOAD_TYPE_TEXT:
+      return PayloadType::kText;
     default:
       return absl::InvalidArgumentError(
           absl::StrCat("payload field '", path, "': unknown type ", int{type}));
@@ -161,6 +165,10 @@ v1::PayloadType MessageOf(PayloadType type) {
       return v1::PAYLOAD_TYPE_BOOL;
     case PayloadType::kDatetime:
       return v1::PAYLOAD_TYPE_DATETIME;
+    case PayloadType::kGeo:
+      return v1::PAYLOAD_TYPE_GEO;
+    case PayloadType::kText:
+      return v1::PAYLOAD_TYPE_TEXT;
   }
   return v1::PAYLOAD_TYPE_UNSPECIFIED;
 }
@@ -201,7 +209,10 @@ absl::StatusOr<CollectionSchema> SchemaOf(const v1::Schema& message) {
   for (const v1::PayloadField& payload : message.payload()) {
     absl::StatusOr<PayloadType> type = PayloadTypeOf(payload.type(), payload.path());
     if (!type.ok()) return type.status();
-    schema.payload.push_back({.path = payload.path(), .type = *type});
+    PayloadField& field = schema.payload.emplace_back();
+    field.path = payload.path();
+    field.type = *type;
+    if (!payload.language().empty()) field.language = payload.language();
   }
   for (const v1::SparseField& sparse : message.sparse()) schema.sparse.push_back({sparse.name()});
   return schema;
@@ -235,6 +246,7 @@ void FillSchema(const CollectionSchema& schema, v1::Schema* message) {
     v1::PayloadField* payload = message->add_payload();
     payload->set_path(field.path);
     payload->set_type(MessageOf(field.type));
+    if (field.type == PayloadType::kText) payload->set_language(field.language);
   }
   for (const SparseField& field : schema.sparse) message->add_sparse()->set_name(field.name);
 }

@@ -7,6 +7,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
+#include "index/payload/geo_cells.h"
 
 namespace vouch {
 namespace {
@@ -49,6 +50,7 @@ bool IsInteger(PayloadType type) {
 size_t Column::distinct() const {
   switch (type_) {
     case PayloadType::kKeyword:
+    case PayloadType::kText:
       return keywords_.size();
     case PayloadType::kInteger:
     case PayloadType::kDatetime:
@@ -56,6 +58,8 @@ size_t Column::distinct() const {
       return integers_.size();
     case PayloadType::kFloat:
       return floats_.size();
+    case PayloadType::kGeo:
+      return points_.size();
   }
   return 0;
 }
@@ -100,6 +104,27 @@ void Column::BuildKeywords(size_t field, std::span<const TypedPayload* const> ro
   for (size_t i = 0; i < values.size(); ++i) codes_.Set(i, codes[values[i]]);
 }
 
+uint32_t Column::PlaceOfPoint(const GeoPoint& point) const {
+  return static_cast<uint32_t>(std::lower_bound(points_.begin(), points_.end(), point, ComesBeforeOnCurve) -
+                               points_.begin());
+}
+
+void Column::BuildPoints(size_t field, std::span<const TypedPayload* const> rows) {
+  std::vector<GeoPoint> values;
+  ForEachValue(
+      field, rows,
+      [&](const PayloadValue& value) {
+        if (const auto* point = std::get_if<GeoPoint>(&value)) values.push_back(*point);
+      },
+      [&] { ends_.push_back(static_cast<uint32_t>(values.size())); });
+  points_ = values;
+  std::sort(points_.begin(), points_.end(), ComesBeforeOnCurve);
+  points_.erase(std::unique(points_.begin(), points_.end()), points_.end());
+  points_.shrink_to_fit();
+  codes_ = CodeArray(values.size(), points_.size());
+  for (size_t i = 0; i < values.size(); ++i) codes_.Set(i, PlaceOfPoint(values[i]));
+}
+
 Column Column::Build(PayloadType type, size_t field, std::span<const TypedPayload* const> rows) {
   Column column(type);
   column.rows_ = static_cast<uint32_t>(rows.size());
@@ -108,6 +133,7 @@ Column Column::Build(PayloadType type, size_t field, std::span<const TypedPayloa
   std::vector<double> floats;
   switch (type) {
     case PayloadType::kKeyword:
+    case PayloadType::kText:
       column.BuildKeywords(field, rows);
       break;
     case PayloadType::kInteger:
@@ -134,6 +160,9 @@ Column Column::Build(PayloadType type, size_t field, std::span<const TypedPayloa
           [&] { column.ends_.push_back(static_cast<uint32_t>(floats.size())); });
       column.BuildNumbers(floats, column.floats_);
       break;
+    case PayloadType::kGeo:
+      column.BuildPoints(field, rows);
+      break;
   }
   column.Finish();
   return column;
@@ -146,21 +175,26 @@ std::vector<std::vector<uint32_t>> Column::MergeDictionaries(
     for (size_t i = 0; i < part->keywords_.size(); ++i) keywords.push_back(part->keywords_.term(i));
     integers_.insert(integers_.end(), part->integers_.begin(), part->integers_.end());
     floats_.insert(floats_.end(), part->floats_.begin(), part->floats_.end());
+    points_.insert(points_.end(), part->points_.begin(), part->points_.end());
   }
   SortUnique(keywords);
   for (std::string_view keyword : keywords) keywords_.Append(keyword);
   keywords_.ShrinkToFit();
   SortUnique(integers_);
   SortUnique(floats_);
+  std::sort(points_.begin(), points_.end(), ComesBeforeOnCurve);
+  points_.erase(std::unique(points_.begin(), points_.end()), points_.end());
   integers_.shrink_to_fit();
   floats_.shrink_to_fit();
+  points_.shrink_to_fit();
+  const bool words = type_ == PayloadType::kKeyword || type_ == PayloadType::kText;
   std::vector<std::vector<uint32_t>> codes;
   for (const Column* part : parts) {
     std::vector<uint32_t>& of_part = codes.emplace_back(part->distinct());
     for (size_t i = 0; i < of_part.size(); ++i) {
-      of_part[i] = type_ == PayloadType::kKeyword
-                       ? static_cast<uint32_t>(keywords_.LowerBound(part->keywords_.term(i)))
+      of_part[i] = words ? static_cast<uint32_t>(keywords_.LowerBound(part->keywords_.term(i)))
                    : type_ == PayloadType::kFloat ? PlaceOf(floats_, part->floats_[i])
+                   : type_ == PayloadType::kGeo   ? PlaceOfPoint(part->points_[i])
                                                   : PlaceOf(integers_, part->integers_[i]);
     }
   }
@@ -194,12 +228,16 @@ void Column::Write(FlatWriter* writer) const {
   writer->Number<uint64_t>(codes_.size());
   writer->Number<uint32_t>(static_cast<uint32_t>(ends_.size()));
   writer->Array(ends_);
-  if (type_ == PayloadType::kKeyword) {
+  if (type_ == PayloadType::kKeyword || type_ == PayloadType::kText) {
     keywords_.Write(writer);
   } else {
     writer->Number<uint64_t>(distinct());
     writer->Array(integers_);
     writer->Array(floats_);
+    for (const GeoPoint& point : points_) {
+      writer->Number(point.lat);
+      writer->Number(point.lon);
+    }
   }
   codes_.Write(writer);
 }
@@ -234,15 +272,42 @@ absl::Status Column::Read(FlatReader* reader, uint32_t rows) {
 }
 
 absl::Status Column::ReadDictionary(FlatReader* reader) {
-  if (type_ == PayloadType::kKeyword) {
+  if (type_ == PayloadType::kKeyword || type_ == PayloadType::kText) {
     if (!keywords_.Read(reader)) return Corrupt("the keywords are cut short or out of order");
     return absl::OkStatus();
   }
+  if (type_ == PayloadType::kGeo) return ReadPoints(reader);
   uint64_t count = 0;
   if (!reader->Number(&count)) return Corrupt("the dictionary is cut short");
   const bool read = IsInteger(type_) ? reader->Array(count, &integers_)
                                      : reader->Array(count, &floats_);
   if (!read) return Corrupt("the dictionary is cut short");
+  return CheckNumbers();
+}
+
+absl::Status Column::ReadPoints(FlatReader* reader) {
+  uint64_t count = 0;
+  std::vector<double> numbers;
+  if (!reader->Number(&count) || count > ~uint32_t{0} || !reader->Array(2 * count, &numbers)) {
+    return Corrupt("the points are cut short");
+  }
+  points_.reserve(count);
+  for (uint64_t i = 0; i < count; ++i) {
+    const GeoPoint point{numbers[2 * i], numbers[2 * i + 1]};
+    // False for NaN.
+    if (!(point.lat >= -90 && point.lat <= 90 && point.lon >= -180 && point.lon < 180)) {
+      return Corrupt("a point that is not on the earth");
+    }
+    if ((point.lat == 0 && std::signbit(point.lat)) || (point.lon == 0 && std::signbit(point.lon))) {
+      return Corrupt("a point with a -0");
+    }
+    if (i > 0 && !ComesBeforeOnCurve(points_.back(), point)) return Corrupt("the points do not ascend");
+    points_.push_back(point);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Column::CheckNumbers() const {
   for (size_t i = 0; i < floats_.size(); ++i) {
     if (!std::isfinite(floats_[i])) return Corrupt("a float that is not finite");
     if (floats_[i] == 0 && std::signbit(floats_[i])) return Corrupt("a float that is -0");
@@ -276,7 +341,7 @@ absl::Status Column::CheckCodes() const {
 size_t Column::memory_bytes() const {
   return sizeof(*this) + ends_.capacity() * sizeof(uint32_t) + keywords_.memory_bytes() +
          codes_.memory_bytes() + integers_.capacity() * sizeof(int64_t) +
-         floats_.capacity() * sizeof(double) + (index_ == nullptr ? 0 : index_->memory_bytes());
+         floats_.capacity() * sizeof(double) + points_.capacity() * sizeof(GeoPoint) + (index_ == nullptr ? 0 : index_->memory_bytes());
 }
 
 }  // namespace vouch

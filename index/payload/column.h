@@ -11,6 +11,7 @@
 #include "index/flat_codec.h"
 #include "index/inverted/term_dictionary.h"
 #include "index/payload/code_array.h"
+#include "index/payload/geo_point.h"
 #include "index/payload/payload_columns.h"
 #include "index/payload/value_index.h"
 #include "index/payload/value_set.h"
@@ -40,6 +41,8 @@ class Column {
   // Adds the rows with a value in the ranges; `rows_empty`: none is set yet.
   void AddRows(std::span<const CodeRange> ranges, bool rows_empty, Bitmap& rows) const;
   bool RowMeets(uint32_t row, std::span<const CodeRange> ranges) const;
+  // Whether the codes are values of the row one after the other; `codes` is not empty.
+  bool RowHasPhrase(uint32_t row, std::span<const uint32_t> codes) const;
   PayloadType type() const { return type_; }
   uint32_t rows() const { return rows_; }
   // Entries of the dictionary; codes are below it.
@@ -73,9 +76,13 @@ class Column {
   void BuildKeywords(size_t field, std::span<const TypedPayload* const> rows);
   template <typename T>
   void BuildNumbers(const std::vector<T>& values, std::vector<T>& dictionary);
+  void BuildPoints(size_t field, std::span<const TypedPayload* const> rows);
   // Makes the dictionary of the parts' and gives, for each part, the new code of each of its codes.
   std::vector<std::vector<uint32_t>> MergeDictionaries(std::span<const Column* const> parts);
+  uint32_t PlaceOfPoint(const GeoPoint& point) const;
   absl::Status ReadDictionary(FlatReader* reader);
+  absl::Status CheckNumbers() const;
+  absl::Status ReadPoints(FlatReader* reader);
   absl::Status CheckCodes() const;
 
   PayloadType type_;
@@ -83,9 +90,10 @@ class Column {
   std::vector<uint32_t> ends_;     // row r has the values [ends_[r - 1], ends_[r])
   CodeArray codes_;
   // The dictionary: one of these.
-  TermDictionary keywords_;        // keyword
+  TermDictionary keywords_;        // keyword; text: words
   std::vector<int64_t> integers_;  // integer, datetime, bool as 0 and 1
   std::vector<double> floats_;     // float; no -0.0
+  std::vector<GeoPoint> points_;   // geo; in the order of geo_cells.h
   std::shared_ptr<const ValueIndex> index_;
 };
 

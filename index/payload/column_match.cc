@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "index/payload/column.h"
+#include "index/payload/geo_cells.h"
 
 namespace vouch {
 namespace {
@@ -58,6 +59,8 @@ std::vector<CodeRange> Column::CodesIn(const ValueSet& values) const {
     }
   } else if (const auto* integers = std::get_if<IntegerSet>(&values)) {
     AddNumbers(*integers, integers_, ranges);
+  } else if (const auto* shapes = std::get_if<GeoSet>(&values)) {
+    return PointsWithin(*shapes, points_);
   } else {
     AddNumbers(std::get<FloatSet>(values), floats_, ranges);
   }
@@ -100,6 +103,16 @@ bool Column::RowMeets(uint32_t row, std::span<const CodeRange> ranges) const {
   if (ends_.empty()) return InRanges(codes_[row], ranges);
   for (uint32_t i = row == 0 ? 0 : ends_[row - 1]; i < ends_[row]; ++i) {
     if (InRanges(codes_[i], ranges)) return true;
+  }
+  return false;
+}
+
+bool Column::RowHasPhrase(uint32_t row, std::span<const uint32_t> codes) const {
+  const Places places = PlacesOf(row);
+  for (uint32_t begin = places.begin; begin + codes.size() <= places.end; ++begin) {
+    size_t same = 0;
+    while (same < codes.size() && codes_[begin + same] == codes[same]) ++same;
+    if (same == codes.size()) return true;
   }
   return false;
 }

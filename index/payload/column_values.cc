@@ -8,6 +8,7 @@ namespace vouch {
 PayloadValue Column::ValueOf(uint32_t code) const {
   switch (type_) {
     case PayloadType::kKeyword:
+    case PayloadType::kText:
       return std::string(keywords_.term(code));
     case PayloadType::kBool:
       return integers_[code] != 0;
@@ -16,6 +17,8 @@ PayloadValue Column::ValueOf(uint32_t code) const {
       return integers_[code];
     case PayloadType::kFloat:
       return floats_[code];
+    case PayloadType::kGeo:
+      return points_[code];
   }
   return false;
 }
@@ -29,6 +32,7 @@ uint32_t Column::LowerBound(const PayloadValue& value) const {
     return static_cast<uint32_t>(keywords_.LowerBound(*text));
   }
   if (const auto* real = std::get_if<double>(&value)) return place(floats_, *real);
+  if (const auto* point = std::get_if<GeoPoint>(&value)) return PlaceOfPoint(*point);
   if (const auto* whole = std::get_if<int64_t>(&value)) return place(integers_, *whole);
   return place(integers_, int64_t{std::get<bool>(value)});
 }

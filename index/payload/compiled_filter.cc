@@ -7,6 +7,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "index/payload/payload_columns.h"
+#include "index/payload/text_words.h"
 
 namespace vouch {
 namespace {
@@ -68,13 +69,19 @@ void AddMeeting(PayloadType type, FilterOp op, const FilterValue& literal, Value
         std::get<IntegerSet>(values).push_back({*flag ? 1 : 0, *flag ? 1 : 0});
       }
       return;
+    case PayloadType::kGeo:
+    case PayloadType::kText:
+      return;  // equal to nothing
   }
 }
 
 ValueSet NoValues(PayloadType type) {
   switch (type) {
     case PayloadType::kKeyword:
+    case PayloadType::kText:
       return TextSet();
+    case PayloadType::kGeo:
+      return GeoSet();
     case PayloadType::kFloat:
       return FloatSet();
     case PayloadType::kInteger:
@@ -88,7 +95,10 @@ ValueSet NoValues(PayloadType type) {
 ValueSet AllValues(PayloadType type) {
   switch (type) {
     case PayloadType::kKeyword:
+    case PayloadType::kText:
       return TextSet{{.low = "", .high = std::nullopt}};
+    case PayloadType::kGeo:
+      return GeoSet{GeoShape::Earth()};
     case PayloadType::kFloat:
       return FloatSet{{-std::numeric_limits<double>::max(), std::numeric_limits<double>::max()}};
     case PayloadType::kInteger:
@@ -113,6 +123,7 @@ void AddChild(CompiledFilter& chain, CompiledFilter child) {
 bool Contradicts(const CompiledFilter& a, const CompiledFilter& b) {
   if (a.kind != b.kind || a.negated == b.negated) return false;
   if (a.kind == Kind::kField) return a.field == b.field && Compare(a.values, b.values) == 0;
+  if (a.kind == Kind::kPhrase) return a.field == b.field && a.phrase == b.phrase;
   return a.kind == Kind::kIds && a.ids == b.ids;
 }
 
@@ -180,6 +191,30 @@ CompiledFilter FinishChain(CompiledFilter chain) {
   return chain;
 }
 
+// A condition on the words of a text, or on where a point lies.
+CompiledFilter CompileWithin(const Filter& filter, int field, bool negated) {
+  GeoSet shapes;
+  if (absl::StatusOr<GeoShape> shape = GeoShape::Of(filter); shape.ok()) shapes.push_back(*std::move(shape));
+  return FieldLeaf(field, std::move(shapes), negated);
+}
+
+CompiledFilter CompileMatch(const Filter& filter, const PayloadField& declared, int field, bool negated) {
+  const auto* text = filter.values.empty() ? nullptr : std::get_if<std::string>(&filter.values[0]);
+  std::vector<std::string> words;
+  if (text != nullptr) words = WordsOf(declared, *text);
+  if (words.empty()) return Constant(negated);
+  const auto leaf_of = [&](const std::string& word) {
+    return FieldLeaf(field, TextsMeeting(FilterOp::kEq, word), negated);
+  };
+  if (words.size() == 1) return leaf_of(words[0]);
+  if (filter.op == FilterOp::kMatchPhrase) {
+    return {.kind = Kind::kPhrase, .negated = negated, .field = field, .phrase = std::move(words)};
+  }
+  CompiledFilter chain{.kind = (filter.op == FilterOp::kMatch) != negated ? Kind::kAnd : Kind::kOr};
+  for (const std::string& word : words) AddChild(chain, leaf_of(word));
+  return FinishChain(std::move(chain));
+}
+
 CompiledFilter CompileNode(const Filter& filter, const CollectionSchema& schema, bool negated) {
   switch (filter.op) {
     case FilterOp::kAnd:
@@ -204,12 +239,25 @@ CompiledFilter CompileNode(const Filter& filter, const CollectionSchema& schema,
     case FilterOp::kGe:
     case FilterOp::kIn:
     case FilterOp::kExists:
+    case FilterOp::kWithinRadius:
+    case FilterOp::kWithinBox:
+    case FilterOp::kWithinPolygon:
+    case FilterOp::kMatch:
+    case FilterOp::kMatchAny:
+    case FilterOp::kMatchPhrase:
       break;
   }
   const int field = schema.FindPayload(filter.path);
   if (field < 0) return Constant(negated);
-  const PayloadType type = schema.payload[static_cast<size_t>(field)].type;
+  const PayloadField& declared = schema.payload[static_cast<size_t>(field)];
+  const PayloadType type = declared.type;
   if (filter.op == FilterOp::kExists) return FieldLeaf(field, AllValues(type), negated);
+  if (IsWithin(filter.op)) {
+    return type == PayloadType::kGeo ? CompileWithin(filter, field, negated) : Constant(negated);
+  }
+  if (IsMatch(filter.op)) {
+    return type == PayloadType::kText ? CompileMatch(filter, declared, field, negated) : Constant(negated);
+  }
   ValueSet values = NoValues(type);
   const FilterOp op = filter.op == FilterOp::kNe || filter.op == FilterOp::kIn ? FilterOp::kEq : filter.op;
   for (const FilterValue& literal : filter.values) AddMeeting(type, op, literal, values);
@@ -232,6 +280,7 @@ std::strong_ordering Compare(const CompiledFilter& a, const CompiledFilter& b) {
   if (const auto order = a.kind <=> b.kind; order != 0) return order;
   if (const auto order = a.field <=> b.field; order != 0) return order;
   if (const auto order = Compare(a.values, b.values); order != 0) return order;
+  if (const auto order = a.phrase <=> b.phrase; order != 0) return order;
   // Ids in a canonical form are texts; variants have no three-way order here.
   if (a.ids != b.ids) return a.ids < b.ids ? std::strong_ordering::less : std::strong_ordering::greater;
   const auto children =

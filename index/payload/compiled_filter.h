@@ -21,12 +21,13 @@ namespace vouch {
 // 2. A child of `and` is no `and`, and likewise `or`; both have two children at least, ascending and distinct.
 // 3. The set of a field leaf is not empty; where it is everything, the leaf asks for any value at all.
 struct CompiledFilter {
-  enum class Kind : uint8_t { kAll, kNone, kAnd, kOr, kField, kIds };
+  enum class Kind : uint8_t { kAll, kNone, kAnd, kOr, kField, kPhrase, kIds };
 
   Kind kind = Kind::kAll;
-  bool negated = false;                     // kField, kIds: rows that do not meet the leaf
-  int field = -1;                           // kField: ordinal in the schema
+  bool negated = false;                     // kField, kPhrase, kIds: rows that do not meet the leaf
+  int field = -1;                           // kField, kPhrase: ordinal in the schema
   ValueSet values = {};                     // kField: a row meets it by any value in the set
+  std::vector<std::string> phrase = {};     // kPhrase: two words or more, one after the other
   std::vector<FilterValue> ids = {};        // kIds: texts, ascending and distinct
   std::vector<CompiledFilter> children = {};  // kAnd, kOr
 

@@ -18,7 +18,20 @@ enum class FilterOp : uint8_t {
   kIn,                             // path and any number of values
   kExists,                         // path: the row has a non-null value there
   kHasId,                          // ids as text (PointId::ToString) in values: the point's id is one of them
+  // Of a geo field; values are floats in degrees.
+  kWithinRadius,                   // path; latitude, longitude, distance in metres
+  kWithinBox,                      // path; south, west, north, east
+  kWithinPolygon,                  // path; latitude, longitude of each point
+  // Of a text field; path and a text in values[0]
+  kMatch, kMatchAny, kMatchPhrase, // all of its words, any of them, all one after the other in one text
 };
+
+inline bool IsWithin(FilterOp op) {
+  return op == FilterOp::kWithinRadius || op == FilterOp::kWithinBox || op == FilterOp::kWithinPolygon;
+}
+inline bool IsMatch(FilterOp op) {
+  return op == FilterOp::kMatch || op == FilterOp::kMatchAny || op == FilterOp::kMatchPhrase;
+}
 
 struct FilterLimits {
   static constexpr size_t kMaxDepth = 32;        // nested nodes, a lone condition being 1
@@ -45,6 +58,9 @@ struct FilterOrigin {
 // - Integers and floats compare by mathematical value. Types are never mixed otherwise: 42 is no
 // text, '42' no number, and
 //   a literal of another type than its field's is an error, not a comparison that is never met.
+// - Points and texts are neither equal to anything nor in any order: a geo field takes kWithin… (geo_area.h says what lies
+//   within), a text field kMatch… (words as text_words.h makes them; those of a phrase stand side by side in one text, but
+//   for stop words), and both kExists.
 struct Filter {
   FilterOp op = FilterOp::kAnd;
   std::string path = {};

@@ -51,6 +51,17 @@ SegmentFilter::Node SegmentFilter::Resolve(const CompiledFilter& filter) const {
       node.column = &columns_[static_cast<size_t>(filter.field)];
       node.ranges = node.column->CodesIn(filter.values);
       break;
+    case Kind::kPhrase:
+      node.column = &columns_[static_cast<size_t>(filter.field)];
+      for (const std::string& word : filter.phrase) {
+        const uint32_t code = node.column->LowerBound(word);
+        if (code == node.column->distinct() || node.column->ValueOf(code) != PayloadValue(word)) {
+          node.phrase.clear();
+          break;
+        }
+        node.phrase.push_back(code);
+      }
+      break;
     case Kind::kIds:
       node.ids = filter.ids;
       break;
@@ -106,6 +117,10 @@ void SegmentFilter::SetBounds(Node& node) const {
       bounds = node.column->Bounds(node.ranges);
       if (node.negated) bounds = {rows_ - bounds.upper, rows_ - bounds.lower};
       break;
+    case Kind::kPhrase:
+      bounds = BoundsOfPhrase(node);
+      if (node.negated) bounds = {rows_ - bounds.upper, rows_ - bounds.lower};
+      break;
     case Kind::kAnd: {
       uint64_t missing = 0;
       for (const Node& child : node.children) {
@@ -128,6 +143,15 @@ void SegmentFilter::SetBounds(Node& node) const {
   node.bounds = bounds;
 }
 
+RowBounds SegmentFilter::BoundsOfPhrase(const Node& node) const {
+  RowBounds bounds{0, node.phrase.empty() ? 0 : rows_};
+  for (uint32_t code : node.phrase) {
+    const CodeRange range{code, code + 1};
+    bounds.upper = std::min(bounds.upper, node.column->Bounds(std::span(&range, 1)).upper);
+  }
+  return bounds;
+}
+
 Bitmap SegmentFilter::Evaluate(const FindIds& find_ids) const { return EvaluateNode(root_, find_ids); }
 
 Bitmap SegmentFilter::EvaluateNode(const Node& node, const FindIds& find_ids) const {
@@ -147,6 +171,11 @@ Bitmap SegmentFilter::EvaluateNode(const Node& node, const FindIds& find_ids) co
       if (node.negated) rows.Invert();
       return rows;
     }
+    case Kind::kPhrase: {
+      Bitmap rows = EvaluatePhrase(node);
+      if (node.negated) rows.Invert();
+      return rows;
+    }
     case Kind::kIds: {
       Bitmap rows = find_ids(node.ids);
       if (node.negated) rows.Invert();
@@ -156,6 +185,33 @@ Bitmap SegmentFilter::EvaluateNode(const Node& node, const FindIds& find_ids) co
   return Bitmap(rows_);
 }
 
+Bitmap SegmentFilter::EvaluatePhrase(const Node& node) const {
+  Bitmap rows(rows_);
+  if (node.phrase.empty()) return rows;
+  std::vector<uint32_t> words = node.phrase;
+  std::sort(words.begin(), words.end());
+  words.erase(std::unique(words.begin(), words.end()), words.end());
+  for (size_t i = 0; i < words.size(); ++i) {
+    const CodeRange range{words[i], words[i] + 1};
+    Bitmap with(rows_);
+    node.column->AddRows(std::span(&range, 1), /*rows_empty=*/true, with);
+    if (i == 0) {
+      rows = std::move(with);
+    } else {
+      rows.And(with);
+    }
+  }
+  Node asked = node;
+  asked.negated = false;
+  KeepMeeting(asked, rows);
+  return rows;
+}
+
+bool SegmentFilter::Meets(const Node& leaf, uint32_t row) {
+  if (leaf.kind == Kind::kField) return leaf.column->RowMeets(row, leaf.ranges);
+  return !leaf.phrase.empty() && leaf.column->RowHasPhrase(row, leaf.phrase);
+}
+
 void SegmentFilter::KeepMeeting(const Node& leaf, Bitmap& candidates) {
   const std::span<uint64_t> words = candidates.mutable_words();
   for (size_t w = 0; w < words.size(); ++w) {
@@ -163,7 +219,7 @@ void SegmentFilter::KeepMeeting(const Node& leaf, Bitmap& candidates) {
     uint64_t kept = 0;
     for (uint64_t rest = words[w]; rest != 0; rest &= rest - 1) {
       const auto row = static_cast<uint32_t>(w * 64 + static_cast<size_t>(std::countr_zero(rest)));
-      if (leaf.column->RowMeets(row, leaf.ranges) != leaf.negated) kept |= rest & ~(rest - 1);
+      if (Meets(leaf, row) != leaf.negated) kept |= rest & ~(rest - 1);
     }
     words[w] = kept;
   }
@@ -178,7 +234,7 @@ Bitmap SegmentFilter::EvaluateAnd(const Node& node, const FindIds& find_ids) con
     // The bound of the narrowest child spares the first count.
     const uint64_t candidates = i == 1 ? node.children.front().bounds.upper : rows.Count();
     if (candidates == 0) return rows;
-    if (child.kind == Kind::kField && candidates < few) {
+    if ((child.kind == Kind::kField || child.kind == Kind::kPhrase) && candidates < few) {
       KeepMeeting(child, rows);
     } else if (child.kind == Kind::kField && child.negated) {
       Bitmap denied(rows_);

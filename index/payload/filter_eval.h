@@ -29,8 +29,9 @@ class SegmentFilter {
   struct Node {
     CompiledFilter::Kind kind = CompiledFilter::Kind::kAll;
     bool negated = false;
-    const Column* column = nullptr;            // kField
+    const Column* column = nullptr;            // kField, kPhrase
     std::vector<CodeRange> ranges = {};        // kField
+    std::vector<uint32_t> phrase = {};         // kPhrase: codes; empty where a word is no row's
     std::span<const FilterValue> ids = {};     // kIds
     std::vector<Node> children = {};           // kAnd: narrowest first
     RowBounds bounds = {};
@@ -43,9 +44,14 @@ class SegmentFilter {
   void IntersectLeaves(std::vector<Node>& children) const;
 
   Bitmap EvaluateNode(const Node& node, const FindIds& find_ids) const;
+  // Those that have all the words, then those that have them in order.
+  Bitmap EvaluatePhrase(const Node& node) const;
+  RowBounds BoundsOfPhrase(const Node& node) const;
   Bitmap EvaluateAnd(const Node& node, const FindIds& find_ids) const;
   Bitmap EvaluateOr(const Node& node, const FindIds& find_ids) const;
-  // Clears the candidates that do not meet the leaf, by their own values.
+  // Whether the row meets the leaf (kField, kPhrase), by its own values.
+  static bool Meets(const Node& leaf, uint32_t row);
+  // Clears the candidates that do not meet the leaf.
   static void KeepMeeting(const Node& leaf, Bitmap& candidates);
 
   std::span<const Column> columns_;

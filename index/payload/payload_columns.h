@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "index/bitmap.h"
 #include "index/payload/filter.h"
+#include "index/payload/geo_point.h"
 #include "storage/schema.h"
 
 namespace vouch {
@@ -22,8 +23,9 @@ struct CompiledFilter;
 struct RowBounds;
 
 // One value of a payload field, typed by the schema: keyword → string, integer → int64, float → double, bool → bool,
-// datetime → int64 microseconds since the Unix epoch.
-using PayloadValue = std::variant<bool, int64_t, double, std::string>;
+// datetime → int64 microseconds since the Unix epoch, geo → GeoPoint in canonical form, text → a string for each of its
+// words, and kEndOfText after them (text_words.h).
+using PayloadValue = std::variant<bool, int64_t, double, std::string, GeoPoint>;
 
 // The typed values of one row: for each payload field of the schema, in its order, none, one or (array) several.
 struct TypedPayload {
@@ -31,7 +33,7 @@ struct TypedPayload {
 };
 
 // Reads the declared fields out of a payload. INVALID_ARGUMENT names path, value and wanted type; a
-// float field takes integers; null, also inside an array, is no value; an empty text is a row
+// float field takes integers, a geo field {"lat", "lon"} or a GeoJSON point; null, also inside an array, is no value; an empty text is a row
 // without a payload. Paths are those of payload_path.h.
 absl::StatusOr<TypedPayload> ParseTypedPayload(const CollectionSchema& schema, std::string_view payload_json);
 

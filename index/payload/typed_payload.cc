@@ -8,6 +8,7 @@
 #include "index/payload/payload_columns.h"
 #include "index/payload/payload_path.h"
 #include "index/payload/quoted.h"
+#include "index/payload/text_words.h"
 #include "nlohmann/json.hpp"
 
 namespace vouch {
@@ -46,6 +47,46 @@ absl::StatusOr<PayloadValue> ReadDatetime(const PayloadField& field, const json&
   return PayloadValue(*micros);
 }
 
+// A coordinate of `object`; null where there is none.
+const json* Coordinate(const json& object, std::initializer_list<const char*> names) {
+  for (const char* name : names) {
+    const auto found = object.find(name);
+    if (found != object.end()) return &*found;
+  }
+  return nullptr;
+}
+
+absl::StatusOr<PayloadValue> ReadPoint(const PayloadField& field, const json& value) {
+  constexpr const char* kWanted =
+      "a point: {\"lat\": 52.52, \"lon\": 13.405} or {\"type\": \"Point\", \"coordinates\": [13.405, 52.52]}";
+  if (!value.is_object()) return Mismatch(field, value, kWanted);
+  const json* lat = Coordinate(value, {"lat", "latitude"});
+  const json* lon = Coordinate(value, {"lon", "lng", "longitude"});
+  const auto type = value.find("type");
+  if (lat == nullptr && lon == nullptr && type != value.end() && *type == "Point") {
+    const auto place = value.find("coordinates");
+    // A third one is a height.
+    if (place != value.end() && place->is_array() && (place->size() == 2 || place->size() == 3)) {
+      lon = &(*place)[0];
+      lat = &(*place)[1];
+    }
+  }
+  if (lat == nullptr || lon == nullptr || !lat->is_number() || !lon->is_number()) {
+    return Mismatch(field, value, kWanted);
+  }
+  const double latitude = lat->get<double>();
+  const double longitude = lon->get<double>();
+  if (!(latitude >= -90 && latitude <= 90)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("payload field '", field.path, "': the latitude ", latitude, " is not in -90 … 90"));
+  }
+  if (!(longitude >= -180 && longitude <= 180)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("payload field '", field.path, "': the longitude ", longitude, " is not in -180 … 180"));
+  }
+  return PayloadValue(CanonicalPoint(latitude, longitude));
+}
+
 absl::StatusOr<PayloadValue> ReadValue(const PayloadField& field, const json& value) {
   switch (field.type) {
     case PayloadType::kKeyword:
@@ -61,6 +102,11 @@ absl::StatusOr<PayloadValue> ReadValue(const PayloadField& field, const json& va
       return PayloadValue(value.get<bool>());
     case PayloadType::kDatetime:
       return ReadDatetime(field, value);
+    case PayloadType::kGeo:
+      return ReadPoint(field, value);
+    case PayloadType::kText:
+      if (!value.is_string()) return Mismatch(field, value, "a text");
+      return PayloadValue(value.get_ref<const std::string&>());
   }
   return absl::InternalError(absl::StrCat("payload field '", field.path, "' is of no known type"));
 }
@@ -71,7 +117,12 @@ absl::StatusOr<std::vector<PayloadValue>> ReadField(const PayloadField& field,
   for (const json* found : ValuesAt(payload, field.path)) {
     absl::StatusOr<PayloadValue> value = ReadValue(field, *found);
     if (!value.ok()) return value.status();
-    values.push_back(*std::move(value));
+    if (field.type == PayloadType::kText) {
+      for (std::string& word : WordsOf(field, std::get<std::string>(*value))) values.push_back(std::move(word));
+      values.push_back(std::string(kEndOfText));
+    } else {
+      values.push_back(*std::move(value));
+    }
   }
   return values;
 }

@@ -6,9 +6,11 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "index/payload/geo_area.h"
 #include "index/payload/payload_columns.h"
 #include "index/payload/quoted.h"
 #include "index/payload/text_place.h"
+#include "index/payload/text_words.h"
 
 namespace vouch {
 namespace {
@@ -57,6 +59,9 @@ bool Fits(PayloadType type, const FilterValue& value) {
       return std::holds_alternative<int64_t>(value) || std::holds_alternative<double>(value);
     case PayloadType::kBool:
       return std::holds_alternative<bool>(value);
+    case PayloadType::kGeo:
+    case PayloadType::kText:
+      return false;  // takes no comparison
   }
   return false;
 }
@@ -73,6 +78,11 @@ std::string_view SpellingOf(PayloadType type) {
       return "numbers stand without quotes";
     case PayloadType::kBool:
       return "bools are true and false, without quotes";
+    case PayloadType::kGeo:
+      return "a point is asked by within 5 km of (52.52, 13.405), within box((52.3, 13.1), (52.7, 13.8)) or within "
+             "polygon((…), (…), …)";
+    case PayloadType::kText:
+      return "a text is asked for its words: match 'red fox', match any 'red fox', match phrase 'red fox'";
   }
   return "";
 }
@@ -127,8 +137,49 @@ Shape ShapeOf(FilterOp op) {
       return {0, kMany, 0, 0};
     case FilterOp::kExists:
       return {0, 0, 0, 0};
+    case FilterOp::kWithinRadius:
+      return {3, 3, 0, 0};
+    case FilterOp::kWithinBox:
+      return {4, 4, 0, 0};
+    case FilterOp::kWithinPolygon:
+      return {6, kMany, 0, 0};
+    case FilterOp::kMatch:
+    case FilterOp::kMatchAny:
+    case FilterOp::kMatchPhrase:
+      return {1, 1, 0, 0};
   }
   return {1, 0, 1, 0};  // an operator out of the enum: nothing fits
+}
+
+// A field of a type that takes conditions of its own.
+absl::Status CheckSpecial(const PayloadField& field, const Filter& leaf) {
+  if (leaf.op == FilterOp::kExists) return absl::OkStatus();
+  const std::string type(PayloadTypeName(field.type));
+  const bool fits = field.type == PayloadType::kGeo    ? IsWithin(leaf.op)
+                    : field.type == PayloadType::kText ? IsMatch(leaf.op)
+                                                       : false;
+  if (!fits && (field.type == PayloadType::kGeo || field.type == PayloadType::kText)) {
+    return Wrong(leaf, kPath, absl::StrCat("field '", field.path, "' is of type ", type, ", which has no such condition"),
+                 absl::StrCat("; ", std::string(SpellingOf(field.type))));
+  }
+  if (!fits) {
+    return Wrong(leaf, kPath,
+                 absl::StrCat("field '", field.path, "' is of type ", type, "; ", IsWithin(leaf.op) ? "within" : "match",
+                              " asks a field of type ", IsWithin(leaf.op) ? "geo" : "text"));
+  }
+  if (IsWithin(leaf.op)) {
+    size_t value = kPath;
+    const absl::StatusOr<GeoShape> shape = GeoShape::Of(leaf, &value);
+    if (shape.ok()) return absl::OkStatus();
+    return Wrong(leaf, value, absl::StrCat("field '", field.path, "': ", shape.status().message()));
+  }
+  const auto* text = std::get_if<std::string>(&leaf.values[0]);
+  if (text == nullptr) {
+    return Wrong(leaf, 0, absl::StrCat("field '", field.path, "': match takes a text, not ", ShowLiteral(leaf.values[0])));
+  }
+  if (!WordsOf(field, *text).empty()) return absl::OkStatus();
+  return Wrong(leaf, 0, absl::StrCat("field '", field.path, "': there is no word in ", Quoted(*text)),
+               field.language == "none" ? "" : absl::StrCat("; stop words of the language '", field.language, "' do not count"));
 }
 
 bool IsOrder(FilterOp op) {
@@ -182,6 +233,10 @@ class FilterChecker {
     const int ordinal = schema_.FindPayload(filter.path);
     if (ordinal < 0) return UnknownField(schema_, filter);
     const PayloadField& field = schema_.payload[static_cast<size_t>(ordinal)];
+    if (field.type == PayloadType::kGeo || field.type == PayloadType::kText || IsWithin(filter.op) ||
+        IsMatch(filter.op)) {
+      return CheckSpecial(field, filter);
+    }
     if (field.type == PayloadType::kBool && IsOrder(filter.op)) {
       return Wrong(filter, kPath,
                    absl::StrCat("field '", field.path, "' is of type bool, which has no order"));

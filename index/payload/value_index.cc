@@ -295,6 +295,9 @@ void ValueIndex::AddRows(CodeRange range, bool rows_empty, Bitmap& rows) const {
     if (!AddFromCheckpoints(range, rows)) ApplyPostings(range, true, rows);
     return;
   }
+  // A bitmap of its own costs as much as this many rows.
+  const uint64_t direct = costs_.empty() ? Postings(range) : costs_[range.high] - costs_[range.low];
+  if (direct <= rows.words().size() / kWordsAtOnce) return ApplyPostings(range, true, rows);
   // Mending clears bits, which must not be those of others.
   Bitmap own(rows_);
   if (AddFromCheckpoints(range, own)) {

@@ -51,6 +51,8 @@ std::strong_ordering CompareRange(const TextRange& a, const TextRange& b) {
   return a.high.has_value() ? Order(*a.high, *b.high) : std::strong_ordering::equal;
 }
 
+std::strong_ordering CompareRange(const GeoShape& a, const GeoShape& b) { return Order(a, b); }
+
 }  // namespace
 
 void Normalize(IntegerSet& set) { NormalizeNumbers(set); }
@@ -80,6 +82,13 @@ void Normalize(TextSet& set) {
   set.resize(kept);
 }
 
+void Normalize(GeoSet& set) {
+  std::sort(set.begin(), set.end());
+  set.erase(std::unique(set.begin(), set.end()), set.end());
+  const GeoShape earth = GeoShape::Earth();
+  if (std::find(set.begin(), set.end(), earth) != set.end()) set = {earth};
+}
+
 void Normalize(ValueSet& set) {
   std::visit([](auto& ranges) { Normalize(ranges); }, set);
 }
@@ -104,6 +113,9 @@ bool IsEverything(const ValueSet& set) {
   }
   if (const auto* floats = std::get_if<FloatSet>(&set)) {
     return floats->size() == 1 && floats->front().low == -kLargest && floats->front().high == kLargest;
+  }
+  if (const auto* shapes = std::get_if<GeoSet>(&set)) {
+    return shapes->size() == 1 && shapes->front() == GeoShape::Earth();
   }
   const auto& texts = std::get<TextSet>(set);
   return texts.size() == 1 && texts.front().low.empty() && !texts.front().high.has_value();

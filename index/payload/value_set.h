@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "index/payload/geo_area.h"
 #include "index/payload/numeric_range.h"
 
 namespace vouch {
@@ -19,21 +20,24 @@ struct TextRange {
   friend bool operator==(const TextRange&, const TextRange&) = default;
 };
 
-// Closed ranges of integers (integer, datetime, bool as 0 and 1), closed ranges of finite floats, or ranges of texts.
+// Closed ranges of integers (integer, datetime, bool as 0 and 1), closed ranges of finite floats, ranges of texts, or
+// what lies within any of some shapes.
 //
 // Invariant: ranges ascend and neither overlap nor touch, so that equal sets are equal values: -0.0 is 0.0, and two
-// neighbouring numbers are one range.
+// neighbouring numbers are one range. Shapes ascend and differ; the whole earth stands alone.
 using IntegerSet = std::vector<NumericRange<int64_t>>;
 using FloatSet = std::vector<NumericRange<double>>;
 using TextSet = std::vector<TextRange>;
+using GeoSet = std::vector<GeoShape>;
 
 // The values that meet a condition on one field; of one of the types, as the field's is.
-using ValueSet = std::variant<IntegerSet, FloatSet, TextSet>;
+using ValueSet = std::variant<IntegerSet, FloatSet, TextSet, GeoSet>;
 
 // Brings any ranges, empty ones too, into the form of the invariant.
 void Normalize(IntegerSet& set);
 void Normalize(FloatSet& set);
 void Normalize(TextSet& set);
+void Normalize(GeoSet& set);
 
 void Normalize(ValueSet& set);
 

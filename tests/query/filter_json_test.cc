@@ -31,6 +31,39 @@ TEST(FilterJsonTest, ReadsEveryForm) {
   EXPECT_EQ(AsText(R"({"and":[]})"), "true");
 }
 
+TEST(FilterJsonTest, AreasAndWords) {
+  for (const auto& [text, json] : std::vector<std::pair<std::string, std::string>>{
+           {"p within 5000.0 m of (52.5, 13.0)",
+            R"({"center":{"lat":52.5,"lon":13.0},"op":"within_radius","path":"p","radius":5000.0})"},
+           {"p within box((1.0, 2.0), (3.0, 4.0))",
+            R"({"north_east":{"lat":3.0,"lon":4.0},"op":"within_box","path":"p","south_west":{"lat":1.0,"lon":2.0}})"},
+           {"p within polygon((1.0, 2.0), (3.0, 4.0), (5.0, 6.0))",
+            R"({"op":"within_polygon","path":"p","points":[{"lat":1.0,"lon":2.0},{"lat":3.0,"lon":4.0},{"lat":5.0,"lon":6.0}]})"},
+           {"b match 'x y'", R"({"op":"match","path":"b","value":"x y"})"},
+           {"b match any 'x y'", R"({"op":"match_any","path":"b","value":"x y"})"},
+           {"b match phrase 'x y'", R"({"op":"match_phrase","path":"b","value":"x y"})"}}) {
+    EXPECT_EQ(AsText(json), text);
+    EXPECT_EQ(FilterToJson(ParseFilter(text).value()), json);
+  }
+  EXPECT_EQ(AsText(R"({"path":"p","op":"within_radius","center":{"lat":52,"lon":13},"radius":7})"),
+            "p within 7.0 m of (52.0, 13.0)");
+  EXPECT_THAT(ErrorOf(R"({"path":"p","op":"within_radius","center":{"lat":52},"radius":7})"),
+              HasSubstr("filter.center.lon: is missing"));
+  EXPECT_THAT(ErrorOf(R"({"path":"p","op":"within_radius","center":[52,13],"radius":7})"),
+              HasSubstr("filter.center: expected a point {\"lat\": …, \"lon\": …}, found array"));
+  EXPECT_THAT(ErrorOf(R"({"path":"p","op":"within_radius","center":{"lat":52,"lng":13},"radius":7})"),
+              HasSubstr("filter.center: unknown key 'lng'; keys here: lat, lon"));
+  EXPECT_THAT(ErrorOf(R"({"path":"p","op":"within_radius","center":{"lat":52,"lon":13},"radius":"7km"})"),
+              HasSubstr("filter.radius: expected a number of metres"));
+  EXPECT_THAT(ErrorOf(R"({"path":"p","op":"within_radius","center":{"lat":52,"lon":13}})"),
+              HasSubstr("filter.radius: is missing"));
+  EXPECT_THAT(ErrorOf(R"({"path":"p","op":"within_box","south_west":{"lat":"1","lon":2},"north_east":{"lat":3,"lon":4}})"),
+              HasSubstr("filter.south_west.lat: expected a number, found string"));
+  EXPECT_THAT(ErrorOf(R"({"path":"p","op":"within_polygon","points":[{"lat":1,"lon":2}]})"),
+              HasSubstr("filter.points: expected an array of 3 points at least"));
+  EXPECT_THAT(ErrorOf(R"({"path":"b","op":"match","value":7})"), HasSubstr("filter.value: expected a text"));
+}
+
 TEST(FilterJsonTest, WritesEveryForm) {
   EXPECT_EQ(
       FilterToJson(ParseFilter("a != 1 and (b in ('x') or not c exists)").value()),

@@ -84,6 +84,51 @@ TEST(FilterParserTest, TheIdOfThePoint) {
   EXPECT_THAT(ErrorOf("id = true"), HasSubstr("expected a point id"));
 }
 
+TEST(FilterParserTest, Areas) {
+  const Filter near = Leaf(FilterOp::kWithinRadius, "place", {52.52, 13.405, 5000.0});
+  for (const char* text : {"place within 5 km of (52.52, 13.405)", "place WITHIN 5km OF (52.52,13.405)",
+                           "place within 5000.0m of (52.52, 13.405)", "place within 5e3 m of (52.52, 13.405)"}) {
+    EXPECT_EQ(Parsed(text), near) << text;
+  }
+  EXPECT_EQ(Parsed("p within 1 mi of (1, -2)"), Leaf(FilterOp::kWithinRadius, "p", {1.0, -2.0, 1609.344}));
+  EXPECT_EQ(Parsed("p within box((1, 2), (3.5, -4))"), Leaf(FilterOp::kWithinBox, "p", {1.0, 2.0, 3.5, -4.0}));
+  EXPECT_EQ(Parsed("p within polygon((0, 0), (0, 9), (9, 0))"),
+            Leaf(FilterOp::kWithinPolygon, "p", {0.0, 0.0, 0.0, 9.0, 9.0, 0.0}));
+  EXPECT_EQ(FormatFilter(near), "place within 5000.0 m of (52.52, 13.405)");
+  // The words mean something in their place only.
+  EXPECT_EQ(Parsed("within within box((1, 2), (3, 4))"), Leaf(FilterOp::kWithinBox, "within", {1.0, 2.0, 3.0, 4.0}));
+  EXPECT_EQ(Parsed("match and any = 3"), Node(FilterOp::kAnd, {Leaf(FilterOp::kEq, "match", {true}),
+                                                               Leaf(FilterOp::kEq, "any", {int64_t{3}})}));
+  EXPECT_EQ(ErrorOf("place within 5 of (52, 13)"),
+            "filter: expected the unit of the distance: m, km or mi, found the path 'of' at column 16\n"
+            "  place within 5 of (52, 13)\n"
+            "                 ^");
+  EXPECT_THAT(ErrorOf("place within 5 parsec of (1, 2)"), HasSubstr("m, km or mi, found the path 'parsec'"));
+  EXPECT_THAT(ErrorOf("p within 5kmh of (1, 2)"), HasSubstr("expected the end of the number, found 'k'"));
+  EXPECT_THAT(ErrorOf("p within 5 km (1, 2)"), HasSubstr("expected 'of', found '('"));
+  EXPECT_THAT(ErrorOf("p within 5 km of 1, 2"), HasSubstr("expected a point (latitude, longitude), found the number 1"));
+  EXPECT_THAT(ErrorOf("p within 5 km of (1 2)"), HasSubstr("expected ',', found the number 2"));
+  EXPECT_THAT(ErrorOf("p within 5 km of ('1', 2)"), HasSubstr("expected a latitude, found the text '1'"));
+  EXPECT_THAT(ErrorOf("p within circle"), HasSubstr("expected a distance, 'box' or 'polygon', found the path 'circle'"));
+  EXPECT_THAT(ErrorOf("p within box((1, 2))"), HasSubstr("expected ',' and the north-eastern corner, found ')'"));
+  EXPECT_THAT(ErrorOf("p within box((1, 2), (3, 4), (5, 6))"), HasSubstr("a box has two corners"));
+  EXPECT_THAT(ErrorOf("p within polygon((1, 2), (3, 4))"), HasSubstr("a polygon has 3 points at least at column 1"));
+  std::string many = "p within polygon((0, 0)";
+  for (int i = 0; i < 5'001; ++i) many += ", (1, 1)";
+  EXPECT_THAT(ErrorOf(many + ")"), HasSubstr("more than 5000 points"));
+}
+
+TEST(FilterParserTest, WordsOfTexts) {
+  EXPECT_EQ(Parsed("body match 'red fox'"), Leaf(FilterOp::kMatch, "body", {"red fox"}));
+  EXPECT_EQ(Parsed("body match all 'red fox'"), Leaf(FilterOp::kMatch, "body", {"red fox"}));
+  EXPECT_EQ(Parsed("body match any \"red fox\""), Leaf(FilterOp::kMatchAny, "body", {"red fox"}));
+  EXPECT_EQ(Parsed("not body Match Phrase 'it''s'"),
+            Node(FilterOp::kNot, {Leaf(FilterOp::kMatchPhrase, "body", {"it's"})}));
+  EXPECT_EQ(ErrorOf("body match fox"),
+            "filter: expected a text in quotes, found the path 'fox' at column 12\n  body match fox\n             ^");
+  EXPECT_THAT(ErrorOf("body match any 7"), HasSubstr("expected a text in quotes, found the number 7"));
+}
+
 TEST(FilterParserTest, ErrorsShowThePlace) {
   EXPECT_EQ(ErrorOf("year >= and lang = 'en'"),
             "filter: expected a value (a number, a text in quotes, true or false), found 'and' at "

@@ -27,14 +27,27 @@ class FilterGenerator {
     }
     Filter leaf{.op = Pick<FilterOp>({FilterOp::kEq, FilterOp::kNe, FilterOp::kLt, FilterOp::kLe,
                                       FilterOp::kGt, FilterOp::kGe, FilterOp::kIn,
-                                      FilterOp::kExists, FilterOp::kHasId})};
+                                      FilterOp::kExists, FilterOp::kHasId, FilterOp::kWithinRadius,
+                                      FilterOp::kWithinBox, FilterOp::kWithinPolygon, FilterOp::kMatch,
+                                      FilterOp::kMatchAny, FilterOp::kMatchPhrase})};
     if (leaf.op == FilterOp::kHasId) {
       for (uint64_t i = Below(3); i > 0; --i) leaf.values.emplace_back(Text());
       return leaf;
     }
     leaf.path = Pick<std::string>({"a", "id", "ID", "meta.year", "x y", "ticks `` here", "not",
-                                   "True", "_", "9a", "ü", "a-b", "."});
+                                   "True", "_", "9a", "ü", "a-b", ".", "within", "match", "of", "any"});
     if (leaf.op == FilterOp::kExists) return leaf;
+    if (IsMatch(leaf.op)) {
+      leaf.values.emplace_back(Text());
+      return leaf;
+    }
+    if (IsWithin(leaf.op)) {
+      const uint64_t numbers = leaf.op == FilterOp::kWithinRadius ? 3 : leaf.op == FilterOp::kWithinBox ? 4 : 6 + 2 * Below(3);
+      for (uint64_t i = 0; i < numbers; ++i) {
+        leaf.values.emplace_back(Pick<double>({0.0, -12.5, 1e-7, 179.99999999999997, 52.0, 1e15}));
+      }
+      return leaf;
+    }
     for (uint64_t i = leaf.op == FilterOp::kIn ? Below(4) : 1; i > 0; --i)
       leaf.values.push_back(Value());
     return leaf;

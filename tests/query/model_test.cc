@@ -1,6 +1,7 @@
 #include <iostream>
 #include <random>
 
+#include "absl/strings/str_cat.h"
 #include "tests/query/query_fixture.h"
 #include "tests/query/reference_executor.h"
 
@@ -25,6 +26,8 @@ class ModelTest : public QueryTest {
     schema.payload.push_back({.path = "year", .type = PayloadType::kInteger});
     schema.payload.push_back({.path = "lang", .type = PayloadType::kKeyword});
     schema.payload.push_back({.path = "authors.name", .type = PayloadType::kKeyword});
+    schema.payload.push_back({.path = "place", .type = PayloadType::kGeo});
+    schema.payload.push_back({.path = "text", .type = PayloadType::kText});
     Create("model", schema);
     reference_ = std::make_unique<ReferenceExecutor>(schema, *Analyzer::Create("english"));
   }
@@ -122,7 +125,13 @@ class ModelTest : public QueryTest {
       point.payload += ",\"lang\":[\"" + row.lang[0] + "\"" +
                        (row.lang.size() > 1 ? ",\"" + row.lang[1] + "\"" : "") + "]";
     }
-    if (!OneIn(3)) point.payload += ",\"authors\":" + RandomAuthors(row);
+    for (uint64_t n = Below(3); n > 0; --n) {
+      row.place.push_back(CanonicalPoint(Degree(90), Degree(180)));
+      point.payload += absl::StrCat(row.place.size() == 1 ? ",\"place\":[" : ",", "{\"lat\":", row.place.back().lat,
+                                    ",\"lon\":", row.place.back().lon, "}");
+    }
+    if (!row.place.empty()) point.payload += "]";
+    if (!OneIn(3)) point.payload += ",\"authors\": + RandomAuthors(row);
     point.payload += "}";
     if (OneIn(5)) row.access = point.access = {OneIn(2) ? "alice" : "team"};
     return point;
@@ -149,6 +158,28 @@ class ModelTest : public QueryTest {
     for (ReferenceExecutor::Row& row : rows) reference_->Upsert(std::move(row), latest_);
   }
 
+  double Degree(uint64_t most) { return static_cast<double>(Below(2 * most + 1)) - static_cast<double>(most); }
+  Filter RandomArea() {
+    Filter area{.op = FilterOp::kWithinBox, .path = "place"};
+    if (OneIn(3)) {
+      area.op = FilterOp::kWithinRadius;
+      area.values = {Degree(90), Degree(180), static_cast<double>(Below(15'000'000)) + 0.5};
+    } else if (OneIn(2)) {
+      const double south = Degree(90);
+      area.values = {south, Degree(180), south + static_cast<double>(Below(static_cast<uint64_t>(91 - south))), Degree(180)};
+    } else {
+      // About the antimeridian or Greenwich.
+      const double lon = OneIn(2) ? 180 : 0;
+      area.op = FilterOp::kWithinPolygon;
+      for (uint64_t n = 3 + Below(3); n > 0; --n) {
+        const double x = lon + Degree(80);
+        area.values.emplace_back(Degree(80));
+        area.values.emplace_back(x > 180 ? x - 360 : x);
+      }
+    }
+    return area;
+  }
+
   Filter RandomFilter(int depth) {
     static constexpr FilterOp kCompare[] = {FilterOp::kEq, FilterOp::kNe, FilterOp::kLt,
                                             FilterOp::kLe, FilterOp::kGt, FilterOp::kGe};
@@ -164,11 +195,18 @@ class ModelTest : public QueryTest {
         filter.children.push_back(RandomFilter(depth - 1));
       return filter;
     }
+    if (OneIn(4)) return RandomArea();
+    if (OneIn(5)) {
+      const FilterOp op = OneIn(2) ? FilterOp::kMatchPhrase : OneIn(2) ? FilterOp::kMatch : FilterOp::kMatchAny;
+      const std::string words = Words(3);
+      return Compare("text", op, words.empty() ? "fox " : words);
+    }
     switch (Below(5)) {
       case 0:
         return {.op = FilterOp::kExists,
-                .path = OneIn(2)   ? "year"
+                .path = OneIn(2)   ? "year
                         : OneIn(2) ? "lang"
+                        : OneIn(2) ? "place"
                                    : "authors.name",
                 .values = {},
                 .children = {}};

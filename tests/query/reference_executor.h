@@ -15,6 +15,7 @@
 #include "query/ranked_row.h"
 #include "query/search.h"
 #include "storage/schema.h"
+#include "tests/index/payload/naive_geo.h"
 
 namespace vouch {
 
@@ -30,6 +31,7 @@ class ReferenceExecutor {
     std::string text;
     std::optional<int64_t> year;
     std::vector<std::string> lang;
+    std::vector<GeoPoint> place;
     std::vector<std::string> authors;  // at "authors.name", of all elements
     std::vector<std::string> access;
     uint64_t added = 0;
@@ -174,6 +176,23 @@ class ReferenceExecutor {
     return path == "lang" ? row.lang : row.authors;
   }
 
+  // Texts and filters are of words with one space after each.
+  static bool Matches(const Row& row, const Filter& filter) {
+    const std::string& asked = std::get<std::string>(filter.values[0]);
+    const auto has = [text = " " + row.text](const std::string& words) { return text.find(" " + words) != std::string::npos; };
+    if (filter.op == FilterOp::kMatchPhrase) return has(asked);
+    bool all = true;
+    bool any = false;
+    for (size_t begin = 0; begin < asked.size();) {
+      const size_t end = asked.find(' ', begin) + 1;
+      const bool found = has(asked.substr(begin, end - begin));
+      all = all && found;
+      any = any || found;
+      begin = end;
+    }
+    return filter.op == FilterOp::kMatch ? all : any;
+  }
+
   static bool Meets(const Row& row, const Filter& filter) {
     const auto child = [&](const Filter& part) { return Meets(row, part); };
     switch (filter.op) {
@@ -183,7 +202,17 @@ class ReferenceExecutor {
         return std::any_of(filter.children.begin(), filter.children.end(), child);
       case FilterOp::kNot:
         return !Meets(row, filter.children[0]);
+      case FilterOp::kWithinRadius:
+      case FilterOp::kWithinBox:
+      case FilterOp::kWithinPolygon:
+        return std::any_of(row.place.begin(), row.place.end(),
+                           [&](const GeoPoint& point) { return NaiveWithin(filter, point); });
+      case FilterOp::kMatch:
+      case FilterOp::kMatchAny:
+      case FilterOp::kMatchPhrase:
+        return Matches(row, filter);
       case FilterOp::kExists:
+        if (filter.path == "place") return !row.place.empty();
         return filter.path == "year" ? row.year.has_value() : !Texts(row, filter.path).empty();
       case FilterOp::kHasId:
         return std::any_of(filter.values.begin(), filter.values.end(),

@@ -20,6 +20,14 @@ inline CollectionSchema OneOfEachSchema() {
   return schema;
 }
 
+// Those, and a point and a text: place, body.
+inline CollectionSchema EveryTypeSchema() {
+  CollectionSchema schema = OneOfEachSchema();
+  schema.payload.push_back({"place", PayloadType::kGeo});
+  schema.payload.push_back({"body", PayloadType::kText});
+  return schema;
+}
+
 inline Filter Leaf(FilterOp op, std::string path, std::vector<FilterValue> values = {}) {
   return {.op = op, .path = std::move(path), .values = std::move(values)};
 }

@@ -7,6 +7,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "tests/index/payload/naive_geo.h"
 #include "tests/index/payload/payload_fixture.h"
 
 namespace vouch {
@@ -28,8 +31,26 @@ inline int Order(const PayloadValue& value, const FilterValue& literal, PayloadT
     case PayloadType::kInteger:
     case PayloadType::kFloat:
       break;
+    case PayloadType::kGeo:
+    case PayloadType::kText:
+      return 1;  // no comparison is made of these
   }
   return sign(number(value), number(literal));
+}
+
+// Words are the letters that the generator makes.
+inline bool NaiveMatches(const std::vector<PayloadValue>& values, const Filter& filter) {
+  const std::vector<std::string> words =
+      absl::StrSplit(std::get<std::string>(filter.values[0]), ' ', absl::SkipEmpty());
+  std::string row = " ";
+  for (const PayloadValue& value : values) {
+    const std::string& word = std::get<std::string>(value);
+    row += word.empty() ? "| " : word + " ";
+  }
+  const auto has = [&](const std::string& part) { return row.find(absl::StrCat(" ", part, " ")) != std::string::npos; };
+  if (filter.op == FilterOp::kMatchPhrase) return has(absl::StrJoin(words, " "));
+  if (filter.op == FilterOp::kMatch) return std::all_of(words.begin(), words.end(), has);
+  return std::any_of(words.begin(), words.end(), has);
 }
 
 inline bool NaiveMeets(const CollectionSchema& schema, const TypedPayload& row, const Filter& filter) {
@@ -57,6 +78,11 @@ inline bool NaiveMeets(const CollectionSchema& schema, const TypedPayload& row, 
           [&](const FilterValue& literal) { return holds(Order(value, literal, type)); });
     });
   };
+  if (IsMatch(filter.op)) return NaiveMatches(values, filter);
+  if (IsWithin(filter.op)) {
+    return std::any_of(values.begin(), values.end(),
+                       [&](const PayloadValue& value) { return NaiveWithin(filter, std::get<GeoPoint>(value)); });
+  }
   switch (filter.op) {
     case FilterOp::kExists:
       return !values.empty();
@@ -88,7 +114,14 @@ class Generator {
       std::vector<PayloadValue>& values = row.fields.emplace_back();
       // Mostly one value, so that columns with and without ends come up.
       const uint64_t count = Below(4) > 0 || single_valued_ ? 1 : Below(4);
-      for (uint64_t i = 0; i < count; ++i) values.push_back(Value(field.type));
+      for (uint64_t i = 0; i < count; ++i) {
+        if (field.type == PayloadType::kText) {
+          for (uint64_t words = Below(6); words > 0; --words) values.push_back(Word());
+          values.push_back(std::string());
+        } else {
+          values.push_back(Value(field.type));
+        }
+      }
     }
     return row;
   }
@@ -101,6 +134,11 @@ class Generator {
       return filter;
     }
     const PayloadField& field = schema_.payload[Below(schema_.payload.size())];
+    if (field.type == PayloadType::kGeo && Below(8) > 0) return Area(field.path);
+    if (field.type == PayloadType::kText && Below(8) > 0) return Match(field.path);
+    if (field.type == PayloadType::kGeo || field.type == PayloadType::kText) {
+      return Leaf(FilterOp::kExists, field.path);
+    }
     std::vector<FilterOp> ops = {FilterOp::kEq, FilterOp::kNe, FilterOp::kIn, FilterOp::kExists};
     if (field.type != PayloadType::kBool) {
       ops.insert(ops.end(), {FilterOp::kLt, FilterOp::kLe, FilterOp::kGt, FilterOp::kGe});
@@ -112,6 +150,38 @@ class Generator {
     for (uint64_t i = 0; i < literals; ++i) leaf.values.push_back(Literal(field.type));
     return leaf;
   }
+  Filter Area(const std::string& path) {
+    if (Below(3) == 0) {
+      const GeoPoint center = Point();
+      const double metres = static_cast<double>(random_() % 1'000'000'000) / 1e9 * (Below(2) == 0 ? 2.1e7 : 2e6);
+      return Leaf(FilterOp::kWithinRadius, path, {center.lat, center.lon, metres});
+    }
+    if (Below(2) == 0) {
+      const double south = Degree(90);
+      const double north = south + static_cast<double>(Below(static_cast<uint64_t>(91 - south)));
+      return Leaf(FilterOp::kWithinBox, path, {south, Degree(180), north, Degree(180)});
+    }
+    // A star about a point: edges cross, and the antimeridian may.
+    Filter filter = Leaf(FilterOp::kWithinPolygon, path);
+    const double lat = Degree(60);
+    const double lon = Degree(180);
+    for (uint64_t points = 3 + Below(6); points > 0; --points) {
+      double x = lon + Degree(40);
+      x += x > 180 ? -360 : x < -180 ? 360 : 0;
+      filter.values.emplace_back(lat + Degree(30));
+      filter.values.emplace_back(x);
+    }
+    return filter;
+  }
+  Filter Match(const std::string& path) {
+    const FilterOp op = std::vector{FilterOp::kMatch, FilterOp::kMatchAny, FilterOp::kMatchPhrase}[Below(3)];
+    std::vector<std::string> words(1 + Below(3));
+    for (std::string& word : words) word = Word();
+    return Leaf(op, path, {absl::StrJoin(words, " ")});
+  }
+  // A whole number of degrees, at most `most` on either side of 0.
+  double Degree(uint64_t most) { return static_cast<double>(Below(2 * most + 1)) - static_cast<double>(most); }
+
   void SetSingleValued(bool single) { single_valued_ = single; }
   // Values are drawn from so many; 0: from few that are hard.
   void SetSpread(uint64_t spread) { spread_ = spread; }
@@ -132,7 +202,17 @@ class Generator {
     return std::vector<std::string>{"", "a", "ab", "b", "\u00e9", "z"}[Below(6)];
   }
 
-  PayloadValue Value(PayloadType type) {
+  std::string Word() { return std::string(1, static_cast<char>('a' + Below(spread_ > 26 ? 26 : 4))); }
+  GeoPoint Point() {
+    // Whole degrees meet borders; others fill the cells between.
+    if (spread_ < 1000) return CanonicalPoint(Degree(90), Degree(180));
+    const auto part = [&] { return static_cast<double>(random_() >> 11) * 0x1p-53; };
+    if (Below(2) == 0) return CanonicalPoint(part() * 180 - 90, part() * 360 - 180);
+    return CanonicalPoint(52 + part(), 13 + part());
+  }
+
+  // Inlined, GCC 12 takes the variant's bytes for uninitialised.
+  [[gnu::noinline]] PayloadValue Value(PayloadType type) {
     switch (type) {
       case PayloadType::kKeyword:
         return Keyword();
@@ -142,6 +222,9 @@ class Generator {
         return Float();
       case PayloadType::kBool:
         return Below(2) == 0;
+      case PayloadType::kGeo:
+        return Point();
+      case PayloadType::kText:
       case PayloadType::kDatetime:
         break;
     }
@@ -157,6 +240,8 @@ class Generator {
         return Float();
       case PayloadType::kBool:
         return Below(2) == 0;
+      case PayloadType::kGeo:
+      case PayloadType::kText:
       case PayloadType::kDatetime:
         break;
     }
