@@ -1,6 +1,9 @@
 #include "index/dense/vector_codes.h"
 
+#include <xxhash.h>
+
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <numeric>
 
@@ -9,6 +12,14 @@
 #include "index/dense/vector_codes_layout.h"
 
 namespace vouch {
+namespace {
+
+CodeAxes AxesOf(const VectorCodesHeader& header, Metric metric, std::string_view mean_and_axes) {
+  const uint32_t numbers[] = {header.code_dim, std::bit_cast<uint32_t>(header.step), static_cast<uint32_t>(metric)};
+  return {XXH3_64bits_withSeed(mean_and_axes.data(), mean_and_axes.size(), XXH3_64bits(numbers, sizeof(numbers)))};
+}
+
+}  // namespace
 
 absl::StatusOr<std::shared_ptr<const VectorCodes>> VectorCodes::Parse(std::string_view bytes, uint32_t nodes,
                                                                       uint32_t dim, Metric metric,
@@ -37,13 +48,14 @@ absl::StatusOr<std::shared_ptr<const VectorCodes>> VectorCodes::Parse(std::strin
   codes->step_ = header.step;
   codes->product_factor_ = metric == Metric::kInnerProduct ? 1.0f : 2.0f;
   codes->projected_ = header.projected != 0;
+  codes->fitted_nodes_ = header.fitted_nodes == 0 ? nodes : header.fitted_nodes;
   codes->mean_ = {reinterpret_cast<const float*>(bytes.data() + layout.mean), header.dim};
   if (codes->projected_) {
     codes->axes_ = {reinterpret_cast<const float*>(bytes.data() + layout.axes), size_t{header.code_dim} * header.dim};
   }
   codes->records_ = reinterpret_cast<const uint8_t*>(bytes.data() + layout.records);
   codes->bytes_ = bytes;
-  codes->axes_id_ = std::make_shared<const CodeAxes>();
+  codes->axes_id_ = AxesOf(header, metric, bytes.substr(layout.mean, layout.records - layout.mean));
   codes->owner_ = std::move(owner);
   return codes;
 }
