@@ -73,7 +73,9 @@ constexpr Part kParts[] = {
     {"filters", [](const std::string&) { MeasureFilters(Small()); }},
     {"filters-768", [](const std::string&) { MeasureFilters(Wide()); }},
     {"batch", [](const std::string&) { MeasureBatches(Small()); }},
-    {"writing", [](const std::string& cache) { MeasureWriting(Small(), cache); }},
+    {"writing", [](const std::string& cache) { MeasureWriting(Small(), cache, false); }},
+    {"writing-busy", [](const std::string& cache) { MeasureWriting(Small(), cache, true); }},
+    {"fresh", [](const std::string&) { MeasureFresh(Small()); }},
     {"deletes", [](const std::string&) { MeasureDeletes(Small()); }},
     {"1m-128",
      [](const std::string& cache) {

@@ -82,7 +82,8 @@ void VectorCodes::Encode(const float* query, CodeQuery& out) const {
 }
 
 void VectorCodes::KeysOf(const uint8_t* records, const CodeQuery& query, std::span<float> out) const {
-  constexpr size_t kAtOnce = 256;
+  constexpr size_t kAtOnce = 64;
+  constexpr size_t kAheadBytes = 8192;  // the processor's own reading ahead stops at each page's end
   static const std::vector<uint32_t>& numbers = *[] {
     auto* made = new std::vector<uint32_t>(kAtOnce);
     std::iota(made->begin(), made->end(), 0u);
@@ -93,7 +94,10 @@ void VectorCodes::KeysOf(const uint8_t* records, const CodeQuery& query, std::sp
                                .query = query.values.data(),
                                .scale = query.scale,
                                .shift = query.shift};
+  const uint8_t* const end = records + out.size() * stride_;
   for (size_t done = 0; done < out.size(); done += kAtOnce) {
+    const uint8_t* ahead = comparison.records + kAheadBytes;
+    for (const uint8_t* at = ahead; at < std::min(end, ahead + kAtOnce * stride_); at += 64) __builtin_prefetch(at);
     keys_(comparison, numbers.data(), std::min(kAtOnce, out.size() - done), out.data() + done);
     comparison.records += kAtOnce * stride_;
   }
