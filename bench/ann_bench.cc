@@ -72,7 +72,7 @@ constexpr Part kParts[] = {
     {"lsa", Embeddings},
     {"filters", [](const std::string&) { MeasureFilters(Small()); }},
     {"filters-768", [](const std::string&) { MeasureFilters(Wide()); }},
-    {"batch", [](const std::string&) { MeasureBatches(Small()); }},
+    {"batch", [](const std::string& cache) { MeasureBatches(Small(), cache); }},
     {"writing", [](const std::string& cache) { MeasureWriting(Small(), cache, false); }},
     {"writing-busy", [](const std::string& cache) { MeasureWriting(Small(), cache, true); }},
     {"fresh", [](const std::string&) { MeasureFresh(Small()); }},

@@ -27,6 +27,9 @@ class LocalDatabase final : public Database, private CommitListener {
       : options_(std::move(options)),
         store_(std::move(store)),
         job_pool_(std::make_unique<JobPool>(std::max<size_t>(1, options_.background_threads))) {
+    if (options_.batch_threads > 1) {
+      search_pool_ = std::make_unique<JobPool>(options_.batch_threads - 1, JobPriority::kSearch);
+    }
     store_->SetListener(this);
   }
 
@@ -161,6 +164,7 @@ class LocalDatabase final : public Database, private CommitListener {
                                                .clock = options_.clock,
                                                .filesystem = options_.filesystem,
                                                .job_pool = job_pool_.get(),
+                                               .search_pool = search_pool_.get(),
                                                .index_directory = IndexDirectory(id),
                                                .seal_rows = options_.seal_rows,
                                                .warn = options_.warn});
@@ -173,6 +177,7 @@ class LocalDatabase final : public Database, private CommitListener {
   const DatabaseOptions options_;
   const std::unique_ptr<Store> store_;
   std::unique_ptr<JobPool> job_pool_;
+  std::unique_ptr<JobPool> search_pool_;  // null where batches run on one thread
   std::mutex mu_;
   absl::flat_hash_map<CollectionId, std::shared_ptr<Slot>> slots_;  // guarded by mu_
 };
