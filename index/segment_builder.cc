@@ -187,6 +187,12 @@ absl::StatusOr<SegmentPtr> AddCodes(SegmentPtr segment, std::span<const SegmentP
   return coded;
 }
 
+bool HasGrownGraphs(const Segment& segment) {
+  return std::any_of(segment.graphs.begin(), segment.graphs.end(), [](const std::shared_ptr<const Graph>& graph) {
+    return graph != nullptr && graph->codes().fitted_nodes() != graph->nodes();
+  });
+}
+
 bool GraphsMayGrowTo(const Segment& first, uint64_t rows) {
   return std::all_of(first.graphs.begin(), first.graphs.end(), [&](const std::shared_ptr<const Graph>& graph) {
     return graph == nullptr || graph->MayGrowTo(graph->nodes() + rows - first.row_count());

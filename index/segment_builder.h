@@ -34,6 +34,9 @@ absl::StatusOr<Segment> ReadVectors(const IndexSchema& schema, const Segment& se
 absl::StatusOr<Segment> BuildGraphs(const IndexSchema& schema, const Segment& segment, const Segment* first,
                                     std::span<const SegmentPtr> others, int threads, const BuildProgress& progress);
 
+// Whether a graph does not follow from the segment's rows alone: it was extended, or has another's axes.
+bool HasGrownGraphs(const Segment& segment);
+
 // Whether BuildGraphs would try to extend all graphs of `first` for a segment of `rows` rows.
 bool GraphsMayGrowTo(const Segment& first, uint64_t rows);
 

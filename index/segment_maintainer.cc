@@ -160,7 +160,8 @@ std::optional<SegmentMaintainer::Task> SegmentMaintainer::PickTask() const {
   return std::nullopt;
 }
 
-// Groups of neighbours as large as max_segment_rows allows; a group of one sealed segment with a file is done.
+// Groups of neighbours as large as max_segment_rows allows; a group of one sealed segment with a file is done, where its graphs
+// follow from its rows alone.
 std::optional<SegmentMaintainer::Task> SegmentMaintainer::PickOptimize(const std::vector<SegmentPtr>& segments) const {
   for (size_t begin = 0; begin < segments.size() && segments[begin]->rows.begin.value < optimize_rows_;) {
     uint64_t rows = 0;
@@ -171,7 +172,7 @@ std::optional<SegmentMaintainer::Task> SegmentMaintainer::PickOptimize(const std
     }
     const std::vector<SegmentPtr> group(segments.begin() + static_cast<ptrdiff_t>(begin),
                                         segments.begin() + static_cast<ptrdiff_t>(end));
-    if (group.size() > 1 || !group[0]->sealed) return Task{TaskKind::kOptimize, group};
+    if (group.size() > 1 || !group[0]->sealed || HasGrownGraphs(*group[0])) return Task{TaskKind::kOptimize, group};
     if (NeedsFile(*group[0])) return Task{TaskKind::kSave, group};
     begin = end;
   }

@@ -36,6 +36,32 @@ std::vector<uint32_t> WalkedNodes(const Graph& graph, const float* query, size_t
   return nodes;
 }
 
+TEST(Beam, ABatchIsInsertedAsItsEntriesAreOneByOne) {
+  std::mt19937_64 random(81);
+  for (int turn = 0; turn < 400; ++turn) {
+    const size_t ef = 1 + random() % 40;
+    Beam one, all;
+    one.Begin(ef);
+    all.Begin(ef);
+    for (uint32_t node = 0; node < 300;) {
+      std::vector<BeamEntry> batch;
+      for (size_t count = random() % 33; count > 0; --count, ++node) {
+        const float key = static_cast<float>(random() % 50) - 25;  // ties are frequent
+        if (key <= one.limit()) batch.push_back(BeamEntry::Make(key, node));
+      }
+      ++node;
+      for (const BeamEntry& entry : batch) one.Insert(entry);
+      all.InsertAll(batch);
+      EXPECT_EQ(one.limit(), all.limit());
+      uint32_t first = 0, second = 0;
+      ASSERT_EQ(one.TakeNext(first), all.TakeNext(second));
+      EXPECT_EQ(first, second);
+      ASSERT_EQ(one.entries().size(), all.entries().size());
+      for (size_t i = 0; i < one.entries().size(); ++i) ASSERT_EQ(one.entries()[i].bits, all.entries()[i].bits);
+    }
+  }
+}
+
 class GraphRecall : public testing::TestWithParam<Metric> {};
 
 TEST_P(GraphRecall, TheNearestAreInTheBeam) {
