@@ -24,11 +24,12 @@ struct Config {
   std::string server = {};
   std::string log_level = "info";
   uint64_t background_threads = 1;
+  uint64_t batch_threads = 2;
   uint64_t block_cache_mb = 64;
   uint64_t memory_limit = 0;  // bytes; 0: none
   uint64_t max_message_mb = 64;
   uint64_t request_threads = 64;
-  uint64_t seal_rows = 20'000;
+  uint64_t seal_rows = 10'000;
   uint64_t drain_seconds = 10;
   std::string model_server_base_url = {};
   std::string model_server_api_key_env = "OPENAI_API_KEY";

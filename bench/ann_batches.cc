@@ -1,96 +1,114 @@
-#include <atomic>
-#include <cstdio>
-#include <thread>
+#include <unistd.h>
 
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "bench/ann_engine.h"
 #include "bench/ann_parts.h"
-#include "bench/ann_sweep.h"
+#include "query/database.h"
 
 namespace vouch {
 namespace {
 
 constexpr size_t kBatch = 64;
-constexpr double kRecall = 0.95;
+constexpr int kEfs[] = {12, 100};
+constexpr size_t kThreads[] = {1, 2};
 
-// Runs batches on the caller's thread and one more that waits for them between.
-class TwoThreads {
- public:
-  explicit TwoThreads(std::function<void(size_t)> work) : work_(std::move(work)) {
-    helper_ = std::thread([this] {
-      for (uint64_t seen = 0;;) {
-        generation_.wait(seen);
-        seen = generation_.load();
-        if (stop_.load()) return;
-        Take();
-      }
-    });
-  }
-  ~TwoThreads() {
-    stop_.store(true);
-    generation_.fetch_add(1);
-    generation_.notify_one();
-    helper_.join();
-  }
-  // Calls work(i) for each i of [begin, end).
-  void Run(size_t begin, size_t end) {
-    end_.store(end);
-    left_.store(end - begin);
-    next_.store(begin);
-    generation_.fetch_add(1);
-    generation_.notify_one();
-    Take();
-    while (left_.load() > 0) {
+void Check(const absl::Status& status) {
+  if (status.ok()) return;
+  std::fprintf(stderr, "bench_ann: %s\n", std::string(status.message()).c_str());
+  std::exit(1);
+}
+
+std::unique_ptr<Database> OpenWith(const std::string& path, size_t batch_threads) {
+  DatabaseOptions options;
+  options.path = path;
+  options.batch_threads = batch_threads;
+  absl::StatusOr<std::unique_ptr<Database>> database = Database::Open(options);
+  Check(database.status());
+  return *std::move(database);
+}
+
+void Fill(Database& database, const AnnData& data) {
+  CollectionSchema schema;
+  DenseField& field = schema.dense.emplace_back();
+  field.name.assign(1, 'v');
+  field.dim = static_cast<uint32_t>(data.dim);
+  field.metric = Metric::kL2;
+  const auto collection = database.CreateCollection(Principal(), "bench", schema);
+  Check(collection.status());
+  for (size_t row = 0; row < data.row_count();) {
+    WriteRequest request;
+    for (size_t i = 0; i < 500 && row < data.row_count(); ++i, ++row) {
+      PointInput point;
+      point.id = PointId(row);
+      point.vectors.emplace_back("v", std::vector<float>(data.row(row), data.row(row) + data.dim));
+      request.upserts.push_back(std::move(point));
     }
+    Check((*collection)->Write(std::move(request)).status());
   }
+  Check((*collection)->Optimize(CancelToken(), [](double) {}));
+}
 
- private:
-  void Take() {
-    for (size_t i = next_.fetch_add(1); i < end_.load(); i = next_.fetch_add(1)) {
-      work_(i);
-      left_.fetch_sub(1);
-    }
-  }
-
-  std::function<void(size_t)> work_;
-  std::atomic<size_t> next_{SIZE_MAX / 2};
-  std::atomic<size_t> end_{0};
-  std::atomic<size_t> left_{0};
-  std::atomic<uint64_t> generation_{0};
-  std::atomic<bool> stop_{false};
-  std::thread helper_;
+// What one ef costs on so many threads.
+struct Figures {
+  std::vector<double> qps;     // by the clock
+  std::vector<double> micros;  // processor time a query, of all threads
 };
+
+Figures Measure(const Collection& collection, const AnnData& data, int ef) {
+  std::vector<std::vector<SearchRequest>> batches(data.query_count() / kBatch);
+  for (size_t b = 0; b < batches.size(); ++b) {
+    for (size_t i = 0; i < kBatch; ++i) {
+      SearchRequest& request = batches[b].emplace_back();
+      request.projection.payload = false;
+      DenseLeaf leaf;
+      const float* query = data.query(b * kBatch + i);
+      leaf.vector.assign(query, query + data.dim);
+      leaf.ef_search = ef;
+      request.query.node = std::move(leaf);
+    }
+  }
+  const auto queries = static_cast<double>(batches.size() * kBatch);
+  Figures figures;
+  for (int turn = 0; turn <= kAnnTurns; ++turn) {
+    const int64_t start = NowNs();
+    const double processor_start = ProcessSeconds();
+    for (const auto& batch : batches) Check(collection.SearchBatch(batch).status());
+    if (turn == 0) continue;  // brings it near
+    figures.qps.push_back(queries / SecondsSince(start));
+    figures.micros.push_back((ProcessSeconds() - processor_start) * 1e6 / queries);
+  }
+  return figures;
+}
 
 }  // namespace
 
-void MeasureBatches(const AnnData& data) {
-  VouchIndex index(data.dim, data.row_count());
-  index.AddRows(data);
-  std::vector<AnnEngine> alone;
-  alone.push_back(MakeVouch(index, index.Optimize()));
-  Sweep(alone, data, TrueNearest(data, nullptr));
-  std::printf("%s, batches of %zu\n\n", data.name.c_str(), kBatch);
-  std::printf("| ef | QPS on one thread | on two threads | ratio |\n|---|---|---|---|\n");
-  for (const int ef : {FirstAbove(alone[0].points, kRecall).ef, 100}) {
-    const size_t batches = data.query_count() / kBatch;
-    RowLists results(data.query_count());
-    const auto one = [&](size_t q) {
-      results[q].clear();
-      alone[0].search(data.query(q), ef, results[q]);
-    };
-    TwoThreads two(one);
-    std::vector<double> single, both;
-    for (int turn = 0; turn < kAnnTurns; ++turn) {
-      int64_t start = NowNs();
-      for (size_t q = 0; q < batches * kBatch; ++q) one(q);
-      single.push_back(static_cast<double>(batches * kBatch) / SecondsSince(start));
-      start = NowNs();
-      for (size_t batch = 0; batch < batches; ++batch)
-        two.Run(batch * kBatch, (batch + 1) * kBatch);
-      both.push_back(static_cast<double>(batches * kBatch) / SecondsSince(start));
+void MeasureBatches(const AnnData& data, const std::string& folder) {
+  const std::string path = absl::StrCat(folder, "/ann-batches-", getpid());
+  Fill(*OpenWith(path, 1), data);
+  std::printf("%s, batches of %zu through Collection::SearchBatch, ids and scores\n\n", data.name.c_str(), kBatch);
+  std::printf(
+      "| ef | threads | QPS by the clock | of one thread | processor us a query | of one thread | so on free cores |\n"
+      "|---|---|---|---|---|---|---|\n");
+  double qps[std::size(kEfs)] = {}, micros[std::size(kEfs)] = {};
+  for (const size_t threads : kThreads) {
+    const std::unique_ptr<Database> database = OpenWith(path, threads);
+    const auto collection = database->GetCollection(Principal(), "bench");
+    Check(collection.status());
+    for (size_t i = 0; i < std::size(kEfs); ++i) {
+      const Figures figures = Measure(**collection, data, kEfs[i]);
+      if (threads == 1) qps[i] = Median(figures.qps), micros[i] = Median(figures.micros);
+      const double cost = Median(figures.micros) / micros[i];
+      std::printf("| %d | %zu | %.0f | %.2f | %.1f | %.2f | %.2f |\n", kEfs[i], threads, Median(figures.qps),
+                  Median(figures.qps) / qps[i], Median(figures.micros), cost, static_cast<double>(threads) / cost);
     }
-    std::printf("| %d | %.0f | %.0f | %.2f |\n", ef, Median(single), Median(both),
-                Median(both) / Median(single));
   }
   std::fflush(stdout);
+  std::error_code ignored;
+  std::filesystem::remove_all(path, ignored);
 }
 
 }  // namespace vouch

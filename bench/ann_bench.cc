@@ -63,19 +63,30 @@ AnnData Wide() { return MixtureData(100'000, 768, kQueries); }
 
 struct Part {
   std::string_view name;
+  std::string_view what;
   void (*run)(const std::string& cache);
 };
 
 constexpr Part kParts[] = {
-    {"100k-128", [](const std::string& cache) { CompareEngines(Small(), cache, true); }},
-    {"100k-768", [](const std::string& cache) { CompareEngines(Wide(), cache, false); }},
-    {"lsa", Embeddings},
-    {"filters", [](const std::string&) { MeasureFilters(Small()); }},
-    {"filters-768", [](const std::string&) { MeasureFilters(Wide()); }},
-    {"batch", [](const std::string&) { MeasureBatches(Small()); }},
-    {"writing", [](const std::string& cache) { MeasureWriting(Small(), cache); }},
-    {"deletes", [](const std::string&) { MeasureDeletes(Small()); }},
-    {"1m-128",
+    {"100k-128", "builds, bytes and QPS by recall beside hnswlib and FAISS, 100,000 x 128",
+     [](const std::string& cache) { CompareEngines(Small(), cache, true); }},
+    {"100k-768", "the same beside hnswlib, 100,000 x 768",
+     [](const std::string& cache) { CompareEngines(Wide(), cache, false); }},
+    {"lsa", "the same on embeddings of real texts, and filters on them", Embeddings},
+    {"filters", "filters that keep 50 to .1 % of the rows, 128 dimensions",
+     [](const std::string&) { MeasureFilters(Small()); }},
+    {"filters-768", "the same, 768 dimensions", [](const std::string&) { MeasureFilters(Wide()); }},
+    {"batch", "batches of 64 through the engine on one and on two threads",
+     [](const std::string& cache) { MeasureBatches(Small(), cache); }},
+    {"writing", "searches while 1,000 rows a second are written, by the clock",
+     [](const std::string& cache) { MeasureWriting(Small(), cache, false); }},
+    {"writing-busy", "the same by processor time, for a machine whose cores do other work",
+     [](const std::string& cache) { MeasureWriting(Small(), cache, true); }},
+    {"fresh", "what rows cost that are not sealed yet",
+     [](const std::string&) { MeasureFresh(Small()); }},
+    {"deletes", "after 30 % deletes and 30 % updates",
+     [](const std::string&) { MeasureDeletes(Small()); }},
+    {"1m-128", "builds, bytes and QPS beside hnswlib, 1,000,000 x 128 (the longest)",
      [](const std::string& cache) {
        CompareEngines(MixtureData(1'000'000, 128, kQueries), cache, false);
      }},
@@ -106,9 +117,11 @@ int main(int argc, char** argv) {
       parts.push_back(part);
       continue;
     }
-    std::fprintf(stderr, "usage: bench_ann [PART…]\nparts:");
-    for (const Part& part : kParts) std::fprintf(stderr, " %s", std::string(part.name).c_str());
-    std::fprintf(stderr, "\n");
+    std::fprintf(stderr, "usage: bench_ann [PART…]\n");
+    for (const Part& part : kParts) {
+      std::fprintf(stderr, "  %-13s %s\n", std::string(part.name).c_str(),
+                   std::string(part.what).c_str());
+    }
     return 2;
   }
   if (parts.empty()) {

@@ -27,7 +27,7 @@ struct IndexOptions {
   MemoryBudget* memory = nullptr;     // null: no limit; outlives the index
   // Rows that are scanned before a segment is sealed and built in the background. More: fewer, larger
   // builds, and slower searches of fresh rows.
-  uint64_t seal_rows = 20'000;
+  uint64_t seal_rows = 10'000;
   // Segments of at most this many rows are merged; larger ones stay as they are.
   uint64_t max_segment_rows = 2'000'000;
   // Hears of damage that was found, in words; on any thread, and not twice of the same. May be empty.

@@ -58,7 +58,7 @@ size_t FirstEf(size_t ef, size_t k, uint64_t allowed, uint64_t allowed_in_all) {
 // None yet; its buffers are kept from search to search.
 DenseCandidates& ThreadCandidates() {
   thread_local DenseCandidates candidates;
-  candidates.axes = nullptr;
+  candidates.axes.reset();
   candidates.keys.clear();
   return candidates;
 }

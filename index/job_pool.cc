@@ -15,8 +15,8 @@ constexpr int kBackgroundNice = 10;
 
 }  // namespace
 
-JobPool::JobPool(size_t threads) {
-  for (size_t i = 0; i < std::max<size_t>(threads, 1); ++i) threads_.emplace_back([this] { Run(); });
+JobPool::JobPool(size_t threads, JobPriority priority) {
+  for (size_t i = 0; i < std::max<size_t>(threads, 1); ++i) threads_.emplace_back([this, priority] { Run(priority); });
 }
 
 JobPool::~JobPool() {
@@ -39,9 +39,11 @@ void JobPool::Submit(std::function<void()> job) {
   wake_.notify_one();
 }
 
-void JobPool::Run() {
+void JobPool::Run(JobPriority priority) {
   // Threads that a job starts inherit this. Where it cannot be had, jobs only compete more.
-  (void)setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kBackgroundNice);
+  if (priority == JobPriority::kBackground) {
+    (void)setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kBackgroundNice);
+  }
   std::unique_lock lock(mu_);
   while (true) {
     wake_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });

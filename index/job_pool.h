@@ -2,6 +2,7 @@
 
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <mutex>
@@ -10,11 +11,14 @@
 
 namespace vouch {
 
-// The engine's one bounded pool for background work (builds, merges), of lower priority than searches. Jobs run in the order given and must not throw.
+// Whether jobs give way to searches (builds, merges) or are searches.
+enum class JobPriority : uint8_t { kBackground, kSearch };
+
+// A bounded pool of threads. Jobs run in the order given and must not throw.
 // The destructor finishes the running jobs and drops the waiting ones.
 class JobPool {
  public:
-  explicit JobPool(size_t threads);
+  explicit JobPool(size_t threads, JobPriority priority = JobPriority::kBackground);
   ~JobPool();
   JobPool(const JobPool&) = delete;
   JobPool& operator=(const JobPool&) = delete;
@@ -23,7 +27,7 @@ class JobPool {
   void Submit(std::function<void()> job);
 
  private:
-  void Run();
+  void Run(JobPriority priority);
 
   std::mutex mu_;
   std::condition_variable wake_;

@@ -61,6 +61,16 @@ absl::Status MergeDense(const CollectionSchema& schema, std::span<const SegmentP
   return absl::OkStatus();
 }
 
+// Null where no segment has a graph of the field.
+const Graph* LargestGraph(std::span<const SegmentPtr> segments, size_t field) {
+  const Graph* largest = nullptr;
+  for (const SegmentPtr& segment : segments) {
+    const Graph* graph = segment->graphs[field].get();
+    if (graph != nullptr && (largest == nullptr || graph->nodes() > largest->nodes())) largest = graph;
+  }
+  return largest;
+}
+
 std::shared_ptr<const AccessColumn> MergeAccess(std::span<const SegmentPtr> parts) {
   std::vector<uint32_t> rows;
   for (const SegmentPtr& part : parts) rows.push_back(part->row_count());
@@ -182,11 +192,7 @@ absl::StatusOr<SegmentPtr> AddCodes(SegmentPtr segment, std::span<const SegmentP
   bool any = false;
   for (size_t field = 0; field < codes.size(); ++field) {
     if (segment->dense[field].nodes() < kMinCodedNodes || segment->graphs[field] != nullptr) continue;
-    const Graph* largest = nullptr;
-    for (const SegmentPtr& other : segments) {
-      const Graph* graph = other->graphs[field].get();
-      if (graph != nullptr && (largest == nullptr || graph->nodes() > largest->nodes())) largest = graph;
-    }
+    const Graph* largest = LargestGraph(segments, field);
     if (largest == nullptr) continue;
     auto built = VectorCodes::BuildLike(segment->dense[field], largest->codes());
     if (!built.ok()) return built.status();
@@ -199,8 +205,20 @@ absl::StatusOr<SegmentPtr> AddCodes(SegmentPtr segment, std::span<const SegmentP
   return coded;
 }
 
-absl::StatusOr<Segment> BuildGraphs(const IndexSchema& schema, const Segment& segment, int threads,
-                                    const BuildProgress& progress) {
+bool HasGrownGraphs(const Segment& segment) {
+  return std::any_of(segment.graphs.begin(), segment.graphs.end(), [](const std::shared_ptr<const Graph>& graph) {
+    return graph != nullptr && graph->codes().fitted_nodes() != graph->nodes();
+  });
+}
+
+bool GraphsMayGrowTo(const Segment& first, uint64_t rows) {
+  return std::all_of(first.graphs.begin(), first.graphs.end(), [&](const std::shared_ptr<const Graph>& graph) {
+    return graph == nullptr || graph->MayGrowTo(graph->nodes() + rows - first.row_count());
+  });
+}
+
+absl::StatusOr<Segment> BuildGraphs(const IndexSchema& schema, const Segment& segment, const Segment* first,
+                                    std::span<const SegmentPtr> others, int threads, const BuildProgress& progress) {
   Segment built = segment;
   built.codes.clear();
   const size_t fields = schema.schema.dense.size();
@@ -212,8 +230,12 @@ absl::StatusOr<Segment> BuildGraphs(const IndexSchema& schema, const Segment& se
       return progress((static_cast<double>(field) + fraction) / static_cast<double>(fields));
     };
     if (kind == DenseIndexKind::kHnsw) {
+      const Graph* largest = LargestGraph(others, field);
+      const bool alike = largest != nullptr && largest->nodes() >= built.dense[field].nodes();
+      const GraphModels models = {.first = first == nullptr ? nullptr : first->graphs[field].get(),
+                                  .alike = alike ? &largest->codes() : nullptr};
       absl::StatusOr<std::shared_ptr<const Graph>> graph =
-          BuildGraph(built.dense[field], dense.hnsw, threads, field_progress);
+          BuildGraph(built.dense[field], dense.hnsw, models, threads, field_progress);
       if (!graph.ok()) return graph.status();
       built.graphs[field] = *std::move(graph);
     } else {

@@ -27,7 +27,17 @@ absl::StatusOr<Segment> ReadVectors(const IndexSchema& schema, const Segment& se
 
 // A copy of the segment with a graph for each field that the schema wants one for; it shares all other parts.
 // `threads` build it; their number changes nothing but the time.
-absl::StatusOr<Segment> BuildGraphs(const IndexSchema& schema, const Segment& segment, int threads,
-                                    const BuildProgress& progress);
+//
+// `first`, which may be null, holds the segment's first rows: its graphs are kept and extended where that suits the others.
+// Else codes are made by the axes of the field's largest graph in `others`, where that has at least as many nodes and its axes
+// suit.
+absl::StatusOr<Segment> BuildGraphs(const IndexSchema& schema, const Segment& segment, const Segment* first,
+                                    std::span<const SegmentPtr> others, int threads, const BuildProgress& progress);
+
+// Whether a graph does not follow from the segment's rows alone: it was extended, or has another's axes.
+bool HasGrownGraphs(const Segment& segment);
+
+// Whether BuildGraphs would try to extend all graphs of `first` for a segment of `rows` rows.
+bool GraphsMayGrowTo(const Segment& first, uint64_t rows);
 
 }  // namespace vouch

@@ -17,11 +17,29 @@ constexpr size_t kFreshFanIn = 8;
 constexpr uint64_t kMaxFreshMergeRows = 8192;
 // Sealed segments: a merge builds graphs anew, so fewer, wider merges.
 constexpr size_t kSealedFanIn = 4;
+// Rows that are sealed go into a sealed neighbour of up to so many times as many rows, since its graph only takes the new ones
+// in; what grows is its file, which is written again, so not into a larger file than this.
+constexpr uint64_t kMaxGrowth = 8;
+constexpr uint64_t kMaxGrowingFileBytes = uint64_t{512} << 20;
 // How often a waiting caller looks at its cancel token.
 constexpr std::chrono::milliseconds kWaitSlice(20);
 
 bool NeedsFile(const Segment& segment) {
   return segment.sealed && (segment.file_name.empty() || segment.damaged());
+}
+
+// The first of the sealed segments before `begin` that those `rows` rows from there on go into, or `begin`: where its graphs
+// can be extended, or it is the smaller part anyway.
+size_t GrowFrom(const std::vector<SegmentPtr>& segments, size_t begin, uint64_t rows, uint64_t max_rows) {
+  size_t best = begin;
+  for (size_t at = begin; at > 0 && segments[at - 1]->sealed; --at) {
+    const Segment& first = *segments[at - 1];
+    const uint64_t total = rows + first.rows.size();
+    if (first.rows.size() > kMaxGrowth * rows || first.file_bytes > kMaxGrowingFileBytes || total > max_rows) break;
+    if (first.rows.size() <= rows || GraphsMayGrowTo(first, total)) best = at - 1;
+    rows = total;
+  }
+  return best;
 }
 
 }  // namespace
@@ -174,7 +192,8 @@ std::optional<SegmentMaintainer::Task> SegmentMaintainer::PickTask() const {
   return std::nullopt;
 }
 
-// Groups of neighbours as large as max_segment_rows allows; a group of one sealed segment with a file is done.
+// Groups of neighbours as large as max_segment_rows allows; a group of one sealed segment with a file is done, where its graphs
+// follow from its rows alone.
 std::optional<SegmentMaintainer::Task> SegmentMaintainer::PickOptimize(const std::vector<SegmentPtr>& segments) const {
   for (size_t begin = 0; begin < segments.size() && segments[begin]->rows.begin.value < optimize_rows_;) {
     uint64_t rows = 0;
@@ -185,7 +204,7 @@ std::optional<SegmentMaintainer::Task> SegmentMaintainer::PickOptimize(const std
     }
     const std::vector<SegmentPtr> group(segments.begin() + static_cast<ptrdiff_t>(begin),
                                         segments.begin() + static_cast<ptrdiff_t>(end));
-    if (group.size() > 1 || !group[0]->sealed) return Task{TaskKind::kOptimize, group};
+    if (group.size() > 1 || !group[0]->sealed || HasGrownGraphs(*group[0])) return Task{TaskKind::kOptimize, group};
     if (NeedsFile(*group[0])) return Task{TaskKind::kSave, group};
     begin = end;
   }
@@ -206,7 +225,13 @@ std::optional<SegmentMaintainer::Task> SegmentMaintainer::PickSeal(const std::ve
     }
     const bool before_sealed = end < segments.size() && segments[end]->sealed;
     const bool lost = segments[begin]->rows.begin.value < reseal_rows_;
-    if (rows >= options_.seal_rows || before_sealed || lost) return task;
+    const bool due = rows >= options_.seal_rows;
+    if (due && !before_sealed && !lost) {
+      const size_t first = GrowFrom(segments, begin, rows, options_.max_segment_rows);
+      task.parts.insert(task.parts.begin(), segments.begin() + static_cast<ptrdiff_t>(first),
+                        segments.begin() + static_cast<ptrdiff_t>(begin));
+    }
+    if (due || before_sealed || lost) return task;
     begin = end;
   }
   return std::nullopt;
@@ -280,10 +305,20 @@ absl::StatusOr<Segment> SegmentMaintainer::BuildSealed(const Task& task) {
     if (!merged.ok()) return merged.status();
     whole = *std::move(merged);
   }
-  absl::StatusOr<Segment> built = BuildGraphs(*schema_, *whole, options_.job_pool->threads(), [this](double fraction) {
+  // Optimizing makes what does not depend on how the rows came in.
+  const bool anew = task.kind == TaskKind::kOptimize;
+  std::vector<SegmentPtr> others;
+  for (const SegmentPtr& segment : Current()->segments) {
+    const bool part = segment->rows.begin >= task.rows().begin && segment->rows.end <= task.rows().end;
+    if (!anew && !part) others.push_back(segment);
+  }
+  const bool grows = !anew && task.parts.size() > 1 && task.parts.front()->sealed;
+  const BuildProgress progress = [this](double fraction) {
     build_fraction_.store(fraction);
     return stopping_.load() ? absl::CancelledError("the index is closing") : absl::OkStatus();
-  });
+  };
+  absl::StatusOr<Segment> built = BuildGraphs(*schema_, *whole, grows ? task.parts.front().get() : nullptr, others,
+                                              options_.job_pool->threads(), progress);
   if (built.ok()) built->sealed = true;
   return built;
 }

@@ -73,7 +73,8 @@ class Collection {
   // Several searches over one snapshot, in the order asked; equal filters become rows once. All
   // requests have one principal, read one version (that of the first one's `at`) and have no
   // cursor: INVALID_ARGUMENT else, and for more than kMaxBatch. An error of any request, with its
-  // place before it, is the error of all.
+  // place before it, is the error of all: the first one's. They run on the caller's thread and helpers
+  // of the database (DatabaseOptions::batch_threads), which changes nothing but the time.
   static constexpr size_t kMaxBatch = 100;
   virtual absl::StatusOr<std::vector<SearchResponse>> SearchBatch(
       std::span<const SearchRequest> requests) const = 0;

@@ -10,6 +10,7 @@
 #include "query/fetcher.h"
 #include "query/mask_cache.h"
 #include "query/searcher.h"
+#include "query/together.h"
 
 namespace vouch {
 namespace {
@@ -297,14 +298,21 @@ absl::StatusOr<std::vector<SearchResponse>> CollectionImpl::RunBatch(
   const absl::StatusOr<IndexReader> reader = ReadAtVersion(*latest, *version);
   if (!reader.ok()) return reader.status();
   MaskCache masks;
-  for (size_t i = 0; i < requests.size(); ++i) {
+  responses.resize(requests.size());
+  std::vector<absl::Status> statuses(requests.size());
+  const auto run = [&](size_t i) {
     absl::StatusOr<SearchResponse> response =
         RunOfBatch(requests[i], requests[0].principal, *latest, *reader, masks);
-    if (!response.ok()) {
-      return absl::Status(response.status().code(),
-                          absl::StrCat("requests[", i, "]: ", response.status().message()));
-    }
-    responses.push_back(*std::move(response));
+    statuses[i] = response.status();
+    if (response.ok()) responses[i] = *std::move(response);
+    return response.ok();
+  };
+  const size_t helpers = deps_.search_pool == nullptr ? 0 : deps_.search_pool->threads();
+  WorkTogether(deps_.search_pool, helpers, requests.size(), run);
+  for (size_t i = 0; i < requests.size(); ++i) {
+    if (statuses[i].ok()) continue;
+    return absl::Status(statuses[i].code(),
+                        absl::StrCat("requests[", i, "]: ", statuses[i].message()));
   }
   return responses;
 }

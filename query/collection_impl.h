@@ -24,8 +24,9 @@ struct CollectionDeps {
   Filesystem* filesystem = nullptr;
   JobPool* job_pool = nullptr;
   MemoryBudget* memory = nullptr;
+  JobPool* search_pool = nullptr;  // helps with batches; null: none does
   std::string index_directory;  // this collection's own
-  uint64_t seal_rows = 20'000;
+  uint64_t seal_rows = 10'000;
   std::function<void(const std::string& message)> warn;  // as IndexOptions::warn
 };
 

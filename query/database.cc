@@ -35,6 +35,9 @@ class LocalDatabase final : public Database, private CommitListener {
                  .store_bytes = [this] { return store_->Memory().total(); },
                  .relieve = [this](bool pressed) { Relieve(pressed); }}),
         job_pool_(std::make_unique<JobPool>(std::max<size_t>(1, options_.background_threads))) {
+    if (options_.batch_threads > 1) {
+      search_pool_ = std::make_unique<JobPool>(options_.batch_threads - 1, JobPriority::kSearch);
+    }
     store_->SetListener(this);
   }
 
@@ -184,6 +187,7 @@ class LocalDatabase final : public Database, private CommitListener {
                                                .filesystem = options_.filesystem,
                                                .job_pool = job_pool_.get(),
                                                .memory = &memory_,
+                                               .search_pool = search_pool_.get(),
                                                .index_directory = IndexDirectory(id),
                                                .seal_rows = options_.seal_rows,
                                                .warn = options_.warn});
@@ -198,6 +202,7 @@ class LocalDatabase final : public Database, private CommitListener {
   MemoryBudget memory_;
   std::atomic<bool> pressed_{false};
   std::unique_ptr<JobPool> job_pool_;
+  std::unique_ptr<JobPool> search_pool_;  // null where batches run on one thread
   std::mutex mu_;
   absl::flat_hash_map<CollectionId, std::shared_ptr<Slot>> slots_;  // guarded by mu_
 };

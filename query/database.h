@@ -23,10 +23,13 @@ struct DatabaseOptions {
   bool create_if_missing = true;
   size_t background_threads = 1;  // builds and merges; more: sooner built, slower searches meanwhile
   size_t block_cache_bytes = size_t{64} << 20;
-  uint64_t seal_rows = 20'000;
   // What indexes and store may hold in memory, 0: no limit. Near it caches shrink and fresh rows are sealed early; writes
   // and builds that would go over it are refused with RESOURCE_EXHAUSTED. Reads go on.
   uint64_t memory_limit_bytes = 0;
+  // Threads of one batch of searches, the caller's among them; all batches share the others. More: a batch ends
+  // sooner where cores are free.
+  size_t batch_threads = 2;
+  uint64_t seal_rows = 10'000;
   std::function<void(const std::string& message)>
       warn;  // hears of damaged index files, on any thread
   const Clock* clock = &Clock::System();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <mutex>
 #include <optional>
 #include <utility>
 
@@ -9,11 +10,13 @@
 
 namespace vouch {
 
-// Row masks by filter, for several requests of one principal over one reader. For one thread.
+// Row masks by filter, for several requests of one principal over one reader. Thread safe; what Find gives stays as long as
+// the cache.
 class MaskCache {
  public:
   // Null: not there. `filter` null: no filter.
   const RowMask* Find(const Filter* filter) const {
+    const std::lock_guard lock(mu_);
     for (const auto& [known, mask] : masks_) {
       if (known.has_value() == (filter != nullptr) && (filter == nullptr || *known == *filter))
         return &mask;
@@ -21,11 +24,13 @@ class MaskCache {
     return nullptr;
   }
   void Add(const Filter* filter, const RowMask& mask) {
+    const std::lock_guard lock(mu_);
     masks_.emplace_back(filter == nullptr ? std::nullopt : std::optional<Filter>(*filter), mask);
   }
 
  private:
-  std::deque<std::pair<std::optional<Filter>, RowMask>> masks_;
+  mutable std::mutex mu_;
+  std::deque<std::pair<std::optional<Filter>, RowMask>> masks_;  // guarded by mu_
 };
 
 }  // namespace vouch

@@ -111,6 +111,7 @@ DatabaseOptions DatabaseOptionsOf(const Config& config, const std::string& data_
   DatabaseOptions options;
   options.path = data_dir;
   options.background_threads = config.background_threads;
+  options.batch_threads = config.batch_threads;
   options.block_cache_bytes = size_t{config.block_cache_mb} << 20;
   options.seal_rows = config.seal_rows;
   options.memory_limit_bytes = config.memory_limit;

@@ -79,6 +79,33 @@ class Beam {
     if (size_ == ef_) limit_ = std::min(limit_, entries[size_ - 1].key());
   }
 
+  // As if each of `batch`, which it sorts, was inserted; what they push back is moved once, not once for each.
+  void InsertAll(std::span<BeamEntry> batch) {
+    if (batch.empty()) return;
+    if (batch.size() == 1) return Insert(batch[0]);
+    std::sort(batch.begin(), batch.end(), [](BeamEntry a, BeamEntry b) { return a.bits < b.bits; });
+    if (storage_.size() < ef_ + batch.size()) storage_.resize(ef_ + batch.size());
+    BeamEntry* entries = storage_.data();
+    // How many of the old and of the batch are among the best.
+    size_t old = size_, fresh = batch.size();
+    while (old + fresh > ef_) {
+      const bool old_last = old > 0 && (entries[old - 1].bits & ~uint64_t{1}) > batch[fresh - 1].bits;
+      --(old_last ? old : fresh);
+    }
+    size_ = old + fresh;
+    size_t end = old;  // old entries from here on are in their place
+    for (size_t i = fresh; i-- > 0;) {
+      const BeamEntry* at = std::lower_bound(entries, entries + end, batch[i],
+                                             [](BeamEntry a, BeamEntry b) { return a.bits < b.bits; });
+      const auto position = static_cast<size_t>(at - entries);
+      std::memmove(entries + position + i + 1, entries + position, (end - position) * sizeof(BeamEntry));
+      entries[position + i] = batch[i];
+      next_ = std::min(next_, position + i);
+      end = position;
+    }
+    if (size_ == ef_) limit_ = std::min(limit_, entries[size_ - 1].key());
+  }
+
   // Marks and gives the best entry that is not marked; false where all are.
   bool TakeNext(uint32_t& node) {
     SkipMarked();

@@ -4,8 +4,8 @@
 #include <cstring>
 
 namespace vouch {
-uint32_t CellTable::CellsFor(uint32_t nodes) {
-  return nodes < kMinNodes ? 0 : std::min(nodes / kNodesPerCell, kMaxCells);
+uint32_t CellTable::CellsFor(uint64_t nodes) {
+  return nodes < kMinNodes ? 0 : static_cast<uint32_t>(std::min<uint64_t>(nodes / kNodesPerCell, kMaxCells));
 }
 
 absl::Status CellTable::Parse(std::string_view bytes, uint32_t cells, const VectorCodes& codes,

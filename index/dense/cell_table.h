@@ -30,7 +30,7 @@ class CellTable {
   static constexpr uint32_t kMaxCells = 4096;
   static constexpr uint32_t kMinNodes = 2048;
 
-  static uint32_t CellsFor(uint32_t nodes);
+  static uint32_t CellsFor(uint64_t nodes);
 
   CellTable() = default;
   // DATA_LOSS where the arrays break an invariant.
@@ -41,6 +41,8 @@ class CellTable {
   std::span<const uint32_t> nodes(uint32_t cell) const {
     return {nodes_ + start_[cell], start_[cell + 1] - start_[cell]};
   }
+  // The means, as records of codes.
+  const uint8_t* means() const { return means_; }
   // out[i] is the key of cell i's mean, by which cells are near; `out` has a place for each.
   void Keys(const VectorCodes& codes, const CodeQuery& query, std::span<float> out) const;
 
@@ -67,5 +69,9 @@ struct CellLayout {
 // Writes the cells of the codes' nodes to `out` (CellLayout's size), on `threads` threads, whose
 // number changes nothing: a few rounds of k-means on the codes, whose means are rounded to codes.
 void BuildCells(const VectorCodes& codes, Metric metric, uint32_t cells, int threads, char* out);
+
+// Likewise, where `first` are the cells of the first nodes: these and the means stay, the other nodes come to the nearest.
+// `first` has cells.
+void ExtendCells(const VectorCodes& codes, Metric metric, const CellTable& first, int threads, char* out);
 
 }  // namespace vouch

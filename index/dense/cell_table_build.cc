@@ -32,13 +32,24 @@ class CellBuilder {
     const uint32_t training = static_cast<uint32_t>(
         std::min<uint64_t>(codes_.nodes(), uint64_t{cells_} * kTrainNodesPerCell));
     for (int round = 0; round < kRounds; ++round) {
-      Assign(training);
+      Assign(0, training);
       MoveMeans(training);
     }
-    Assign(codes_.nodes());
-    Write();
-    if (has_length) return;
-    for (uint32_t cell = 0; cell < cells_; ++cell) SetBias(cell, 0.0f);
+    Assign(0, codes_.nodes());
+    Write(has_length);
+  }
+
+  void Extend(const CellTable& first, bool has_length) {
+    std::memset(out_, 0, layout_.size);
+    std::memcpy(means_, first.means(), size_t{cells_} * codes_.stride());
+    uint32_t kept = 0;
+    for (uint32_t cell = 0; cell < cells_; ++cell) kept += static_cast<uint32_t>(first.nodes(cell).size());
+    assigned_.resize(kept);
+    for (uint32_t cell = 0; cell < cells_; ++cell) {
+      for (const uint32_t node : first.nodes(cell)) assigned_[node] = cell;
+    }
+    Assign(kept, codes_.nodes());
+    Write(has_length);
   }
 
  private:
@@ -67,11 +78,11 @@ class CellBuilder {
     }
   }
 
-  // The nearest mean of each of `count` nodes.
-  void Assign(uint32_t count) {
+  // The nearest mean of each of `count` nodes from the `begin`-th on.
+  void Assign(uint32_t begin, uint32_t count) {
     SetLengths();
     assigned_.resize(count);
-    ParallelFor(0, count, threads_, kGrain, [&](size_t i, size_t thread) {
+    ParallelFor(begin, count, threads_, kGrain, [&](size_t i, size_t thread) {
       Scratch& scratch = scratch_[thread];
       scratch.keys.resize(cells_);
       codes_.EncodeNode(Spread(static_cast<uint32_t>(i), count), scratch.query);
@@ -101,7 +112,8 @@ class CellBuilder {
     }
   }
 
-  void Write() {
+  void Write(bool has_length) {
+    for (uint32_t cell = 0; cell < cells_ && !has_length; ++cell) SetBias(cell, 0.0f);
     auto* start = reinterpret_cast<uint32_t*>(out_ + layout_.start);
     auto* nodes = reinterpret_cast<uint32_t*>(out_ + layout_.node);
     for (const uint32_t cell : assigned_) ++start[cell + 1];
@@ -124,6 +136,10 @@ class CellBuilder {
 
 void BuildCells(const VectorCodes& codes, Metric metric, uint32_t cells, int threads, char* out) {
   if (cells > 0) CellBuilder(codes, cells, threads, out).Run(metric != Metric::kInnerProduct);
+}
+
+void ExtendCells(const VectorCodes& codes, Metric metric, const CellTable& first, int threads, char* out) {
+  CellBuilder(codes, first.cells(), threads, out).Extend(first, metric != Metric::kInnerProduct);
 }
 
 }  // namespace vouch

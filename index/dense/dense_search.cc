@@ -169,7 +169,7 @@ absl::Status Rescore(const DenseSegmentSearch& search, const float* query, std::
 // The query as the segment's codes take it.
 const CodeQuery& EncodeQuery(const DenseSegmentSearch& search, const float* query) {
   DenseCandidates* shared = search.candidates;
-  if (shared != nullptr && shared->axes == nullptr) {
+  if (shared != nullptr && !shared->axes) {
     search.codes->Encode(query, shared->query);
     shared->axes = search.codes->axes();
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -33,7 +34,7 @@ class TopHits {
 // What the segments of one search share whose codes have the same axes: the query as those codes take it, and the keys of the
 // best candidates so far, beyond which no other segment's are worth scoring.
 struct DenseCandidates {
-  std::shared_ptr<const CodeAxes> axes;  // null: no segment was searched by code so far
+  std::optional<CodeAxes> axes;  // none: no segment was searched by code so far
   CodeQuery query;
   std::vector<float> keys;  // a heap with the largest in front
 };

@@ -85,6 +85,12 @@ absl::Status Graph::CheckLinks() const {
   return absl::OkStatus();
 }
 
+bool Graph::MayGrowTo(uint64_t nodes) const {
+  const uint64_t cells = cells_.cells();
+  const bool cells_fit = cells == CellTable::kMaxCells || CellTable::CellsFor(nodes) <= 2 * cells + 1;
+  return nodes > nodes_ && nodes < kMaxNodes && nodes <= 2 * uint64_t{codes_->fitted_nodes()} && cells_fit;
+}
+
 BeamEntry Graph::Descend(const CodeQuery& query, uint64_t& distances) const {
   BeamEntry best = BeamEntry::Make(codes_->Key(query, entry_), entry_);
   ++distances;

@@ -43,6 +43,12 @@ class Graph {
 
   uint32_t nodes() const { return nodes_; }
   uint32_t m() const { return m_; }
+  uint32_t entry() const { return entry_; }
+  uint32_t max_level() const { return max_level_; }
+  std::span<const uint8_t> levels() const { return levels_; }
+  // All links of level 0, node by node, and those of the levels above.
+  std::span<const uint32_t> level0() const { return level0_; }
+  std::span<const uint32_t> upper() const { return upper_; }
   std::string_view bytes() const { return bytes_; }
   const VectorCodes& codes() const { return *codes_; }
   const CellTable& cells() const { return cells_; }
@@ -54,6 +60,9 @@ class Graph {
   // `start`. The result lies in `scratch` until its next walk.
   std::span<const BeamEntry> Walk(const CodeQuery& query, BeamEntry start, size_t ef, WalkScratch& scratch,
                                   uint64_t& distances, uint32_t held_out = kNoNode) const;
+  // Whether a graph of `nodes` nodes, of which these are the first, may keep its links, codes and cells: these fit no more than
+  // twice the nodes that they were made for.
+  bool MayGrowTo(uint64_t nodes) const;
   // Where the upper levels lead.
   BeamEntry Descend(const CodeQuery& query, uint64_t& distances) const;
   // Whether Descend never leads to the node.

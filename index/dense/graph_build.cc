@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <numeric>
+#include <optional>
 #include <random>
 #include <utility>
 #include <vector>
@@ -42,9 +43,8 @@ absl::Status ValidateBuild(const DenseColumn& column, const HnswOptions& options
 class GraphBytes {
  public:
   // Each level has an m-th of the nodes of the one below, drawn in node order.
-  static absl::StatusOr<GraphBytes> Create(const VectorCodes& codes, uint32_t m) {
+  static absl::StatusOr<GraphBytes> Create(const VectorCodes& codes, uint32_t m, uint32_t cells) {
     const uint32_t nodes = codes.nodes();
-    const uint32_t cells = CellTable::CellsFor(nodes);
     GraphBytes graph;
     graph.m_ = m;
     std::mt19937_64 random(kLevelSeed);
@@ -75,6 +75,15 @@ class GraphBytes {
     graph.level0_ = reinterpret_cast<uint32_t*>(bytes + layout.level0);
     graph.upper_ = reinterpret_cast<uint32_t*>(bytes + layout.upper);
     return graph;
+  }
+
+  // Takes the links of a graph of the first nodes; false where it was not made by the same levels.
+  bool TakeLinks(const Graph& first) {
+    const std::span<const uint8_t> levels = first.levels();
+    if (first.m() != m_ || !std::equal(levels.begin(), levels.end(), levels_)) return false;
+    std::copy(first.level0().begin(), first.level0().end(), level0_);
+    std::copy(first.upper().begin(), first.upper().end(), upper_);
+    return true;
   }
 
   uint32_t level(uint32_t node) const { return levels_[node]; }
@@ -124,17 +133,18 @@ class GraphBuilder {
         m_(static_cast<size_t>(options.m)),
         ef_(static_cast<size_t>(options.ef_construction)),
         threads_(threads),
-        order_(InsertionOrder(codes.nodes())),
         scratch_(static_cast<size_t>(threads)) {}
 
-  absl::Status Run(const BuildProgress& progress) {
-    entry_ = order_[0];
+  // The links of `first`'s nodes, where it is not null, are there already.
+  absl::Status Run(const Graph* first, const BuildProgress& progress) {
+    const size_t kept = first == nullptr ? 0 : first->nodes();
+    order_ = InsertionOrder(static_cast<uint32_t>(kept), codes_.nodes());
+    entry_ = first == nullptr ? order_[0] : first->entry();
     max_level_ = graph_.level(entry_);
     const size_t nodes = codes_.nodes();
-    for (size_t begin = 1; begin < nodes;) {
-      if (absl::Status status = progress(static_cast<double>(begin) / static_cast<double>(nodes)); !status.ok()) {
-        return status;
-      }
+    for (size_t begin = std::max<size_t>(1, kept); begin < nodes;) {
+      const double fraction = static_cast<double>(begin - kept) / static_cast<double>(nodes - kept);
+      if (absl::Status status = progress(fraction); !status.ok()) return status;
       const size_t end = std::min(nodes, begin + std::clamp<size_t>(begin / kBatchShare, 1, kMaxBatch));
       InsertBatch(static_cast<uint32_t>(begin), static_cast<uint32_t>(end));
       begin = end;
@@ -145,12 +155,12 @@ class GraphBuilder {
 
  private:
   // Nodes in a drawn order: those that come in one after the other are often near, as the chunks of a document are, and nodes
-  // of one batch do not find each other.
-  static std::vector<uint32_t> InsertionOrder(uint32_t nodes) {
+  // of one batch do not find each other. The first `kept` are in already.
+  static std::vector<uint32_t> InsertionOrder(uint32_t kept, uint32_t nodes) {
     std::vector<uint32_t> order(nodes);
     std::iota(order.begin(), order.end(), 0u);
     std::mt19937_64 random(kOrderSeed);
-    for (uint32_t i = nodes; i > 1; --i) std::swap(order[i - 1], order[random() % i]);
+    for (uint32_t i = nodes; i > kept + 1; --i) std::swap(order[i - 1], order[kept + random() % (i - kept)]);
     return order;
   }
 
@@ -273,27 +283,72 @@ class GraphBuilder {
   const int threads_;
   uint32_t entry_ = 0;
   uint32_t max_level_ = 0;
-  const std::vector<uint32_t> order_;                       // in which nodes are inserted
+  std::vector<uint32_t> order_;                             // in which nodes are inserted
   std::vector<BuildScratch> scratch_;                       // one a thread
   std::vector<std::vector<std::vector<uint32_t>>> found_;   // by node of the batch and level
   std::vector<BackLink> back_;
   std::vector<size_t> starts_;  // of each target in `back_`
 };
 
+// What a graph is built from; `first` is null where nothing is kept.
+struct BuildStart {
+  std::shared_ptr<const VectorCodes> codes;
+  GraphBytes bytes;
+  const Graph* first = nullptr;
+};
+
+// Codes, links and cells of the first nodes' graph with room for the others; no value where they do not suit these.
+absl::StatusOr<std::optional<BuildStart>> StartFrom(const Graph& first, const DenseColumn& column, int threads) {
+  if (!first.MayGrowTo(column.nodes())) return std::nullopt;
+  absl::StatusOr<std::shared_ptr<const VectorCodes>> codes = VectorCodes::Extend(column, first.codes(), threads);
+  if (!codes.ok()) return codes.status();
+  if (*codes == nullptr) return std::nullopt;
+  absl::StatusOr<GraphBytes> bytes = GraphBytes::Create(**codes, first.m(), first.cells().cells());
+  if (!bytes.ok()) return bytes.status();
+  if (!bytes->TakeLinks(first)) return std::nullopt;
+  if (first.cells().cells() > 0) ExtendCells(**codes, column.metric(), first.cells(), threads, bytes->cells());
+  return BuildStart{*std::move(codes), *std::move(bytes), &first};
+}
+
+absl::StatusOr<BuildStart> StartAnew(const DenseColumn& column, uint32_t m, const VectorCodes* alike, int threads) {
+  absl::StatusOr<std::shared_ptr<const VectorCodes>> codes = std::shared_ptr<const VectorCodes>();
+  if (alike != nullptr) codes = VectorCodes::BuildLike(column, *alike, threads);
+  if (codes.ok() && *codes == nullptr) codes = VectorCodes::Build(column, threads);
+  if (!codes.ok()) return codes.status();
+  const uint32_t cells = CellTable::CellsFor(column.nodes());
+  absl::StatusOr<GraphBytes> bytes = GraphBytes::Create(**codes, m, cells);
+  if (!bytes.ok()) return bytes.status();
+  BuildCells(**codes, column.metric(), cells, threads, bytes->cells());
+  return BuildStart{*std::move(codes), *std::move(bytes), nullptr};
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const Graph>> BuildGraph(const DenseColumn& column, const HnswOptions& options,
                                                         int threads, const BuildProgress& progress) {
+  return BuildGraph(column, options, GraphModels(), threads, progress);
+}
+
+absl::StatusOr<std::shared_ptr<const Graph>> BuildGraph(const DenseColumn& column, const HnswOptions& options,
+                                                        const GraphModels& models, int threads,
+                                                        const BuildProgress& progress) {
   if (absl::Status status = ValidateBuild(column, options); !status.ok()) return status;
   threads = std::clamp(threads, 1, 64);
-  absl::StatusOr<std::shared_ptr<const VectorCodes>> codes = VectorCodes::Build(column, threads);
-  if (!codes.ok()) return codes.status();
-  absl::StatusOr<GraphBytes> bytes = GraphBytes::Create(**codes, static_cast<uint32_t>(options.m));
-  if (!bytes.ok()) return bytes.status();
-  BuildCells(**codes, column.metric(), CellTable::CellsFor(column.nodes()), threads, bytes->cells());
-  GraphBuilder builder(**codes, column.metric(), *bytes, options, threads);
-  if (absl::Status status = builder.Run(progress); !status.ok()) return status;
-  return Graph::Parse(bytes->buffer()->view(), *std::move(codes), bytes->buffer());
+  const auto m = static_cast<uint32_t>(options.m);
+  std::optional<BuildStart> start;
+  if (models.first != nullptr && models.first->m() == m) {
+    absl::StatusOr<std::optional<BuildStart>> kept = StartFrom(*models.first, column, threads);
+    if (!kept.ok()) return kept.status();
+    start = *std::move(kept);
+  }
+  if (!start) {
+    absl::StatusOr<BuildStart> anew = StartAnew(column, m, models.alike, threads);
+    if (!anew.ok()) return anew.status();
+    start = *std::move(anew);
+  }
+  GraphBuilder builder(*start->codes, column.metric(), start->bytes, options, threads);
+  if (absl::Status status = builder.Run(start->first, progress); !status.ok()) return status;
+  return Graph::Parse(start->bytes.buffer()->view(), std::move(start->codes), start->bytes.buffer());
 }
 
 }  // namespace vouch

@@ -22,4 +22,17 @@ using BuildProgress = std::function<absl::Status(double fraction)>;
 absl::StatusOr<std::shared_ptr<const Graph>> BuildGraph(const DenseColumn& column, const HnswOptions& options,
                                                         int threads, const BuildProgress& progress);
 
+// The same from what is there already, as far as it suits. Equal columns, options and models give equal bytes.
+struct GraphModels {
+  // Of the column's first vectors: where it may grow so far and its axes suit the other vectors, these are inserted into a
+  // copy of it, in a drawn order. May be null.
+  const Graph* first = nullptr;
+  // Of other vectors of the field: where they suit, the codes get their axes, so that one search compares keys of both. May be
+  // null.
+  const VectorCodes* alike = nullptr;
+};
+absl::StatusOr<std::shared_ptr<const Graph>> BuildGraph(const DenseColumn& column, const HnswOptions& options,
+                                                        const GraphModels& models, int threads,
+                                                        const BuildProgress& progress);
+
 }  // namespace vouch

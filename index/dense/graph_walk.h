@@ -27,10 +27,13 @@ struct WalkScratch {
 inline void InsertScored(const VectorCodes& codes, const CodeQuery& query, std::span<const uint32_t> nodes, Beam& beam) {
   float keys[kMaxLinks];
   codes.Keys(query, nodes, keys);
+  BeamEntry near[kMaxLinks];
+  size_t count = 0;
   for (size_t i = 0; i < nodes.size(); ++i) {
-    if (keys[i] > beam.limit()) continue;
-    beam.Insert(BeamEntry::Make(keys[i], nodes[i]));
+    near[count] = BeamEntry::Make(keys[i], nodes[i]);
+    count += keys[i] > beam.limit() ? 0 : 1;
   }
+  beam.InsertAll({near, count});
 }
 
 // The nodes of one level nearest to the query by code that a best-first search finds (Malkov and Yashunin 2018,

@@ -21,8 +21,11 @@ struct CodeQuery {
   std::vector<float> centred;  // scratch
 };
 
-// Says by its address which codes have the same mean, axes and step.
-struct CodeAxes {};
+// Says which codes have the same mean, axes and step: a query is the same to them, and their keys can be compared.
+struct CodeAxes {
+  uint64_t hash = 0;
+  friend bool operator==(const CodeAxes&, const CodeAxes&) = default;
+};
 
 // Short codes of a column's vectors, by which the graph is built and walked; the vectors themselves give the scores.
 // A vector is shifted by the mean, projected on its leading principal axes (all of its values where that keeps too
@@ -35,6 +38,7 @@ struct CodeAxes {};
 //
 // Bytes (little-endian; each array starts at a multiple of 64):
 //   u32 nodes, u32 dim, u32 code_dim, u32 stride, f32 step, u32 projected
+//   u32 fitted                   from so many vectors mean, axes and step were found; 0: from these
 //   f32 mean[dim]
 //   f32 axes[code_dim][dim]      where projected is 1
 //   record[nodes]                stride bytes: u8 code[code_dim], zeros, f32 bias in the last four
@@ -53,9 +57,14 @@ class VectorCodes {
   // Chooses the shortest projection under which, on a sample, the 10 nearest rows stay among the 16 first by code nearly
   // always. Uses `threads` threads; the result does not depend on their number. RESOURCE_EXHAUSTED: no memory.
   static absl::StatusOr<std::shared_ptr<const VectorCodes>> Build(const DenseColumn& column, int threads);
-  // Codes of a few rows by the axes of `model`, which are of the same field; null where, on a sample, those do not keep the
-  // nearest rows first. RESOURCE_EXHAUSTED: no memory.
-  static absl::StatusOr<std::shared_ptr<const VectorCodes>> BuildLike(const DenseColumn& column, const VectorCodes& model);
+  // Codes by the axes of `model`, which are of the same field; null where, on a sample, those do not keep the nearest rows
+  // first. RESOURCE_EXHAUSTED: no memory.
+  static absl::StatusOr<std::shared_ptr<const VectorCodes>> BuildLike(const DenseColumn& column, const VectorCodes& model,
+                                                                      int threads = 1);
+  // Codes of a column whose first vectors are those of `first`, which are kept; the others by their axes. Null where, on a
+  // sample of the others, those do not keep the nearest first. RESOURCE_EXHAUSTED: no memory.
+  static absl::StatusOr<std::shared_ptr<const VectorCodes>> Extend(const DenseColumn& column, const VectorCodes& first,
+                                                                   int threads);
   // `bytes` start at a multiple of 64 and lie in `owner`. DATA_LOSS where they are not codes of `nodes` vectors of `dim`
   // values, or break invariant 2.
   static absl::StatusOr<std::shared_ptr<const VectorCodes>> Parse(std::string_view bytes, uint32_t nodes, uint32_t dim,
@@ -66,9 +75,10 @@ class VectorCodes {
   size_t stride() const { return stride_; }
   float step() const { return step_; }
   bool projected() const { return projected_; }
+  // From so many vectors mean, axes and step were found.
+  uint32_t fitted_nodes() const { return fitted_nodes_; }
   std::string_view bytes() const { return bytes_; }
-  // The same object for codes whose queries and keys are the same: a model's and those built like it.
-  const std::shared_ptr<const CodeAxes>& axes() const { return axes_id_; }
+  CodeAxes axes() const { return axes_id_; }
 
   const uint8_t* code(uint32_t node) const { return records_ + size_t{node} * stride_; }
   float bias(uint32_t node) const {
@@ -115,12 +125,13 @@ class VectorCodes {
   float step_ = 0;
   float product_factor_ = 0;  // 2, or 1 for inner product
   bool projected_ = false;
+  uint32_t fitted_nodes_ = 0;
   std::span<const float> mean_;
   std::span<const float> axes_;
   const uint8_t* records_ = nullptr;
   CodeKernels::Keys keys_ = BestCodeKernels().keys;
   std::string_view bytes_;
-  std::shared_ptr<const CodeAxes> axes_id_;  // never null
+  CodeAxes axes_id_;
   std::shared_ptr<const void> owner_;
 };
 

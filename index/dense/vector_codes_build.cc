@@ -57,40 +57,43 @@ class CodeBuilder {
     return FillFitted(column_, 0);
   }
 
-  absl::StatusOr<std::shared_ptr<const VectorCodes>> BuildLike(const VectorCodes& model) {
+  // The first vectors are those of `first`, where it is not null.
+  absl::StatusOr<std::shared_ptr<const VectorCodes>> BuildLike(const VectorCodes& model, const VectorCodes* first) {
     axes_.mean.assign(model.mean_.begin(), model.mean_.end());
     axes_.axes.assign(model.axes_.begin(), model.axes_.end());
+    fitted_nodes_ = model.fitted_nodes_;
+    first_ = first == nullptr ? 0 : first->nodes_;
     const uint32_t projection = model.projected_ ? model.code_dim_ : 0;
     absl::StatusOr<DenseColumn> trial = Sample(kLikeTrialRows);
     if (!trial.ok()) return trial.status();
     MakeTruth(*trial);
-    absl::StatusOr<std::shared_ptr<const VectorCodes>> codes = Fill(*trial, projection, model.step_);
+    absl::StatusOr<std::shared_ptr<const VectorCodes>> codes = Fill(*trial, projection, model.step_, nullptr);
     if (!codes.ok()) return codes.status();
     if (TrialRecall(**codes) < kTrialRecall) return std::shared_ptr<const VectorCodes>();
-    codes = Fill(column_, projection, model.step_);
-    if (!codes.ok()) return codes.status();
-    std::shared_ptr<VectorCodes> alike(new VectorCodes(**codes));
-    alike->axes_id_ = model.axes_id_;
-    return alike;
+    return Fill(column_, projection, model.step_, first);
   }
 
  private:
-  // The trial's queries lie between its rows where the column has more rows than the trial.
+  // The vectors whose codes are not there yet.
+  uint32_t others() const { return column_.nodes() - first_; }
+
+  // The trial's queries lie between its rows where there are more vectors than in the trial.
   const float* TrialQuery(uint32_t i, std::vector<float>& scratch) const {
-    const uint64_t step = std::max<uint64_t>(1, column_.nodes() / kTrialQueries);
+    const uint64_t step = std::max<uint64_t>(1, others() / kTrialQueries);
     scratch.resize(column_.dim());
-    const uint64_t node = std::min<uint64_t>(i * step + step / 2, column_.nodes() - 1);
-    return column_.Values(static_cast<uint32_t>(node), scratch.data());
+    const uint64_t other = std::min<uint64_t>(i * step + step / 2, others() - 1);
+    return column_.Values(first_ + static_cast<uint32_t>(other), scratch.data());
   }
 
   absl::StatusOr<DenseColumn> Sample(uint32_t rows) const {
-    rows = std::min(rows, column_.nodes());
+    rows = std::min(rows, others());
     const size_t dim = column_.dim();
     std::vector<float> decoded(column_.type() == VectorType::kF32 ? 0 : rows * dim);
     std::vector<std::span<const float>> vectors;
     for (uint32_t i = 0; i < rows; ++i) {
       float* scratch = decoded.empty() ? nullptr : decoded.data() + i * dim;
-      vectors.push_back({column_.Values(static_cast<uint32_t>(uint64_t{i} * column_.nodes() / rows), scratch), dim});
+      const uint32_t node = first_ + static_cast<uint32_t>(uint64_t{i} * others() / rows);
+      vectors.push_back({column_.Values(node, scratch), dim});
     }
     DenseField field;  // of f32, so that the values are at hand
     field.dim = column_.dim();
@@ -164,11 +167,12 @@ class CodeBuilder {
 
   // With a step that fits the column.
   absl::StatusOr<std::shared_ptr<const VectorCodes>> FillFitted(const DenseColumn& column, uint32_t projection) const {
-    return Fill(column, projection, FindStep(column, projection));
+    return Fill(column, projection, FindStep(column, projection), nullptr);
   }
 
-  absl::StatusOr<std::shared_ptr<const VectorCodes>> Fill(const DenseColumn& column, uint32_t projection,
-                                                          float step) const {
+  // `first`: codes of the column's first vectors, which are the same; may be null.
+  absl::StatusOr<std::shared_ptr<const VectorCodes>> Fill(const DenseColumn& column, uint32_t projection, float step,
+                                                          const VectorCodes* first) const {
     VectorCodesHeader header;
     header.nodes = column.nodes();
     header.dim = column.dim();
@@ -176,6 +180,7 @@ class CodeBuilder {
     header.stride = CodeStride(header.code_dim);
     header.step = step;
     header.projected = projection == 0 ? 0 : 1;
+    header.fitted_nodes = fitted_nodes_;
     const VectorCodesLayout layout(header);
     auto buffer = std::make_shared<AlignedBuffer>(layout.size);
     if (buffer->data() == nullptr) {
@@ -193,7 +198,9 @@ class CodeBuilder {
     const DistanceKernels::One l2 = BestKernels().l2;
     const bool has_bias = column.metric() != Metric::kInnerProduct;
     std::vector<std::vector<float>> scratch(static_cast<size_t>(threads_));
-    ParallelFor(0, header.nodes, threads_, 256, [&](size_t node, size_t thread) {
+    const uint32_t kept = first == nullptr ? 0 : first->nodes_;
+    if (kept > 0) std::memcpy(records, first->records_, size_t{kept} * header.stride);
+    ParallelFor(kept, header.nodes, threads_, 256, [&](size_t node, size_t thread) {
       std::vector<float>& space = scratch[thread];
       space.resize(2 * size_t{header.dim} + header.code_dim);
       const std::span<float> values(space.data() + header.dim, header.code_dim);
@@ -214,6 +221,8 @@ class CodeBuilder {
 
   const DenseColumn& column_;
   const int threads_;
+  uint32_t first_ = 0;         // vectors before it have codes already
+  uint32_t fitted_nodes_ = 0;  // as in the header
   PrincipalAxes axes_;
   std::vector<std::vector<uint32_t>> truth_;  // the nearest nodes of the trial, ascending
 };
@@ -224,12 +233,21 @@ absl::StatusOr<std::shared_ptr<const VectorCodes>> VectorCodes::Build(const Dens
 }
 
 absl::StatusOr<std::shared_ptr<const VectorCodes>> VectorCodes::BuildLike(const DenseColumn& column,
-                                                                          const VectorCodes& model) {
+                                                                          const VectorCodes& model, int threads) {
   if (column.nodes() == 0 || column.dim() != model.dim_) {
     return absl::InvalidArgumentError(absl::StrCat("codes of dimension ", model.dim_, " for ", column.nodes(),
                                                    " vectors of dimension ", column.dim()));
   }
-  return CodeBuilder(column, 1).BuildLike(model);
+  return CodeBuilder(column, std::max(1, threads)).BuildLike(model, nullptr);
+}
+
+absl::StatusOr<std::shared_ptr<const VectorCodes>> VectorCodes::Extend(const DenseColumn& column,
+                                                                       const VectorCodes& first, int threads) {
+  if (column.nodes() <= first.nodes_ || column.dim() != first.dim_) {
+    return absl::InvalidArgumentError(absl::StrCat(first.nodes_, " codes of dimension ", first.dim_, " cannot be the first of ",
+                                                   column.nodes(), " of dimension ", column.dim()));
+  }
+  return CodeBuilder(column, std::max(1, threads)).BuildLike(first, &first);
 }
 
 }  // namespace vouch

@@ -18,6 +18,7 @@ struct VectorCodesHeader {
   uint32_t stride = 0;
   float step = 0;
   uint32_t projected = 0;
+  uint32_t fitted_nodes = 0;  // from so many vectors mean, axes and step were found; 0: from these
 };
 
 // Bytes of one record: the code and its bias, in whole cache lines (half a line for the shortest).

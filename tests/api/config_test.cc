@@ -46,7 +46,7 @@ class ConfigTest : public testing::Test {
 TEST_F(ConfigTest, DefaultsStandWhereNothingIsSet) {
   const Config config = Load();
   EXPECT_EQ(config.listen, "127.0.0.1:7700");
-  EXPECT_EQ(config.seal_rows, 20'000u);
+  EXPECT_EQ(config.seal_rows, 10'000u);
   EXPECT_EQ(config.OriginOf("listen"), ConfigOrigin::kDefault);
 }
 
@@ -127,6 +127,7 @@ const std::map<std::string, KeySample>& KeySamples() {
       {"server", Text("127.0.0.1:2", &Config::server)},
       {"log_level", Text("warn", &Config::log_level)},
       {"background_threads", Number(7, &Config::background_threads)},
+      {"batch_threads", Number(8, &Config::batch_threads)},
       {"block_cache_mb", Number(33, &Config::block_cache_mb)},
       {"max_message_mb", Number(34, &Config::max_message_mb)},
       {"request_threads", Number(35, &Config::request_threads)},

@@ -339,6 +339,85 @@ TEST_F(CollectionIndexTest, SealsInTheBackgroundAndLoadsTheFileAgain) {
   EXPECT_EQ(index_->Status().files_damaged, 0u);
 }
 
+TEST_F(CollectionIndexTest, SealedRowsGoIntoANeighbourUpToEightTimesAsLarge) {
+  Open(Options(100));
+  std::mt19937_64 random(11);
+  std::normal_distribution<float> normal;
+  std::vector<std::vector<float>> vectors;
+  const auto commit = [&](size_t count) {
+    std::vector<RowInput> rows;
+    for (size_t i = 0; i < count; ++i) {
+      std::vector<float>& vector = vectors.emplace_back(5);
+      for (float& value : vector) value = normal(random);
+      rows.push_back(Point(vectors.size(), vector));
+    }
+    Commit(std::move(rows));
+    ASSERT_TRUE(index_->WaitIdle(CancelToken()).ok());
+  };
+  const auto sizes = [&] {
+    std::vector<uint64_t> rows;
+    for (const SegmentInfo& segment : index_->Status().segments) {
+      EXPECT_TRUE(segment.sealed);
+      rows.push_back(segment.rows.size());
+    }
+    return rows;
+  };
+  commit(850);
+  EXPECT_THAT(sizes(), ElementsAre(850));
+  commit(100);
+  EXPECT_THAT(sizes(), ElementsAre(850, 100));  // 850 rows are not written again for 100
+  commit(110);
+  EXPECT_THAT(sizes(), ElementsAre(1060));
+  commit(90);
+  EXPECT_THAT(index_->Status().segments, SizeIs(2));  // fresh rows, and too few to be sealed
+  const auto expect_all_found = [&] {
+    const IndexReader reader = Latest();
+    const RowMask mask = Mask(reader);
+    for (size_t row = 0; row < vectors.size(); row += 7) {
+      const auto hits = reader.SearchDense({.field = 0, .vector = vectors[row], .k = 3}, mask, CancelToken(), nullptr);
+      ASSERT_TRUE(hits.ok()) << hits.status();
+      EXPECT_EQ(Rows(*hits).front(), row);
+    }
+  };
+  expect_all_found();
+  const std::vector<std::string> ids = Latest().BuildIds();
+  Open(Options(100));
+  EXPECT_EQ(Latest().BuildIds(), ids);
+  EXPECT_EQ(index_->Status().files_damaged, 0u);
+  expect_all_found();
+  // Optimized, the index follows from the rows alone, however they came in.
+  ASSERT_TRUE(index_->Optimize(CancelToken(), nullptr).ok());
+  const std::vector<std::string> optimized = Latest().BuildIds();
+  IndexOptions at_once = Options();
+  at_once.directory = folder_.File("at-once");
+  Open(at_once);
+  ASSERT_TRUE(index_->Optimize(CancelToken(), nullptr).ok());
+  EXPECT_EQ(Latest().BuildIds(), optimized);
+}
+
+TEST_F(CollectionIndexTest, OptimizeBuildsAGrownGraphAnew) {
+  Open(Options(100));
+  std::mt19937_64 random(12);
+  std::normal_distribution<float> normal;
+  for (const size_t count : {300, 120}) {
+    std::vector<RowInput> rows;
+    for (size_t i = 0; i < count; ++i) {
+      std::vector<float> vector(5);
+      for (float& value : vector) value = normal(random);
+      rows.push_back(Point(count * 1000 + i, std::move(vector)));
+    }
+    Commit(std::move(rows));
+    ASSERT_TRUE(index_->WaitIdle(CancelToken()).ok());
+  }
+  ASSERT_THAT(index_->Status().segments, SizeIs(1));
+  const std::vector<std::string> grown = Latest().BuildIds();
+  ASSERT_TRUE(index_->Optimize(CancelToken(), nullptr).ok());
+  const std::vector<std::string> optimized = Latest().BuildIds();
+  EXPECT_NE(optimized, grown);
+  ASSERT_TRUE(index_->Optimize(CancelToken(), nullptr).ok());  // nothing is left to do
+  EXPECT_EQ(Latest().BuildIds(), optimized);
+}
+
 TEST_F(CollectionIndexTest, FreshRowsAreFoundByCode) {
   Open(Options());
   std::mt19937_64 random(7);

@@ -20,7 +20,7 @@ inline Segment SealedSegment(const IndexSchema& schema, uint64_t seed, size_t ro
   const std::vector<RowInput> inputs = maker.Rows(rows);
   const auto prepared = *IndexedRows::Prepare(schema, inputs);
   const SegmentPtr fresh = *BuildFreshSegment(schema, RowId(first_row), inputs, *prepared);
-  Segment sealed = *BuildGraphs(schema, *fresh, 1, [](double) { return absl::OkStatus(); });
+  Segment sealed = *BuildGraphs(schema, *fresh, nullptr, {}, 1, [](double) { return absl::OkStatus(); });
   sealed.sealed = true;
   return sealed;
 }

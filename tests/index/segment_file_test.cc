@@ -169,7 +169,7 @@ TEST_F(SegmentFileTest, ASegmentWithoutVectorsOrListsRoundTrips) {
                                                .access = {}});
   const auto prepared = *IndexedRows::Prepare(*schema_, rows);
   const SegmentPtr fresh = *BuildFreshSegment(*schema_, RowId(0), rows, *prepared);
-  const Segment sealed = *BuildGraphs(*schema_, *fresh, 1, [](double) { return absl::OkStatus(); });
+  const Segment sealed = *BuildGraphs(*schema_, *fresh, nullptr, {}, 1, [](double) { return absl::OkStatus(); });
   const std::string bytes = FileBytes(*schema_, sealed);
   const absl::StatusOr<Segment> decoded = Decode(*schema_, bytes);
   ASSERT_TRUE(decoded.ok()) << decoded.status();

@@ -35,6 +35,26 @@ TEST_F(BatchTest, GivesWhatEachRequestAloneGives) {
   EXPECT_TRUE(collection_->SearchBatch({})->empty());
 }
 
+TEST_F(BatchTest, OfManyRequestsEachHasItsOwnAnswer) {
+  std::vector<SearchRequest> requests;
+  for (int i = 0; i < 100; ++i) {
+    requests.push_back(Request(Dense({0.03f * static_cast<float>(i), 0})));
+    if (i % 3 == 0) requests.back().filter = Compare("year", FilterOp::kGe, int64_t{2000 + i % 4});
+  }
+  for (int turn = 0; turn < 5; ++turn) {
+    const absl::StatusOr<std::vector<SearchResponse>> responses = collection_->SearchBatch(requests);
+    ASSERT_TRUE(responses.ok()) << responses.status();
+    ASSERT_EQ(responses->size(), requests.size());
+    for (size_t i = 0; i < requests.size(); ++i) {
+      const SearchResponse alone = Search(requests[i]);
+      EXPECT_EQ(Ids((*responses)[i]), Ids(alone)) << i;
+      for (size_t h = 0; h < alone.hits.size(); ++h) EXPECT_EQ((*responses)[i].hits[h].score, alone.hits[h].score);
+    }
+  }
+  requests[80] = requests[37] = Request(Dense({1}));
+  for (int turn = 0; turn < 5; ++turn) EXPECT_THAT(BatchError(requests), HasSubstr("requests[37]: "));
+}
+
 TEST_F(BatchTest, IsOfOneVersionAndOnePrincipal) {
   Upsert({Point(4, {4, 0})});
   std::vector<SearchRequest> requests = {Request(All()), Request(All())};

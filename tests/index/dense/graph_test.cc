@@ -36,6 +36,32 @@ std::vector<uint32_t> WalkedNodes(const Graph& graph, const float* query, size_t
   return nodes;
 }
 
+TEST(Beam, ABatchIsInsertedAsItsEntriesAreOneByOne) {
+  std::mt19937_64 random(81);
+  for (int turn = 0; turn < 400; ++turn) {
+    const size_t ef = 1 + random() % 40;
+    Beam one, all;
+    one.Begin(ef);
+    all.Begin(ef);
+    for (uint32_t node = 0; node < 300;) {
+      std::vector<BeamEntry> batch;
+      for (size_t count = random() % 33; count > 0; --count, ++node) {
+        const float key = static_cast<float>(random() % 50) - 25;  // ties are frequent
+        if (key <= one.limit()) batch.push_back(BeamEntry::Make(key, node));
+      }
+      ++node;
+      for (const BeamEntry& entry : batch) one.Insert(entry);
+      all.InsertAll(batch);
+      EXPECT_EQ(one.limit(), all.limit());
+      uint32_t first = 0, second = 0;
+      ASSERT_EQ(one.TakeNext(first), all.TakeNext(second));
+      EXPECT_EQ(first, second);
+      ASSERT_EQ(one.entries().size(), all.entries().size());
+      for (size_t i = 0; i < one.entries().size(); ++i) ASSERT_EQ(one.entries()[i].bits, all.entries()[i].bits);
+    }
+  }
+}
+
 class GraphRecall : public testing::TestWithParam<Metric> {};
 
 TEST_P(GraphRecall, TheNearestAreInTheBeam) {
@@ -95,6 +121,84 @@ TEST(Graph, BuildsGiveEqualBytesOnAnyNumberOfThreads) {
     EXPECT_EQ(one->bytes(), other->bytes()) << threads;
     EXPECT_EQ(one->codes().bytes(), other->codes().bytes()) << threads;
   }
+}
+
+class ExtendedGraph : public testing::TestWithParam<Metric> {
+ protected:
+  static constexpr uint32_t kDim = 70;
+  static constexpr HnswOptions kOptions = {.m = 12, .ef_construction = 80, .ef_search = 64};
+
+  static std::shared_ptr<const Graph> Extend(const DenseColumn& column, const Graph& first, int threads,
+                                             int m = kOptions.m) {
+    HnswOptions options = kOptions;
+    options.m = m;
+    return *BuildGraph(column, options, {.first = &first, .alike = nullptr}, threads, kNoProgress);
+  }
+  static DenseColumn ColumnOf(const TestVectors& rows, size_t count) {
+    return MakeColumn(TestVectors(rows.begin(), rows.begin() + static_cast<ptrdiff_t>(count)), kDim, GetParam());
+  }
+};
+
+TEST_P(ExtendedGraph, FindsOldAndNewRowsAsOneBuiltAtOnce) {
+  constexpr size_t kOld = 3000, kAll = 4200;
+  const TestVectors rows = ClusteredVectors(71, kAll, kDim, GetParam());
+  const DenseColumn column = ColumnOf(rows, kAll);
+  const auto first = Build(ColumnOf(rows, kOld), kOptions.m, kOptions.ef_construction);
+  const auto graph = Extend(column, *first, 2);
+  EXPECT_EQ(graph->codes().axes(), first->codes().axes());
+  EXPECT_EQ(graph->codes().fitted_nodes(), kOld);
+  EXPECT_EQ(graph->cells().cells(), first->cells().cells());
+  std::vector<int> seen(kAll);
+  for (uint32_t cell = 0; cell < graph->cells().cells(); ++cell) {
+    for (const uint32_t node : graph->cells().nodes(cell)) ++seen[node];
+  }
+  EXPECT_THAT(seen, testing::Each(1));
+  const auto at_once = Build(column, kOptions.m, kOptions.ef_construction);
+  const auto recall_of = [&](const Graph& searched, bool new_rows) {
+    double recall = 0;
+    uint64_t distances = 0;
+    for (size_t i = 0; i < 60; ++i) {
+      const size_t row = new_rows ? kOld + i * 17 : i * 41;
+      std::vector<Hit> hits;
+      for (const uint32_t node : WalkedNodes(searched, rows[row].data(), 30, distances)) hits.push_back({RowId(node), 0});
+      recall += Recall(hits, BruteForce(rows, rows[row], GetParam(), 10)) / 60;
+    }
+    return recall;
+  };
+  for (const bool new_rows : {false, true}) {
+    EXPECT_GE(recall_of(*graph, new_rows), recall_of(*at_once, new_rows) - 0.02) << new_rows;
+  }
+  for (const int threads : {1, 5}) {
+    const auto again = Extend(column, *first, threads);
+    EXPECT_EQ(again->bytes(), graph->bytes()) << threads;
+    EXPECT_EQ(again->codes().bytes(), graph->codes().bytes()) << threads;
+  }
+}
+
+TEST_P(ExtendedGraph, IsBuiltAnewWhereTheOldOneDoesNotFit) {
+  const TestVectors rows = ClusteredVectors(72, 1300, kDim, GetParam());
+  const auto first = Build(ColumnOf(rows, 600), kOptions.m, kOptions.ef_construction);
+  EXPECT_TRUE(first->MayGrowTo(1200));
+  EXPECT_FALSE(first->MayGrowTo(1201));  // more than twice the rows that the axes were found from
+  EXPECT_FALSE(first->MayGrowTo(600));
+  EXPECT_EQ(Extend(ColumnOf(rows, 1300), *first, 2)->codes().fitted_nodes(), 1300u);
+  EXPECT_EQ(Extend(ColumnOf(rows, 900), *first, 2, 8)->m(), 8u);
+  EXPECT_EQ(Extend(ColumnOf(rows, 900), *first, 2, 8)->codes().fitted_nodes(), 900u);
+  const auto few = Build(ColumnOf(rows, 1300), kOptions.m, kOptions.ef_construction);
+  EXPECT_FALSE(few->MayGrowTo(2600));  // which has cells, and these are none
+}
+
+INSTANTIATE_TEST_SUITE_P(Metrics, ExtendedGraph,
+                         testing::Values(Metric::kL2, Metric::kCosine, Metric::kInnerProduct));
+
+TEST(Graph, CodesByOtherAxesWhereTheySuit) {
+  const TestVectors rows = ClusteredVectors(73, 2000, 70, Metric::kL2);
+  const auto large = Build(MakeColumn(rows, 70, Metric::kL2), 8, 60);
+  const TestVectors few(rows.begin() + 500, rows.begin() + 1200);
+  const auto alike = *BuildGraph(MakeColumn(few, 70, Metric::kL2), {.m = 8, .ef_construction = 60},
+                                 {.first = nullptr, .alike = &large->codes()}, 2, kNoProgress);
+  EXPECT_EQ(alike->codes().axes(), large->codes().axes());
+  EXPECT_EQ(alike->nodes(), 700u);
 }
 
 TEST(Graph, TinyGeometry) {

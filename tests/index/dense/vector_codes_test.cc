@@ -115,8 +115,31 @@ TEST(VectorCodes, BuiltLikeOthersHaveTheirKeys) {
   CodeQuery query;
   model->Encode(rows[7].data(), query);
   for (uint32_t node = 0; node < 400; ++node) EXPECT_EQ(alike->Key(query, node), model->Key(query, node + 100));
-  const auto other = *VectorCodes::Build(MakeColumn(rows, 200, Metric::kL2), 2);
-  EXPECT_NE(other->axes(), model->axes());
+  // Axes are told by what they are: so those of files are, that were read one by one.
+  EXPECT_EQ((*VectorCodes::Build(MakeColumn(rows, 200, Metric::kL2), 1))->axes(), model->axes());
+  EXPECT_NE((*VectorCodes::Build(MakeColumn(few, 200, Metric::kL2), 2))->axes(), model->axes());
+  EXPECT_EQ(model->fitted_nodes(), 1500u);
+  EXPECT_EQ(alike->fitted_nodes(), 1500u);
+}
+
+TEST(VectorCodes, AreExtendedByOthersOfTheSameAxes) {
+  const TestVectors rows = FlatVectors(5, 1500, 0);
+  const TestVectors start(rows.begin(), rows.begin() + 900);
+  const auto first = *VectorCodes::Build(MakeColumn(start, 200, Metric::kL2), 2);
+  const auto all = *VectorCodes::Extend(MakeColumn(rows, 200, Metric::kL2), *first, 2);
+  ASSERT_NE(all, nullptr);
+  EXPECT_EQ(all->nodes(), 1500u);
+  EXPECT_EQ(all->fitted_nodes(), 900u);
+  EXPECT_EQ(all->axes(), first->axes());
+  // As if all had been made by those axes.
+  EXPECT_EQ((*VectorCodes::BuildLike(MakeColumn(rows, 200, Metric::kL2), *first))->bytes(), all->bytes());
+  // The others lie along other axes.
+  TestVectors mixed = start;
+  const TestVectors strange = FlatVectors(6, 600, 100);
+  mixed.insert(mixed.end(), strange.begin(), strange.end());
+  EXPECT_EQ(*VectorCodes::Extend(MakeColumn(mixed, 200, Metric::kL2), *first, 2), nullptr);
+  EXPECT_EQ(VectorCodes::Extend(MakeColumn(start, 200, Metric::kL2), *first, 1).status().code(),
+            absl::StatusCode::kInvalidArgument);
 }
 
 TEST(VectorCodes, AxesThatDoNotSuitTheRowsAreRefused) {
