@@ -97,6 +97,10 @@ class Parser {
       boolean.should.insert(boolean.should.begin() + static_cast<std::ptrdiff_t>(*words_place),
                             std::move(plain));
     }
+    // One part alone says it all, whether or not it must be there.
+    if (boolean.must_not.empty() && boolean.must.size() + boolean.should.size() == 1) {
+      return std::move((boolean.must.empty() ? boolean.should : boolean.must).front());
+    }
     return TextClause{.kind = std::move(boolean)};
   }
 
@@ -151,7 +155,7 @@ class Parser {
     if (At('"')) return Phrase();
     std::string word;
     while (at_ < text_.size() && !EndsWord(text_[at_])) {
-      if (text_[at_] == '\\' && at_ + 1 < text_.size()) ++at_;
+      if (text_[at_] == '\\' && at_ + 1 < text_.size() && !IsSpace(text_[at_ + 1])) ++at_;
       word.push_back(text_[at_++]);
     }
     if (word.empty()) {

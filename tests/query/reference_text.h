@@ -244,6 +244,7 @@ class ReferenceText {
     std::map<std::string, double> counts;
     for (const auto& [name, boost] : fields) {
       const auto& text = words_[row].at(name);
+      counts[name] = 0;
       for (size_t start = 0; start < text.size(); ++start) {
         counts[name] += text[start] == words[0] &&
                         Follows(text, words, 1, start + 1, start + words.size() + phrase.slop);
@@ -256,6 +257,7 @@ class ReferenceText {
                              double weight, size_t row, const Visible& visible) const {
     std::map<std::string, double> counts;
     for (const auto& [name, boost] : fields) {
+      counts[name] = 0;
       for (const auto& [term, counted] : terms) counts[name] += counted * Count(row, name, term);
     }
     return Saturate(counts, fields, weight, Idf(terms, fields, visible), row, visible);

@@ -81,7 +81,8 @@ TEST_F(TextClauseTest, Conditions) {
   EXPECT_THAT(Find("+(moon shark) +hunt*"), ElementsAre(2));
   EXPECT_THAT(Find("+the +ship -shark"), UnorderedElementsAre(0, 1, 3));  // a stop word asks nothing
   EXPECT_THAT(Find("the"), IsEmpty());
-  TextBoolean two{.minimum_should_match = 2};
+  TextBoolean two;
+  two.minimum_should_match = 2;
   for (const char* word : {"ship", "space", "shark"}) {
     two.should.push_back({.kind = TextMatch{.text = word}});
   }
@@ -196,7 +197,8 @@ TEST_F(TextClauseTest, MistakesNameTheClauseAndTheLimit) {
               HasSubstr("'deep-sea' is 2 words to the field's analyzer"));
   EXPECT_THAT(Error(clause({.kind = TextMatch{"a"}, .boost = -1})), HasSubstr("boost -1"));
   EXPECT_THAT(Error(clause({.kind = TextMatch{"a"}, .field = "x"})), HasSubstr("unknown text field 'x'"));
-  TextBoolean boolean{.minimum_should_match = 2};
+  TextBoolean boolean;
+  boolean.minimum_should_match = 2;
   boolean.should.push_back({.kind = TextMatch{"a"}});
   EXPECT_THAT(Error(clause({.kind = boolean})), HasSubstr("minimum_should_match 2 of 1"));
   TextClause deep{.kind = TextMatch{"a"}};

@@ -27,6 +27,7 @@ std::string Read(std::string_view text) {
 TEST(TextQueryParserTest, ReadsWhatPeopleType) {
   EXPECT_EQ(Read("deep space"), "(deep space)");
   EXPECT_EQ(Read("ship"), "ship");
+  EXPECT_EQ(Read("+ship"), "ship");
   EXPECT_EQ(Read(""), "");
   EXPECT_EQ(Read("+ship -shark space"), "(+ship space -shark)");
   EXPECT_EQ(Read("\"deep space\"~2"), "\"deep space\"~2");
@@ -36,6 +37,7 @@ TEST(TextQueryParserTest, ReadsWhatPeopleType) {
   EXPECT_EQ(Read("+(a b) c"), "(+(a b) c)");
   EXPECT_EQ(Read("a\\:b \\+c"), "(a:b +c)");
   EXPECT_EQ(Read("\"the \\\"end\\\"\""), "\"the \"end\"\"");
+  EXPECT_EQ(Read("a\\ b"), "(a\\ b)");
 }
 
 TEST(TextQueryParserTest, MistakesAreShownWhereTheyAre) {

@@ -129,7 +129,7 @@ TEST(TextIndexTest, KeepsTheOrderOfTheText) {
     std::vector<uint32_t> tokens;
     index.ReadTokens(row, &tokens);
     std::string shown;
-    for (uint32_t token : tokens) absl::StrAppend(&shown, index.dictionary().term(token), " ");
+    for (uint32_t token : tokens) absl::StrAppend(&shown, std::string(index.dictionary().term(token)), " ");
     return shown;
   };
   const auto parsed = TextIndex::Parse(merged->Serialize(), 3);
