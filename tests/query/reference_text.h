@@ -35,7 +35,7 @@ class ReferenceText {
       const auto text = texts.find(field.name);
       const std::string own = text == texts.end() ? "" : text->second;
       analyzed[field.name] = analyzer_->Analyze(own);
-      for (const Token& token : analyzer_->Tokenize(own)) words[field.name].push_back(token.term);
+      words[field.name] = WordsOf(own);
     }
   }
 

@@ -116,10 +116,11 @@ TEST(TextExpansionTest, FuzzyWordsEqualTheFullTable) {
     std::vector<std::string> expected;
     for (const auto& [term, own] : all) {
       const size_t distance = Distance(points, own);
-      const bool begins = own.substr(0, prefix) == points.substr(0, prefix);
+      const bool begins = own.starts_with(points.substr(0, prefix));
       uint32_t found = 0;
       ASSERT_EQ(IsWithinEdits(wanted, term, edits, prefix, &found),
-                distance <= edits && begins) << wanted << " " << term;
+                distance <= edits && begins)
+          << wanted << " " << term;
       if (distance > edits || !begins) continue;
       expected.push_back(absl::StrCat(term, "~", distance));
     }
