@@ -24,6 +24,12 @@ absl::Status CheckMask(const SegmentSet& set, const RowMask& mask) {
                                                  set.segments.size(), ": it was made by another reader"));
 }
 
+absl::Status CheckRowAt(RowId row, uint64_t rows_at) {
+  if (row.value < rows_at) return absl::OkStatus();
+  return absl::NotFoundError(
+      absl::StrCat("row ", row.value, " is not below ", rows_at, ", the rows at this version"));
+}
+
 // The query vector as the kernels take it.
 absl::StatusOr<std::vector<float>> PrepareQuery(const IndexSchema& schema, const DenseQuery& query) {
   if (query.field < 0 || static_cast<size_t>(query.field) >= schema.schema.dense.size()) {
@@ -99,24 +105,6 @@ RowMask::SegmentMask MaskSegment(const Segment& segment, VisibleRows visible, co
   return mask;
 }
 
-std::vector<TextSegment> TextSegments(const SegmentSet& set, int field, const RowMask& mask) {
-  std::vector<TextSegment> segments;
-  for (size_t i = 0; i < set.segments.size(); ++i) {
-    if (mask.segments[i].visible_count == 0) continue;
-    segments.push_back({.index = set.segments[i]->text[static_cast<size_t>(field)].get(),
-                        .first_row = set.segments[i]->rows.begin,
-                        .visible = mask.segments[i].visible_or_null(),
-                        .allowed = mask.segments[i].allowed_or_null()});
-  }
-  return segments;
-}
-
-absl::Status CheckTextField(const IndexSchema& schema, int field) {
-  if (field >= 0 && static_cast<size_t>(field) < schema.schema.text.size()) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("text field ", field, " of ", schema.schema.text.size(), " does not exist"));
-}
-
 // The query in canonical form.
 absl::StatusOr<SparseVector> PrepareSparse(const IndexSchema& schema, int field,
                                            SparseVector query) {
@@ -129,14 +117,6 @@ absl::StatusOr<SparseVector> PrepareSparse(const IndexSchema& schema, int field,
   CanonicalizeSparseVector(query);
   return query;
 }
-
-absl::Status CheckRowAt(RowId row, uint64_t rows_at) {
-  if (row.value < rows_at) return absl::OkStatus();
-  return absl::NotFoundError(
-      absl::StrCat("row ", row.value, " is not below ", rows_at, ", the rows at this version"));
-}
-
-Bm25Params ParamsOf(const TextField& field) { return {.k1 = field.k1, .b = field.b}; }
 
 }  // namespace
 
@@ -233,47 +213,6 @@ absl::StatusOr<std::vector<Hit>> IndexReader::SearchDense(const DenseQuery& quer
   return top.TakeSorted();
 }
 
-absl::StatusOr<std::vector<Hit>> IndexReader::SearchText(int field, std::string_view text, size_t k,
-                                                         const RowMask& mask, const CancelToken& cancel,
-                                                         SearchStats* stats) const {
-  const absl::StatusOr<AnalyzedText> query = AnalyzeText(field, text);
-  if (!query.ok()) return query.status();
-  return SearchTerms(field, WeightedTermsOf(*query), k, mask, cancel, stats);
-}
-
-absl::StatusOr<std::vector<Hit>> IndexReader::SearchTerms(int field,
-                                                          std::span<const WeightedTerm> terms,
-                                                          size_t k, const RowMask& mask,
-                                                          const CancelToken& cancel,
-                                                          SearchStats* stats) const {
-  const IndexSchema& schema = *segments_->schema;
-  if (absl::Status status = CheckMask(*segments_, mask); !status.ok()) return status;
-  if (absl::Status status = CheckTextField(schema, field); !status.ok()) return status;
-  const std::vector<TextSegment> segments = TextSegments(*segments_, field, mask);
-  const TextStatistics statistics = CollectTextStatistics(segments, terms);
-  if (stats != nullptr) {
-    stats->segments += segments.size();
-    stats->segments_exact += segments.size();
-    for (const TermStatistics& term : statistics.terms) stats->rows_visited += term.document_frequency;
-    stats->plan = absl::StrCat("bm25 of ", statistics.terms.size(), " terms, exact on ", segments.size(),
-                               segments.size() == 1 ? " segment" : " segments");
-  }
-  return SearchBm25(segments, statistics, ParamsOf(schema.schema.text[static_cast<size_t>(field)]),
-                    k, cancel);
-}
-
-absl::StatusOr<AnalyzedText> IndexReader::AnalyzeText(int field, std::string_view text) const {
-  if (absl::Status status = CheckTextField(*segments_->schema, field); !status.ok()) return status;
-  return segments_->schema->analyzers[static_cast<size_t>(field)]->Analyze(text);
-}
-
-absl::StatusOr<AnalyzedText> IndexReader::AnalyzePayload(int field,
-                                                         std::string_view payload) const {
-  if (absl::Status status = CheckTextField(*segments_->schema, field); !status.ok()) return status;
-  return AnalyzeText(
-      field, IndexedText(segments_->schema->schema.text[static_cast<size_t>(field)], payload));
-}
-
 absl::StatusOr<std::vector<Hit>> IndexReader::SearchSparse(int field, const SparseVector& query,
                                                            size_t k, const RowMask& mask,
                                                            const CancelToken& cancel,
@@ -316,26 +255,6 @@ absl::StatusOr<std::optional<float>> IndexReader::ScoreDense(const DenseQuery& q
   const float score = ScoreOfDistance(distance(vector->data(), vectors.Read(*node), column.dim()));
   if (!vectors.status().ok()) return vectors.status();
   return score;
-}
-
-absl::StatusOr<std::vector<TermContribution>> IndexReader::ExplainText(int field, std::string_view text, RowId row,
-                                                                       const RowMask& mask) const {
-  const absl::StatusOr<AnalyzedText> query = AnalyzeText(field, text);
-  if (!query.ok()) return query.status();
-  return ExplainTerms(field, WeightedTermsOf(*query), row, mask);
-}
-
-absl::StatusOr<std::vector<TermContribution>> IndexReader::ExplainTerms(
-    int field, std::span<const WeightedTerm> terms, RowId row, const RowMask& mask) const {
-  const IndexSchema& schema = *segments_->schema;
-  if (absl::Status status = CheckMask(*segments_, mask); !status.ok()) return status;
-  if (absl::Status status = CheckTextField(schema, field); !status.ok()) return status;
-  if (absl::Status status = CheckRowAt(row, rows_at_); !status.ok()) return status;
-  const auto ordinal = static_cast<size_t>(field);
-  const TextStatistics statistics =
-      CollectTextStatistics(TextSegments(*segments_, field, mask), terms);
-  const Segment& segment = *segments_->segments[segments_->FindSegment(row)];
-  return ExplainBm25(*segment.text[ordinal], segment.LocalRow(row), statistics, ParamsOf(schema.schema.text[ordinal]));
 }
 
 absl::StatusOr<std::vector<SparseContribution>> IndexReader::ExplainSparse(

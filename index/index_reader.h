@@ -14,6 +14,8 @@
 #include "index/hit.h"
 #include "index/inverted/bm25.h"
 #include "index/inverted/sparse_search.h"
+#include "index/inverted/text_expansion.h"
+#include "index/inverted/text_expression.h"
 #include "index/payload/filter.h"
 #include "index/payload/payload_columns.h"
 #include "storage/ids.h"
@@ -111,10 +113,32 @@ class IndexReader {
   absl::StatusOr<std::vector<Hit>> SearchTerms(int field, std::span<const WeightedTerm> terms,
                                                size_t k, const RowMask& mask,
                                                const CancelToken& cancel, SearchStats* stats) const;
-  // A text as the field's analyzer sees it, and the text that a row with this payload has in the
-  // field.
+  // The exact top k by an expression (index/inverted/text_expression.h).
+  absl::StatusOr<std::vector<Hit>> SearchExpression(const TextExpression& expression, size_t k,
+                                                    const RowMask& mask, const CancelToken& cancel,
+                                                    SearchStats* stats) const;
+  // What the terms gave to a row's score; where the row is no match, what it lacks (see
+  // PreparedText::Unmet).
+  struct TextAccount {
+    std::vector<TermContribution> shares = {};
+    std::string unmet = {};
+  };
+  absl::StatusOr<TextAccount> ExplainExpression(const TextExpression& expression, RowId row,
+                                                const RowMask& mask,
+                                                const CancelToken& cancel) const;
+  // See index/inverted/text_expansion.h; over the visible rows of all the fields.
+  absl::StatusOr<std::vector<ExpandedTerm>> ExpandPrefix(std::span<const TextFieldWeight> fields,
+                                                         std::string_view prefix,
+                                                         std::string_view own, const RowMask& mask,
+                                                         const CancelToken& cancel) const;
+  absl::StatusOr<std::vector<ExpandedTerm>> ExpandFuzzy(std::span<const TextFieldWeight> fields,
+                                                        std::string_view word, uint32_t edits,
+                                                        uint32_t prefix_length, const RowMask& mask,
+                                                        const CancelToken& cancel) const;
+  // A text as the field's analyzer sees it, and the text that a row has in the field, from the
+  // index.
   absl::StatusOr<AnalyzedText> AnalyzeText(int field, std::string_view text) const;
-  absl::StatusOr<AnalyzedText> AnalyzePayload(int field, std::string_view payload) const;
+  absl::StatusOr<AnalyzedText> ReadText(int field, RowId row) const;
 
   // The exact top k by the inner product with the field's vectors. `query` as CheckSparseVector
   // takes it, in any order.

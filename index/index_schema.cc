@@ -3,6 +3,7 @@
 #include <xxhash.h>
 
 #include "index/flat_codec.h"
+#include "index/inverted/text_index.h"
 #include "index/payload/text_words.h"
 
 namespace vouch {
@@ -41,6 +42,7 @@ uint64_t Fingerprint(const IndexSchema& made) {
     writer.Number(static_cast<uint64_t>(paths.size()));
     for (const std::string& path : paths) AddText(writer, path);
     AddText(writer, made.analyzers[i]->id());
+    writer.Number(TextIndex::kFormat);
   }
   writer.Number(static_cast<uint64_t>(schema.payload.size()));
   for (const PayloadField& field : schema.payload) {

@@ -118,6 +118,45 @@ class QuestionBytes {
     AddText(leaf.field);
     AddText(leaf.text);
     Add(leaf.feedback);
+    AddText(leaf.query);
+    AddNumber<uint64_t>(leaf.fields.size());
+    for (const TextFieldBoost& field : leaf.fields) {
+      AddText(field.field);
+      AddNumber(field.boost);
+    }
+    AddNumber<uint8_t>(leaf.clause.has_value());
+    if (leaf.clause) Add(*leaf.clause);
+  }
+  void Add(const TextClause& clause) {
+    AddText(clause.field);
+    AddNumber(clause.boost);
+    AddNumber(static_cast<uint8_t>(clause.kind.index()));
+    std::visit([this](const auto& kind) { AddClause(kind); }, clause.kind);
+  }
+  void Add(const std::optional<uint32_t>& number) {
+    AddNumber<uint8_t>(number.has_value());
+    AddNumber(number.value_or(0));
+  }
+  void AddClause(const TextMatch& match) {
+    AddText(match.text);
+    AddNumber<uint8_t>(match.all);
+  }
+  void AddClause(const TextPhrase& phrase) {
+    AddText(phrase.text);
+    AddNumber(phrase.slop);
+  }
+  void AddClause(const TextPrefix& prefix) { AddText(prefix.text); }
+  void AddClause(const TextFuzzy& fuzzy) {
+    AddText(fuzzy.text);
+    Add(fuzzy.edits);
+    AddNumber(fuzzy.prefix_length);
+  }
+  void AddClause(const TextBoolean& boolean) {
+    for (const auto* list : {&boolean.must, &boolean.should, &boolean.must_not}) {
+      AddNumber<uint64_t>(list->size());
+      for (const TextClause& clause : *list) Add(clause);
+    }
+    Add(boolean.minimum_should_match);
   }
   void AddNode(const RecommendLeaf& leaf) {
     AddText(leaf.field);

@@ -6,6 +6,7 @@
 #include "query/node_timer.h"
 #include "query/recommend.h"
 #include "query/rerank.h"
+#include "query/text_compiler.h"
 
 namespace vouch {
 namespace {
@@ -83,13 +84,35 @@ absl::Status Executor::RunLeaf(const PlannedNode& node, const RowMask& mask, Nod
 
 absl::Status Executor::RunText(const TextLeaf& leaf, const PlannedNode& node, const RowMask& mask,
                                NodeResult& result) {
-  const absl::StatusOr<AnalyzedText> query = reader_.AnalyzeText(node.field, leaf.text);
+  if (node.clause != nullptr) return RunClause(node, mask, result);
+  const absl::StatusOr<AnalyzedText> query = reader_.AnalyzeText(node.field, node.text);
   if (!query.ok()) return query.status();
   const std::vector<WeightedTerm> terms = WeightedTermsOf(*query);
   if (!leaf.feedback) return RunTerms(node, terms, node.limit, mask, result);
   NodeResult first;
   absl::Status status = RunTerms(node, terms, leaf.feedback->documents, mask, first);
   return status.ok() ? RunRm3(node, *leaf.feedback, first.hits, mask, result) : status;
+}
+
+absl::Status Executor::RunClause(const PlannedNode& node, const RowMask& mask,
+                                 NodeResult& result) {
+  IndexExpander expander(reader_, mask, cancel_);
+  absl::StatusOr<std::optional<TextExpression>> expression =
+      CompileText(node, schema_, reader_, expander);
+  if (!expression.ok()) return expression.status();
+  if (!expression->has_value()) {
+    if (options_.explain) result.stats.plan = "no clause has a term";
+    return absl::OkStatus();
+  }
+  const absl::StatusOr<std::vector<Hit>> hits =
+      reader_.SearchExpression(**expression, node.limit + 1, mask, cancel_,
+                               options_.explain ? &result.stats : nullptr);
+  if (!hits.ok()) return hits.status();
+  TakeHits(*hits, node.limit, result);
+  if (options_.explain) {
+    result.expression = std::make_shared<const TextExpression>(**std::move(expression));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Executor::RunDense(const PlannedNode& node, std::span<const float> vector,

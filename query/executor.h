@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -30,21 +31,18 @@ struct NodeResult {
   int64_t time_us = 0;  // children included
   // What feedback made of a text leaf's question; empty where there was none.
   std::vector<WeightedTerm> terms;
+  // What a text leaf's clause became; null where it has none, or none of its clauses a term.
+  std::shared_ptr<const TextExpression> expression;
   // How the hits of a fusion's child count in it.
   ScoreScale scale;
   double weight = 1;
 };
 
-// The payloads of rows, as the store keeps them, in the order asked.
-using PayloadReader =
-    std::function<absl::StatusOr<std::vector<std::string>>(std::span<const RowId>)>;
-
 // Runs plans over one snapshot. For one request on one thread; borrows all it is given.
 //
 // Invariants:
 // 1. A mask is made once for each distinct filter of the plan, when first needed.
-// 2. Nothing here touches the store, but for the payloads of the few rows that feedback into a text
-// leaf learns from.
+// 2. Nothing here touches the store.
 // 3. Feedback learns only from rows that the leaf could give: of the version, the principal and the
 // filter.
 class Executor {
@@ -55,12 +53,11 @@ class Executor {
     MaskCache* masks = nullptr;   // of other requests of the principal over the reader; may be null
   };
   Executor(const IndexReader& reader, const CollectionSchema& schema, const Principal& principal,
-           const CancelToken& cancel, PayloadReader payloads, Options options)
+           const CancelToken& cancel, Options options)
       : reader_(reader),
         schema_(schema),
         principal_(principal),
         cancel_(cancel),
-        payloads_(std::move(payloads)),
         options_(options) {}
 
   // One node of the plan, or a copy of one with another limit or query, with all below it.
@@ -88,6 +85,7 @@ class Executor {
                         const RowMask& mask, NodeResult& result);
   absl::Status RunText(const TextLeaf& leaf, const PlannedNode& node, const RowMask& mask,
                        NodeResult& result);
+  absl::Status RunClause(const PlannedNode& node, const RowMask& mask, NodeResult& result);
   absl::Status RunRecommend(const RecommendLeaf& leaf, const PlannedNode& node, const RowMask& mask,
                             NodeResult& result);
   absl::Status RunAll(const AllLeaf& all, const PlannedNode& node, const RowMask& mask,
@@ -119,7 +117,6 @@ class Executor {
   const CollectionSchema& schema_;
   const Principal& principal_;
   const CancelToken& cancel_;
-  const PayloadReader payloads_;
   const Options options_;
   std::vector<std::optional<RowMask>> masks_;
 };

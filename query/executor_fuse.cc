@@ -177,28 +177,20 @@ absl::StatusOr<NodeResult> Executor::RunAddedLeg(const Plan& plan, const Planned
 absl::Status Executor::RunRm3(const PlannedNode& node, const Rm3& rm3,
                               std::span<const RankedRow> hits, const RowMask& mask,
                               NodeResult& result) {
-  const absl::StatusOr<AnalyzedText> query =
-      reader_.AnalyzeText(node.field, std::get<TextLeaf>(node.node->node).text);
+  const absl::StatusOr<AnalyzedText> query = reader_.AnalyzeText(node.field, node.text);
   if (!query.ok()) return query.status();
-  std::vector<RowId> rows;
   std::vector<FeedbackText> documents;
   for (const RankedRow& hit : FirstAllowed(reader_, mask, hits, rm3.documents)) {
-    rows.push_back(hit.row);
-    documents.push_back({.text = {}, .score = hit.score});
-  }
-  const absl::StatusOr<std::vector<std::string>> payloads = payloads_(rows);
-  if (!payloads.ok()) return payloads.status();
-  for (size_t i = 0; i < rows.size(); ++i) {
-    absl::StatusOr<AnalyzedText> text = reader_.AnalyzePayload(node.field, (*payloads)[i]);
+    absl::StatusOr<AnalyzedText> text = reader_.ReadText(node.field, hit.row);
     if (!text.ok()) return text.status();
-    documents[i].text = *std::move(text);
+    documents.push_back({.text = *std::move(text), .score = hit.score});
   }
   std::vector<WeightedTerm> terms = ExpandByRm3(*query, documents, rm3);
   if (absl::Status status = RunTerms(node, terms, node.limit, mask, result); !status.ok()) {
     return status;
   }
   if (options_.explain) {
-    result.stats.plan = absl::StrCat("rm3 of ", rows.size(), std::string(HitWord(rows.size())),
+    result.stats.plan = absl::StrCat("rm3 of ", documents.size(), std::string(HitWord(documents.size())),
                                      ", ", result.stats.plan);
     result.terms = std::move(terms);
   }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -14,12 +16,38 @@
 
 namespace vouch {
 
-// Finds the words of hits' texts that a query's text leaves ask for. For one request on one thread;
-// borrows all.
+// What the words of a field's text are marked by.
+struct WordMarks {
+  struct Prefix {
+    std::string text = {};
+    std::string own = {};  // the term of the prefix as a word
+  };
+  struct Fuzzy {
+    std::string word = {};
+    uint32_t edits = 0;
+    uint32_t prefix_length = 0;
+  };
+  struct Phrase {
+    std::vector<std::string> words = {};
+    uint32_t slop = 0;
+  };
+  absl::flat_hash_set<std::string> terms = {};
+  std::vector<Prefix> prefixes = {};
+  std::vector<Fuzzy> fuzzy = {};
+  std::vector<Phrase> phrases = {};
+
+  bool Has(const std::string& term) const;
+  // Which tokens of a text are marked; those of phrases where they are part of one.
+  std::vector<bool> Of(std::span<const Token> tokens) const;
+};
+
+// Finds the words of hits' texts that a query's text leaves ask for; what a clause forbids is none
+// of them. For one request on one thread; borrows all.
 class Highlighter {
  public:
-  // Takes the terms of all text leaves of the plan.
-  Highlighter(const IndexReader& reader, const CollectionSchema& schema, const PlannedNode& root);
+  // Takes all text leaves of the plan.
+  static absl::StatusOr<Highlighter> Make(const IndexReader& reader, const CollectionSchema& schema,
+                                          const PlannedNode& root);
 
   // Sets PointHit::highlights, in the order of fields, paths and bytes, at most
   // Highlight::kMaxPerHit a hit. Reads the payloads from the store.
@@ -27,16 +55,14 @@ class Highlighter {
                     const CancelToken& cancel) const;
 
  private:
-  struct Terms {
-    int field = 0;  // ordinal in the schema
-    absl::flat_hash_set<std::string> terms;
-  };
-  void Collect(const PlannedNode& node);
+  Highlighter(const IndexReader& reader, const CollectionSchema& schema)
+      : reader_(reader), schema_(schema) {}
+  absl::Status Collect(const PlannedNode& node);
   void MarkHit(std::string_view payload, PointHit& hit) const;
 
   const IndexReader& reader_;
   const CollectionSchema& schema_;
-  std::vector<Terms> fields_;  // ascending by field
+  std::map<int, WordMarks> fields_;  // by ordinal in the schema
 };
 
 }  // namespace vouch

@@ -69,7 +69,7 @@ absl::Status Ledger::AddStep(const PlannedNode& node, const NodeResult& result,
           .recall_estimate = result.stats.recall_estimate};
   if (!result.terms.empty()) {
     const absl::StatusOr<AnalyzedText> question =
-        reader_.AnalyzeText(node.field, std::get<TextLeaf>(node.node->node).text);
+        reader_.AnalyzeText(node.field, node.text);
     if (!question.ok()) return question.status();
     step.terms = TermsOf(result, *question);
   }
@@ -87,11 +87,18 @@ absl::Status Ledger::ExplainHits(std::span<PointHit> hits) {
 
 absl::Status Ledger::ExplainLeaf(const PlannedNode& node, const NodeResult& result, RowId row,
                                  NodeScore& score) {
-  if (const auto* text = std::get_if<TextLeaf>(&node.node->node)) {
+  if (std::holds_alternative<TextLeaf>(node.node->node)) {
     absl::StatusOr<const RowMask*> mask = executor_.MaskOf(plan_, node.mask);
     if (!mask.ok()) return mask.status();
+    if (result.expression != nullptr) {
+      absl::StatusOr<IndexReader::TextAccount> account =
+          reader_.ExplainExpression(*result.expression, row, **mask, executor_.cancel());
+      if (!account.ok()) return account.status();
+      score.terms = std::move(account->shares);
+      return absl::OkStatus();
+    }
     absl::StatusOr<std::vector<TermContribution>> terms =
-        result.terms.empty() ? reader_.ExplainText(node.field, text->text, row, **mask)
+        result.terms.empty() ? reader_.ExplainText(node.field, node.text, row, **mask)
                              : reader_.ExplainTerms(node.field, result.terms, row, **mask);
     if (!terms.ok()) return terms.status();
     score.terms = *std::move(terms);

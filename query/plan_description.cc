@@ -16,7 +16,10 @@ std::string WordsOf(const PlannedNode& planned, const CollectionSchema& schema) 
         "graph ef=", dense->ef_search != 0 ? dense->ef_search : field.hnsw.ef_search,
         ", exact where few rows are allowed or fresh");
   }
-  if (std::holds_alternative<TextLeaf>(node.node)) return "bm25, exact";
+  if (std::holds_alternative<TextLeaf>(node.node)) {
+    if (planned.clause == nullptr) return "bm25, exact";
+    return absl::StrCat("bm25f of ", FormatTextClause(*planned.clause), ", exact");
+  }
   if (std::holds_alternative<SparseLeaf>(node.node)) return "inner product, exact";
   if (const auto* fuse = std::get_if<FuseNode>(&node.node)) {
     return absl::StrCat("fuses ", fuse->children.size(),
@@ -58,7 +61,12 @@ std::string NodeLabel(const PlannedNode& node, const CollectionSchema& schema) {
       std::holds_alternative<RecommendLeaf>(node.node->node)) {
     absl::StrAppend(&label, "(", schema.dense[node.field].name, ")");
   } else if (std::holds_alternative<TextLeaf>(node.node->node)) {
-    absl::StrAppend(&label, "(", schema.text[node.field].name, ")");
+    label += "(";
+    for (size_t i = 0; i < node.text_fields.size(); ++i) {
+      const TextFieldWeight& field = node.text_fields[i];
+      absl::StrAppend(&label, i == 0 ? "" : ",", schema.text[static_cast<size_t>(field.field)].name);
+    }
+    label += ")";
   } else if (std::holds_alternative<SparseLeaf>(node.node->node)) {
     absl::StrAppend(&label, "(", schema.sparse[node.field].name, ")");
   } else if (const auto* rerank = std::get_if<RerankNode>(&node.node->node)) {

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "query/formula.h"
+#include "query/text_query_parser.h"
 
 namespace vouch {
 namespace {
@@ -52,7 +53,7 @@ class Planner {
     if (const auto* dense = std::get_if<DenseLeaf>(&node.node)) {
       planned.field = ResolveDenseField(schema_, dense->field).value_or(-1);
     } else if (const auto* text = std::get_if<TextLeaf>(&node.node)) {
-      planned.field = ResolveTextField(schema_, text->field).value_or(-1);
+      VisitText(*text, planned);
     } else if (const auto* rerank = std::get_if<RerankNode>(&node.node)) {
       VisitRerank(*rerank, planned);
     } else if (const auto* recommend = std::get_if<RecommendLeaf>(&node.node)) {
@@ -77,13 +78,42 @@ class Planner {
     const size_t children = planned.children.size();
     for (size_t i = 0; i < children; ++i) {
       const auto& leaf = planned.children[i].node->node;
-      if (!(std::holds_alternative<TextLeaf>(leaf) && feedback.text) &&
+      const bool plain = planned.children[i].clause == nullptr;
+      if (!(std::holds_alternative<TextLeaf>(leaf) && plain && feedback.text) &&
           !(std::holds_alternative<DenseLeaf>(leaf) && feedback.dense)) {
         continue;
       }
       PlannedNode leg = planned.children[i];
       leg.expands = static_cast<int>(i);
       planned.children.push_back(std::move(leg));
+    }
+  }
+
+  void VisitText(const TextLeaf& leaf, PlannedNode& planned) const {
+    for (const TextFieldBoost& field : leaf.fields) {
+      planned.text_fields.push_back(
+          {.field = ResolveTextField(schema_, field.field).value_or(-1), .boost = field.boost});
+    }
+    if (leaf.fields.empty()) {
+      planned.text_fields = {
+          {.field = ResolveTextField(schema_, leaf.field).value_or(-1), .boost = 1}};
+    }
+    planned.field = planned.text_fields.front().field;
+    TextClause clause{.kind = TextMatch{.text = leaf.text}};
+    if (leaf.clause) clause = *leaf.clause;
+    if (!leaf.query.empty()) {
+      absl::StatusOr<TextClause> parsed = ParseTextQuery(leaf.query, schema_);
+      if (parsed.ok()) clause = *std::move(parsed);
+    }
+    // Any of some words in one field: what block-max search is for.
+    const auto* match = std::get_if<TextMatch>(&clause.kind);
+    const bool plain = match != nullptr && !match->all && clause.boost == 1 &&
+                       clause.field.empty() && planned.text_fields.size() == 1 &&
+                       planned.text_fields[0].boost == 1;
+    if (plain) {
+      planned.text = match->text;
+    } else {
+      planned.clause = std::make_shared<const TextClause>(std::move(clause));
     }
   }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "index/inverted/text_expression.h"
 #include "query/query_tree.h"
 #include "query/search.h"
 
@@ -23,6 +24,11 @@ struct PlannedNode {
   int field = -1;    // ordinal of the node's field in the schema, among those of its kind; -1: none
   std::shared_ptr<const Examples> examples = {};  // of a recommend leaf, once ExampleResolver found them
   std::shared_ptr<const Formula> formula = {};    // of a formula reranking
+  // Of a text leaf: the fields it looks in, the first of which is `field`, and either the text whose
+  // words it ranks by in that one field, or the clause.
+  std::vector<TextFieldWeight> text_fields = {};
+  std::string text = {};
+  std::shared_ptr<const TextClause> clause = {};
   // Of a fusion: its children, then the legs that its feedback adds.
   std::vector<PlannedNode> children = {};
   // Of a leg that feedback adds: the child whose leaf it searches again, by what feedback makes of

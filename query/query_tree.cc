@@ -1,5 +1,6 @@
 #include "query/query_tree.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -8,6 +9,7 @@
 #include "index/payload/payload_columns.h"
 #include "query/formula.h"
 #include "query/planner.h"
+#include "query/text_query_parser.h"
 
 namespace vouch {
 namespace {
@@ -195,9 +197,60 @@ class Validator {
     return CheckVector(vector, schema_.dense[*ordinal], path);
   }
 
+  absl::Status CheckTextFields(const TextLeaf& leaf, const std::string& path) const {
+    if (leaf.fields.empty()) {
+      const absl::StatusOr<int> ordinal = ResolveTextField(schema_, leaf.field);
+      return ordinal.ok() ? absl::OkStatus() : Invalid(path, std::string(ordinal.status().message()));
+    }
+    if (!leaf.field.empty()) return Invalid(path, "field and fields were both given; take one");
+    if (leaf.fields.size() > TextClauseLimits::kMaxFields) {
+      return Invalid(path, absl::StrCat(leaf.fields.size(), " fields, over ",
+                                        TextClauseLimits::kMaxFields));
+    }
+    int first = -1;
+    std::vector<int> seen;
+    for (const TextFieldBoost& field : leaf.fields) {
+      const absl::StatusOr<int> ordinal = ResolveTextField(schema_, field.field);
+      if (!ordinal.ok()) return Invalid(path, std::string(ordinal.status().message()));
+      if (std::find(seen.begin(), seen.end(), *ordinal) != seen.end()) {
+        return Invalid(path, absl::StrCat("field '", field.field, "' is named twice"));
+      }
+      seen.push_back(*ordinal);
+      if (!(field.boost > 0 && field.boost <= TextClauseLimits::kMaxBoost)) {
+        return Invalid(path, absl::StrCat("field '", field.field, "': boost ", field.boost,
+                                          " is not over 0 and at most ",
+                                          TextClauseLimits::kMaxBoost));
+      }
+      if (first < 0) first = *ordinal;
+      const TextField& one = schema_.text[static_cast<size_t>(first)];
+      const TextField& other = schema_.text[static_cast<size_t>(*ordinal)];
+      if (one.language != other.language) {
+        return Invalid(path, absl::StrCat("fields '", one.name, "' (", one.language, ") and '",
+                                          other.name, "' (", other.language,
+                                          ") have other terms for one word; search them in leaves "
+                                          "of their own under a fusion"));
+      }
+    }
+    return absl::OkStatus();
+  }
+
   absl::Status CheckText(const TextLeaf& leaf, const std::string& path) const {
-    const absl::StatusOr<int> ordinal = ResolveTextField(schema_, leaf.field);
-    if (!ordinal.ok()) return Invalid(path, std::string(ordinal.status().message()));
+    if (absl::Status status = CheckTextFields(leaf, path); !status.ok()) return status;
+    const int asked = !leaf.text.empty() + leaf.clause.has_value() + !leaf.query.empty();
+    if (asked > 1) return Invalid(path, "text, clause and query: take one of them");
+    if (leaf.feedback && (leaf.text.empty() || !leaf.fields.empty()) && asked > 0) {
+      return Invalid(path, "feedback goes with a text in one field");
+    }
+    if (leaf.clause) {
+      const absl::Status clause = ValidateTextClause(*leaf.clause, schema_);
+      return clause.ok() ? clause : Invalid(path, std::string(clause.message()));
+    }
+    if (!leaf.query.empty()) {
+      const absl::StatusOr<TextClause> clause = ParseTextQuery(leaf.query, schema_);
+      const absl::Status status =
+          clause.ok() ? ValidateTextClause(*clause, schema_) : clause.status();
+      return status.ok() ? status : Invalid(path, std::string(status.message()));
+    }
     if (leaf.text.size() > QueryLimits::kMaxQueryTextBytes) {
       return Invalid(path, absl::StrCat("the text has ", leaf.text.size(), " bytes, over ",
                                         QueryLimits::kMaxQueryTextBytes));

@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "index/payload/filter.h"
+#include "query/text_clause.h"
 #include "storage/point_id.h"
 #include "storage/schema.h"
 #include "storage/sparse_vector.h"
@@ -49,11 +50,17 @@ struct DenseLeaf {
   std::optional<Rocchio> feedback = std::nullopt;
 };
 
-// BM25 over a text field.
+// BM25 over a text field, or BM25F over several: any of the words of `text`, or what a clause, or a
+// query as people type it (text_query_parser.h), asks for; one of the three.
 struct TextLeaf {
   std::string field = {};  // empty: the schema's only text field
   std::string text = {};
-  std::optional<Rm3> feedback = std::nullopt;  // likewise
+  std::optional<Rm3> feedback = std::nullopt;  // likewise; only with `text` in one field
+  // Instead of `field`; of one language. Words are counted in all of them, by their boosts, before
+  // their frequency saturates (index/inverted/text_expression.h).
+  std::vector<TextFieldBoost> fields = {};
+  std::optional<TextClause> clause = std::nullopt;
+  std::string query = {};
 };
 
 // Inner product with a sparse vector, in any order of its indices; zeros are as if they were not

@@ -91,23 +91,11 @@ absl::StatusOr<SearchResponse> Searcher::Run(const IndexReader& reader) {
   return is_scroll() ? RunScroll(reader) : RunRanked(reader);
 }
 
-PayloadReader Searcher::Payloads() const {
-  return [this](std::span<const RowId> rows) -> absl::StatusOr<std::vector<std::string>> {
-    absl::StatusOr<std::vector<RowRecord>> records =
-        store_.ReadRows(info_.id, rows, /*with_vectors=*/false);
-    if (!records.ok()) return records.status();
-    std::vector<std::string> payloads;
-    payloads.reserve(records->size());
-    for (RowRecord& record : *records) payloads.push_back(std::move(record.payload));
-    return payloads;
-  };
-}
-
 absl::StatusOr<WhyNotResponse> Searcher::WhyNot(const IndexReader& reader, const PointId& id) {
   if (request_.group_by || has_cursor_) {
     return absl::InvalidArgumentError("why_not takes neither group_by nor a cursor");
   }
-  Executor executor(reader, info_.schema, request_.principal, request_.cancel, Payloads(),
+  Executor executor(reader, info_.schema, request_.principal, request_.cancel,
                     {.explain = true, .scroll_after = kNoRow, .masks = masks_});
   const absl::StatusOr<RowMask> seen =
       reader.MakeMask(nullptr, request_.principal, request_.cancel);
@@ -159,7 +147,7 @@ absl::StatusOr<SearchResponse> Searcher::RunScroll(const IndexReader& reader) {
   }
   absl::StatusOr<Plan> plan = MakePlan(reader, {.first_page = 0, .root_limit = fetch});
   if (!plan.ok()) return plan.status();
-  Executor executor(reader, info_.schema, request_.principal, request_.cancel, Payloads(),
+  Executor executor(reader, info_.schema, request_.principal, request_.cancel,
                     {.explain = request_.explain,
                      .scroll_after = has_cursor_ ? cursor_.last.row : kNoRow,
                      .masks = masks_});
@@ -183,7 +171,7 @@ absl::StatusOr<SearchResponse> Searcher::RunRanked(const IndexReader& reader) {
   const size_t cap = request_.query.limit != 0 ? request_.query.limit : QueryLimits::kMaxLimit;
   const size_t first_page = has_cursor_ ? cursor_.first_page : request_.offset + request_.limit;
   uint64_t skip = before();
-  Executor executor(reader, info_.schema, request_.principal, request_.cancel, Payloads(),
+  Executor executor(reader, info_.schema, request_.principal, request_.cancel,
                     {.explain = request_.explain, .scroll_after = kNoRow, .masks = masks_});
   for (int run = 1;; ++run) {
     const size_t wanted = std::min<size_t>(cap, skip + request_.limit);
@@ -223,7 +211,7 @@ absl::StatusOr<SearchResponse> Searcher::RunGrouped(const IndexReader& reader) {
   const GroupLimits limits{.field = info_.schema.FindPayload(request_.group_by->path),
                            .groups = request_.limit,
                            .hits = request_.group_by->hits};
-  Executor executor(reader, info_.schema, request_.principal, request_.cancel, Payloads(),
+  Executor executor(reader, info_.schema, request_.principal, request_.cancel,
                     {.explain = request_.explain, .scroll_after = kNoRow, .masks = masks_});
   for (;;) {
     const absl::StatusOr<Plan> plan = MakePlan(reader, {.first_page = wanted, .root_limit = depth});
@@ -262,8 +250,10 @@ absl::Status Searcher::FillHits(const IndexReader& reader, const Plan& plan,
   }
   absl::Status status = FetchHits(store_, info_, request_.projection, response.hits);
   if (status.ok() && request_.highlight) {
-    status = Highlighter(reader, info_.schema, plan.root)
-                 .Mark(store_, info_, response.hits, request_.cancel);
+    const absl::StatusOr<Highlighter> highlighter =
+        Highlighter::Make(reader, info_.schema, plan.root);
+    if (!highlighter.ok()) return highlighter.status();
+    status = highlighter->Mark(store_, info_, response.hits, request_.cancel);
   }
   if (status.ok() && request_.explain) {
     Ledger ledger(reader, info_.schema, plan, result, executor);

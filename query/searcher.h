@@ -51,7 +51,6 @@ class Searcher {
   };
 
   absl::Status CheckCursor();
-  PayloadReader Payloads() const;
   bool is_scroll() const { return std::holds_alternative<AllLeaf>(request_.query.node); }
   // Whether the root's list is in an order of its own: scores may rise in it.
   bool ranks_by_choice() const {

@@ -7,6 +7,7 @@
 #include "query/examples.h"
 #include "query/filter_parser.h"
 #include "query/plan_description.h"
+#include "query/text_compiler.h"
 
 namespace vouch {
 namespace {
@@ -58,6 +59,21 @@ absl::StatusOr<std::string> WhyNotFinder::UnmetOf(const PlannedNode& node) {
   return unmet;
 }
 
+absl::StatusOr<std::string> WhyNotFinder::WhyNotClause(const PlannedNode& node) const {
+  absl::StatusOr<const RowMask*> mask = executor_.MaskOf(plan_, node.mask);
+  if (!mask.ok()) return mask.status();
+  IndexExpander expander(reader_, **mask, executor_.cancel());
+  const absl::StatusOr<std::optional<TextExpression>> expression =
+      CompileText(node, schema_, reader_, expander);
+  if (!expression.ok()) return expression.status();
+  if (!expression->has_value()) return std::string("no clause has a word that counts");
+  const absl::StatusOr<IndexReader::TextAccount> account =
+      reader_.ExplainExpression(**expression, row_, **mask, executor_.cancel());
+  if (!account.ok()) return account.status();
+  return absl::StrCat("the point's text does not meet ", FormatTextClause(*node.clause),
+                      account->unmet.empty() ? "" : ": ", account->unmet);
+}
+
 absl::StatusOr<std::string> WhyNotFinder::WhyNoHit(const PlannedNode& node, bool child_gave) const {
   if (!node.children.empty() && !child_gave) {
     return std::string(node.children.size() == 1 ? "its child did not give the point"
@@ -79,6 +95,7 @@ absl::StatusOr<std::string> WhyNotFinder::WhyNoHit(const PlannedNode& node, bool
                           schema_.dense[static_cast<size_t>(node.field)].name, "'");
     }
   }
+  if (node.clause != nullptr) return WhyNotClause(node);
   if (std::holds_alternative<TextLeaf>(node.node->node)) {
     return std::string("the point's text has none of the words asked for");
   }

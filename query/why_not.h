@@ -54,6 +54,7 @@ class WhyNotFinder {
   absl::Status Look(const PlannedNode& node, bool child_gave, WhyNotStage& stage);
   absl::StatusOr<std::string> UnmetOf(const PlannedNode& node);
   absl::Status AddUnmet(const Filter& filter, std::string& unmet);
+  absl::StatusOr<std::string> WhyNotClause(const PlannedNode& node) const;
   absl::StatusOr<std::string> WhyNoHit(const PlannedNode& node, bool child_gave) const;
 
   const IndexReader& reader_;

@@ -60,8 +60,12 @@ std::string FormatTerms(const v1::NodeScore& node) {
   std::string out;
   for (size_t i = 0; i < std::min(terms.size(), kMostTerms); ++i) {
     const v1::TermContribution& term = *terms[i];
-    absl::StrAppendFormat(&out, "        %s: %.4g (%u here, in %s, idf %.4g", term.term(),
-                          term.score(), term.frequency(),
+    absl::StrAppendFormat(&out, "        %s%s%s: %.4g (", term.field(),
+                          term.field().empty() ? "" : ":", term.term(), term.score());
+    if (!term.asked().empty() && term.asked() != term.term()) {
+      absl::StrAppendFormat(&out, "for %s, ", term.asked());
+    }
+    absl::StrAppendFormat(&out, "%u here, in %s, idf %.4g", term.frequency(),
                           FormatCounted(term.document_frequency(), "point"), term.idf());
     if (term.query_weight() != 1) absl::StrAppendFormat(&out, ", weight %.3g", term.query_weight());
     out += ")\n";

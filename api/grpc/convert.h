@@ -58,6 +58,8 @@ struct ConvertedQuery {
   std::string fusion;    // likewise, where one was tuned
 };
 absl::StatusOr<ConvertedQuery> QueryOf(v1::QueryNode&& message, const QueryContext& context);
+// A text leaf without its feedback.
+absl::StatusOr<TextLeaf> TextLeafOf(const v1::TextLeaf& message);
 absl::StatusOr<RetrievalMode> ModeOf(v1::RetrievalMode mode);
 
 // A value of a payload field of the type.

@@ -98,7 +98,7 @@ class QueryConverter {
       case v1::QueryNode::kDense:
         return ConvertDense(message.dense());
       case v1::QueryNode::kText:
-        return ConvertText(message.text());
+        return ConvertTextLeaf(message.text());
       case v1::QueryNode::kFuse:
         return ConvertFuse(std::move(*message.mutable_fuse()), depth);
       case v1::QueryNode::kTextQuery:
@@ -132,12 +132,11 @@ class QueryConverter {
     return NodeOf(std::move(leaf));
   }
 
-  static QueryNode ConvertText(const v1::TextLeaf& message) {
-    TextLeaf leaf;
-    leaf.field = message.field();
-    leaf.text = message.text();
-    if (message.has_feedback()) leaf.feedback = Rm3Of(message.feedback());
-    return NodeOf(std::move(leaf));
+  static absl::StatusOr<QueryNode> ConvertTextLeaf(const v1::TextLeaf& message) {
+    absl::StatusOr<TextLeaf> leaf = TextLeafOf(message);
+    if (!leaf.ok()) return leaf.status();
+    if (message.has_feedback()) leaf->feedback = Rm3Of(message.feedback());
+    return NodeOf(*std::move(leaf));
   }
 
   static absl::StatusOr<int> EfSearchOf(uint32_t value) {
@@ -358,6 +357,8 @@ void FillHit(PointHit&& hit, v1::Hit* message) {
       term->set_idf(contribution.idf);
       term->set_query_weight(contribution.query_weight);
       term->set_score(contribution.score);
+      term->set_field(std::move(contribution.field));
+      term->set_asked(std::move(contribution.asked));
     }
     for (const SparseContribution& contribution : score.sparse_terms) {
       v1::SparseContribution* term = node->add_sparse_terms();

@@ -88,6 +88,14 @@ class SnowballAnalyzer final : public Analyzer {
 
   const std::string& id() const override { return id_; }
 
+  std::string Fold(std::string_view word) const override {
+    const bool ascii = std::all_of(word.begin(), word.end(),
+                                   [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+    std::string folded;
+    Fold(word, ascii, &folded);
+    return folded;
+  }
+
   std::vector<Token> Tokenize(std::string_view text) const override {
     std::vector<Token> tokens;
     ForEachTerm(text, [&](std::string_view term, const WordSpan& word) {
@@ -103,18 +111,24 @@ class SnowballAnalyzer final : public Analyzer {
       spans.emplace_back(arena.size(), term.size());
       arena.append(term);
     });
-    std::vector<std::string_view> terms;
-    terms.reserve(spans.size());
-    for (const auto& [offset, size] : spans) terms.emplace_back(arena.data() + offset, size);
-    std::sort(terms.begin(), terms.end());
+    const auto term_of = [&](uint32_t i) {
+      return std::string_view(arena).substr(spans[i].first, spans[i].second);
+    };
+    std::vector<uint32_t> sorted(spans.size());
+    for (uint32_t i = 0; i < sorted.size(); ++i) sorted[i] = i;
+    std::sort(sorted.begin(), sorted.end(),
+              [&](uint32_t a, uint32_t b) { return term_of(a) < term_of(b); });
     AnalyzedText analyzed;
-    analyzed.length = static_cast<uint32_t>(terms.size());
-    for (size_t i = 0; i < terms.size();) {
-      size_t end = i + 1;
-      while (end < terms.size() && terms[end] == terms[i]) ++end;
+    analyzed.length = static_cast<uint32_t>(sorted.size());
+    analyzed.order.resize(sorted.size());
+    for (size_t i = 0; i < sorted.size();) {
+      const std::string_view term = term_of(sorted[i]);
+      const size_t begin = i;
+      for (; i < sorted.size() && term_of(sorted[i]) == term; ++i) {
+        analyzed.order[sorted[i]] = static_cast<uint32_t>(analyzed.terms.size());
+      }
       analyzed.terms.push_back(
-          {.term = std::string(terms[i]), .frequency = static_cast<uint32_t>(end - i)});
-      i = end;
+          {.term = std::string(term), .frequency = static_cast<uint32_t>(i - begin)});
     }
     return analyzed;
   }

@@ -26,6 +26,9 @@ struct AnalyzedText {
   };
   std::vector<Term> terms = {};  // ascending by term bytes
   uint32_t length = 0;      // tokens, stop words left out
+  // The tokens in the order of the text, as positions in `terms`: `length` of them. Empty in a bag
+  // of terms that has no order; it then counts as each term as often as it is there, ascending.
+  std::vector<uint32_t> order = {};
 };
 
 // Text to terms: ICU word segmentation (Unicode UAX 29), NFKC case folding, elided articles cut
@@ -47,6 +50,8 @@ class Analyzer {
   // text.
   virtual const std::string& id() const = 0;
 
+  // A word in the form that terms have before stop words and stemming: folded, elided articles cut.
+  virtual std::string Fold(std::string_view word) const = 0;
   virtual std::vector<Token> Tokenize(std::string_view text) const = 0;
   virtual AnalyzedText Analyze(std::string_view text) const = 0;
 };

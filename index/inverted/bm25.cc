@@ -58,14 +58,9 @@ class TermScorer {
   Bm25Kernel score_;
 };
 
-struct LengthSum {
-  uint64_t rows = 0;  // with text
-  uint64_t length = 0;
-};
-
-LengthSum SumLengths(const TextIndex& index, const Bitmap& rows) {
+VisibleLengths SumLengths(const TextIndex& index, const Bitmap& rows) {
   const std::span<const uint32_t> lengths = index.lengths();
-  LengthSum sum;
+  VisibleLengths sum;
   rows.ForEach([&](size_t row) {
     if (row >= lengths.size()) return;
     sum.length += lengths[row];
@@ -74,17 +69,19 @@ LengthSum SumLengths(const TextIndex& index, const Bitmap& rows) {
   return sum;
 }
 
+}  // namespace
+
 // Walks the smaller of the visible and the hidden rows.
-LengthSum SumVisibleLengths(const TextSegment& segment) {
+VisibleLengths SumVisibleLengths(const TextSegment& segment) {
   const TextIndex& index = *segment.index;
-  const LengthSum all{.rows = index.rows_with_text(), .length = index.total_length()};
+  const VisibleLengths all{.rows = index.rows_with_text(), .length = index.total_length()};
   if (segment.visible == nullptr) return all;
   if (segment.visible->size() != index.rows() || segment.visible->Count() <= index.rows() / 2) {
     return SumLengths(index, *segment.visible);
   }
   Bitmap hidden_rows = *segment.visible;
   hidden_rows.Invert();
-  const LengthSum hidden = SumLengths(index, hidden_rows);
+  const VisibleLengths hidden = SumLengths(index, hidden_rows);
   return {.rows = all.rows - hidden.rows, .length = all.length - hidden.length};
 }
 
@@ -115,7 +112,11 @@ uint64_t CountVisible(const PostingList& list, const Bitmap* visible) {
   return count;
 }
 
-}  // namespace
+double Bm25Idf(uint64_t documents, uint64_t document_frequency) {
+  const auto n = static_cast<double>(documents);
+  const auto df = static_cast<double>(document_frequency);
+  return std::log(1 + (n - df + 0.5) / (df + 0.5));
+}
 
 std::vector<WeightedTerm> WeightedTermsOf(const AnalyzedText& text) {
   std::vector<WeightedTerm> terms;
@@ -136,7 +137,7 @@ TextStatistics CollectTextStatistics(std::span<const TextSegment> segments,
   TextStatistics statistics;
   uint64_t total_length = 0;
   for (const TextSegment& segment : segments) {
-    const LengthSum sum = SumVisibleLengths(segment);
+    const VisibleLengths sum = SumVisibleLengths(segment);
     statistics.documents += sum.rows;
     total_length += sum.length;
   }
@@ -149,8 +150,7 @@ TextStatistics CollectTextStatistics(std::span<const TextSegment> segments,
     for (const TextSegment& segment : segments) {
       entry.document_frequency += CountVisible(segment.index->postings(term.term), segment.visible);
     }
-    const double df = static_cast<double>(entry.document_frequency);
-    entry.idf = std::log(1 + (documents - df + 0.5) / (df + 0.5));
+    entry.idf = Bm25Idf(statistics.documents, entry.document_frequency);
     statistics.terms.push_back(std::move(entry));
   }
   return statistics;
@@ -196,7 +196,9 @@ std::vector<TermContribution> ExplainBm25(const TextIndex& index, uint32_t row,
          .query_weight = term.query_weight,
          .idf = term.idf,
          .score = TermScorer(term, params, statistics.average_length, norms, index.lengths())
-                      .ScoreOne(row, *frequency)});
+                      .ScoreOne(row, *frequency),
+         .field = {},
+         .asked = {}});
   }
   return contributions;
 }

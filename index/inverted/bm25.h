@@ -53,6 +53,17 @@ struct TextStatistics {
   std::vector<TermStatistics> terms = {};  // ascending by term; those no visible row has included
 };
 
+// Visible rows with text, and the sum of their lengths.
+struct VisibleLengths {
+  uint64_t rows = 0;
+  uint64_t length = 0;
+};
+VisibleLengths SumVisibleLengths(const TextSegment& segment);
+// How many of a list's rows are visible; null: all.
+uint64_t CountVisible(const PostingList& list, const Bitmap* visible);
+// ln(1 + (N − df + 0.5) / (df + 0.5))
+double Bm25Idf(uint64_t documents, uint64_t document_frequency);
+
 // Statistics come from all visible rows of the snapshot, so that scores depend neither on how
 // segments lie nor on the filter. `query` ascends by term bytes, each once.
 TextStatistics CollectTextStatistics(std::span<const TextSegment> segments,
@@ -75,6 +86,10 @@ struct TermContribution {
   double query_weight = 1;
   double idf = 0;
   double score = 0;  // the contributions add up to the hit's score
+  // Of a leaf with a clause or several fields: the text field, and the word, phrase, prefix or fuzzy
+  // word that the term stands for.
+  std::string field = {};
+  std::string asked = {};
 };
 // Why `row` (counted from its segment's first row) has its score.
 std::vector<TermContribution> ExplainBm25(const TextIndex& index, uint32_t row, const TextStatistics& statistics,

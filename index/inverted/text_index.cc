@@ -9,14 +9,21 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "index/flat_codec.h"
-#include "index/inverted/term_dictionary.h"
+#include "index/inverted/token_streams.h"
 
 namespace vouch {
 namespace {
 
 // The grammar stands in README.md.
 constexpr uint32_t kTextIndexMagic = 0x54585456;  // "VTXT"
-constexpr uint32_t kTextIndexFormat = 2;
+
+// Spreads ordinals over 64 bits, so that sums tell bags of them apart (SplitMix64's last steps).
+uint64_t Mix(uint32_t ordinal) {
+  uint64_t x = uint64_t{ordinal} + 0x9e3779b97f4a7c15;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
+  return x ^ (x >> 31);
+}
 
 absl::Status Corrupt(std::string_view what) {
   return absl::DataLossError(absl::StrCat("text index: ", std::string(what)));
@@ -85,21 +92,28 @@ class FlatTextIndex final : public TextIndex {
     return i == TermDictionary::kNotFound ? PostingList() : lists_.list(i);
   }
 
+  const TermDictionary& dictionary() const override { return terms_; }
+  PostingList postings_of(size_t ordinal) const override { return lists_.list(ordinal); }
+  void ReadTokens(uint32_t row, std::vector<uint32_t>* tokens) const override {
+    streams_.Read(row, tokens);
+  }
+
   size_t memory_bytes() const override {
-    return sizeof(*this) + terms_.memory_bytes() + lists_.memory_bytes() +
+    return sizeof(*this) + terms_.memory_bytes() + lists_.memory_bytes() + streams_.memory_bytes() +
            lengths_.capacity() * sizeof(uint32_t);
   }
 
   std::string Serialize() const override {
     FlatWriter writer;
-    writer.Reserve(64 + terms_.memory_bytes() + lists_.memory_bytes() +
+    writer.Reserve(64 + terms_.memory_bytes() + lists_.memory_bytes() + streams_.memory_bytes() +
                    lengths_.size() * sizeof(uint32_t));
     writer.Number(kTextIndexMagic);
-    writer.Number(kTextIndexFormat);
+    writer.Number(TextIndex::kFormat);
     writer.Number(rows());
     writer.Array(lengths_);
     terms_.Write(&writer);
     lists_.Write(&writer);
+    streams_.Write(&writer);
     return std::move(writer).Take();
   }
 
@@ -108,6 +122,15 @@ class FlatTextIndex final : public TextIndex {
   absl::Status Read(std::string_view bytes, uint32_t rows);
 
  private:
+  // `occurrences`: of the rows' terms, one after the other; `ordinal_of`: each of them in the
+  // dictionary.
+  void FillStreams(std::span<const AnalyzedText* const> texts,
+                   std::span<const uint32_t> occurrences, std::span<const uint32_t> ordinal_of);
+  // The parts' tokens, by what their ordinals became.
+  void MergeStreams(std::span<const FlatTextIndex* const> parts,
+                    std::span<const std::vector<uint32_t>> ordinals);
+  absl::Status ReadStreams(FlatReader* reader, std::span<const uint64_t> wanted);
+
   void CountLengths() {
     for (uint32_t length : lengths_) {
       total_length_ += length;
@@ -117,6 +140,7 @@ class FlatTextIndex final : public TextIndex {
 
   TermDictionary terms_;
   PostingLists lists_{PostingValues::kCounts};
+  TokenStreams streams_;
   std::vector<uint32_t> lengths_;
   uint64_t total_length_ = 0;
   uint32_t rows_with_text_ = 0;
@@ -130,7 +154,7 @@ std::shared_ptr<const TextIndex> FlatTextIndex::Build(std::span<const AnalyzedTe
   };
   absl::flat_hash_map<std::string_view, uint32_t> ordinals;
   std::vector<TermUse> uses;
-  std::vector<uint32_t> occurrences;  // the ordinals of all rows' terms, one after the other
+  std::vector<uint32_t> occurrences;  // the uses of all rows' terms, one after the other
   size_t term_bytes = 0;
   for (const AnalyzedText* text : texts) {
     uint32_t length = 0;
@@ -186,7 +210,33 @@ std::shared_ptr<const TextIndex> FlatTextIndex::Build(std::span<const AnalyzedTe
   }
   index->lists_.ShrinkToFit();
   index->CountLengths();
+  std::vector<uint32_t> ordinal_of(order.size());  // of each use, in the dictionary
+  for (uint32_t i = 0; i < order.size(); ++i) ordinal_of[order[i]] = i;
+  index->FillStreams(texts, occurrences, ordinal_of);
   return index;
+}
+
+void FlatTextIndex::FillStreams(std::span<const AnalyzedText* const> texts,
+                                std::span<const uint32_t> occurrences,
+                                std::span<const uint32_t> ordinal_of) {
+  streams_.Start(terms_.size(), total_length_);
+  std::vector<uint32_t> ordinals;  // of a row's terms
+  size_t occurrence = 0;
+  for (size_t row = 0; row < texts.size(); ++row) {
+    const AnalyzedText& text = *texts[row];
+    ordinals.clear();
+    for (const AnalyzedText::Term& term : text.terms) {
+      ordinals.push_back(term.frequency == 0 ? 0 : ordinal_of[occurrences[occurrence++]]);
+    }
+    if (!text.order.empty()) {
+      for (uint32_t term : text.order) streams_.Append(ordinals[term]);
+      continue;
+    }
+    for (size_t i = 0; i < ordinals.size(); ++i) {
+      for (uint32_t n = 0; n < text.terms[i].frequency; ++n) streams_.Append(ordinals[i]);
+    }
+  }
+  streams_.Finish(lengths_);
 }
 
 std::shared_ptr<const TextIndex> FlatTextIndex::Merge(std::span<const FlatTextIndex* const> parts) {
@@ -214,8 +264,11 @@ std::shared_ptr<const TextIndex> FlatTextIndex::Merge(std::span<const FlatTextIn
   const TextBounds bounds(index->lengths_);
   std::vector<uint32_t> list_rows;
   std::vector<uint32_t> frequencies;
+  std::vector<std::vector<uint32_t>> ordinals;  // of each part's terms in the merged dictionary
+  for (const FlatTextIndex* part : parts) ordinals.emplace_back(part->terms_.size());
   while (!cursors.empty()) {
     const std::string_view term = cursors.top().term;
+    const auto ordinal = static_cast<uint32_t>(index->terms_.size());
     index->terms_.Append(term);
     list_rows.clear();
     frequencies.clear();
@@ -223,6 +276,7 @@ std::shared_ptr<const TextIndex> FlatTextIndex::Merge(std::span<const FlatTextIn
       const Cursor cursor = cursors.top();
       cursors.pop();
       const FlatTextIndex& part = *parts[cursor.part];
+      ordinals[cursor.part][cursor.ordinal] = ordinal;
       const uint32_t first_row = first_rows[cursor.part];
       part.lists_.list(cursor.ordinal).ForEachBlock([&](const PostingBlock& block) {
         for (uint32_t i = 0; i < block.count; ++i) list_rows.push_back(first_row + block.rows[i]);
@@ -236,7 +290,38 @@ std::shared_ptr<const TextIndex> FlatTextIndex::Merge(std::span<const FlatTextIn
   index->terms_.ShrinkToFit();
   index->lists_.ShrinkToFit();
   index->CountLengths();
+  index->MergeStreams(parts, ordinals);
   return index;
+}
+
+void FlatTextIndex::MergeStreams(std::span<const FlatTextIndex* const> parts,
+                                 std::span<const std::vector<uint32_t>> ordinals) {
+  streams_.Start(terms_.size(), total_length_);
+  std::vector<uint32_t> tokens;
+  for (size_t part = 0; part < parts.size(); ++part) {
+    for (uint32_t row = 0; row < parts[part]->rows(); ++row) {
+      parts[part]->streams_.Read(row, &tokens);
+      for (uint32_t token : tokens) streams_.Append(ordinals[part][token]);
+    }
+  }
+  streams_.Finish(lengths_);
+}
+
+// `wanted`: of each row, the sum of what Mix makes of its tokens, as the postings have them.
+absl::Status FlatTextIndex::ReadStreams(FlatReader* reader, std::span<const uint64_t> wanted) {
+  if (!streams_.Parse(reader, terms_.size(), lengths_)) {
+    return Corrupt("the texts are cut short or have terms that are not there");
+  }
+  std::vector<uint32_t> tokens;
+  for (uint32_t row = 0; row < wanted.size(); ++row) {
+    streams_.Read(row, &tokens);
+    uint64_t sum = 0;
+    for (uint32_t token : tokens) sum += Mix(token);
+    if (sum != wanted[row]) {
+      return Corrupt(absl::StrCat("row ", row, ": its text has other terms than its postings"));
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status FlatTextIndex::Read(std::string_view bytes, uint32_t rows) {
@@ -246,8 +331,8 @@ absl::Status FlatTextIndex::Read(std::string_view bytes, uint32_t rows) {
   uint32_t stored_rows = 0;
   if (!reader.Number(&magic) || magic != kTextIndexMagic)
     return Corrupt("the magic number is missing");
-  if (!reader.Number(&format) || format != kTextIndexFormat) {
-    return Corrupt(absl::StrCat("format ", format, ", this program reads ", kTextIndexFormat));
+  if (!reader.Number(&format) || format != TextIndex::kFormat) {
+    return Corrupt(absl::StrCat("format ", format, ", this program reads ", TextIndex::kFormat));
   }
   if (!reader.Number(&stored_rows) || stored_rows != rows) {
     return Corrupt(absl::StrCat("holds ", stored_rows, " rows, wanted ", rows));
@@ -261,7 +346,6 @@ absl::Status FlatTextIndex::Read(std::string_view bytes, uint32_t rows) {
                                                 sums[block.rows[i]] += block.values[i];
                                             });
   if (!postings.ok()) return Corrupt(std::string(postings.message()));
-  if (!reader.AtEnd()) return Corrupt("bytes after the postings");
   for (size_t row = 0; row < sums.size(); ++row) {
     if (sums[row] != lengths_[row]) {
       return Corrupt(absl::StrCat("row ", row, " of length ", lengths_[row], " has ", sums[row],
@@ -269,6 +353,15 @@ absl::Status FlatTextIndex::Read(std::string_view bytes, uint32_t rows) {
     }
   }
   CountLengths();
+  std::vector<uint64_t> mixed(rows, 0);
+  for (size_t term = 0; term < terms_.size(); ++term) {
+    const uint64_t mix = Mix(static_cast<uint32_t>(term));
+    lists_.list(term).ForEachBlock([&](const PostingBlock& block) {
+      for (uint32_t i = 0; i < block.count; ++i) mixed[block.rows[i]] += mix * block.values[i];
+    });
+  }
+  if (absl::Status streams = ReadStreams(&reader, mixed); !streams.ok()) return streams;
+  if (!reader.AtEnd()) return Corrupt("bytes after the texts");
   return absl::OkStatus();
 }
 

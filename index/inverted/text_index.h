@@ -10,13 +10,16 @@
 #include "absl/status/statusor.h"
 #include "index/inverted/analyzer.h"
 #include "index/inverted/posting_lists.h"
+#include "index/inverted/term_dictionary.h"
 
 namespace vouch {
 
-// The inverted index of one text field in one segment: term → postings in row order, compressed, and every row's length.
-// Immutable; all methods are thread safe.
+// The inverted index of one text field in one segment: term → postings in row order, compressed, and every row's length
+// and terms in the order of its text. Immutable; all methods are thread safe.
 class TextIndex {
  public:
+  static constexpr uint32_t kFormat = 3;  // of what Serialize writes
+
   virtual ~TextIndex() = default;
 
   virtual uint32_t rows() const = 0;
@@ -27,6 +30,11 @@ class TextIndex {
   // Rows counted from the segment's first one, and frequencies; empty for an unknown term. A bound is {frequency, length}:
   // each posting of the block has, for one of the block's bounds, at most that frequency and at least that length.
   virtual PostingList postings(std::string_view term) const = 0;
+  // All terms, and the postings of one by its ordinal there.
+  virtual const TermDictionary& dictionary() const = 0;
+  virtual PostingList postings_of(size_t ordinal) const = 0;
+  // Replaces `tokens` by the row's terms in the order of its text, as ordinals of the dictionary: length(row) of them.
+  virtual void ReadTokens(uint32_t row, std::vector<uint32_t>* tokens) const = 0;
   virtual size_t memory_bytes() const = 0;
   // Terms in byte order, numbers little-endian; equal indexes give equal bytes.
   virtual std::string Serialize() const = 0;

@@ -22,6 +22,9 @@ class ModelTest : public QueryTest {
     schema.dense.push_back(Vectors("ip", 3, Metric::kInnerProduct, DenseIndexKind::kFlat));
     schema.dense.push_back(Vectors("cos", 4, Metric::kCosine, DenseIndexKind::kFlat));
     schema.text.push_back(TextOf("body", "text"));
+    schema.text.push_back(TextOf("lead", "lead"));
+    schema.text.back().k1 = 0.5;
+    schema.text.back().b = 0.25;
     schema.sparse = {{.name = "few"}, {.name = "many"}};
     schema.payload.push_back({.path = "year", .type = PayloadType::kInteger});
     schema.payload.push_back({.path = "lang", .type = PayloadType::kKeyword});
@@ -113,8 +116,9 @@ class ModelTest : public QueryTest {
       for (size_t i = 0; i < vector.indices.size(); ++i)
         row.sparse[field][vector.indices[i]] = vector.values[i];
     }
-    row.text = Words(8);
-    point.payload = "{\"text\":\"" + row.text + "\"";
+    row.texts = {{"body", Words(8)}, {"lead", Words(3)}};
+    point.payload =
+        "{\"text\":\"" + row.texts["body"] + "\",\"lead\":\"" + row.texts["lead"] + "\"";
     if (!OneIn(4)) {
       row.year = static_cast<int64_t>(Below(10));
       point.payload += ",\"year\":" + std::to_string(*row.year);
@@ -274,6 +278,64 @@ class ModelTest : public QueryTest {
     return leaf;
   }
 
+  std::string Word() {
+    static const char* const kWords[] = {"fox", "foxen", "deer", "running", "wolf", "grey", "of"};
+    return kWords[Below(7)];
+  }
+  TextClause RandomClause(int depth) {
+    TextClause clause;
+    if (OneIn(4)) clause.field = OneIn(2) ? "body" : "lead";
+    if (OneIn(3)) clause.boost = static_cast<double>(1 + Below(8)) / 4;
+    switch (Below(depth > 0 ? 6 : 4)) {
+      case 0:
+        clause.kind = TextMatch{.text = Words(3), .all = OneIn(2)};
+        break;
+      case 1:
+        clause.kind = TextPhrase{.text = Words(3), .slop = static_cast<uint32_t>(Below(4))};
+        break;
+      case 2: {
+        static const char* const kPrefixes[] = {"f", "fo", "running", "z", "wol", "x", "of"};
+        clause.kind = TextPrefix{.text = kPrefixes[Below(7)]};
+        break;
+      }
+      case 3: {
+        TextFuzzy fuzzy{.text = Word(), .prefix_length = static_cast<uint32_t>(Below(3))};
+        if (OneIn(2)) fuzzy.edits = static_cast<uint32_t>(Below(3));
+        clause.kind = fuzzy;
+        break;
+      }
+      default: {
+        TextBoolean boolean;
+        for (uint64_t n = Below(3); n > 0; --n) boolean.must.push_back(RandomClause(depth - 1));
+        for (uint64_t n = Below(4); n > 0; --n) boolean.should.push_back(RandomClause(depth - 1));
+        for (uint64_t n = Below(2); n > 0; --n) boolean.must_not.push_back(RandomClause(depth - 1));
+        if (boolean.must.empty() && boolean.should.empty())
+          boolean.should.push_back(RandomClause(depth - 1));
+        if (OneIn(3))
+          boolean.minimum_should_match = static_cast<uint32_t>(Below(boolean.should.size() + 1));
+        clause.kind = std::move(boolean);
+      }
+    }
+    return clause;
+  }
+  TextLeaf RandomText() {
+    TextLeaf leaf{.field = OneIn(2) ? "body" : "lead", .text = Words(4)};
+    if (OneIn(2)) {
+      if (OneIn(3)) leaf.feedback = RandomRm3();
+      return leaf;
+    }
+    if (OneIn(2)) {
+      leaf.fields = {{"lead", static_cast<double>(1 + Below(8)) / 4}, {"body", 1}};
+      if (OneIn(2)) std::swap(leaf.fields[0], leaf.fields[1]);
+      leaf.field = "";
+    }
+    if (!OneIn(4)) {
+      leaf.clause = RandomClause(2);
+      leaf.text = "";
+    }
+    return leaf;
+  }
+
   RerankNode RandomRerank(int depth) {
     static const char* const kFormulas[] = {"score * 2 + 1", "default(year, 3) - score / 4",
                                             "-year", "max(score, year)", "score / year"};
@@ -334,8 +396,7 @@ class ModelTest : public QueryTest {
         node.node = SparseLeaf{.field = OneIn(3) ? "few" : "many", .vector = RandomSparse(9)};
         break;
       case 1:
-        node.node = TextLeaf{.field = OneIn(2) ? "body" : "", .text = Words(4)};
-        if (OneIn(3)) std::get<TextLeaf>(node.node).feedback = RandomRm3();
+        node.node = RandomText();
         break;
       case 2:
         node.node = DenseLeaf{.field = "l2", .vector = Whole(3), .ef_search = 0, .exact = true};

@@ -16,6 +16,7 @@
 #include "query/search.h"
 #include "storage/schema.h"
 #include "tests/index/payload/naive_geo.h"
+#include "tests/query/reference_text.h"
 
 namespace vouch {
 
@@ -28,7 +29,7 @@ class ReferenceExecutor {
     PointId id;
     std::map<std::string, std::vector<float>> vectors;  // normalised under cosine
     std::map<std::string, std::map<uint32_t, float>> sparse;
-    std::string text;
+    std::map<std::string, std::string> texts;  // by text field
     std::optional<int64_t> year;
     std::vector<std::string> lang;
     std::vector<GeoPoint> place;
@@ -39,13 +40,13 @@ class ReferenceExecutor {
   };
 
   ReferenceExecutor(CollectionSchema schema, std::shared_ptr<const Analyzer> analyzer)
-      : schema_(std::move(schema)), analyzer_(std::move(analyzer)) {}
+      : schema_(schema), text_(std::move(schema), std::move(analyzer)) {}
 
   void Upsert(Row row, uint64_t version) {
     Delete(row.id, version);
     row.added = version;
     rows_.push_back(std::move(row));
-    texts_.push_back(analyzer_->Analyze(rows_.back().text));
+    text_.Add(rows_.back().texts);
   }
   bool Delete(const PointId& id, uint64_t version) {
     for (Row& row : rows_) {
@@ -262,10 +263,8 @@ class ReferenceExecutor {
   LeafQuery QueryOf(const QueryNode& node) const {
     LeafQuery search;
     if (const auto* dense = std::get_if<DenseLeaf>(&node.node)) search.vector = dense->vector;
-    if (const auto* text = std::get_if<TextLeaf>(&node.node)) {
-      for (const AnalyzedText::Term& term : analyzer_->Analyze(text->text).terms)
-        search.terms[term.term] = term.frequency;
-    }
+    const auto* text = std::get_if<TextLeaf>(&node.node);
+    if (text != nullptr && text_.PlainField(*text)) search.terms = text_.PlainTerms(*text);
     return search;
   }
 
@@ -394,7 +393,7 @@ class ReferenceExecutor {
                      const std::vector<const Filter*>& filters, const Scope& scope) const {
     std::vector<RankedRow> first;
     for (const RankedRow& hit : First(hits, rm3.documents, filters, scope)) {
-      if (texts_[hit.row.value].length > 0) first.push_back(hit);
+      if (text_.Of(hit.row.value, std::get<TextLeaf>(node.node).field).length > 0) first.push_back(hit);
     }
     LeafQuery search = QueryOf(node);
     if (first.empty()) return search;
@@ -404,7 +403,7 @@ class ReferenceExecutor {
     std::map<std::string, double> model;
     for (const RankedRow& hit : first) {
       const double share = equal ? 1.0 / static_cast<double>(first.size()) : hit.score / sum;
-      const AnalyzedText& text = texts_[hit.row.value];
+      const AnalyzedText& text = text_.Of(hit.row.value, std::get<TextLeaf>(node.node).field);
       for (const AnalyzedText::Term& term : text.terms)
         model[term.term] += share * term.frequency / text.length;
     }
@@ -551,7 +550,8 @@ class ReferenceExecutor {
       const QueryNode& child = fuse.children[i];
       std::vector<const Filter*> own = filters;
       if (child.filter) own.push_back(&*child.filter);
-      if (std::holds_alternative<TextLeaf>(child.node) && fuse.feedback->text) {
+      const auto* text_leaf = std::get_if<TextLeaf>(&child.node);
+      if (text_leaf != nullptr && text_.PlainField(*text_leaf) && fuse.feedback->text) {
         const LeafQuery search = AfterRm3(child, *fuse.feedback->text, hits, own, scope);
         legs.push_back(MakeLeg(fuse, child, RunLeaf(child, search, own, scope),
                                weight_of(i) * fuse.feedback->text_weight, filters, scope));
@@ -569,7 +569,12 @@ class ReferenceExecutor {
                               const Scope& scope) const {
     if (const auto* dense = std::get_if<DenseLeaf>(&node.node))
       return Similarity(dense->field, search.vector, rows_[i]);
-    if (std::holds_alternative<TextLeaf>(node.node)) return TextScore(search.terms, i, scope.at);
+    if (const auto* text = std::get_if<TextLeaf>(&node.node)) {
+      const auto visible = [&](size_t row) { return Visible(row, scope.at); };
+      const std::optional<std::string> plain = text_.PlainField(*text);
+      return plain ? text_.Score(*plain, search.terms, i, visible)
+                   : text_.ClauseScore(*text, i, visible);
+    }
     if (const auto* recommend = std::get_if<RecommendLeaf>(&node.node))
       return RecommendScore(*recommend, i, scope);
     if (const auto* sparse = std::get_if<SparseLeaf>(&node.node))
@@ -673,44 +678,9 @@ class ReferenceExecutor {
     return static_cast<float>(sum);
   }
 
-  static uint32_t Frequency(const AnalyzedText& text, const std::string& term) {
-    for (const AnalyzedText::Term& entry : text.terms) {
-      if (entry.term == term) return entry.frequency;
-    }
-    return 0;
-  }
-
-  // The formula of index/inverted/bm25.h, statistics over the rows visible at the version.
-  std::optional<double> TextScore(const std::map<std::string, double>& terms, size_t i,
-                                  uint64_t at) const {
-    const TextField& field = schema_.text[0];
-    double documents = 0;
-    double total_length = 0;
-    for (size_t r = 0; r < rows_.size(); ++r) {
-      if (!Visible(r, at) || texts_[r].length == 0) continue;
-      documents += 1;
-      total_length += texts_[r].length;
-    }
-    double score = 0;
-    for (const auto& [term, weight] : terms) {
-      const double tf = Frequency(texts_[i], term);
-      if (tf == 0) continue;
-      double df = 0;
-      for (size_t r = 0; r < rows_.size(); ++r)
-        df += Visible(r, at) && Frequency(texts_[r], term) > 0;
-      const double idf = std::log(1 + (documents - df + 0.5) / (df + 0.5));
-      const double average = total_length / documents;
-      score += weight * idf * tf * (field.k1 + 1) /
-               (tf + field.k1 * (1 - field.b + field.b * texts_[i].length / average));
-    }
-    if (static_cast<float>(score) <= 0) return std::nullopt;
-    return static_cast<float>(score);
-  }
-
   const CollectionSchema schema_;
-  const std::shared_ptr<const Analyzer> analyzer_;
+  ReferenceText text_;
   std::vector<Row> rows_;  // position = row id
-  std::vector<AnalyzedText> texts_;
 };
 
 }  // namespace vouch

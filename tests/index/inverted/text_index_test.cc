@@ -104,7 +104,7 @@ TEST(TextIndexTest, GoldenBytes) {
       Build(std::vector<AnalyzedText>{Text({{"ab", 2}}), Text({}), Text({{"ab", 1}, {"c", 3}})})
           ->Serialize();
   const unsigned char golden[] = {
-      'V', 'T', 'X', 'T', 2, 0, 0, 0, 3, 0, 0, 0,              // magic, format, rows
+      'V', 'T', 'X', 'T', 3, 0, 0, 0, 3, 0, 0, 0,              // magic, format, rows
       2,   0,   0,   0,   0, 0, 0, 0, 4, 0, 0, 0,              // lengths
       2,   0,   0,   0,   0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0,  // terms, bytes
       2,   0,   0,   0,   0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0,  // ends
@@ -112,8 +112,46 @@ TEST(TextIndexTest, GoldenBytes) {
       2,   0,   0,   0,   1, 0, 0, 0,                          // postings of each term
       8,   0,   0,   0,   0, 0, 0, 0,                          // bytes of the blocks
       1,   1,   2,   1,                                        // steps 0 and 1, frequencies 2 and 1
-      2,   2,   2,   2};                                       // step 2, frequency 3
+      2,   2,   2,   2,                                        // step 2, frequency 3
+      56,  0,   0,   0,   0, 0, 0, 0};                         // the texts: ab ab, ab c c c
   EXPECT_EQ(bytes, std::string(reinterpret_cast<const char*>(golden), sizeof(golden)));
+}
+
+TEST(TextIndexTest, KeepsTheOrderOfTheText) {
+  AnalyzedText text = Text({{"a", 2}, {"b", 1}, {"z", 1}});
+  text.order = {2, 0, 1, 0};
+  const AnalyzedText bag = Text({{"b", 2}, {"y", 1}});
+  const auto one = Build(std::vector<AnalyzedText>{text, Text({})});
+  const auto two = Build(std::vector<AnalyzedText>{bag});
+  const TextIndex* const parts[] = {one.get(), two.get()};
+  const auto merged = TextIndex::Merge(parts);
+  const auto words = [](const TextIndex& index, uint32_t row) {
+    std::vector<uint32_t> tokens;
+    index.ReadTokens(row, &tokens);
+    std::string shown;
+    for (uint32_t token : tokens) absl::StrAppend(&shown, std::string(index.dictionary().term(token)), " ");
+    return shown;
+  };
+  const auto parsed = TextIndex::Parse(merged->Serialize(), 3);
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  for (const TextIndex* index : {merged.get(), parsed->get()}) {
+    EXPECT_EQ(words(*index, 0), "z a b a ");
+    EXPECT_EQ(words(*index, 1), "");
+    EXPECT_EQ(words(*index, 2), "b b y ");
+  }
+}
+
+TEST(TextIndexTest, TextsThatContradictThePostingsAreRefused) {
+  std::string bytes = Build(std::vector<AnalyzedText>{Text({{"a", 1}, {"b", 1}}), Text({{"a", 1}})})
+                          ->Serialize();
+  ASSERT_EQ(bytes[bytes.size() - 8], 2);  // a b | a
+  bytes[bytes.size() - 8] = 3;            // b b | a
+  EXPECT_THAT(std::string(TextIndex::Parse(bytes, 2).status().message()),
+              HasSubstr("row 0: its text has other terms than its postings"));
+  bytes[bytes.size() - 8] = 1;  // b a | a: another order, and all the same terms
+  EXPECT_TRUE(TextIndex::Parse(bytes, 2).ok());
+  bytes[bytes.size() - 8] = 10;  // a bit after the last token
+  EXPECT_EQ(TextIndex::Parse(bytes, 2).status().code(), absl::StatusCode::kDataLoss);
 }
 
 class TextIndexDamageTest : public testing::Test {
@@ -151,13 +189,13 @@ TEST_F(TextIndexDamageTest, EveryPrefixAndEveryFlippedBitIsSafe) {
 }
 
 TEST_F(TextIndexDamageTest, ChecksPostings) {
-  // The last bytes are the block of "wing": 1 bit a step, 2 bits a frequency, steps 0 and 1,
+  // Before the 8 bytes of the texts stands the block of "wing": 1 bit a step, 2 bits a frequency, steps 0 and 1,
   // frequencies 2 and 4; before them stands that of "flap": no bits at all.
-  EXPECT_THAT(ParseWith(4, 0x0c020201), HasSubstr("row 0 of length 3 has 2 occurrences"));
-  EXPECT_THAT(ParseWith(4, 0x0d030202), HasSubstr("row 3 of 3"));
-  EXPECT_THAT(ParseWith(4, 0x0d020221), HasSubstr("cut short"));
-  EXPECT_THAT(ParseWith(4, 0x1d020201), HasSubstr("in another form"));
-  EXPECT_THAT(ParseWith(4, 0x0d060201), HasSubstr("in another form"));
+  EXPECT_THAT(ParseWith(12, 0x0c020201), HasSubstr("row 0 of length 3 has 2 occurrences"));
+  EXPECT_THAT(ParseWith(12, 0x0d030202), HasSubstr("row 3 of 3"));
+  EXPECT_THAT(ParseWith(12, 0x0d020221), HasSubstr("cut short"));
+  EXPECT_THAT(ParseWith(12, 0x1d020201), HasSubstr("in another form"));
+  EXPECT_THAT(ParseWith(12, 0x0d060201), HasSubstr("in another form"));
 }
 
 TEST_F(TextIndexDamageTest, ChecksRows) {

@@ -1,0 +1,218 @@
+// Texts: what a snapshot's text fields are searched for.
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "index/index_reader.h"
+#include "index/inverted/analyzer.h"
+#include "index/segment_set.h"
+
+namespace vouch {
+namespace {
+
+absl::Status CheckMask(const SegmentSet& set, const RowMask& mask) {
+  if (mask.segments.size() == set.segments.size()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("the row mask has ", mask.segments.size(), " segments and the reader ",
+                                                 set.segments.size(), ": it was made by another reader"));
+}
+
+std::vector<TextSegment> TextSegments(const SegmentSet& set, int field, const RowMask& mask) {
+  std::vector<TextSegment> segments;
+  for (size_t i = 0; i < set.segments.size(); ++i) {
+    if (mask.segments[i].visible_count == 0) continue;
+    segments.push_back({.index = set.segments[i]->text[static_cast<size_t>(field)].get(),
+                        .first_row = set.segments[i]->rows.begin,
+                        .visible = mask.segments[i].visible_or_null(),
+                        .allowed = mask.segments[i].allowed_or_null()});
+  }
+  return segments;
+}
+
+absl::Status CheckTextField(const IndexSchema& schema, int field) {
+  if (field >= 0 && static_cast<size_t>(field) < schema.schema.text.size()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("text field ", field, " of ", schema.schema.text.size(), " does not exist"));
+}
+
+absl::Status CheckRowAt(RowId row, uint64_t rows_at) {
+  if (row.value < rows_at) return absl::OkStatus();
+  return absl::NotFoundError(
+      absl::StrCat("row ", row.value, " is not below ", rows_at, ", the rows at this version"));
+}
+
+Bm25Params ParamsOf(const TextField& field) { return {.k1 = field.k1, .b = field.b}; }
+
+std::vector<TextFieldsSegment> TextFieldsSegments(const SegmentSet& set, const RowMask& mask) {
+  std::vector<TextFieldsSegment> segments;
+  for (size_t i = 0; i < set.segments.size(); ++i) {
+    if (mask.segments[i].visible_count == 0) continue;
+    TextFieldsSegment& segment = segments.emplace_back();
+    for (const auto& index : set.segments[i]->text) segment.fields.push_back(index.get());
+    segment.first_row = set.segments[i]->rows.begin;
+    segment.visible = mask.segments[i].visible_or_null();
+    segment.allowed = mask.segments[i].allowed_or_null();
+  }
+  return segments;
+}
+
+std::vector<Bm25Params> AllParams(const IndexSchema& schema) {
+  std::vector<Bm25Params> params;
+  for (const TextField& field : schema.schema.text) params.push_back(ParamsOf(field));
+  return params;
+}
+
+std::vector<ExpansionSource> ExpansionSources(const SegmentSet& set,
+                                              std::span<const TextFieldWeight> fields,
+                                              const RowMask& mask) {
+  std::vector<ExpansionSource> sources;
+  for (const TextFieldWeight& field : fields) {
+    for (size_t i = 0; i < set.segments.size(); ++i) {
+      if (mask.segments[i].visible_count == 0) continue;
+      sources.push_back({.index = set.segments[i]->text[static_cast<size_t>(field.field)].get(),
+                         .visible = mask.segments[i].visible_or_null()});
+    }
+  }
+  return sources;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<Hit>> IndexReader::SearchText(int field, std::string_view text, size_t k,
+                                                         const RowMask& mask, const CancelToken& cancel,
+                                                         SearchStats* stats) const {
+  const absl::StatusOr<AnalyzedText> query = AnalyzeText(field, text);
+  if (!query.ok()) return query.status();
+  return SearchTerms(field, WeightedTermsOf(*query), k, mask, cancel, stats);
+}
+
+absl::StatusOr<std::vector<Hit>> IndexReader::SearchTerms(int field,
+                                                          std::span<const WeightedTerm> terms,
+                                                          size_t k, const RowMask& mask,
+                                                          const CancelToken& cancel,
+                                                          SearchStats* stats) const {
+  const IndexSchema& schema = *segments_->schema;
+  if (absl::Status status = CheckMask(*segments_, mask); !status.ok()) return status;
+  if (absl::Status status = CheckTextField(schema, field); !status.ok()) return status;
+  const std::vector<TextSegment> segments = TextSegments(*segments_, field, mask);
+  const TextStatistics statistics = CollectTextStatistics(segments, terms);
+  if (stats != nullptr) {
+    stats->segments += segments.size();
+    stats->segments_exact += segments.size();
+    for (const TermStatistics& term : statistics.terms) stats->rows_visited += term.document_frequency;
+    stats->plan = absl::StrCat("bm25 of ", statistics.terms.size(), " terms, exact on ", segments.size(),
+                               segments.size() == 1 ? " segment" : " segments");
+  }
+  return SearchBm25(segments, statistics, ParamsOf(schema.schema.text[static_cast<size_t>(field)]),
+                    k, cancel);
+}
+
+absl::StatusOr<AnalyzedText> IndexReader::AnalyzeText(int field, std::string_view text) const {
+  if (absl::Status status = CheckTextField(*segments_->schema, field); !status.ok()) return status;
+  return segments_->schema->analyzers[static_cast<size_t>(field)]->Analyze(text);
+}
+
+absl::StatusOr<std::vector<TermContribution>> IndexReader::ExplainText(int field, std::string_view text, RowId row,
+                                                                       const RowMask& mask) const {
+  const absl::StatusOr<AnalyzedText> query = AnalyzeText(field, text);
+  if (!query.ok()) return query.status();
+  return ExplainTerms(field, WeightedTermsOf(*query), row, mask);
+}
+
+absl::StatusOr<std::vector<TermContribution>> IndexReader::ExplainTerms(
+    int field, std::span<const WeightedTerm> terms, RowId row, const RowMask& mask) const {
+  const IndexSchema& schema = *segments_->schema;
+  if (absl::Status status = CheckMask(*segments_, mask); !status.ok()) return status;
+  if (absl::Status status = CheckTextField(schema, field); !status.ok()) return status;
+  if (absl::Status status = CheckRowAt(row, rows_at_); !status.ok()) return status;
+  const auto ordinal = static_cast<size_t>(field);
+  const TextStatistics statistics =
+      CollectTextStatistics(TextSegments(*segments_, field, mask), terms);
+  const Segment& segment = *segments_->segments[segments_->FindSegment(row)];
+  return ExplainBm25(*segment.text[ordinal], segment.LocalRow(row), statistics, ParamsOf(schema.schema.text[ordinal]));
+}
+
+absl::StatusOr<std::vector<Hit>> IndexReader::SearchExpression(const TextExpression& expression,
+                                                               size_t k, const RowMask& mask,
+                                                               const CancelToken& cancel,
+                                                               SearchStats* stats) const {
+  if (absl::Status status = CheckMask(*segments_, mask); !status.ok()) return status;
+  const std::vector<TextFieldsSegment> segments = TextFieldsSegments(*segments_, mask);
+  const absl::StatusOr<PreparedText> prepared =
+      PreparedText::Prepare(expression, segments, AllParams(*segments_->schema), cancel);
+  if (!prepared.ok()) return prepared.status();
+  uint64_t postings = 0;
+  absl::StatusOr<std::vector<Hit>> hits = prepared->Search(k, cancel, &postings);
+  if (stats != nullptr) {
+    size_t terms = 0;
+    for (const PreparedText::Part& part : prepared->parts()) terms += part.expression->terms.size();
+    stats->segments += segments.size();
+    stats->segments_exact += segments.size();
+    stats->rows_visited += postings;
+    stats->plan = absl::StrCat("bm25f of ", prepared->parts().size(), " parts with ", terms,
+                               " terms, exact on ", segments.size(),
+                               segments.size() == 1 ? " segment" : " segments");
+  }
+  return hits;
+}
+
+absl::StatusOr<IndexReader::TextAccount> IndexReader::ExplainExpression(
+    const TextExpression& expression, RowId row, const RowMask& mask,
+    const CancelToken& cancel) const {
+  if (absl::Status status = CheckMask(*segments_, mask); !status.ok()) return status;
+  if (absl::Status status = CheckRowAt(row, rows_at_); !status.ok()) return status;
+  const std::vector<TextFieldsSegment> segments = TextFieldsSegments(*segments_, mask);
+  const absl::StatusOr<PreparedText> prepared =
+      PreparedText::Prepare(expression, segments, AllParams(*segments_->schema), cancel);
+  if (!prepared.ok()) return prepared.status();
+  std::vector<std::string> names;
+  for (const TextField& field : segments_->schema->schema.text) names.push_back(field.name);
+  const Segment& own = *segments_->segments[segments_->FindSegment(row)];
+  TextAccount account;
+  for (const TextFieldsSegment& segment : segments) {
+    if (segment.first_row != own.rows.begin) continue;
+    account.shares = prepared->Explain(segment, own.LocalRow(row), names);
+    account.unmet = prepared->Unmet(segment, own.LocalRow(row));
+  }
+  return account;
+}
+
+absl::StatusOr<std::vector<ExpandedTerm>> IndexReader::ExpandPrefix(
+    std::span<const TextFieldWeight> fields, std::string_view prefix, std::string_view own,
+    const RowMask& mask, const CancelToken& cancel) const {
+  if (absl::Status status = CheckMask(*segments_, mask); !status.ok()) return status;
+  return vouch::ExpandPrefix(ExpansionSources(*segments_, fields, mask), prefix, own, cancel);
+}
+
+absl::StatusOr<std::vector<ExpandedTerm>> IndexReader::ExpandFuzzy(
+    std::span<const TextFieldWeight> fields, std::string_view word, uint32_t edits,
+    uint32_t prefix_length, const RowMask& mask, const CancelToken& cancel) const {
+  if (absl::Status status = CheckMask(*segments_, mask); !status.ok()) return status;
+  return vouch::ExpandFuzzy(ExpansionSources(*segments_, fields, mask), word, edits, prefix_length,
+                            cancel);
+}
+
+absl::StatusOr<AnalyzedText> IndexReader::ReadText(int field, RowId row) const {
+  if (absl::Status status = CheckTextField(*segments_->schema, field); !status.ok()) return status;
+  if (absl::Status status = CheckRowAt(row, rows_at_); !status.ok()) return status;
+  const Segment& segment = *segments_->segments[segments_->FindSegment(row)];
+  const TextIndex& index = *segment.text[static_cast<size_t>(field)];
+  std::vector<uint32_t> tokens;
+  index.ReadTokens(segment.LocalRow(row), &tokens);
+  AnalyzedText text;
+  text.length = static_cast<uint32_t>(tokens.size());
+  std::vector<uint32_t> sorted = tokens;
+  std::sort(sorted.begin(), sorted.end());
+  sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
+  for (uint32_t ordinal : sorted) {
+    text.terms.push_back({std::string(index.dictionary().term(ordinal)), 0});
+  }
+  for (uint32_t token : tokens) {
+    const auto place = static_cast<uint32_t>(
+        std::lower_bound(sorted.begin(), sorted.end(), token) - sorted.begin());
+    ++text.terms[place].frequency;
+    text.order.push_back(place);
+  }
+  return text;
+}
+
+}  // namespace vouch
