@@ -11,40 +11,14 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "index/collection_index.h"
+#include "query/diff.h"
 #include "query/search.h"
 #include "query/why_not.h"
+#include "query/write_request.h"
 #include "storage/catalog.h"
 #include "storage/store.h"
 
 namespace vouch {
-
-// A point as a user sends it.
-struct PointInput {
-  PointId id = {};
-  std::vector<std::pair<std::string, std::vector<float>>> vectors = {};  // by field name
-  std::vector<std::pair<std::string, SparseVector>> sparse_vectors =
-      {};                      // likewise; an empty one is none
-  std::string payload = "{}";  // a JSON object
-  std::string provenance = {};  // for rag
-  std::vector<std::string> access = {};
-};
-
-struct WriteRequest {
-  std::vector<PointInput> upserts = {};
-  std::vector<PointId> deletes = {};
-  std::vector<DocumentChange> documents = {};
-  std::vector<Artifact> artifacts = {};
-  Principal principal = {};
-  std::string request_id = {};
-  std::optional<Version> expected_version = {};
-};
-
-struct WriteResult {
-  Version version = {};
-  uint64_t upserted = 0;   // rows added
-  uint64_t retired = 0;    // rows replaced or deleted
-  bool replayed = false;   // the request id was known; these are the first reply's figures
-};
 
 struct CollectionStats {
   Version version = {};
@@ -66,6 +40,17 @@ class Collection {
   // and what is wrong with it. Durable and visible on return. A write that changes nothing and has
   // no request id commits nothing.
   virtual absl::StatusOr<WriteResult> Write(WriteRequest request) = 0;
+  // Changes parts of points; the rest of each stays as it is, bit by bit, its history too. All or
+  // nothing, as Write. NOT_FOUND names an id that is not there; ABORTED: other writes changed the
+  // points again and again meanwhile.
+  virtual absl::StatusOr<WriteResult> Update(UpdateRequest request) = 0;
+  // Retires all points that the selection matches, in one commit.
+  virtual absl::StatusOr<WriteResult> DeleteByFilter(DeleteByFilterRequest request) = 0;
+  // Makes the points of a version those of a new, latest one, by one commit: rows that are gone are
+  // added anew, bit by bit, others retired. Nothing of the history goes. A commit's limits hold.
+  virtual absl::StatusOr<WriteResult> Restore(RestoreRequest request) = 0;
+  // What changed between two versions.
+  virtual absl::StatusOr<DiffResponse> Diff(const DiffRequest& request) const = 0;
   // One status a point: what Write would say of each alone; for callers that want to skip the bad ones.
   virtual std::vector<absl::Status> Check(std::span<const PointInput> points) const = 0;
 

@@ -173,30 +173,46 @@ absl::StatusOr<Version> CollectionImpl::ResolveFrom(const Latest& latest, const 
 
 absl::StatusOr<IndexReader> CollectionImpl::ReadAtVersion(const Latest& latest,
                                                           Version version) const {
-  if (version == latest.version) return latest.index->Read(version, latest.rows);
-  if (version == Version(0)) return latest.index->Read(version, 0);
   if (version > latest.version) {
     const absl::StatusOr<Version> known = ResolveFrom(latest, ReadAt{version});
     if (!known.ok()) return known.status();
   }
-  const absl::StatusOr<CommitHeader> header = deps_.store->GetCommit(info_.id, version);
-  if (!header.ok()) return header.status();
-  return latest.index->Read(version, header->rows_end().value);
+  const absl::StatusOr<uint64_t> rows = RowsAt(latest, version);
+  if (!rows.ok()) return rows.status();
+  return latest.index->Read(version, *rows);
 }
 
-absl::StatusOr<bool> CollectionImpl::ChangesNothing(const WriteRequest& request,
-                                                    Version latest) const {
-  if (!request.upserts.empty() || !request.documents.empty() || !request.artifacts.empty() ||
-      !request.request_id.empty()) {
-    return false;
+absl::StatusOr<uint64_t> CollectionImpl::RowsAt(const Latest& latest, Version version) const {
+  if (version == latest.version) return latest.rows;
+  if (version == Version(0)) return uint64_t{0};
+  const absl::StatusOr<CommitHeader> header = deps_.store->GetCommit(info_.id, version);
+  if (!header.ok()) return header.status();
+  return header->rows_end().value;
+}
+
+absl::StatusOr<DiffResponse> CollectionImpl::Diff(const DiffRequest& request) const {
+  absl::StatusOr<DiffResponse> response = RunDiff(request);
+  return response.ok() ? std::move(response) : Explained(response.status());
+}
+
+absl::StatusOr<DiffResponse> CollectionImpl::RunDiff(const DiffRequest& request) const {
+  if (absl::Status status = CheckPrincipal(request.principal); !status.ok()) return status;
+  const absl::StatusOr<Latest> latest = Take();
+  if (!latest.ok()) return latest.status();
+  const absl::StatusOr<Version> from = ResolveFrom(*latest, request.from);
+  if (!from.ok()) return from.status();
+  const absl::StatusOr<Version> to = ResolveFrom(*latest, request.to);
+  if (!to.ok()) return to.status();
+  if (*from > *to) {
+    return absl::InvalidArgumentError(absl::StrCat("version ", from->value, " comes after version ",
+                                                   to->value, "; name the earlier one first"));
   }
-  if (request.expected_version && *request.expected_version != latest) return false;
-  for (const PointId& id : request.deletes) {
-    const absl::StatusOr<std::optional<RowId>> row = deps_.store->FindPoint(info_.id, id, latest);
-    if (!row.ok()) return row.status();
-    if (row->has_value()) return false;
-  }
-  return true;
+  const absl::StatusOr<uint64_t> from_rows = RowsAt(*latest, *from);
+  if (!from_rows.ok()) return from_rows.status();
+  const absl::StatusOr<uint64_t> to_rows = RowsAt(*latest, *to);
+  if (!to_rows.ok()) return to_rows.status();
+  return MakeDiff(*deps_.store, info_, request, latest->index->Read(*from, *from_rows), *from_rows,
+                  latest->index->Read(*to, *to_rows), *to_rows);
 }
 
 absl::StatusOr<MemoryBudget::Reservation> CollectionImpl::ReserveFor(CollectionIndex& index,
@@ -217,30 +233,6 @@ absl::StatusOr<MemoryBudget::Reservation> CollectionImpl::ReserveFor(CollectionI
   index.SealEarly(0);
   if (!index.WaitIdle(CancelToken(absl::Now() + kMemoryWait, nullptr)).ok()) return reserved;
   return memory->Reserve(2 * bytes, what);
-}
-
-absl::StatusOr<WriteResult> CollectionImpl::Write(WriteRequest request) {
-  if (absl::Status status = CheckPrincipal(request.principal); !status.ok()) return status;
-  const absl::StatusOr<Latest> latest = Take();
-  if (!latest.ok()) return latest.status();
-  const absl::StatusOr<bool> nothing = ChangesNothing(request, latest->version);
-  if (!nothing.ok()) return Explained(nothing.status());
-  if (*nothing) return WriteResult{.version = latest->version};
-  absl::StatusOr<CommitRequest> commit =
-      writer_.MakeCommit(info_.id, deps_.clock->NowMicros(), std::move(request));
-  if (!commit.ok()) return commit.status();
-  const absl::StatusOr<MemoryBudget::Reservation> reserved = ReserveFor(*latest->index, commit->upserts);
-  if (!reserved.ok()) return Explained(reserved.status());
-  absl::StatusOr<std::shared_ptr<const PreparedRows>> prepared =
-      latest->index->Prepare(commit->upserts);
-  if (!prepared.ok()) return prepared.status();
-  commit->prepared = *std::move(prepared);
-  const absl::StatusOr<CommitResult> done = deps_.store->commit_log().Commit(*std::move(commit));
-  if (!done.ok()) return Explained(done.status());
-  return WriteResult{.version = done->header.version,
-                     .upserted = done->header.row_count,
-                     .retired = done->header.retired.size(),
-                     .replayed = done->replayed};
 }
 
 std::vector<absl::Status> CollectionImpl::Check(std::span<const PointInput> points) const {

@@ -55,6 +55,10 @@ class CollectionImpl final : public Collection {
 
   const CollectionInfo& info() const override { return info_; }
   absl::StatusOr<WriteResult> Write(WriteRequest request) override;
+  absl::StatusOr<WriteResult> Update(UpdateRequest request) override;
+  absl::StatusOr<WriteResult> DeleteByFilter(DeleteByFilterRequest request) override;
+  absl::StatusOr<WriteResult> Restore(RestoreRequest request) override;
+  absl::StatusOr<DiffResponse> Diff(const DiffRequest& request) const override;
   std::vector<absl::Status> Check(std::span<const PointInput> points) const override;
   absl::StatusOr<SearchResponse> Search(const SearchRequest& request) const override;
   absl::StatusOr<std::vector<SearchResponse>> SearchBatch(
@@ -102,7 +106,39 @@ class CollectionImpl final : public Collection {
   absl::StatusOr<IndexReader> ReadAtVersion(const Latest& latest, Version version) const;
   // What the rows of a write may hold, in the index and in the store's memtables; waits for builds that make room.
   absl::StatusOr<MemoryBudget::Reservation> ReserveFor(CollectionIndex& index, std::span<const RowInput> rows) const;
+  // The rows of a version: its commit's rows_end; `version` is not after the latest.
+  absl::StatusOr<uint64_t> RowsAt(const Latest& latest, Version version) const;
+  absl::StatusOr<DiffResponse> RunDiff(const DiffRequest& request) const;
+
+  // --- collection_write.cc
   absl::StatusOr<bool> ChangesNothing(const WriteRequest& request, Version latest) const;
+  // Makes `attempt` until it is not ABORTED by what other writes changed meanwhile.
+  absl::StatusOr<WriteResult> Retry(
+      const std::string& request_id, std::optional<Version> expected_version,
+      const std::function<absl::StatusOr<WriteResult>(const Latest&)>& attempt);
+  absl::StatusOr<WriteResult> Commit(const Latest& latest, CommitRequest commit);
+  // `status` of a commit whose condition does not hold, with the version of the row that was found.
+  absl::Status WithVersion(absl::Status status) const;
+  absl::StatusOr<std::optional<WriteResult>> FindReply(const Latest& latest,
+                                                       const std::string& request_id) const;
+  // What the writer is to look at, of conditions on points that `named` lists.
+  absl::Status AddConditions(const Latest& latest, std::span<const WriteCondition> conditions,
+                             std::span<const PointId> named, const Principal& principal,
+                             CommitRequest& commit) const;
+  absl::Status AddCondition(const Latest& latest, const WriteCondition& condition,
+                            const PointId& id, const IndexReader& reader, const RowMask* mask,
+                            CommitRequest& commit) const;
+  struct Selected {
+    std::vector<RowId> rows;
+    std::vector<size_t> updates;  // which of UpdateRequest::updates each is; empty with a selection
+  };
+  absl::StatusOr<Selected> Select(const Latest& latest, const PointSelection& selection,
+                                  const Principal& principal, const CancelToken& cancel) const;
+  absl::StatusOr<Selected> FindUpdated(const Latest& latest, const UpdateRequest& request) const;
+  absl::Status CheckUpdate(const UpdateRequest& request) const;
+  absl::StatusOr<WriteResult> TryUpdate(const Latest& latest, const UpdateRequest& request);
+  absl::StatusOr<WriteResult> TryDelete(const Latest& latest, const DeleteByFilterRequest& request);
+  absl::StatusOr<WriteResult> TryRestore(const Latest& latest, const RestoreRequest& request);
   absl::StatusOr<SearchResponse> RunSearch(const SearchRequest& request) const;
   absl::StatusOr<std::vector<SearchResponse>> RunBatch(
       std::span<const SearchRequest> requests) const;

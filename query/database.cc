@@ -111,6 +111,13 @@ class LocalDatabase final : public Database, private CommitListener {
     return {.use = memory_.Measure(), .store = store_->Memory(), .process = ReadProcessMemory()};
   }
 
+  absl::Status MoveAliases(const Principal& principal, std::span<const AliasMove> moves) override {
+    return store_->catalog().MoveAliases(principal.tenant, moves, options_.clock->NowMicros());
+  }
+  absl::StatusOr<std::vector<Alias>> ListAliases(const Principal& principal) const override {
+    return store_->catalog().ListAliases(principal.tenant);
+  }
+
   Store& store() override { return *store_; }
   const Clock& clock() const override { return *options_.clock; }
 

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -60,6 +61,9 @@ class Database {
   virtual absl::Status DropCollection(const Principal& principal, std::string_view name) = 0;
 
   virtual DatabaseMemory Memory() const = 0;
+  // As Catalog::MoveAliases. An alias is taken wherever a collection's name is, but to drop it.
+  virtual absl::Status MoveAliases(const Principal& principal, std::span<const AliasMove> moves) = 0;
+  virtual absl::StatusOr<std::vector<Alias>> ListAliases(const Principal& principal) const = 0;
 
   virtual Store& store() = 0;
   virtual const Clock& clock() const = 0;

@@ -33,7 +33,8 @@ absl::StatusOr<std::string> KeepKeys(const std::string& payload,
 }  // namespace
 
 bool NeedsStore(const Projection& projection) {
-  return projection.payload || projection.vectors || projection.provenance;
+  return projection.payload || projection.vectors || projection.provenance ||
+         projection.access || projection.written_version;
 }
 
 absl::Status FetchHits(const Store& store, const CollectionInfo& info, const Projection& projection,
@@ -54,6 +55,12 @@ absl::Status FetchHits(const Store& store, const CollectionInfo& info, const Pro
           KeepKeys(record.payload, projection.payload_keys, record.row);
       if (!kept.ok()) return kept.status();
       hits[i].payload = *std::move(kept);
+    }
+    if (projection.access) hits[i].access = std::move(record.access);
+    if (projection.written_version) {
+      const absl::StatusOr<CommitHeader> header = store.FindCommitOfRow(info.id, hits[i].row);
+      if (!header.ok()) return header.status();
+      hits[i].written_version = header->version;
     }
     if (projection.provenance) hits[i].provenance = std::move(record.provenance);
     if (!projection.vectors) continue;

@@ -36,6 +36,8 @@ struct Projection {
   std::vector<std::string> payload_keys = {};  // top-level keys; empty: all
   bool vectors = false;                   // dense and sparse
   bool provenance = false;
+  bool access = false;           // fill PointHit::access
+  bool written_version = false;  // fill PointHit::written_version
 };
 
 struct SearchRequest {
@@ -85,6 +87,8 @@ struct PointHit {
   std::map<std::string, SparseVector> sparse_vectors = {};
   std::vector<NodeScore> explanation = {};  // with explain: root first
   std::vector<Highlight> highlights = {};  // with highlight
+  std::vector<std::string> access = {};
+  Version written_version = {};  // of the commit that wrote the point last; 0 where not asked for
 };
 
 // A term that a text leaf searched for after feedback.

@@ -1,5 +1,6 @@
 #include "query/writer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@
 #include "index/dense/kernels.h"
 #include "index/payload/payload_columns.h"
 #include "nlohmann/json.hpp"
+#include "query/json_text.h"
 #include "storage/vector_codec.h"
 
 namespace vouch {
@@ -263,6 +265,58 @@ absl::Status Writer::CheckParts(const PointInput& point, const std::string& labe
     if (!status.ok()) return status;
   }
   return CheckAccess(point.access, label);
+}
+
+absl::Status Writer::CheckChange(const PointChange& change, const std::string& label) const {
+  if (change.empty()) return Invalid(label, "it changes nothing");
+  PointInput parts;
+  parts.vectors = change.vectors;
+  parts.sparse_vectors = change.sparse_vectors;
+  if (!change.payload_patch.empty()) parts.payload = change.payload_patch;
+  if (change.access.has_value()) parts.access = *change.access;
+  if (absl::Status status = CheckParts(parts, label); !status.ok()) return status;
+  for (const std::string& key : change.remove_keys) {
+    if (key.empty()) return Invalid(label, "a key to remove is empty");
+  }
+  for (const std::string& name : change.remove_vectors) {
+    if (schema_.FindDense(name) >= 0 || schema_.FindSparse(name) >= 0) continue;
+    return Invalid(label, absl::StrCat("there is no vector field '", name, "' to remove from"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<RowInput> Writer::ChangeRow(RowRecord record, const PointChange& change) const {
+  PointInput point;
+  point.id = std::move(record.id);
+  point.vectors = change.vectors;
+  point.sparse_vectors = change.sparse_vectors;
+  point.payload = std::move(record.payload);
+  for (const std::string& key : change.remove_keys) point.payload = RemoveKey(point.payload, key);
+  if (!change.payload_patch.empty()) {
+    point.payload = MergePatch(point.payload, change.payload_patch);
+    const std::string label = absl::StrCat("point '", point.id.ToString(), "'");
+    absl::Status status = CheckObject(point.payload, label, "the changed payload");
+    if (!status.ok()) return status;
+  }
+  point.provenance = std::move(record.provenance);
+  point.access = change.access.has_value() ? *change.access : std::move(record.access);
+  RowInput row = MakeRow(std::move(point));
+  const auto removed = [&](const std::string& name) {
+    return std::find(change.remove_vectors.begin(), change.remove_vectors.end(), name) !=
+           change.remove_vectors.end();
+  };
+  for (size_t field = 0; field < row.vectors.size(); ++field) {
+    if (!row.vectors[field].empty() || removed(schema_.dense[field].name)) continue;
+    if (field < record.vectors.size()) row.vectors[field] = std::move(record.vectors[field]);
+  }
+  for (size_t field = 0; field < row.sparse.size(); ++field) {
+    const std::string& name = schema_.sparse[field].name;
+    const bool given = std::any_of(change.sparse_vectors.begin(), change.sparse_vectors.end(),
+                                   [&](const auto& entry) { return entry.first == name; });
+    if (given || removed(name)) continue;
+    if (field < record.sparse.size()) row.sparse[field] = std::move(record.sparse[field]);
+  }
+  return row;
 }
 
 absl::Status Writer::Check(const PointInput& point) const {

@@ -28,6 +28,12 @@ class Writer {
   // point, the field, the value or position and the limit.
   absl::Status Check(const PointInput& point) const;
 
+  // What is wrong with a change by itself, with `label` before it.
+  absl::Status CheckChange(const PointChange& change, const std::string& label) const;
+  // The row with the change made, after CheckChange: what the change does not name stays bit by bit.
+  // INVALID_ARGUMENT names the point: the payload that comes of it is over a limit.
+  absl::StatusOr<RowInput> ChangeRow(RowRecord record, const PointChange& change) const;
+
   // Consumes the request. The first mistake, as "point 'a' (upserts[3]): …"; beyond Check: an id
   // twice in the request, the commit's limits and its request id. Payload types are left to
   // CollectionIndex::Prepare, which reads them anyway.

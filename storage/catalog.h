@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -27,7 +28,20 @@ struct Tag {
   int64_t created_us = 0;
 };
 
-// Collections, tags and named settings. Thread safe; each change is durable on return.
+// A second name of a collection, which moves from one to another in one step.
+struct Alias {
+  std::string name = {};
+  std::string collection = {};
+  int64_t moved_us = 0;
+};
+
+// One step of a move: where the alias leads afterwards; no collection: the alias is removed.
+struct AliasMove {
+  std::string alias = {};
+  std::string collection = {};
+};
+
+// Collections, tags, aliases and named settings. Thread safe; each change is durable on return.
 //
 // Names are 1 to Limits::kMaxNameBytes characters of [A-Za-z0-9._-], not starting with '.' or '-'.
 class Catalog {
@@ -37,12 +51,20 @@ class Catalog {
   // ALREADY_EXISTS, INVALID_ARGUMENT (name or schema).
   virtual absl::StatusOr<CollectionInfo> CreateCollection(std::string_view tenant, std::string_view name,
                                                           const CollectionSchema& schema, int64_t now_us) = 0;
-  // NOT_FOUND names the collection and lists up to ten that exist.
+  // By its name or an alias of it; what is returned has the name. NOT_FOUND lists up to ten that exist.
   virtual absl::StatusOr<CollectionInfo> GetCollection(std::string_view tenant, std::string_view name) const = 0;
   virtual absl::StatusOr<std::vector<CollectionInfo>> ListCollections(std::string_view tenant) const = 0;
   virtual absl::StatusOr<std::vector<CollectionInfo>> ListAllCollections() const = 0;
-  // Removes the collection with all rows, versions and tags. NOT_FOUND.
+  // Removes the collection with all rows, versions and tags. NOT_FOUND. FAILED_PRECONDITION: `name` is an alias, or
+  // an alias leads to the collection.
   virtual absl::Status DropCollection(std::string_view tenant, std::string_view name) = 0;
+
+  static constexpr size_t kMaxAliasMoves = 1'000;  // in one call
+  static constexpr size_t kMaxAliases = 10'000;    // of a tenant
+  // All moves in one step: who reads sees none of them or all. ALREADY_EXISTS: a collection has the alias's name.
+  // NOT_FOUND: no such collection, or no such alias to remove. INVALID_ARGUMENT: an alias twice, or a bad name.
+  virtual absl::Status MoveAliases(std::string_view tenant, std::span<const AliasMove> moves, int64_t now_us) = 0;
+  virtual absl::StatusOr<std::vector<Alias>> ListAliases(std::string_view tenant) const = 0;  // by name
 
   // A tag never moves: ALREADY_EXISTS where it names another version. NOT_FOUND: version never committed.
   virtual absl::StatusOr<Tag> CreateTag(CollectionId collection, std::string_view name, Version version,

@@ -12,6 +12,7 @@ namespace vouch {
 namespace {
 
 constexpr uint8_t kCollectionKind = 1;
+constexpr uint8_t kAliasKind = 1;
 constexpr uint64_t kCatalogSeed = 0x636174616C6F6700;  // "catalog": no other family's values pass for these
 
 }  // namespace
@@ -73,6 +74,30 @@ absl::StatusOr<Tag> DecodeTag(std::string_view name, std::string_view value) {
     return absl::DataLossError(Concat("the tag \"", name, "\" is damaged"));
   }
   return tag;
+}
+
+std::string EncodeAlias(const Alias& alias) {
+  std::string value;
+  PutByte(value, kAliasKind);
+  PutBe64(value, static_cast<uint64_t>(alias.moved_us));
+  PutBlock(value, alias.collection);
+  Seal(value, kCatalogSeed);
+  return value;
+}
+
+absl::StatusOr<Alias> DecodeAlias(std::string_view name, std::string_view value) {
+  std::string_view content;
+  const bool sealed = Unseal(value, kCatalogSeed, content);
+  Decoder decoder(content);
+  const uint8_t kind = decoder.Byte();
+  Alias alias;
+  alias.name = name;
+  alias.moved_us = static_cast<int64_t>(decoder.Be64());
+  alias.collection = decoder.Block();
+  if (!sealed || kind != kAliasKind || !decoder.Done()) {
+    return absl::DataLossError(Concat("the alias \"", Escape(name), "\" is damaged"));
+  }
+  return alias;
 }
 
 }  // namespace vouch

@@ -46,6 +46,16 @@ class PreparedRows {
   virtual ~PreparedRows() = default;
 };
 
+// What must hold of a point, before the commit, for it to be made.
+struct PointCondition {
+  PointId id = {};
+  // A row of this range is the point's live one; an empty range: the point is not there.
+  RowRange row = {};
+  // Where it does not hold: FAILED_PRECONDITION naming the point and its row, or ABORTED, for a
+  // writer that read the row, and would read it again.
+  bool aborts = false;
+};
+
 // One atomic change of one collection. Order inside: deletes first, then upserts; an id may stand once in all.
 struct CommitRequest {
   CollectionId collection = {};
@@ -58,6 +68,9 @@ struct CommitRequest {
   std::vector<Artifact> artifacts = {};
   // Where set: ABORTED unless this is the collection's latest version (compare and swap).
   std::optional<Version> expected_version = {};
+  // All must hold, else nothing is changed. Decided where commits are ordered, so no other commit
+  // comes between. A known request id is answered before they are looked at.
+  std::vector<PointCondition> conditions = {};
   std::shared_ptr<const PreparedRows> prepared = {};
 };
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/cord.h"
 #include "storage/commit_codec.h"
 #include "storage/concat.h"
 #include "storage/key_format.h"
@@ -51,6 +52,7 @@ absl::Status CommitGroup::LookUp(std::span<PendingCommit* const> commits) {
   for (const PendingCommit* commit : commits) {
     for (const PreparedCommit::Row& row : commit->prepared.rows) points.push_back(row.point_key);
     for (const std::string& key : commit->prepared.delete_keys) points.push_back(key);
+    for (const std::string& key : commit->prepared.condition_keys) points.push_back(key);
     if (!commit->prepared.request_key.empty()) requests.push_back(commit->prepared.request_key);
   }
   auto found_points = rocks_.MultiGet(Family::kPoints, points);
@@ -134,9 +136,15 @@ absl::Status CommitGroup::BuildOne(PendingCommit& commit, rocksdb::WriteBatch& b
   }
   CollectionState& state = tip.tip.state;
   if (request.expected_version.has_value() && *request.expected_version != state.latest) {
+    commit.needs_group = true;  // the version may be of a commit before it in the group
     commit.result = absl::AbortedError(Concat(
         "the collection is at version ", state.latest.value, ", not at the expected ",
         request.expected_version->value));
+    return absl::OkStatus();
+  }
+  if (auto s = CheckConditions(commit); !s.ok()) {
+    commit.needs_group = true;  // what was found may be of a commit before it in the group
+    commit.result = s;
     return absl::OkStatus();
   }
 
@@ -180,6 +188,28 @@ absl::Status CommitGroup::BuildOne(PendingCommit& commit, rocksdb::WriteBatch& b
   commit.result = CommitResult{std::move(header), false};
   commit.is_new = true;
   commit.needs_group = true;
+  return absl::OkStatus();
+}
+
+absl::Status CommitGroup::CheckConditions(const PendingCommit& commit) const {
+  for (size_t i = 0; i < commit.request.conditions.size(); ++i) {
+    const PointCondition& condition = commit.request.conditions[i];
+    const auto at = points_.find(commit.prepared.condition_keys[i]);
+    const bool live = at != points_.end() && !at->second.deleted;
+    const bool holds =
+        condition.row.empty() ? !live : live && condition.row.Contains(at->second.row);
+    if (holds) continue;
+    const std::string message =
+        Concat("point ", condition.id.ToString(), ": ",
+               condition.row.empty() ? "the write asks that it is not there"
+                                     : "the write asks for another state of it",
+               live ? "; it is there, as row " : "; it is not there",
+               live ? std::to_string(at->second.row.value) : std::string());
+    absl::Status failed = condition.aborts ? absl::AbortedError(message)
+                                           : absl::FailedPreconditionError(message);
+    if (live) failed.SetPayload(kFoundRowPayload, absl::Cord(std::to_string(at->second.row.value)));
+    return failed;
+  }
   return absl::OkStatus();
 }
 

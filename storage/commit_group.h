@@ -58,6 +58,8 @@ class CommitGroup {
   absl::Status BuildOne(PendingCommit& commit, rocksdb::WriteBatch& batch);
   absl::Status Replay(PendingCommit& commit, Version version);
   absl::Status ReturnLatest(PendingCommit& commit, const Tip& tip);
+  // The first condition that does not hold, or OK.
+  absl::Status CheckConditions(const PendingCommit& commit) const;
   void AddRows(PendingCommit& commit, CommitHeader& header, rocksdb::WriteBatch& batch);
   void AddDeletes(PendingCommit& commit, CommitHeader& header, rocksdb::WriteBatch& batch);
   absl::StatusOr<Tip*> FindTip(const PendingCommit& commit);

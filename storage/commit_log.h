@@ -29,6 +29,9 @@ struct CommitLogStats {
   uint64_t syncs = 0;
 };
 
+// In the status of a condition that does not hold, where the point is there: its row, in decimals.
+inline constexpr char kFoundRowPayload[] = "vouch/found_row";
+
 // Orders commits and makes them durable. Local now; a replicated log later takes this place (DESIGN, section 10).
 class CommitLog {
  public:
@@ -36,6 +39,7 @@ class CommitLog {
 
   // Thread safe; concurrent calls share one sync (group commit). Returns after the commit is durable and applied.
   // NOT_FOUND: no such collection. INVALID_ARGUMENT: over a limit, or an id twice. ABORTED: expected_version.
+  // FAILED_PRECONDITION or ABORTED: a condition does not hold.
   // UNAVAILABLE: an earlier write failed (disk full, I/O error); the store only reads until it is opened anew.
   virtual absl::StatusOr<CommitResult> Commit(CommitRequest request) = 0;
   virtual CommitLogStats Stats() const = 0;

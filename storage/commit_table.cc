@@ -11,6 +11,7 @@
 #include "storage/concat.h"
 #include "storage/key_format.h"
 #include "storage/rocks.h"
+#include "storage/row_codec.h"
 
 namespace vouch {
 
@@ -72,6 +73,44 @@ absl::StatusOr<Version> CommitTable::FindVersionAt(const CollectionEntry& entry,
     (header->time_us <= time_us ? lo : hi) = middle;
   }
   return Version(lo);
+}
+
+absl::StatusOr<std::optional<CommitHeader>> CommitTable::FindRequest(
+    const CollectionEntry& entry, Version latest, std::string_view request_id) const {
+  if (request_id.empty()) return std::nullopt;
+  auto value = rocks_.Get(Family::kCommits, RequestKey(entry.prefix, request_id));
+  if (!value.ok()) return value.status();
+  if (!value->has_value()) return std::nullopt;
+  absl::StatusOr<Version> version = DecodeVersion(**value);
+  if (!version.ok()) return version.status();
+  // One that is durable and not yet told to readers.
+  if (*version > latest) return std::nullopt;
+  absl::StatusOr<CommitHeader> header = Get(entry, latest, *version);
+  if (!header.ok()) return header.status();
+  return std::optional<CommitHeader>(*std::move(header));
+}
+
+absl::StatusOr<CommitHeader> CommitTable::FindCommitOfRow(const CollectionEntry& entry,
+                                                          Version latest, RowId row) const {
+  uint64_t lo = 0;  // known to end at or before the row
+  uint64_t hi = latest.value + 1;
+  CommitHeader found;
+  while (hi - lo > 1) {
+    const uint64_t middle = lo + (hi - lo) / 2;
+    absl::StatusOr<CommitHeader> header = Get(entry, latest, Version(middle));
+    if (!header.ok()) return header.status();
+    if (header->rows_end() <= row) {
+      lo = middle;
+    } else {
+      hi = middle;
+      found = *std::move(header);
+    }
+  }
+  if (found.version == Version(0)) {
+    return absl::NotFoundError(
+        Concat("no commit of collection ", entry.id.value, " added row ", row.value));
+  }
+  return found;
 }
 
 absl::StatusOr<CollectionTip> CommitTable::RecoverTip(const CollectionEntry& entry) const {

@@ -2,6 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -24,6 +26,11 @@ class CommitTable {
                                                  Version last, size_t limit) const;
   // Times never go back from one version to the next, so this is a binary search.
   absl::StatusOr<Version> FindVersionAt(const CollectionEntry& entry, Version latest, int64_t time_us) const;
+  // The commit that a request id made, where it is not after `latest`.
+  absl::StatusOr<std::optional<CommitHeader>> FindRequest(const CollectionEntry& entry, Version latest,
+                                                          std::string_view request_id) const;
+  // The commit that added the row: a binary search, since rows ascend with versions. NOT_FOUND.
+  absl::StatusOr<CommitHeader> FindCommitOfRow(const CollectionEntry& entry, Version latest, RowId row) const;
 
   // What the last stored header says, for recovery: checked against the last stored row. DATA_LOSS.
   absl::StatusOr<CollectionTip> RecoverTip(const CollectionEntry& entry) const;

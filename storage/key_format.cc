@@ -17,6 +17,7 @@ constexpr uint8_t kCollection = 0x11;
 constexpr uint8_t kTag = 0x12;
 constexpr uint8_t kSetting = 0x13;
 constexpr uint8_t kDropped = 0x14;
+constexpr uint8_t kAlias = 0x15;
 // commits: the byte after the prefix.
 constexpr uint8_t kHeader = 0x01;
 constexpr uint8_t kRequest = 0x02;
@@ -39,6 +40,12 @@ std::string WithNumber(std::string_view prefix, uint64_t number) {
   key.append(prefix);
   PutBe64(key, number);
   return key;
+}
+
+std::string WithTenant(uint8_t kind, TenantNumber tenant, std::string_view name) {
+  std::string number;
+  PutBe32(number, static_cast<uint32_t>(tenant.value));
+  return WithKind(kind, number, name);
 }
 
 absl::Status BadKey(std::string_view what, std::string_view key) {
@@ -84,11 +91,13 @@ std::string TenantKey(std::string_view tenant) { return WithKind(kTenant, "", te
 std::string TenantKeyPrefix() { return OneByte(kTenant); }
 
 std::string CollectionKey(TenantNumber tenant, std::string_view name) {
-  std::string number;
-  PutBe32(number, static_cast<uint32_t>(tenant.value));
-  return WithKind(kCollection, number, name);
+  return WithTenant(kCollection, tenant, name);
 }
 std::string CollectionKeyPrefix() { return OneByte(kCollection); }
+std::string AliasKey(TenantNumber tenant, std::string_view alias) {
+  return WithTenant(kAlias, tenant, alias);
+}
+std::string AliasKeyPrefix() { return OneByte(kAlias); }
 
 std::string TagKey(std::string_view prefix, std::string_view name) {
   return WithKind(kTag, prefix, name);
@@ -218,12 +227,25 @@ absl::StatusOr<std::string_view> DecodeTenantKey(std::string_view key) {
   return decoder.Bytes(decoder.remaining());
 }
 
-absl::StatusOr<CollectionKeyParts> DecodeCollectionKey(std::string_view key) {
+namespace {
+
+absl::StatusOr<CollectionKeyParts> AfterKindAndTenant(uint8_t kind, std::string_view what,
+                                                      std::string_view key) {
   Decoder decoder(key);
-  const bool match = decoder.Byte() == kCollection;
+  const bool match = decoder.Byte() == kind;
   const uint32_t tenant = decoder.Be32();
-  if (!match || !decoder.ok()) return BadKey("a collection's name", key);
+  if (!match || !decoder.ok()) return BadKey(what, key);
   return CollectionKeyParts{TenantNumber(tenant), decoder.Bytes(decoder.remaining())};
+}
+
+}  // namespace
+
+absl::StatusOr<CollectionKeyParts> DecodeCollectionKey(std::string_view key) {
+  return AfterKindAndTenant(kCollection, "a collection's name", key);
+}
+
+absl::StatusOr<CollectionKeyParts> DecodeAliasKey(std::string_view key) {
+  return AfterKindAndTenant(kAlias, "an alias", key);
 }
 
 }  // namespace vouch

@@ -22,7 +22,8 @@ namespace vouch {
 //   2  DroppedKey: a program that does not know it would leave the rows of a dropped collection
 //   behind
 //   3  sparse vectors
-//   4  dense vectors of f16, i8 and bits
+//   4  dense vectors of f16, i8 and bits; AliasKey: a program that does not know it would drop a
+//   collection under its alias
 inline constexpr uint32_t kFormatNumber = 4;
 
 using TenantNumber = StrongId<struct TenantNumberTag>;  // 32 bits, given by the catalog, from 1 on
@@ -44,6 +45,8 @@ std::string TenantKey(std::string_view tenant);
 std::string TenantKeyPrefix();
 std::string CollectionKey(TenantNumber tenant, std::string_view name);
 std::string CollectionKeyPrefix();
+std::string AliasKey(TenantNumber tenant, std::string_view alias);
+std::string AliasKeyPrefix();
 // `prefix` is a CollectionPrefix in all that follows.
 std::string TagKey(std::string_view prefix, std::string_view name);
 std::string SettingKey(std::string_view prefix, std::string_view key);
@@ -113,5 +116,6 @@ struct CollectionKeyParts {
   std::string_view name;
 };
 absl::StatusOr<CollectionKeyParts> DecodeCollectionKey(std::string_view key);
+absl::StatusOr<CollectionKeyParts> DecodeAliasKey(std::string_view key);
 
 }  // namespace vouch

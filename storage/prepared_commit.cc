@@ -177,6 +177,13 @@ absl::StatusOr<PreparedCommit> PrepareCommit(const CommitRequest& request,
     if (!ids.insert(prepared.rows.back().point_key).second) return twice(row.id);
     if (auto s = CheckBytes(prepared.bytes); !s.ok()) return s;
   }
+  if (request.conditions.size() > Limits::kMaxCommitRows) {
+    return Over("a commit", request.conditions.size(), "conditions", Limits::kMaxCommitRows);
+  }
+  prepared.condition_keys.reserve(request.conditions.size());
+  for (const PointCondition& condition : request.conditions) {
+    prepared.condition_keys.push_back(NamedKey(entry.prefix, condition.id.Encode()));
+  }
   for (const DocumentChange& change : request.documents) {
     if (auto s = CheckDocumentKey(change.key); !s.ok()) return s;
     prepared.bytes += change.key.size() + (change.value ? change.value->size() : 0) + 64;

@@ -21,6 +21,7 @@ struct PreparedCommit {
   };
   std::vector<Row> rows;                 // as request.upserts
   std::vector<std::string> delete_keys;  // in `points`, as request.deletes
+  std::vector<std::string> condition_keys;  // in `points`, as request.conditions
   std::string request_key;               // in `commits`; empty where the request has no id
   struct Artifact {
     std::string key;

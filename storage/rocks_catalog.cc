@@ -58,6 +58,7 @@ absl::Status CheckSetting(std::string_view key, std::string_view value) {
 absl::Status RocksCatalog::Load() {
   if (auto s = LoadTenants(); !s.ok()) return s;
   if (auto s = LoadCollections(); !s.ok()) return s;
+  if (auto s = LoadAliases(); !s.ok()) return s;
   DeleteDroppedData();
   return absl::OkStatus();
 }
@@ -174,8 +175,11 @@ absl::StatusOr<CollectionInfo> RocksCatalog::CreateCollection(std::string_view t
   info.schema = schema;
   info.created_us = now_us;
   const absl::Status status = log_.RunExclusive([&]() -> absl::Status {
-    if (GetCollection(tenant, name).ok()) {
-      return absl::AlreadyExistsError(Concat("the collection \"", name, "\" exists already"));
+    if (const auto old = GetCollection(tenant, name); old.ok()) {
+      return absl::AlreadyExistsError(
+          old->name == name ? Concat("the collection \"", name, "\" exists already")
+                            : Concat("an alias of the collection \"", old->name, "\" has the name \"",
+                                     name, "\""));
     }
     absl::StatusOr<TenantNumber> number = AddTenant(tenant);
     if (!number.ok()) return number.status();
@@ -203,6 +207,10 @@ absl::StatusOr<CollectionInfo> RocksCatalog::GetCollection(std::string_view tena
     std::lock_guard lock(mu_);
     const auto at = collections_.find(CollectionName(tenant, name));
     if (at != collections_.end()) return at->second;
+    if (const auto alias = aliases_.find(CollectionName(tenant, name)); alias != aliases_.end()) {
+      const auto target = collections_.find(CollectionName(tenant, alias->second.collection));
+      if (target != collections_.end()) return target->second;
+    }
     for (const auto& [key, info] : collections_) {
       if (key.first == tenant && others.size() <= kNamesInError) others.push_back(key.second);
     }
@@ -239,6 +247,7 @@ absl::Status RocksCatalog::DropCollection(std::string_view tenant, std::string_v
   const absl::Status status = log_.RunExclusive([&]() -> absl::Status {
     absl::StatusOr<CollectionInfo> info = GetCollection(tenant, name);
     if (!info.ok()) return info.status();
+    if (auto s = CheckNoAlias(tenant, name); !s.ok()) return s;
     const auto number = FindTenant(info->tenant);
     if (number.has_value()) prefix = CollectionPrefix(*number, info->id);
     return DropEntry(*info);

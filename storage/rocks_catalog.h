@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -28,6 +29,9 @@ absl::StatusOr<CollectionInfo> DecodeCollectionEntry(std::string_view value);
 // The value of a tag: version and time. DATA_LOSS.
 std::string EncodeTag(const Tag& tag);
 absl::StatusOr<Tag> DecodeTag(std::string_view name, std::string_view value);
+// The value of an alias: collection and time. DATA_LOSS.
+std::string EncodeAlias(const Alias& alias);
+absl::StatusOr<Alias> DecodeAlias(std::string_view name, std::string_view value);
 
 // The catalog in RocksDB's `catalog` family, with the collections' entries in memory.
 //
@@ -51,6 +55,8 @@ class RocksCatalog : public Catalog {
   absl::StatusOr<std::vector<CollectionInfo>> ListCollections(std::string_view tenant) const override;
   absl::StatusOr<std::vector<CollectionInfo>> ListAllCollections() const override;
   absl::Status DropCollection(std::string_view tenant, std::string_view name) override;
+  absl::Status MoveAliases(std::string_view tenant, std::span<const AliasMove> moves, int64_t now_us) override;
+  absl::StatusOr<std::vector<Alias>> ListAliases(std::string_view tenant) const override;
   absl::StatusOr<Tag> CreateTag(CollectionId collection, std::string_view name, Version version,
                                 int64_t now_us) override;
   absl::StatusOr<Tag> GetTag(CollectionId collection, std::string_view name) const override;
@@ -74,6 +80,11 @@ class RocksCatalog : public Catalog {
 
   absl::Status LoadTenants();
   absl::Status LoadCollections();
+  absl::Status LoadAliases();
+  // What is wrong with a move, as the only writer.
+  absl::Status CheckMove(std::string_view tenant, const AliasMove& move) const;
+  // FAILED_PRECONDITION where `name` is an alias or one leads to it.
+  absl::Status CheckNoAlias(std::string_view tenant, std::string_view name) const;
   absl::StatusOr<uint64_t> NextNumber(const std::string& key) const;
   absl::StatusOr<TenantNumber> AddTenant(std::string_view tenant);
   absl::Status DropEntry(const CollectionInfo& info);
@@ -91,6 +102,7 @@ class RocksCatalog : public Catalog {
   mutable std::mutex mu_;
   std::map<std::string, TenantNumber, std::less<>> tenants_;  // guarded by mu_
   std::map<CollectionName, CollectionInfo> collections_;  // guarded by mu_
+  std::map<CollectionName, Alias> aliases_;  // by tenant and alias; guarded by mu_
 };
 
 }  // namespace vouch

@@ -69,6 +69,19 @@ absl::StatusOr<Version> RocksStore::FindVersionAt(CollectionId collection, int64
   return commits_.FindVersionAt(*place->entry, place->state.latest, time_us);
 }
 
+absl::StatusOr<std::optional<CommitHeader>> RocksStore::FindRequest(
+    CollectionId collection, std::string_view request_id) const {
+  absl::StatusOr<Place> place = Find(collection);
+  if (!place.ok()) return place.status();
+  return commits_.FindRequest(*place->entry, place->state.latest, request_id);
+}
+
+absl::StatusOr<CommitHeader> RocksStore::FindCommitOfRow(CollectionId collection, RowId row) const {
+  absl::StatusOr<Place> place = Find(collection);
+  if (!place.ok()) return place.status();
+  return commits_.FindCommitOfRow(*place->entry, place->state.latest, row);
+}
+
 absl::StatusOr<RowRecord> RocksStore::ReadRow(CollectionId collection, RowId row,
                                               bool with_vectors) const {
   absl::StatusOr<std::vector<RowRecord>> rows =

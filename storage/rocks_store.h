@@ -35,6 +35,9 @@ class RocksStore : public Store {
   absl::StatusOr<std::vector<CommitHeader>> ListCommits(CollectionId collection, Version first, Version last,
                                                         size_t limit) const override;
   absl::StatusOr<Version> FindVersionAt(CollectionId collection, int64_t time_us) const override;
+  absl::StatusOr<std::optional<CommitHeader>> FindRequest(CollectionId collection,
+                                                          std::string_view request_id) const override;
+  absl::StatusOr<CommitHeader> FindCommitOfRow(CollectionId collection, RowId row) const override;
   absl::StatusOr<RowRecord> ReadRow(CollectionId collection, RowId row, bool with_vectors) const override;
   absl::StatusOr<std::vector<RowRecord>> ReadRows(CollectionId collection, std::span<const RowId> rows,
                                                   bool with_vectors) const override;

@@ -69,6 +69,11 @@ class Store {
                                                                 size_t limit) const = 0;
   // The latest version whose time is at or before `time_us`; 0 where none is.
   virtual absl::StatusOr<Version> FindVersionAt(CollectionId collection, int64_t time_us) const = 0;
+  // The commit that a request id made; nullopt where the collection does not know it.
+  virtual absl::StatusOr<std::optional<CommitHeader>> FindRequest(CollectionId collection,
+                                                                  std::string_view request_id) const = 0;
+  // The commit that added a row. NOT_FOUND.
+  virtual absl::StatusOr<CommitHeader> FindCommitOfRow(CollectionId collection, RowId row) const = 0;
   virtual absl::StatusOr<RowRecord> ReadRow(CollectionId collection, RowId row, bool with_vectors) const = 0;
   // In the order asked; all must exist.
   virtual absl::StatusOr<std::vector<RowRecord>> ReadRows(CollectionId collection, std::span<const RowId> rows,

@@ -66,6 +66,7 @@ class StoreVerifier {
   std::optional<uint64_t> DecodeCounter(std::string_view name, std::string_view value);
   void CheckTenant(std::string_view name, std::string_view value);
   void CheckCollectionEntry(const CollectionKeyParts& key, std::string_view value);
+  void CheckAlias(const CollectionKeyParts& key, std::string_view value);
   void CheckCounters();
   void CheckOwners(Family family);
   void CheckAnswers();
@@ -141,10 +142,32 @@ void StoreVerifier::CheckCatalogEntry(std::string_view key, std::string_view val
     CheckTenant(*tenant, value);
   } else if (auto collection = DecodeCollectionKey(key); collection.ok()) {
     CheckCollectionEntry(*collection, value);
+  } else if (auto alias = DecodeAliasKey(key); alias.ok()) {
+    CheckAlias(*alias, value);
   } else if (auto dropped = DecodeDroppedKey(key); dropped.ok()) {
     catalog_.prefixes.emplace(*dropped);
   } else if (!DecodeTagKey(key).ok() && !DecodeSettingKey(key).ok()) {
     problems_.Add(Concat("catalog: the key \"", Escape(key, 64), "\" is of no known kind"));
+  }
+}
+
+// Aliases stand after all collections.
+void StoreVerifier::CheckAlias(const CollectionKeyParts& key, std::string_view value) {
+  const std::string name =
+      Concat("catalog: alias \"", Escape(key.name), "\" of tenant number ", key.tenant.value);
+  const absl::StatusOr<Alias> alias = DecodeAlias(key.name, value);
+  if (!alias.ok()) {
+    problems_.Add(Concat(name, ": ", alias.status().message()));
+    return;
+  }
+  bool found = false;
+  for (const auto& [number, collection] : catalog_.collections) {
+    if (collection.first != key.tenant) continue;
+    found = found || collection.second.name == alias->collection;
+    if (collection.second.name == key.name) problems_.Add(Concat(name, ": a collection has the same name"));
+  }
+  if (!found) {
+    problems_.Add(Concat(name, " leads to \"", Escape(alias->collection), "\", which is not there"));
   }
 }
 

@@ -38,7 +38,12 @@ void AddCommands(CLI::App& app, Invocation& invocation) {
   AddAnswerCommands(app, invocation);
   AddReplayCommand(app, invocation);
   AddCollectionCommands(app, invocation);
+  AddPointCommands(app, invocation);
+  AddImportCommand(app, invocation);
+  AddExportCommand(app, invocation);
   AddTagCommands(app, invocation);
+  AddAliasCommands(app, invocation);
+  AddDiffCommand(app, invocation);
   AddEvalCommands(app, invocation);
   AddTuneCommands(app, invocation);
   AddServeCommand(app, invocation);

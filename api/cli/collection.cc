@@ -26,6 +26,9 @@ struct CollectionOptions {
   uint64_t first = 0;
   uint64_t last = 0;
   uint32_t limit = 20;
+  std::string at;
+  bool dry_run = false;
+  std::string request_id;
 };
 
 // Makes a stub and a context for one call, and passes both on.
@@ -293,6 +296,30 @@ absl::Status RunVersions(Invocation& invocation, const CollectionOptions& option
   return absl::OkStatus();
 }
 
+absl::Status RunRestore(Invocation& invocation, const CollectionOptions& options) {
+  v1::RestoreVersionRequest request;
+  request.set_collection(options.name);
+  request.set_at(options.at);
+  request.set_dry_run(options.dry_run);
+  request.set_request_id(options.request_id);
+  v1::WriteReply reply;
+  absl::Status status =
+      WithStub(invocation, Invocation::Store::kMustExist, [&](auto& stub, auto& context) {
+        return stub.Restore(&context, request, &reply);
+      });
+  if (!status.ok()) return status;
+  if (invocation.json) {
+    Print(FormatJson(MessageToJson(reply)));
+  } else if (options.dry_run) {
+    Print(absl::StrCat(FormatCounted(reply.matched(), "point"), " would change; nothing is written\n"));
+  } else {
+    Print(absl::StrCat(options.name, " is at version ", reply.version(), ", with the points of ",
+                       options.at, ": ", FormatCounted(reply.upserted(), "point"),
+                       " written again, ", FormatCounted(reply.retired(), "row"), " retired\n"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status RunOptimize(Invocation& invocation, const CollectionOptions& options) {
   v1::OptimizeCollectionRequest request;
   request.set_collection(options.name);
@@ -315,7 +342,7 @@ absl::Status RunOptimize(Invocation& invocation, const CollectionOptions& option
 
 void AddCollectionCommands(CLI::App& app, Invocation& invocation) {
   CLI::App* group =
-      AddGroup(app, "collection", "Collections: make, show, drop, list versions, optimize");
+      AddGroup(app, "collection", "Collections: make, show, drop, list versions, restore one, optimize");
   auto options = std::make_shared<CollectionOptions>();
   const auto add = [&](const CommandText& text,
                        absl::Status (*run)(Invocation&, const CollectionOptions&)) {
@@ -372,6 +399,16 @@ void AddCollectionCommands(CLI::App& app, Invocation& invocation) {
   versions->add_option("--last", options->last, "up to this version");
   versions->add_option("--limit", options->limit, "versions to show, 1 to 1000 (default 20)")
       ->check(CLI::Range(1, 1'000));
+  CLI::App* restore =
+      add({"restore", "Make the points of a version the latest ones, by a new commit",
+           "  vouch collection restore films --at v12 --dry-run"},
+          RunRestore);
+  restore->add_option("--at", options->at, "a version (v12), a tag, or a time")
+      ->type_name("VERSION")
+      ->required();
+  restore->add_flag("--dry-run", options->dry_run, "say how many points would change");
+  restore->add_option("--request-id", options->request_id,
+                      "name of this write: sent again, it changes nothing");
   add({"optimize", "Build all indexes that are due and merge segments",
        "  vouch collection optimize films"},
       RunOptimize);

@@ -12,6 +12,7 @@
 #include "api/grpc/request.h"
 #include "api/grpc/services.h"
 #include "api/limits.h"
+#include "rag/restore.h"
 #include "vouch/v1/collections.grpc.pb.h"
 
 namespace vouch {
@@ -133,6 +134,72 @@ class CollectionsService final : public v1::Collections::Service {
     });
   }
 
+  grpc::Status Diff(grpc::ServerContext* context, const v1::DiffRequest* request,
+                    v1::DiffResponse* reply) override {
+    return Serve(services_, *context, [&]() -> absl::Status {
+      auto collection =
+          services_.database->GetCollection(PrincipalOf(*context), request->collection());
+      if (!collection.ok()) return collection.status();
+      absl::StatusOr<ReadAt> from = ReadAtOf(request->from());
+      if (!from.ok()) return from.status();
+      absl::StatusOr<ReadAt> to = ReadAtOf(request->to());
+      if (!to.ok()) return to.status();
+      DiffRequest diff;
+      diff.from = *std::move(from);
+      diff.to = *std::move(to);
+      if (request->limit() > 0) diff.limit = request->limit();
+      if (request->summary_only()) diff.limit = 0;
+      diff.cursor = request->cursor();
+      diff.principal = PrincipalOf(*context);
+      diff.cancel = CancelOf(*context);
+      absl::StatusOr<DiffResponse> response = (*collection)->Diff(diff);
+      if (!response.ok()) return response.status();
+      FillDiff(*std::move(response), reply);
+      return absl::OkStatus();
+    });
+  }
+
+  grpc::Status Restore(grpc::ServerContext* context, const v1::RestoreVersionRequest* request,
+                       v1::WriteReply* reply) override {
+    return Serve(services_, *context, [&]() -> absl::Status {
+      if (request->at().empty()) {
+        return absl::InvalidArgumentError("`at` is empty; name the version to restore");
+      }
+      auto collection =
+          services_.database->GetCollection(PrincipalOf(*context), request->collection());
+      if (!collection.ok()) return collection.status();
+      absl::StatusOr<Version> at = ResolveRead(**collection, request->at());
+      if (!at.ok()) return at.status();
+      RestoreRequest restore;
+      restore.at = *at;
+      restore.dry_run = request->dry_run();
+      restore.request_id = request->request_id();
+      restore.principal = PrincipalOf(*context);
+      restore.cancel = CancelOf(*context);
+      absl::StatusOr<WriteResult> result = RestoreVersion(**collection, std::move(restore));
+      if (!result.ok()) return result.status();
+      FillWriteReply(*result, reply);
+      return absl::OkStatus();
+    });
+  }
+
+  grpc::Status MoveAliases(grpc::ServerContext* context, const v1::MoveAliasesRequest* request,
+                           v1::ListAliasesResponse* reply) override {
+    return Serve(services_, *context, [&]() -> absl::Status {
+      std::vector<AliasMove> moves;
+      for (const v1::AliasMove& move : request->moves()) {
+        moves.push_back({move.alias(), move.collection()});
+      }
+      absl::Status status = services_.database->MoveAliases(PrincipalOf(*context), moves);
+      return status.ok() ? FillAliases(*context, reply) : status;
+    });
+  }
+
+  grpc::Status ListAliases(grpc::ServerContext* context, const v1::ListAliasesRequest*,
+                           v1::ListAliasesResponse* reply) override {
+    return Serve(services_, *context, [&] { return FillAliases(*context, reply); });
+  }
+
   grpc::Status GetStats(grpc::ServerContext* context, const v1::GetStatsRequest* request,
                         v1::CollectionStats* reply) override {
     return Serve(services_, *context, [&]() -> absl::Status {
@@ -170,6 +237,47 @@ class CollectionsService final : public v1::Collections::Service {
   }
 
  private:
+  absl::Status FillAliases(const grpc::ServerContext& context, v1::ListAliasesResponse* reply) {
+    auto aliases = services_.database->ListAliases(PrincipalOf(context));
+    if (!aliases.ok()) return aliases.status();
+    for (const Alias& alias : *aliases) {
+      v1::Alias* message = reply->add_aliases();
+      message->set_alias(alias.name);
+      message->set_collection(alias.collection);
+      message->set_moved_us(alias.moved_us);
+    }
+    return absl::OkStatus();
+  }
+
+  static v1::DiffKind KindOf(DiffKind kind) {
+    switch (kind) {
+      case DiffKind::kAdded:
+        return v1::DIFF_KIND_ADDED;
+      case DiffKind::kReplaced:
+        return v1::DIFF_KIND_REPLACED;
+      case DiffKind::kRetired:
+        return v1::DIFF_KIND_RETIRED;
+    }
+    return v1::DIFF_KIND_UNSPECIFIED;
+  }
+
+  static void FillDiff(DiffResponse&& response, v1::DiffResponse* message) {
+    message->set_from(response.from.value);
+    message->set_to(response.to.value);
+    message->set_points_from(response.points_from);
+    message->set_points_to(response.points_to);
+    message->set_added(response.added);
+    message->set_replaced(response.replaced);
+    message->set_retired(response.retired);
+    for (DiffEntry& entry : response.entries) {
+      v1::DiffEntry* shown = message->add_entries();
+      FillPointId(entry.id, shown->mutable_id());
+      shown->set_kind(KindOf(entry.kind));
+      for (std::string& changed : entry.changed) shown->add_changed(std::move(changed));
+    }
+    message->set_next_cursor(std::move(response.next_cursor));
+  }
+
   // From the store's own figures, so that listing collections opens no index.
   absl::Status Fill(const CollectionInfo& info, v1::Collection* message) {
     absl::StatusOr<CollectionState> state = services_.database->store().GetState(info.id);

@@ -30,7 +30,13 @@ void FillServerMemory(const DatabaseMemory& memory, v1::ServerMemory* message);
 absl::StatusOr<PointId> PointIdOf(const v1::PointId& message);
 void FillPointId(const PointId& id, v1::PointId* message);
 // `what` names the field in errors: "points[3]".
-absl::StatusOr<PointInput> PointInputOf(v1::Point&& message, const std::string& what);
+absl::StatusOr<PointInput> PointInputOf(v1::Point&& message, const std::string& what,
+                                        bool keep_provenance = false);
+absl::StatusOr<std::vector<WriteCondition>> ConditionsOf(
+    const google::protobuf::RepeatedPtrField<v1::WriteCondition>& messages);
+absl::StatusOr<UpdateRequest> UpdateOf(const v1::UpdateRequest& message);
+absl::StatusOr<PointSelection> SelectionOf(const v1::PointSelection& message);
+void FillWriteReply(const WriteResult& result, v1::WriteReply* message);
 void FillPoint(PointHit&& hit, v1::Point* message);
 Projection ProjectionOf(const v1::Projection& message);
 SparseVector SparseVectorOf(const v1::SparseVector& message);

@@ -34,11 +34,12 @@ SparseVector SparseVectorOf(const v1::SparseVector& message) {
   return vector;
 }
 
-absl::StatusOr<PointInput> PointInputOf(v1::Point&& message, const std::string& what) {
+absl::StatusOr<PointInput> PointInputOf(v1::Point&& message, const std::string& what,
+                                        bool keep_provenance) {
   absl::StatusOr<PointId> id = PointIdOf(message.id());
   if (!id.ok())
     return absl::Status(id.status().code(), absl::StrCat(what, ": ", id.status().message()));
-  if (!message.provenance_json().empty()) {
+  if (!message.provenance_json().empty() && !keep_provenance) {
     return absl::InvalidArgumentError(
         absl::StrCat(what, " (", id->ToString(),
                      "): provenance_json is written by the server and cannot be set"));
@@ -57,6 +58,7 @@ absl::StatusOr<PointInput> PointInputOf(v1::Point&& message, const std::string& 
   std::sort(point.vectors.begin(), point.vectors.end(), by_name);
   std::sort(point.sparse_vectors.begin(), point.sparse_vectors.end(), by_name);
   if (!message.payload_json().empty()) point.payload = std::move(*message.mutable_payload_json());
+  if (keep_provenance) point.provenance = std::move(*message.mutable_provenance_json());
   point.access.assign(message.access().begin(), message.access().end());
   return point;
 }
@@ -65,6 +67,8 @@ void FillPoint(PointHit&& hit, v1::Point* message) {
   FillPointId(hit.id, message->mutable_id());
   message->set_payload_json(std::move(hit.payload));
   message->set_provenance_json(std::move(hit.provenance));
+  message->set_written_version(hit.written_version.value);
+  message->mutable_access()->Assign(hit.access.begin(), hit.access.end());
   for (const auto& [name, vector] : hit.vectors) {
     (*message->mutable_vectors())[name].mutable_values()->Assign(vector.begin(), vector.end());
   }
@@ -81,6 +85,8 @@ Projection ProjectionOf(const v1::Projection& message) {
   projection.payload_keys.assign(message.payload_keys().begin(), message.payload_keys().end());
   projection.vectors = message.vectors();
   projection.provenance = message.provenance();
+  projection.written_version = message.written_version();
+  projection.access = message.access();
   return projection;
 }
 

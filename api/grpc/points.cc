@@ -35,7 +35,8 @@ class PointsService final : public v1::Points::Service {
       auto& points = *const_cast<v1::UpsertRequest*>(request)->mutable_points();
       for (int i = 0; i < points.size(); ++i) {
         absl::StatusOr<PointInput> point =
-            PointInputOf(std::move(points[i]), absl::StrCat("points[", i, "]"));
+            PointInputOf(std::move(points[i]), absl::StrCat("points[", i, "]"),
+                         request->keep_provenance());
         if (!point.ok()) return point.status();
         write.upserts.push_back(*std::move(point));
       }
@@ -56,6 +57,48 @@ class PointsService final : public v1::Points::Service {
       if (!ids.ok()) return ids.status();
       write.deletes = *std::move(ids);
       return Write(*context, *request, std::move(write), reply);
+    });
+  }
+
+  grpc::Status Update(grpc::ServerContext* context, const v1::UpdateRequest* request,
+                      v1::WriteReply* reply) override {
+    return Serve(services_, *context, [&]() -> absl::Status {
+      auto collection =
+          services_.database->GetCollection(PrincipalOf(*context), request->collection());
+      if (!collection.ok()) return collection.status();
+      absl::StatusOr<UpdateRequest> update = UpdateOf(*request);
+      if (!update.ok()) return update.status();
+      update->principal = PrincipalOf(*context);
+      update->cancel = CancelOf(*context);
+      absl::StatusOr<WriteResult> result = (*collection)->Update(*std::move(update));
+      if (!result.ok()) return result.status();
+      FillWriteReply(*result, reply);
+      return absl::OkStatus();
+    });
+  }
+
+  grpc::Status DeleteByFilter(grpc::ServerContext* context,
+                              const v1::DeleteByFilterRequest* request,
+                              v1::WriteReply* reply) override {
+    return Serve(services_, *context, [&]() -> absl::Status {
+      auto collection =
+          services_.database->GetCollection(PrincipalOf(*context), request->collection());
+      if (!collection.ok()) return collection.status();
+      absl::StatusOr<PointSelection> selection = SelectionOf(request->selection());
+      if (!selection.ok()) return selection.status();
+      DeleteByFilterRequest erase;
+      erase.selection = *std::move(selection);
+      erase.dry_run = request->dry_run();
+      erase.principal = PrincipalOf(*context);
+      erase.request_id = request->request_id();
+      if (request->has_expected_version()) {
+        erase.expected_version = Version(request->expected_version());
+      }
+      erase.cancel = CancelOf(*context);
+      absl::StatusOr<WriteResult> result = (*collection)->DeleteByFilter(std::move(erase));
+      if (!result.ok()) return result.status();
+      FillWriteReply(*result, reply);
+      return absl::OkStatus();
     });
   }
 
@@ -160,12 +203,12 @@ class PointsService final : public v1::Points::Service {
     write.request_id = request.request_id();
     if (request.has_expected_version())
       write.expected_version = Version(request.expected_version());
+    absl::StatusOr<std::vector<WriteCondition>> conditions = ConditionsOf(request.conditions());
+    if (!conditions.ok()) return conditions.status();
+    write.conditions = *std::move(conditions);
     absl::StatusOr<WriteResult> result = (*collection)->Write(std::move(write));
     if (!result.ok()) return result.status();
-    reply->set_version(result->version.value);
-    reply->set_upserted(result->upserted);
-    reply->set_retired(result->retired);
-    reply->set_replayed(result->replayed);
+    FillWriteReply(*result, reply);
     return absl::OkStatus();
   }
 

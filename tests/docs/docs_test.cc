@@ -307,6 +307,7 @@ INSTANTIATE_TEST_SUITE_P(Pages, DocsTest,
                          testing::Values(PageParam{"readme", "README.md", true},
                                          PageParam{"guide", "docs/guide.md", false},
                                          PageParam{"query", "docs/query.md", false},
+                                         PageParam{"writes", "docs/writes.md", false},
                                          PageParam{"rag", "docs/rag.md", false}),
                          [](const auto& info) { return std::string(info.param.name); });
 

@@ -8,10 +8,12 @@
 #include "absl/strings/match.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "storage/checksum.h"
 #include "storage/coding.h"
 #include "storage/commit_codec.h"
 #include "storage/concat.h"
 #include "storage/key_format.h"
+#include "storage/rocks_catalog.h"
 #include "storage/row_codec.h"
 #include "storage/store.h"
 
@@ -80,6 +82,7 @@ TEST(KeyFormatTest, GoldenBytes) {
   EXPECT_EQ(Hex(TagKey(prefix, "x")), "1200000007000000000000010278");
   EXPECT_EQ(Hex(SettingKey(prefix, "x")), "1300000007000000000000010278");
   EXPECT_EQ(Hex(DroppedKey(prefix)), "14000000070000000000000102");
+  EXPECT_EQ(Hex(AliasKey(TenantNumber(7), "c")), "150000000763");
   EXPECT_EQ(Hex(CommitKey(prefix, Version(0x1122))), "000000070000000000000102010000000000001122");
   EXPECT_EQ(Hex(RequestKey(prefix, "r")), "0000000700000000000001020272");
   EXPECT_EQ(Hex(RowKey(prefix, RowId(0x1122))), "0000000700000000000001020000000000001122");
@@ -89,7 +92,7 @@ TEST(KeyFormatTest, GoldenBytes) {
   EXPECT_EQ(Hex(AnswerOrderKey(TenantNumber(7), 1)), "0000000702fffffffffffffffe");
   EXPECT_EQ(Hex(SparseKey(prefix, RowId(0x1122), 3)),
             "00000007000000000000010200000000000011228003");
-  EXPECT_EQ(kFormatNumber, 3u);
+  EXPECT_EQ(kFormatNumber, 4u);
 }
 
 TEST(KeyFormatTest, KeysDecodeToWhatTheyWereMadeOf) {
@@ -114,6 +117,27 @@ TEST(KeyFormatTest, KeysDecodeToWhatTheyWereMadeOf) {
   EXPECT_EQ(*DecodeTenantKey(tenant), "t");
   EXPECT_EQ(DecodeCollectionKey(collection)->tenant, TenantNumber(7));
   EXPECT_EQ(DecodeCollectionKey(collection)->name, "c");
+  const std::string alias = AliasKey(TenantNumber(7), "a");
+  EXPECT_EQ(DecodeAliasKey(alias)->tenant, TenantNumber(7));
+  EXPECT_EQ(DecodeAliasKey(alias)->name, "a");
+  EXPECT_FALSE(DecodeAliasKey(collection).ok());
+  EXPECT_FALSE(DecodeCollectionKey(alias).ok());
+}
+
+TEST(CatalogCodecTest, Aliases) {
+  const std::string value = EncodeAlias({"live", "docs-2", 0x1122});
+  EXPECT_EQ(Hex(value.substr(0, value.size() - kSealBytes)), "01000000000000112206646f63732d32");
+  const auto alias = DecodeAlias("live", value);
+  ASSERT_TRUE(alias.ok()) << alias.status();
+  EXPECT_EQ(alias->name, "live");
+  EXPECT_EQ(alias->collection, "docs-2");
+  EXPECT_EQ(alias->moved_us, 0x1122);
+  for (size_t i = 0; i < value.size(); ++i) {
+    std::string damaged = value;
+    damaged[i] = static_cast<char>(damaged[i] ^ 1);
+    EXPECT_EQ(DecodeAlias("live", damaged).status().code(), kDataLoss) << i;
+    EXPECT_EQ(DecodeAlias("live", value.substr(0, i)).status().code(), kDataLoss) << i;
+  }
 }
 
 TEST(KeyFormatTest, OtherKeysAreRefused) {

@@ -8,6 +8,7 @@
 #include <memory>
 #include <random>
 #include <set>
+#include <span>
 #include <string>
 #include <thread>
 #include <utility>
@@ -51,6 +52,11 @@ class CrashModel {
       ASSERT_EQ(found, collection.tags) << name;
       CheckOldVersion(collection);
     }
+    const auto aliases = store_->catalog().ListAliases("t");
+    ASSERT_TRUE(aliases.ok()) << aliases.status();
+    std::map<std::string, std::string> found;
+    for (const Alias& alias : *aliases) found[alias.name] = alias.collection;
+    ASSERT_EQ(found, aliases_);
   }
   void VerifyOffline(const std::string& path) {
     store_.reset();
@@ -119,6 +125,7 @@ class CrashModel {
     auto at = collections_.begin();
     std::advance(at, random_() % collections_.size());
     if (dice < 4) return Drop(at->first);
+    if (dice > 96) return MoveAlias(at->first);
     if (dice < 8 && at->second.model.latest() > Version(0)) return AddTag(at->second);
     return Commit(at->second);
   }
@@ -140,11 +147,26 @@ class CrashModel {
     });
   }
   bool Drop(const std::string& name) {
+    for (const auto& [alias, collection] : aliases_) {
+      if (collection == name) return true;  // it cannot be dropped
+    }
     return Attempt([this, name] {
       const absl::Status status = store_->catalog().DropCollection("t", name);
       if (!status.ok() && !absl::IsNotFound(status)) return false;
       EXPECT_FALSE(store_->GetState(collections_[name].id).ok());
       collections_.erase(name);
+      return true;
+    });
+  }
+  bool MoveAlias(const std::string& collection) {
+    const AliasMove move{absl::StrCat("alias", random_() % 3),
+                         random_() % 3 == 0 ? std::string() : collection};
+    return Attempt([this, move] {
+      const absl::Status status = store_->catalog().MoveAliases("t", std::span(&move, 1), 7);
+      // Where it was removed before the power went, it is not known any more.
+      if (!status.ok() && !(move.collection.empty() && absl::IsNotFound(status))) return false;
+      aliases_.erase(move.alias);
+      if (!move.collection.empty()) aliases_[move.alias] = move.collection;
       return true;
     });
   }
@@ -162,6 +184,10 @@ class CrashModel {
     const bool again = random_() % 10 == 0;
     return Attempt([this, request, again, &collection] {
       auto result = store_->commit_log().Commit(request);
+      if (!collection.model.Holds(request)) {
+        EXPECT_FALSE(result.ok());
+        return absl::IsFailedPrecondition(result.status());
+      }
       if (!result.ok()) return false;
       ++commits_;
       kept_ += result->replayed ? 1 : 0;
@@ -193,6 +219,12 @@ class CrashModel {
       request.upserts.push_back(std::move(row));
     }
     for (size_t i = upserts; i < upserts + deletes; ++i) request.deletes.push_back(PointId(ids[i]));
+    // On points that the commit names, and on one that it does not.
+    for (size_t i = 0; random_() % 4 == 0 && i < 10; i += 3) {
+      PointCondition& condition = request.conditions.emplace_back();
+      condition.id = PointId(ids[i]);
+      if (random_() % 2 == 0) condition.row = {RowId(random_() % 40), kNoRow};
+    }
     if (random_() % 4 == 0) {
       const std::string key = absl::StrCat("d", random_() % 5);
       request.documents.push_back({key, std::nullopt});
@@ -218,6 +250,7 @@ class CrashModel {
   const std::string path_ = dir_.File("store");
   std::unique_ptr<Store> store_;
   std::map<std::string, ModelCollection> collections_;
+  std::map<std::string, std::string> aliases_;
   std::set<uint64_t> ids_;
   std::function<bool()> pending_;
   uint64_t names_ = 0;

@@ -23,6 +23,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (const auto name = DecodeRequestKey(key); name.ok()) check(RequestKey(prefix, *name));
   if (const auto name = DecodeTenantKey(key); name.ok()) check(TenantKey(*name));
   if (const auto parts = DecodeCollectionKey(key); parts.ok()) check(CollectionKey(parts->tenant, parts->name));
+  if (const auto parts = DecodeAliasKey(key); parts.ok()) check(AliasKey(parts->tenant, parts->name));
   const std::string_view after_kind = key.substr(key.empty() ? 0 : 1, kCollectionPrefixBytes);
   if (const auto name = DecodeTagKey(key); name.ok()) check(TagKey(after_kind, *name));
   if (const auto name = DecodeSettingKey(key); name.ok()) check(SettingKey(after_kind, *name));
@@ -43,5 +44,6 @@ std::vector<std::string> FuzzSeeds() {
           DroppedKey(prefix),
           TenantKey("t"),
           CollectionKey(TenantNumber(1), "c"),
+          AliasKey(TenantNumber(1), "a"),
           NamedKey(prefix, "name")};
 }

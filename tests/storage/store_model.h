@@ -47,6 +47,16 @@ class CollectionModel {
     return header;
   }
 
+  // Whether all conditions of the request hold.
+  bool Holds(const CommitRequest& request) const {
+    for (const PointCondition& condition : request.conditions) {
+      const auto at = latest_.find(condition.id);
+      const bool live = at != latest_.end() && retired_[at->second.value] == kNeverRetired;
+      if (condition.row.empty() ? live : !live || !condition.row.Contains(at->second)) return false;
+    }
+    return true;
+  }
+
   Version latest() const { return Version(headers_.size()); }
 
   // Everything that the store says of the collection.

@@ -168,6 +168,44 @@ TEST_F(StoreTest, ExpectedVersionIsComparedAndSwapped) {
   EXPECT_TRUE(Commit(request).ok());
 }
 
+TEST_F(StoreTest, ConditionsAreOfTheStateBeforeTheCommit) {
+  const auto attempt = [&](uint64_t id, RowRange row, bool aborts = false) {
+    CommitRequest request = Upsert(c_, {MakeRow(9, 9)});
+    request.conditions.push_back({.id = PointId(id), .row = row, .aborts = aborts});
+    return Commit(request).status();
+  };
+  const RowRange absent;
+  ASSERT_TRUE(Commit(Upsert(c_, {MakeRow(1, 1), MakeRow(2, 2)})).ok());
+  EXPECT_TRUE(attempt(3, absent).ok());
+  const absl::Status there = attempt(1, absent);
+  EXPECT_EQ(there.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(there.message(), HasSubstr("point 1: the write asks that it is not there; it is there, as row 0"));
+  EXPECT_EQ(std::string(*there.GetPayload(kFoundRowPayload)), "0");
+  EXPECT_TRUE(attempt(2, {RowId(0), RowId(2)}).ok());
+  EXPECT_EQ(attempt(2, {RowId(2), RowId(9)}, /*aborts=*/true).code(), absl::StatusCode::kAborted);
+  EXPECT_THAT(attempt(3, {RowId(0), kNoRow}).message(), HasSubstr("it is not there"));
+  CommitRequest erase;
+  erase.collection = c_;
+  erase.deletes = {PointId(uint64_t{1})};
+  erase.conditions.push_back({.id = PointId(uint64_t{1}), .row = {RowId(0), RowId(1)}});
+  EXPECT_TRUE(Commit(erase).ok());
+  EXPECT_EQ(Commit(erase).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_TRUE(attempt(1, absent).ok());  // a deleted point is not there
+}
+
+TEST_F(StoreTest, RequestsAndRowsLeadToTheirCommits) {
+  CommitRequest named = Upsert(c_, {MakeRow(1, 1)});
+  named.request_id = "r";
+  ASSERT_TRUE(Commit(named).ok());
+  ASSERT_TRUE(Commit(Upsert(c_, {MakeRow(2, 2), MakeRow(3, 3)})).ok());
+  EXPECT_EQ((*store_->FindRequest(c_, "r"))->version, Version(1));
+  EXPECT_FALSE(store_->FindRequest(c_, "s")->has_value());
+  EXPECT_EQ(store_->FindCommitOfRow(c_, RowId(0))->version, Version(1));
+  EXPECT_EQ(store_->FindCommitOfRow(c_, RowId(1))->version, Version(2));
+  EXPECT_EQ(store_->FindCommitOfRow(c_, RowId(2))->version, Version(2));
+  EXPECT_EQ(store_->FindCommitOfRow(c_, RowId(3)).status().code(), absl::StatusCode::kNotFound);
+}
+
 TEST_F(StoreTest, AnEmptyCommitMakesNoVersionUnlessItIsNamed) {
   EXPECT_EQ(MustCommit(Upsert(c_, {})).version, Version(0));
   MustCommit(Upsert(c_, {MakeRow(1, 1)}));
