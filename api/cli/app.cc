@@ -36,6 +36,8 @@ void AddCommands(CLI::App& app, Invocation& invocation) {
   AddQueryCommand(app, invocation);
   AddAskCommand(app, invocation);
   AddAnswerCommands(app, invocation);
+  AddApplyCommand(app, invocation);
+  AddPipelineCommands(app, invocation);
   AddReplayCommand(app, invocation);
   AddCollectionCommands(app, invocation);
   AddTagCommands(app, invocation);
