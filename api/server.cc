@@ -70,6 +70,7 @@ class GrpcServer final : public Server {
     Add("Documents", NewDocumentsService(context_));
     Add("Answers", NewAnswersService(context_));
     Add("Embeddings", NewEmbeddingsService(context_));
+    Add("Lineage", NewLineageService(context_));
     Add("Pipelines", NewPipelinesService(context_));
     Add("Evaluation", NewEvaluationService(context_));
     Add("Admin", NewAdminService(context_));

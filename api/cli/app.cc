@@ -39,6 +39,7 @@ void AddCommands(CLI::App& app, Invocation& invocation) {
   AddApplyCommand(app, invocation);
   AddPipelineCommands(app, invocation);
   AddReplayCommand(app, invocation);
+  AddLineageCommand(app, invocation);
   AddCollectionCommands(app, invocation);
   AddTagCommands(app, invocation);
   AddEvalCommands(app, invocation);

@@ -120,9 +120,6 @@ absl::Status CheckWords(const AskOptions& options) {
                                    " names the collection itself; leave '", options.collection,
                                    "' out, and quote the question"));
   }
-  if (!options.pipeline.empty() && options.quote) {
-    return UsageError("--quote is what a pipeline says itself (generate.generator)");
-  }
   return absl::OkStatus();
 }
 
@@ -204,6 +201,10 @@ void AddAskCommand(CLI::App& app, Invocation& invocation) {
   AddModelOptions(*command, invocation, options.get());
   command->add_flag("--explain", options->explain,
                     "show what was retrieved, and why it ranks as it does");
+  for (const char* owned :
+       {"--mode", "--context-chunks", "--max-sentences", "--min-grounding", "--quote"}) {
+    command->get_option("--pipeline")->excludes(command->get_option(owned));
+  }
 }
 
 }  // namespace vouch

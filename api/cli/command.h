@@ -42,6 +42,7 @@ void AddCollectionCommands(CLI::App& app, Invocation& invocation);
 void AddEvalCommands(CLI::App& app, Invocation& invocation);
 void AddTuneCommands(CLI::App& app, Invocation& invocation);
 void AddIngestCommand(CLI::App& app, Invocation& invocation);
+void AddLineageCommand(CLI::App& app, Invocation& invocation);
 void AddPipelineCommands(CLI::App& app, Invocation& invocation);
 void AddQueryCommand(CLI::App& app, Invocation& invocation);
 void AddReplayCommand(CLI::App& app, Invocation& invocation);

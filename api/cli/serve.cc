@@ -46,8 +46,8 @@ void Announce(const Invocation& invocation, const Server& server, const HttpServ
     Print(line.dump() + "\n");
   } else {
     Print(absl::StrCat("vouch ", kProgramVersion, " listens on ", server.address(),
-                       " (data: ", data_dir,
-                       http == nullptr ? "" : ", http: " + http->address(), ")\n"));
+                       " (data: ", data_dir, ")",
+                       http == nullptr ? "" : ", HTTP on " + http->address(), "\n"));
   }
   std::fflush(stdout);
 }
