@@ -159,7 +159,8 @@ void Metrics::CountHttp(std::string_view page, int status, double seconds) {
   families_->http_seconds.Add({{"page", name}}, Buckets()).Observe(seconds);
 }
 
-void Metrics::OpenHttp(int change) { families_->connections.Increment(change); }
+void Metrics::OpenHttp() { families_->connections.Increment(); }
+void Metrics::CloseHttp() { families_->connections.Decrement(); }
 void Metrics::RefuseHttp() { families_->refused.Increment(); }
 
 void Metrics::CountModelTry(const ModelAttempt& attempt, std::string_view currency) {

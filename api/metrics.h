@@ -33,7 +33,8 @@ class Metrics {
   void EndCall(std::string_view method, std::string_view code, double seconds);
   // `page`: "/v1/models", "/vouch/v1", "other".
   void CountHttp(std::string_view page, int status, double seconds);
-  void OpenHttp(int change);  // connections
+  void OpenHttp();  // a connection
+  void CloseHttp();
   void RefuseHttp();          // one over the limit
   void CountModelTry(const ModelAttempt& attempt, std::string_view currency);
   void CountAnswer(const Answer& answer);

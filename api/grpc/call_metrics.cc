@@ -16,29 +16,34 @@ using grpc::experimental::Interceptor;
 using grpc::experimental::InterceptorBatchMethods;
 using grpc::experimental::ServerRpcInfo;
 
-// One call. Dropped with it: one that was cancelled before it had a status counts then.
+// One call. It counts before its status leaves, so that whoever has the reply finds it counted; one
+// that was cancelled before it had a status counts when it is dropped.
 class CallCounter final : public Interceptor {
  public:
   CallCounter(Metrics& metrics, std::string_view method) : metrics_(metrics), method_(method) {
     metrics_.BeginCall();
   }
-  ~CallCounter() override {
-    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - began_;
-    metrics_.EndCall(method_, code_, seconds.count());
-  }
+  ~CallCounter() override { Count("CANCELLED"); }
 
   void Intercept(InterceptorBatchMethods* methods) override {
     if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::PRE_SEND_STATUS)) {
-      code_ = absl::StatusCodeToString(FromGrpc(methods->GetSendStatus()).code());
+      Count(absl::StatusCodeToString(FromGrpc(methods->GetSendStatus()).code()));
     }
     methods->Proceed();
   }
 
  private:
+  void Count(const std::string& code) {
+    if (counted_) return;
+    counted_ = true;
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - began_;
+    metrics_.EndCall(method_, code, seconds.count());
+  }
+
   Metrics& metrics_;
   const std::string_view method_;  // gRPC's, which outlives the call
   const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
-  std::string code_ = "CANCELLED";
+  bool counted_ = false;
 };
 
 class CallCounters final : public grpc::experimental::ServerInterceptorFactoryInterface {

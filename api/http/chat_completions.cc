@@ -57,10 +57,17 @@ std::string PercentEncoded(const std::string& text) {
   return encoded;
 }
 
+// Of a point that users wrote themselves, its id.
+std::string DocumentOf(const v1::Citation& citation) {
+  if (!citation.document().empty()) return citation.document();
+  const v1::PointId& point = citation.point();
+  return point.id_case() == v1::PointId::kNumber ? absl::StrCat(point.number()) : point.text();
+}
+
 // "vouchdb://docs/notes/storage.md?v=3#b=10-42": the bytes of the document that a citation rests on.
 std::string SourceUrl(const v1::Answer& answer, const v1::Citation& citation) {
   return absl::StrCat("vouchdb://", PercentEncoded(answer.collection()), "/",
-                      PercentEncoded(citation.document()), "?v=", answer.version(),
+                      PercentEncoded(DocumentOf(citation)), "?v=", answer.version(),
                       "#b=", citation.source().begin(), "-", citation.source().end());
 }
 
@@ -68,7 +75,7 @@ std::string TitleOf(const v1::Answer& answer, const v1::Citation& citation) {
   for (const v1::AnswerSource& source : answer.sources()) {
     if (source.number() == citation.source_number() && !source.title().empty()) return source.title();
   }
-  return citation.document();
+  return DocumentOf(citation);
 }
 
 Json AnnotationsOf(const v1::Answer& answer) {

@@ -1,5 +1,6 @@
 #include "api/http/chat_request.h"
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 #include <utility>

@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -26,6 +27,7 @@ namespace vouch {
 namespace {
 
 constexpr size_t kHeadBytes = size_t{64} << 10;  // a request's beside its body
+constexpr int kRefusalWaitMs = 20;
 constexpr size_t kMaxPathBytes = 2'048;
 constexpr size_t kMaxRequestsAConnection = 10'000;
 
@@ -139,6 +141,7 @@ class LocalHttpServer final : public HttpServer, private httplib::Server {
     });
     Post(".*", [this](const httplib::Request& request, httplib::Response& response,
                       const httplib::ContentReader& reader) {
+      if (request.is_multipart_form_data()) return RefuseForm(&response);
       std::string body;
       if (ReadBody(request, reader, &body)) return Answer(request, body, &response);
       HttpConnection::Current().CloseAfterThis();
@@ -178,7 +181,7 @@ class LocalHttpServer final : public HttpServer, private httplib::Server {
   }
 
   void Serve(int fd) {
-    context_.metrics->OpenHttp(1);
+    context_.metrics->OpenHttp();
     const int yes = 1;
     (void)::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
     HttpConnection connection(fd, stop_fd_, limits_);
@@ -190,7 +193,7 @@ class LocalHttpServer final : public HttpServer, private httplib::Server {
       if (!served || closed) break;
     }
     if (connection.closes()) connection.Linger();
-    context_.metrics->OpenHttp(-1);
+    context_.metrics->CloseHttp();
   }
 
   void Refuse(int fd) {
@@ -203,6 +206,19 @@ class LocalHttpServer final : public HttpServer, private httplib::Server {
                      "Retry-After: 1\r\nConnection: close\r\nContent-Length: ",
                      body.size(), "\r\n\r\n", body);
     (void)!::send(fd, reply.data(), reply.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    // Its request, which nobody reads, shall not have the system throw the reply away.
+    (void)::shutdown(fd, SHUT_WR);
+    pollfd polled = {fd, POLLIN, 0};
+    char bytes[4096];
+    if (::poll(&polled, 1, kRefusalWaitMs) > 0) (void)!::recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+  }
+
+  static void RefuseForm(httplib::Response* response) {
+    HttpConnection::Current().CloseAfterThis();
+    response->status = 415;
+    response->set_content(
+        OpenAiErrorJson(absl::InvalidArgumentError("the body is a form; pages take JSON")),
+        "application/json");
   }
 
   // Whole, as it unpacks; false over the limit or where it was cut. Without a length there is none.
