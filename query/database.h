@@ -59,6 +59,8 @@ class Database {
                                                                     std::string_view name) = 0;
   virtual absl::StatusOr<std::vector<CollectionInfo>> ListCollections(const Principal& principal) const = 0;
   virtual absl::Status DropCollection(const Principal& principal, std::string_view name) = 0;
+  // Of all tenants, in no order; those whose index was opened by a use.
+  virtual std::vector<std::shared_ptr<Collection>> OpenCollections() = 0;
 
   virtual DatabaseMemory Memory() const = 0;
   // As Catalog::MoveAliases. An alias is taken wherever a collection's name is, but to drop it.

@@ -35,6 +35,7 @@ CLI::App* AddGroup(CLI::App& parent, const std::string& name, const std::string&
 
 // One command a file.
 void AddAnswerCommands(CLI::App& app, Invocation& invocation);
+void AddApplyCommand(CLI::App& app, Invocation& invocation);
 void AddAskCommand(CLI::App& app, Invocation& invocation);
 void AddBackupCommands(CLI::App& app, Invocation& invocation);
 void AddCollectionCommands(CLI::App& app, Invocation& invocation);
@@ -47,6 +48,8 @@ void AddExportCommand(CLI::App& app, Invocation& invocation);
 void AddImportCommand(CLI::App& app, Invocation& invocation);
 void AddPointCommands(CLI::App& app, Invocation& invocation);
 void AddPointWriteCommands(CLI::App& group, Invocation& invocation);  // of AddPointCommands
+void AddLineageCommand(CLI::App& app, Invocation& invocation);
+void AddPipelineCommands(CLI::App& app, Invocation& invocation);
 void AddQueryCommand(CLI::App& app, Invocation& invocation);
 void AddReplayCommand(CLI::App& app, Invocation& invocation);
 void AddRestoreCommand(CLI::App& app, Invocation& invocation);
