@@ -158,6 +158,12 @@ std::string AnswerOrderKey(TenantNumber tenant, uint64_t number) {
   return WithNumber(AnswerOrderKeyPrefix(tenant), ~number);
 }
 
+std::string EvaluationKey(TenantNumber tenant, std::string_view name) {
+  std::string key;
+  PutBe32(key, static_cast<uint32_t>(tenant.value));
+  return key.append(name);
+}
+
 absl::StatusOr<PrefixParts> DecodeCollectionPrefix(std::string_view prefix) {
   Decoder decoder(prefix);
   const PrefixParts parts = ReadPrefix(decoder);

@@ -75,6 +75,8 @@ std::string AnswerKey(TenantNumber tenant, std::string_view id);
 // Newest first: the complement of the answer's number.
 std::string AnswerOrderKey(TenantNumber tenant, uint64_t number);
 std::string AnswerOrderKeyPrefix(TenantNumber tenant);
+// --- evaluations
+std::string EvaluationKey(TenantNumber tenant, std::string_view name);
 
 // Decoders of keys; DATA_LOSS on anything else.
 struct PrefixParts {

@@ -33,7 +33,8 @@ RocksStore::RocksStore(std::string path, std::unique_ptr<Rocks> rocks)
       catalog_(*rocks_, directory_, log_),
       commits_(*rocks_),
       rows_(*rocks_),
-      answers_(*rocks_) {}
+      answers_(*rocks_),
+      evaluations_(*rocks_) {}
 
 absl::StatusOr<RocksStore::Place> RocksStore::Find(CollectionId collection) const {
   auto entry = directory_.Find(collection);
@@ -193,6 +194,28 @@ absl::StatusOr<std::vector<std::string>> RocksStore::ListAnswers(std::string_vie
                                                                  size_t limit) const {
   const std::optional<TenantNumber> number = catalog_.FindTenant(tenant);
   return answers_.List(number.value_or(TenantNumber(0)), limit);
+}
+
+EvaluationRecords& EvaluationRecords::Of(Store& store) {
+  return static_cast<RocksStore&>(store);  // the only kind of store there is
+}
+
+absl::Status RocksStore::PutEvaluationRecords(std::string_view tenant,
+                                              std::span<const NamedRecord> records, bool only_new) {
+  absl::StatusOr<TenantNumber> number = catalog_.FindOrAddTenant(tenant);
+  if (!number.ok()) return number.status();
+  return evaluations_.Put(*number, records, only_new);
+}
+
+absl::StatusOr<std::optional<std::string>> RocksStore::GetEvaluationRecord(
+    std::string_view tenant, std::string_view name) const {
+  return evaluations_.Get(catalog_.FindTenant(tenant).value_or(TenantNumber(0)), name);
+}
+
+absl::Status RocksStore::ScanEvaluationRecords(
+    std::string_view tenant, std::string_view prefix,
+    const std::function<bool(std::string_view name, std::string_view bytes)>& visit) const {
+  return evaluations_.Scan(catalog_.FindTenant(tenant).value_or(TenantNumber(0)), prefix, visit);
 }
 
 }  // namespace vouch

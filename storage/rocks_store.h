@@ -8,6 +8,7 @@
 #include "storage/answer_table.h"
 #include "storage/collection_directory.h"
 #include "storage/commit_table.h"
+#include "storage/evaluation_table.h"
 #include "storage/local_commit_log.h"
 #include "storage/rocks.h"
 #include "storage/rocks_catalog.h"
@@ -18,7 +19,7 @@ namespace vouch {
 
 // The Store over RocksDB: finds the collection and where it stands, and passes on to the table that reads.
 // Thread safety and invariants: Store's.
-class RocksStore : public Store {
+class RocksStore : public Store, public EvaluationRecords {
  public:
   RocksStore(std::string path, std::unique_ptr<Rocks> rocks);
 
@@ -64,6 +65,14 @@ class RocksStore : public Store {
   void SetBlockCacheBytes(size_t bytes) override { rocks_->SetBlockCacheBytes(bytes); }
   void FlushMemtables() override { rocks_->FlushMemtables(); }
 
+  absl::Status PutEvaluationRecords(std::string_view tenant, std::span<const NamedRecord> records,
+                                    bool only_new) override;
+  absl::StatusOr<std::optional<std::string>> GetEvaluationRecord(std::string_view tenant,
+                                                                 std::string_view name) const override;
+  absl::Status ScanEvaluationRecords(
+      std::string_view tenant, std::string_view prefix,
+      const std::function<bool(std::string_view name, std::string_view bytes)>& visit) const override;
+
   absl::StatusOr<uint32_t> Backup(
       const std::string& backup_dir,
       const std::function<absl::Status(double fraction)>& progress) override;
@@ -84,6 +93,7 @@ class RocksStore : public Store {
   const CommitTable commits_;
   const RowTable rows_;
   AnswerTable answers_;
+  EvaluationTable evaluations_;
 };
 
 }  // namespace vouch

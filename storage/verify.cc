@@ -18,6 +18,7 @@
 #include "storage/checksum.h"
 #include "storage/coding.h"
 #include "storage/concat.h"
+#include "storage/evaluation_table.h"
 #include "storage/key_format.h"
 #include "storage/rocks.h"
 #include "storage/rocks_catalog.h"
@@ -57,6 +58,7 @@ class StoreVerifier {
       CheckOwners(family);
     }
     CheckAnswers();
+    CheckEvaluations();
   }
 
  private:
@@ -70,6 +72,7 @@ class StoreVerifier {
   void CheckCounters();
   void CheckOwners(Family family);
   void CheckAnswers();
+  void CheckEvaluations();
   void CheckAnswer(TenantNumber tenant, std::string_view id, std::string_view value);
   void CheckAnswerOrder(TenantNumber tenant, std::string_view key, std::string_view id);
   void Scan(Family family, const std::function<void(std::string_view, std::string_view)>& visit);
@@ -314,6 +317,23 @@ void StoreVerifier::CheckAnswerOrder(TenantNumber tenant, std::string_view key,
     problems_.Add(Concat("answers: the order of tenant number ", tenant.value,
                          " names the answer \"", Escape(id), "\", which is missing"));
   }
+}
+
+void StoreVerifier::CheckEvaluations() {
+  Scan(Family::kEvaluations, [&](std::string_view key, std::string_view value) {
+    Decoder decoder(key);
+    const TenantNumber tenant(decoder.Be32());
+    if (!decoder.ok() || !catalog_.tenant_numbers.contains(tenant.value)) {
+      problems_.Add(Concat("evaluations: the key \"", Escape(key, 64), "\" is of tenant number ",
+                           tenant.value, ", which is not in the catalog"));
+      return;
+    }
+    const auto record = DecodeEvaluationRecord(decoder.Bytes(decoder.remaining()), value);
+    if (!record.ok()) {
+      problems_.Add(Concat("evaluations: tenant number ", tenant.value, ": ",
+                           ToStd(record.status().message())));
+    }
+  });
 }
 
 }  // namespace

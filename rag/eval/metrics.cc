@@ -14,23 +14,25 @@ constexpr std::array<size_t, 9> kCutoffs = {5, 10, 15, 20, 30, 100, 200, 500, 10
 constexpr std::array<size_t, 3> kSuccessCutoffs = {1, 5, 10};
 constexpr double kRbpPersistence = 0.9;
 constexpr double kMinGeometric = 0.00001;
-constexpr int kRelevant = 1;
+constexpr size_t kReciprocalCutoff = 10;
 
 // One query's judgements, counted.
 struct Judged {
-  explicit Judged(const std::map<std::string, int>& levels) {
+  Judged(const std::map<std::string, int>& levels, int relevant_level) {
     for (const auto& [document, level] : levels) {
-      if (level >= kRelevant) {
-        gains.push_back(level);
+      if (level > 0) gains.push_back(level);
+      if (level >= relevant_level) {
+        ++relevant_count;
       } else if (level >= 0) {
         ++nonrelevant;
       }
     }
     std::sort(gains.rbegin(), gains.rend());
   }
-  size_t relevant() const { return gains.size(); }
+  size_t relevant() const { return relevant_count; }
 
-  std::vector<int> gains;  // of the relevant ones, descending: the ideal ranking
+  std::vector<int> gains;  // above 0, descending: the ideal ranking
+  size_t relevant_count = 0;
   size_t nonrelevant = 0;
 };
 
@@ -103,11 +105,12 @@ void AddCutoffs(const Cumulated& cumulated, const Judged& judged, MetricValues* 
 }
 
 MetricValues EvaluateQuery(const std::map<std::string, int>& levels,
-                           const std::map<std::string, double>& documents) {
-  const Judged judged(levels);
+                           const std::map<std::string, double>& documents, int relevant) {
+  const Judged judged(levels, relevant);
   Cumulated cumulated;
   Bpref bpref(judged);
   double reciprocal_rank = 0;
+  double reciprocal_rank_cut = 0;
   double rbp = 0;
   double patience = 1.0 - kRbpPersistence;
   size_t rank = 0;
@@ -117,11 +120,14 @@ MetricValues EvaluateQuery(const std::map<std::string, int>& levels,
     double precision_sum = cumulated.precision_sum.back();
     double gain = cumulated.gain.back();
     const auto level = levels.find(std::string(document));
-    if (level != levels.end() && level->second >= kRelevant) {
+    if (level != levels.end() && level->second > 0) gain += level->second / Discount(rank);
+    if (level != levels.end() && level->second >= relevant) {
       ++found;
       precision_sum += found / static_cast<double>(rank);
-      gain += level->second / Discount(rank);
-      if (reciprocal_rank == 0) reciprocal_rank = 1.0 / static_cast<double>(rank);
+      if (reciprocal_rank == 0) {
+        reciprocal_rank = 1.0 / static_cast<double>(rank);
+        if (rank <= kReciprocalCutoff) reciprocal_rank_cut = reciprocal_rank;
+      }
       rbp += patience;
       bpref.AddRelevant();
     } else if (level != levels.end() && level->second >= 0) {
@@ -135,6 +141,7 @@ MetricValues EvaluateQuery(const std::map<std::string, int>& levels,
   MetricValues values;
   AddCutoffs(cumulated, judged, &values);
   values["recip_rank"] = reciprocal_rank;
+  values["recip_rank_cut_10"] = reciprocal_rank_cut;
   values["rbp"] = rbp;
   values["bpref"] = bpref.value();
   return values;
@@ -154,19 +161,19 @@ std::vector<std::string_view> RankDocuments(const std::map<std::string, double>&
   return names;
 }
 
-EvaluationResult Evaluate(const Qrels& qrels, const Run& run, bool complete) {
+EvaluationResult Evaluate(const Qrels& qrels, const Run& run, bool complete, int relevant) {
   static const std::map<std::string, double> kNothing;
   EvaluationResult result;
   double log_map = 0;
   // A run or judgements without a query still name every measure.
   if (qrels.empty() || !complete) {
-    for (const auto& [name, value] : EvaluateQuery({}, {})) result.all[name] = 0;
+    for (const auto& [name, value] : EvaluateQuery({}, {}, relevant)) result.all[name] = 0;
   }
   for (const auto& [query, levels] : qrels) {
     const auto documents = run.find(query);
     if (documents == run.end() && !complete) continue;
     MetricValues values =
-        EvaluateQuery(levels, documents == run.end() ? kNothing : documents->second);
+        EvaluateQuery(levels, documents == run.end() ? kNothing : documents->second, relevant);
     log_map += std::log(std::max(values["map"], kMinGeometric));
     for (const auto& [name, value] : values) result.all[name] += value;
     result.queries.emplace(query, std::move(values));

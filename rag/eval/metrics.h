@@ -30,7 +30,8 @@ std::string FormatRun(const Run& run, std::string_view tag);
 // name → value; names and semantics of trec_eval 10.0, equal on its own test data: num_q, num_ret,
 // num_rel, num_rel_ret, map, gm_map, Rprec, bpref, recip_rank, P_{5,10,15,20,30,100,200,500,1000},
 // recall_{same}, ndcg, ndcg_cut_{same}, map_cut_{same}, success_{1,5,10}, rbp (persistence 0.9).
-// num_q and gm_map stand in `all` only.
+// num_q and gm_map stand in `all` only. Beside these recip_rank_cut_10, the reciprocal rank of MS MARCO ("MRR@10"): 0
+// where the first relevant document is past rank 10.
 using MetricValues = std::map<std::string, double>;
 
 struct EvaluationResult {
@@ -42,7 +43,7 @@ struct EvaluationResult {
 
 // `complete`: -c, every judged query counts, and those missing in the run count 0; otherwise only
 // those in the run. Queries of the run without judgements are left out. Relevant is a level of at
-// least 1; gains are linear in the level.
-EvaluationResult Evaluate(const Qrels& qrels, const Run& run, bool complete);
+// least `relevant` (-l), which is 1 or more; gains are linear in the level, whatever is relevant.
+EvaluationResult Evaluate(const Qrels& qrels, const Run& run, bool complete, int relevant = 1);
 
 }  // namespace vouch

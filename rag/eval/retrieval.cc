@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "rag/provenance.h"
 #include "storage/concat.h"
 
 namespace vouch {
@@ -32,36 +33,65 @@ std::string DocumentOf(const PointHit& hit) {
   return hit.id.ToString();
 }
 
-// The documents of the best hits with their best chunk's score; hits come best first.
-std::map<std::string, double> BestChunks(const std::vector<PointHit>& hits, uint32_t depth) {
-  std::map<std::string, double> documents;
+size_t CountDocuments(const std::vector<RetrievedChunk>& chunks) {
+  std::set<std::string_view> documents;
+  for (const RetrievedChunk& chunk : chunks) documents.insert(chunk.document);
+  return documents.size();
+}
+
+std::vector<RetrievedChunk> ReadChunks(const std::vector<PointHit>& hits, bool with_sources) {
+  std::vector<RetrievedChunk> chunks;
+  chunks.reserve(hits.size());
   for (const PointHit& hit : hits) {
-    if (documents.size() >= depth) break;
-    documents.emplace(DocumentOf(hit), hit.score);
+    RetrievedChunk& chunk = chunks.emplace_back();
+    chunk.point = hit.id.ToString();
+    chunk.document = DocumentOf(hit);
+    chunk.score = hit.score;
+    if (!with_sources) continue;
+    absl::StatusOr<Provenance> provenance = DecodeProvenance(hit.provenance);
+    if (!provenance.ok()) continue;  // a row that a user wrote
+    chunk.source_document = std::move(provenance->document);
+    chunk.source_hash = std::move(provenance->source_hash);
+    chunk.source = provenance->source;
   }
-  return documents;
+  return chunks;
 }
 
 }  // namespace
 
-absl::StatusOr<std::map<std::string, double>> RunTree(const Collection& collection,
-                                                      const QueryNode& root, const TreeRun& run) {
-  SearchRequest search{.query = root,
-                       .filter = std::nullopt,
-                       .limit = run.depth,
-                       .cursor = "",
-                       .at = {run.at},
-                       .projection = {.payload_keys = {"doc_id"}},
-                       .principal = run.principal,
-                       .cancel = run.cancel};
+absl::StatusOr<std::vector<RetrievedChunk>> SearchChunks(const Collection& collection,
+                                                         const QueryNode& root, const TreeRun& run,
+                                                         bool with_sources) {
+  SearchRequest search{
+      .query = root,
+      .filter = std::nullopt,
+      .limit = run.depth,
+      .cursor = "",
+      .at = {run.at},
+      .projection = {.payload_keys = {"doc_id"}, .provenance = with_sources},
+      .principal = run.principal,
+      .cancel = run.cancel};
   while (true) {
     absl::StatusOr<SearchResponse> response = collection.Search(search);
     if (!response.ok()) return response.status();
-    std::map<std::string, double> documents = BestChunks(response->hits, run.depth);
+    std::vector<RetrievedChunk> chunks = ReadChunks(response->hits, with_sources);
     const bool all = response->hits.size() < search.limit || search.limit == QueryLimits::kMaxLimit;
-    if (all || documents.size() >= run.depth) return documents;
+    if (all || CountDocuments(chunks) >= run.depth) return chunks;
     search.limit = std::min(kDeeper * search.limit, QueryLimits::kMaxLimit);
   }
+}
+
+absl::StatusOr<std::map<std::string, double>> RunTree(const Collection& collection,
+                                                      const QueryNode& root, const TreeRun& run) {
+  absl::StatusOr<std::vector<RetrievedChunk>> chunks =
+      SearchChunks(collection, root, run, /*with_sources=*/false);
+  if (!chunks.ok()) return chunks.status();
+  std::map<std::string, double> documents;  // chunks come best first
+  for (const RetrievedChunk& chunk : *chunks) {
+    if (documents.size() >= run.depth) break;
+    documents.emplace(chunk.document, chunk.score);
+  }
+  return documents;
 }
 
 absl::StatusOr<std::vector<EvaluationQuery>> ParseQueries(std::string_view jsonl) {

@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "query/collection.h"
+#include "rag/document.h"
 #include "rag/embed/embedder_registry.h"
 #include "rag/eval/metrics.h"
 #include "rag/retriever.h"
@@ -35,6 +36,21 @@ struct TreeRun {
   Principal principal = {};
   CancelToken cancel = {};
 };
+// A hit with what judgements name it by.
+struct RetrievedChunk {
+  std::string point = {};
+  std::string document = {};  // external id: the payload's doc_id, else the point's id
+  double score = 0;
+  // Of ingested chunks, where asked for:
+  std::string source_document = {};
+  std::string source_hash = {};
+  ByteSpan source = {};
+};
+// The best chunks, best first, of at least `depth` documents where there are so many, at most
+// QueryLimits::kMaxLimit chunks.
+absl::StatusOr<std::vector<RetrievedChunk>> SearchChunks(const Collection& collection,
+                                                         const QueryNode& root, const TreeRun& run,
+                                                         bool with_sources);
 // The best documents with their best chunks' scores.
 absl::StatusOr<std::map<std::string, double>> RunTree(const Collection& collection,
                                                       const QueryNode& root, const TreeRun& run);

@@ -11,6 +11,7 @@
 #include "storage/checksum.h"
 #include "storage/coding.h"
 #include "storage/commit_codec.h"
+#include "storage/evaluation_table.h"
 #include "storage/concat.h"
 #include "storage/key_format.h"
 #include "storage/rocks_catalog.h"
@@ -90,6 +91,7 @@ TEST(KeyFormatTest, GoldenBytes) {
   EXPECT_EQ(Hex(NamedKey(prefix, PointId(5).Encode())), "000000070000000000000102010000000000000005");
   EXPECT_EQ(Hex(AnswerKey(TenantNumber(7), "a")), "000000070161");
   EXPECT_EQ(Hex(AnswerOrderKey(TenantNumber(7), 1)), "0000000702fffffffffffffffe");
+  EXPECT_EQ(Hex(EvaluationKey(TenantNumber(7), "run/a")), "0000000772756e2f61");
   EXPECT_EQ(Hex(SparseKey(prefix, RowId(0x1122), 3)),
             "00000007000000000000010200000000000011228003");
   EXPECT_EQ(kFormatNumber, 4u);
@@ -301,6 +303,16 @@ TEST(RowCodecTest, VectorsPointsAndVersions) {
   EXPECT_EQ(DecodePoint(live.substr(0, 8) + '\x03').status().code(), kDataLoss);
   EXPECT_EQ(*DecodeVersion(EncodeVersion(Version(9))), Version(9));
   EXPECT_EQ(DecodeVersion("1234567").status().code(), kDataLoss);
+}
+
+TEST(EvaluationRecordTest, GoldenBytes) {
+  const std::string value = EncodeEvaluationRecord({"a", "xyz"});
+  EXPECT_EQ(Hex(value).substr(0, 14), "01016103" "78797a");
+  EXPECT_EQ(value.size(), 7 + kSealBytes);
+  EXPECT_EQ(DecodeEvaluationRecord("a", value)->bytes, "xyz");
+  // Under another's name it is damage.
+  EXPECT_EQ(DecodeEvaluationRecord("b", value).status().code(), kDataLoss);
+  ExpectOnlyWhole(value, [](std::string_view bytes) { return DecodeEvaluationRecord("a", bytes).status(); });
 }
 
 TEST(CommitCodecTest, GoldenBytes) {

@@ -1,3 +1,4 @@
+#include "storage/evaluation_records.h"
 #include "storage/store.h"
 
 #include <algorithm>
@@ -321,6 +322,37 @@ TEST_F(StoreTest, CommitsAreListed) {
   EXPECT_THAT(versions(4, 9, 10), ElementsAre(4, 5));
   EXPECT_THAT(store_->GetCommit(c_, Version(2))->first_row, RowId(1));
   EXPECT_EQ(store_->GetCommit(c_, Version(6)).status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(StoreTest, EvaluationRecordsAreKeptByName) {
+  EvaluationRecords& kept = EvaluationRecords::Of(*store_);
+  const auto names = [&](std::string_view tenant, std::string_view prefix) {
+    std::vector<std::string> found;
+    EXPECT_TRUE(kept.ScanEvaluationRecords(tenant, prefix, [&](std::string_view name, std::string_view) {
+      found.emplace_back(name);
+      return found.size() < 2;
+    }).ok());
+    return found;
+  };
+  const std::vector<NamedRecord> records = {{"run/1", "a"}, {"run/2", "b"}, {"run/3", "c"}, {"set/1", ""}};
+  ASSERT_TRUE(kept.PutEvaluationRecords("t", records, true).ok());
+  EXPECT_THAT(names("t", "run/"), ElementsAre("run/1", "run/2"));  // until the visitor has enough
+  EXPECT_THAT(names("t", "set/"), ElementsAre("set/1"));
+  EXPECT_THAT(names("other", ""), IsEmpty());
+  EXPECT_EQ(*kept.GetEvaluationRecord("t", "run/2"), "b");
+  EXPECT_EQ(*kept.GetEvaluationRecord("t", "set/1"), "");
+  EXPECT_EQ(*kept.GetEvaluationRecord("t", "run/9"), std::nullopt);
+  EXPECT_EQ(*kept.GetEvaluationRecord("other", "run/1"), std::nullopt);
+
+  // All or none, and what is there stays.
+  const std::vector<NamedRecord> again = {{"run/4", "d"}, {"run/1", "x"}};
+  EXPECT_EQ(kept.PutEvaluationRecords("t", again, true).code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(*kept.GetEvaluationRecord("t", "run/4"), std::nullopt);
+  ASSERT_TRUE(kept.PutEvaluationRecords("t", again, false).ok());
+  EXPECT_EQ(*kept.GetEvaluationRecord("t", "run/1"), "x");
+  EXPECT_EQ(kept.PutEvaluationRecords("t", std::vector<NamedRecord>{{"", "x"}}, false).code(), kInvalid);
+  EXPECT_EQ(kept.PutEvaluationRecords("t", std::vector<NamedRecord>{{std::string(513, 'n'), "x"}}, false).code(),
+            kInvalid);
 }
 
 TEST_F(StoreTest, AnswersAreListedNewestFirst) {

@@ -7,6 +7,7 @@
 
 #include "storage/checksum.h"
 #include "storage/commit_codec.h"
+#include "storage/evaluation_table.h"
 #include "storage/key_format.h"
 #include "storage/row_codec.h"
 #include "storage/vector_codec.h"
@@ -46,6 +47,10 @@ void Decode(std::string_view bytes) {
   } else if (!sparse.empty()) {
     std::abort();
   }
+  if (const auto record = vouch::DecodeEvaluationRecord("a", bytes);
+      record.ok() && vouch::EncodeEvaluationRecord(*record).size() > bytes.size()) {
+    std::abort();
+  }
   (void)vouch::DecodeArtifact("99aa06d3014798d86001c324468d497f", bytes);
 }
 
@@ -55,6 +60,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::string bytes(reinterpret_cast<const char*>(data), size);
   Decode(bytes);
   vouch::Seal(bytes, vouch::SealSeed(kCollection, kNumber));
+  Decode(bytes);
+  bytes.assign(reinterpret_cast<const char*>(data), size);
+  vouch::Seal(bytes, 0);
   Decode(bytes);
   return 0;
 }
@@ -81,5 +89,6 @@ std::vector<std::string> FuzzSeeds() {
           sparse_row.substr(0, sparse_row.size() - vouch::kSealBytes),
           vouch::EncodeSparseVector(row.sparse[1]),
           vouch::EncodeVersion(vouch::Version(9)),
+          vouch::EncodeEvaluationRecord({"a", "xyz"}).substr(0, 7),
           vouch::EncodeArtifact(std::string(300, 'x'))};
 }

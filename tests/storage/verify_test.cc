@@ -16,6 +16,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "storage/coding.h"
+#include "storage/evaluation_records.h"
 #include "storage/commit_codec.h"
 #include "storage/key_format.h"
 #include "storage/rocks.h"
@@ -104,6 +105,8 @@ void MakeStore(const std::string& path) {
   ASSERT_TRUE((*store)->catalog().PutTenantSetting("acme", "spent", "{}").ok());
   ASSERT_TRUE((*store)->PutAnswer("acme", "answer-1", "{}").ok());
   ASSERT_TRUE((*store)->PutAnswer("acme", "answer-1", R"({"again":true})").ok());
+  const std::vector<NamedRecord> records = {{"run/1", "{}"}};
+  ASSERT_TRUE(EvaluationRecords::Of(**store).PutEvaluationRecords("acme", records, true).ok());
 }
 
 // Writes past all of the store's checks.
@@ -412,6 +415,11 @@ std::vector<Damage> OtherDamages() {
       {"AnswerKeyUnknown",
        [](Raw& raw) { raw.Put(Family::kAnswers, std::string("\0\0\0\x01\x09", 5), "x"); },
        {"answers: the key \"\\x00\\x00\\x00\\x01\\t\" is of no known kind"}},
+      {"EvaluationBad", [](Raw& raw) { raw.Put(Family::kEvaluations, EvaluationKey(kTenant, "run/1"), "x"); },
+       {"evaluations: tenant number 1: the evaluation record \"run/1\" is damaged"}},
+      {"EvaluationOfNoTenant",
+       [](Raw& raw) { raw.Put(Family::kEvaluations, EvaluationKey(TenantNumber(5), "run/1"), "x"); },
+       {"is of tenant number 5, which is not in the catalog"}},
   };
 }
 

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "query/database.h"
+#include "rag/embed/embedder_registry.h"
+#include "rag/eval/collection_subject.h"
+#include "rag/eval/dataset_store.h"
+#include "rag/eval/evaluation_record.h"
+
+namespace vouch {
+
+struct EvaluationOptions {
+  static constexpr uint32_t kMaxParallel = 32;
+
+  DatasetRef dataset = {};
+  std::string answers = "none";  // AnswerKindName, for the record
+  uint32_t depth = 1'000;
+  uint32_t context_chunks = 8;  // of which context_* measures speak
+  uint32_t parallel = 2;        // questions at a time, 1 … kMaxParallel; figures do not depend on it
+  // Results are written together, at the latest after so many questions: what a kill may lose.
+  uint32_t keep_every = 32;
+  CancelToken cancel = {};
+  std::function<void(double)> progress = {};  // from any of the threads, one at a time
+};
+
+// Runs a dataset's questions by a subject and keeps what came of each. Killed or cancelled at any
+// time, the evaluation stands as far as its results were written, and Resume goes on from there.
+class Evaluator {
+ public:
+  Evaluator(EvaluationRecords& records, const Clock& clock, std::string tenant)
+      : datasets_(records, tenant), evaluations_(records, tenant), clock_(clock) {}
+
+  // A new evaluation. A question that cannot be run (INVALID_ARGUMENT) is an error of that question;
+  // any other error ends the evaluation, unfinished.
+  absl::StatusOr<EvaluationRecord> Run(EvaluationSubject& subject, const EvaluationOptions& options);
+  // The rest of one that is not finished. The subject must be the one that the record names:
+  // FAILED_PRECONDITION where its versions are others. A finished one is returned as it is.
+  absl::StatusOr<EvaluationRecord> Resume(const EvaluationRecord& record,
+                                          EvaluationSubject& subject,
+                                          const EvaluationOptions& options);
+
+ private:
+  absl::StatusOr<EvaluationRecord> Finish(EvaluationRecord record, const Dataset& dataset,
+                                          EvaluationSubject& subject,
+                                          const EvaluationOptions& options);
+
+  DatasetStore datasets_;
+  EvaluationStore evaluations_;
+  const Clock& clock_;
+};
+
+// Measures over the questions, all together and by tag. Results stand at their places.
+void Summarize(const std::vector<DatasetQuestion>& questions,
+               const std::vector<QuestionResult>& results, EvaluationRecord* record);
+
+}  // namespace vouch
