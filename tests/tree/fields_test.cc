@@ -68,9 +68,13 @@ std::vector<std::string> DeclarationsInStructs(const std::string& path) {
   return declarations;
 }
 
-// Nodes below a node: Clang 14 takes no initialiser for a vector of a type that is not complete yet.
+// Nodes below a node, clauses below a clause: Clang 14 takes no initialiser for a vector of a type that is not complete yet.
 bool IsFieldOfNodesBelow(const std::string& declaration) {
-  return declaration.find("std::vector<QueryNode> children") != std::string::npos;
+  for (const char* of : {"std::vector<QueryNode> children", "std::vector<TextClause> ",
+                         "std::vector<TextExpression> "}) {
+    if (declaration.find(of) != std::string::npos) return true;
+  }
+  return false;
 }
 
 bool IsFieldWithoutInitialiser(const std::string& declaration) {
