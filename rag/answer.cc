@@ -138,7 +138,9 @@ absl::Status AnswerByQuotes(Collection& collection, const AskRequest& request, u
   absl::StatusOr<std::shared_ptr<const Analyzer>> analyzer =
       Analyzer::Create(LanguageOf(collection.schema()));
   if (!analyzer.ok()) return analyzer.status();
-  const std::vector<Passage> passages = ReadPassages(answer->hits);
+  const absl::StatusOr<std::vector<Passage>> read = ReadPassages(collection, *answer, request.principal);
+  if (!read.ok()) return read.status();
+  const std::vector<Passage>& passages = *read;
   std::vector<ExtractiveChunk> chunks;
   for (const Passage& passage : passages) {
     chunks.push_back({.text = passage.text,

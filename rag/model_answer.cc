@@ -63,11 +63,12 @@ std::string WithdrawnText(std::string_view why, const std::string& question,
 
 class ModelAnswer {
  public:
-  ModelAnswer(Collection& collection, const AskRequest& request, Answer* answer)
+  ModelAnswer(Collection& collection, const AskRequest& request, std::vector<Passage> passages,
+              Answer* answer)
       : collection_(collection),
         request_(request),
         answer_(*answer),
-        passages_(ReadPassages(answer->hits)) {}
+        passages_(std::move(passages)) {}
 
   absl::StatusOr<bool> Run(ModelRoute& route) {
     Generation& generation = answer_.generation.emplace();
@@ -219,12 +220,16 @@ std::string LanguageOf(const CollectionSchema& schema) {
 
 absl::StatusOr<bool> AnswerByModel(Collection& collection, const AskRequest& request,
                                    Answer* answer) {
-  return ModelAnswer(collection, request, answer).Run(*request.route);
+  absl::StatusOr<std::vector<Passage>> passages = ReadPassages(collection, *answer, request.principal);
+  if (!passages.ok()) return passages.status();
+  return ModelAnswer(collection, request, *std::move(passages), answer).Run(*request.route);
 }
 
 absl::Status RedoModelAnswer(Collection& collection, const AskRequest& request,
                              const Generation& recorded, Answer* answer) {
-  return ModelAnswer(collection, request, answer).Redo(recorded);
+  absl::StatusOr<std::vector<Passage>> passages = ReadPassages(collection, *answer, request.principal);
+  if (!passages.ok()) return passages.status();
+  return ModelAnswer(collection, request, *std::move(passages), answer).Redo(recorded);
 }
 
 }  // namespace vouch
