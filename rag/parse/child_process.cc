@@ -165,28 +165,30 @@ class Reader {
   uint64_t taken_ = 0;
 };
 
-// Waits for a child that has closed its output; it is killed where it does not end in time.
+// Waits for a child that has closed its output; it is killed where it does not end in time, and its group in any case.
 absl::Status Wait(pid_t pid, const ChildOptions& options, const CancelToken& cancel, Clock::time_point deadline,
                   int* state) {
   absl::Status status;
-  bool killed = false;
-  while (true) {
-    const pid_t ended = ::waitpid(pid, state, killed ? 0 : WNOHANG);
-    if (ended == pid) return status;
-    if (ended < 0 && errno != EINTR) return SystemError("waitpid");
-    if (killed) continue;
+  siginfo_t info = {};
+  while (status.ok()) {
+    // It stays a zombie, so that its number, which is its group's, is not given to another.
+    if (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) != 0 && errno != EINTR) {
+      return SystemError("waitid");
+    }
+    if (info.si_pid == pid) break;
     status = cancel.Check();
     if (status.ok() && Clock::now() >= deadline) {
       status = absl::DeadlineExceededError(
           Concat("it took longer than ", options.time.count() / 1000.0, " s, the limit of one document"));
     }
-    if (!status.ok()) {
-      if (::kill(options.own_group ? -pid : pid, SIGKILL) != 0) return status;
-      killed = true;
-    } else {
-      ::usleep(500);
-    }
+    if (status.ok()) ::usleep(500);
   }
+  // With what it started and left behind.
+  const bool ended = info.si_pid == pid;
+  if ((options.own_group || !ended) && ::kill(options.own_group ? -pid : pid, SIGKILL) != 0 && !ended) return status;
+  while (::waitpid(pid, state, 0) < 0 && errno == EINTR) {
+  }
+  return status;
 }
 
 }  // namespace
@@ -223,8 +225,6 @@ absl::StatusOr<ChildEnd> RunChild(const ChildOptions& options, const CancelToken
   }
   int state = 0;
   status = Wait(pid, options, cancel, deadline, &state);
-  // What it started and left behind.
-  if (options.own_group) ::kill(-pid, SIGKILL);
   if (!status.ok()) return status;
   if (WIFSIGNALED(state)) end.signal = WTERMSIG(state);
   if (WIFEXITED(state)) end.exit_code = WEXITSTATUS(state);

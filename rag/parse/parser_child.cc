@@ -165,13 +165,14 @@ std::optional<int> RunParserChild(int argc, char** argv) {
     std::fprintf(stderr, "%s\n", std::string(status.message()).c_str());
     return kBadUse;
   }
+  // Nothing is left to be done at the end of main, and the sandbox would not let all of it be done.
   try {
-    return WriteAll(EncodeOutcome(ParseInProcess(type, ReadInput()))) ? 0 : kBadUse;
+    ::_exit(WriteAll(EncodeOutcome(ParseInProcess(type, ReadInput()))) ? 0 : kBadUse);
   } catch (const std::bad_alloc&) {
-    return kOutOfMemory;
+    ::_exit(kOutOfMemory);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
-    return kBadUse;
+    ::_exit(kBadUse);
   }
 }
 

@@ -32,7 +32,7 @@ absl::StatusOr<ParsedDocument> ParseInChild(MediaType type, std::string_view byt
                                             const CancelToken& cancel);
 
 // The first thing that a program's main calls: where it was started as a parser it parses standard input, writes the
-// outcome to standard output, and this is the exit code to return. Otherwise nullopt, and ParseInChild works from then on.
+// outcome to standard output and ends, or gives the exit code where it was started wrongly. Otherwise nullopt, and ParseInChild works from then on.
 std::optional<int> RunParserChild(int argc, char** argv);
 
 // Parses here and now, by the parsers that otherwise run in the child.
