@@ -1,3 +1,7 @@
 #include "api/cli/app.h"
+#include "rag/parse/parser_child.h"
 
-int main(int argc, char** argv) { return vouch::RunProgram(argc, argv); }
+int main(int argc, char** argv) {
+  if (const auto exit_code = vouch::RunParserChild(argc, argv)) return *exit_code;
+  return vouch::RunProgram(argc, argv);
+}

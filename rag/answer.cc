@@ -169,9 +169,10 @@ absl::Status AnswerByQuotes(Collection& collection, const AskRequest& request, u
   absl::StatusOr<std::shared_ptr<const Analyzer>> analyzer =
       Analyzer::Create(LanguageOf(collection.schema()));
   if (!analyzer.ok()) return analyzer.status();
-  const std::vector<Passage> passages = AssemblePassages(
-      ReadPassages(answer->hits),
-      request.pipeline == nullptr ? AssembleStep() : request.pipeline->spec.assemble);
+  absl::StatusOr<std::vector<Passage>> read = ReadPassages(collection, *answer, request.principal);
+  if (!read.ok()) return read.status();
+  const std::vector<Passage> passages =
+      AssemblePassages(*std::move(read), request.pipeline == nullptr ? AssembleStep() : request.pipeline->spec.assemble);
   std::vector<ExtractiveChunk> chunks;
   for (const Passage& passage : passages) {
     chunks.push_back({.text = passage.text,

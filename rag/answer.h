@@ -68,7 +68,10 @@ struct Citation {
   std::string document = {};  // document id
   std::string uri = {};
   std::string source_hash = {};  // content hash of the document's bytes
-  ByteSpan source = {};          // bytes of the document that hold the quote
+  // Of the text that a document which is none (PDF, DOCX, e-mail) was made into; empty: its bytes are text.
+  std::string rendition_hash = {};
+  uint32_t page = 0;             // that the quote begins on, from 1; 0: the document has no pages
+  ByteSpan source = {};          // bytes of the document, or of its rendition, that hold the quote
   std::string quote = {};        // what stands there, white space collapsed; an extractive answer's sentence
   bool verified = false;     // the kept source bytes at `source` hold the quote (white space and markup apart)
 };
@@ -82,6 +85,7 @@ struct AnswerSource {
   std::string heading = {};
   double score = 0;
   ByteSpan source = {};
+  uint32_t page = 0;  // that it begins on; 0: the document has no pages
 };
 
 // A sentence of a model's answer, as CheckGrounding found it.

@@ -66,7 +66,7 @@ Json ToJson(const PointHit& hit) {
 }
 
 Json ToJson(const Citation& citation) {
-  return {{"answer", ToJson(citation.answer)},
+  Json json = {{"answer", ToJson(citation.answer)},
           {"source_number", citation.source_number},
           {"point", ToJson(citation.point)},
           {"row", citation.row.value},
@@ -76,13 +76,18 @@ Json ToJson(const Citation& citation) {
           {"source", ToJson(citation.source)},
           {"quote", citation.quote},
           {"verified", citation.verified}};
+  if (!citation.rendition_hash.empty()) json["rendition_hash"] = citation.rendition_hash;
+  if (citation.page > 0) json["page"] = citation.page;
+  return json;
 }
 
 Json ToJson(const AnswerSource& source) {
-  return {{"number", source.number}, {"point", ToJson(source.point)},
+  Json json = {{"number", source.number}, {"point", ToJson(source.point)},
           {"row", source.row.value}, {"document", source.document},
           {"title", source.title},   {"heading", source.heading},
           {"score", source.score},   {"source", ToJson(source.source)}};
+  if (source.page > 0) json["page"] = source.page;
+  return json;
 }
 
 absl::StatusOr<TermContribution> ReadTerm(const Json& json, std::string where) {
@@ -138,6 +143,8 @@ absl::StatusOr<Citation> ReadCitation(const Json& json, std::string where) {
   reader.Take("source", &citation.source);
   reader.Take("quote", &citation.quote);
   reader.Take("verified", &citation.verified);
+  if (reader.Has("rendition_hash")) reader.Take("rendition_hash", &citation.rendition_hash);
+  if (reader.Has("page")) reader.Take("page", &citation.page);
   if (!reader.status().ok()) return reader.status();
   return citation;
 }
@@ -153,6 +160,7 @@ absl::StatusOr<AnswerSource> ReadSource(const Json& json, std::string where) {
   reader.Take("heading", &source.heading);
   reader.Take("score", &source.score);
   reader.Take("source", &source.source);
+  if (reader.Has("page")) reader.Take("page", &source.page);
   if (!reader.status().ok()) return reader.status();
   return source;
 }

@@ -2,8 +2,10 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace vouch {
@@ -15,8 +17,11 @@ struct ByteSpan {
   friend bool operator==(const ByteSpan&, const ByteSpan&) = default;
 };
 
-enum class MediaType : uint8_t { kText, kMarkdown, kHtml, kJsonLines };
-std::string_view MediaTypeName(MediaType type);  // "text/plain", "text/markdown", "text/html", "application/jsonl"
+enum class MediaType : uint8_t { kText, kMarkdown, kHtml, kJsonLines, kPdf, kDocx, kCsv, kEmail };
+// As MIME calls it: "text/plain", "application/pdf"; "application/jsonl" of a record.
+std::string_view MediaTypeName(MediaType type);
+// False where no type has that name.
+bool FindMediaType(std::string_view name, MediaType* type);
 
 // A source as it came: a file, or one record of a JSONL file.
 struct Document {
@@ -67,7 +72,7 @@ class SpanMap {
 struct Block {
   enum class Kind : uint8_t { kHeading, kParagraph, kListItem, kCode, kTable };
   Kind kind = Kind::kParagraph;
-  int level = 0;        // headings: 1 … 6
+  int level = 0;        // headings: 1 … 6; table rows: 1 for one that names the columns
   uint64_t begin = 0;   // in the text that it is a block of
   uint64_t end = 0;
   friend bool operator==(const Block&, const Block&) = default;
@@ -79,12 +84,36 @@ std::string EncodeBlocks(const std::vector<Block>& blocks);
 // False where the text is none that EncodeBlocks gives, or blocks are empty or do not ascend.
 bool DecodeBlocks(std::string_view text, std::vector<Block>* blocks);
 
+// Where text [begin, end) stands on a page: a rectangle in points (1/72 inch) from the page's upper left corner.
+struct Place {
+  uint32_t page = 0;  // from 1
+  uint64_t begin = 0;
+  uint64_t end = 0;
+  int32_t left = 0;
+  int32_t top = 0;
+  int32_t right = 0;
+  int32_t bottom = 0;
+  friend bool operator==(const Place&, const Place&) = default;
+};
+
+// Compact text for provenance: "0,83@12:72,59,286,117;…".
+std::string EncodePlaces(const std::vector<Place>& places);
+// False where the text is none that EncodePlaces gives, or places are empty or do not ascend.
+bool DecodePlaces(std::string_view text, std::vector<Place>* places);
+// The page that text byte `at` stands on: that of the last place that begins at or before it; 0 without places.
+uint32_t PageAt(const std::vector<Place>& places, uint64_t at);
+
 // A document as text with its structure.
 struct ParsedDocument {
   std::string title = {};
   std::string text = {};           // UTF-8
-  SpanMap spans = {};              // text → source
+  // The source is no text (PDF, DOCX) or an encoded one (e-mail): `text` is its canonical rendition, which is kept beside
+  // it, and spans count in the rendition.
+  bool rendered = false;
+  SpanMap spans = {};              // text → source, or rendition
   std::vector<Block> blocks = {};  // ascending, inside text
+  std::vector<Place> places = {};  // ascending, inside text; only of sources with pages
+  std::string metadata = "{}";     // a JSON object: what the source says of itself (an e-mail's sender and date)
   std::string parser = {};         // id with version: "markdown/1"
 };
 
@@ -98,6 +127,9 @@ struct Chunk {
   // What stands in `text`: blocks, or pieces of those that were cut. A piece that starts inside a
   // sentence is listed from the next sentence on, so that no block starts with half of one.
   std::vector<Block> blocks = {};
+  std::vector<Place> places = {};  // in `text`
+  // Of a child: the ordinals [first, last] of the chunks that make its parent up, which is what an answer is given.
+  std::optional<std::pair<uint32_t, uint32_t>> parent = {};
 };
 
 }  // namespace vouch

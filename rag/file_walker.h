@@ -11,7 +11,7 @@
 namespace vouch {
 
 // The files that are documents, by the ends of their names.
-inline constexpr char kKnownEndings[] = ".txt .text .md .markdown .html .htm .xhtml .jsonl .ndjson";
+inline constexpr char kKnownEndings[] = ".txt .text .md .markdown .html .htm .xhtml .jsonl .ndjson .pdf .docx .csv .tsv .eml";
 
 struct SourceFile {
   std::string path = {};  // to open it

@@ -11,6 +11,7 @@
 #include "rag/ingest/document_entry.h"
 #include "rag/ingest/document_writer.h"
 #include "rag/ingest/ingest_schema.h"
+#include "rag/ingest/language.h"
 #include "rag/ingest/model_keeper.h"
 #include "rag/ingest/reembed.h"
 #include "rag/parse/parser.h"
@@ -38,6 +39,16 @@ constexpr uint64_t kProgressDocuments = 32;
 std::string MetadataHash(const Document& document, const nlohmann::json& metadata) {
   return ContentHash(absl::StrCat(metadata.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace), "\n",
                                   document.external_id, "\n", document.uri));
+}
+
+// What the source says of itself, below what its caller says of it.
+std::string MergeMetadata(const std::string& own, const std::string& given) {
+  if (own == "{}") return given;
+  nlohmann::json merged = nlohmann::json::parse(own, nullptr, /*allow_exceptions=*/false);
+  const nlohmann::json over = nlohmann::json::parse(given, nullptr, /*allow_exceptions=*/false);
+  if (!merged.is_object() || !over.is_object()) return given;
+  merged.update(over);
+  return merged.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 class IngestorImpl final : public Ingestor {
@@ -108,13 +119,7 @@ class IngestorImpl final : public Ingestor {
 
 absl::Status IngestorImpl::Init() {
   if (options_.batch_chunks == 0) return absl::InvalidArgumentError("batch_chunks is 0; it takes 1 or more");
-  if (options_.chunking.target_bytes == 0 || options_.chunking.max_bytes < options_.chunking.target_bytes ||
-      options_.chunking.max_bytes < 16) {
-    return absl::InvalidArgumentError(absl::StrCat("chunks of ", options_.chunking.target_bytes, " to ",
-                                                   options_.chunking.max_bytes,
-                                                   " bytes: the target must be 1 or more, the limit 16 or more and not "
-                                                   "below the target"));
-  }
+  if (absl::Status status = ValidateChunkOptions(options_.chunking); !status.ok()) return status;
   absl::StatusOr<std::shared_ptr<Collection>> found =
       database_.GetCollection(options_.principal, options_.collection);
   if (found.ok()) return Attach(*std::move(found));
@@ -219,24 +224,33 @@ absl::StatusOr<bool> IngestorImpl::IsThere(const Document& document, const Docum
 }
 
 absl::StatusOr<PendingDocument> IngestorImpl::Prepare(Document document, DocumentEntry entry) const {
-  absl::StatusOr<ParsedDocument> parsed = ParseDocument(document);
+  absl::StatusOr<ParsedDocument> parsed = ParseDocument(document, cancel_);
   if (!parsed.ok()) return parsed.status();
+  document.metadata = MergeMetadata(parsed->metadata, document.metadata);
+  const std::string language = DetectLanguage(parsed->text);
   const std::vector<Chunk> chunks = chunker_.Split(*parsed, document.media_type);
   const std::string title = TitleOf(document, *parsed);
   const bool record = document.media_type == MediaType::kJsonLines;
   PendingDocument pending;
   pending.id = document.id;
+  if (parsed->rendered) {
+    entry.rendition_hash = ContentHash(parsed->text);
+    pending.rendition = Artifact{.hash = entry.rendition_hash, .bytes = std::move(parsed->text)};
+  }
   for (const Chunk& chunk : chunks) {
-    absl::StatusOr<std::string> payload = ChunkPayload(document, title, chunk);
+    absl::StatusOr<std::string> payload = ChunkPayload(document, title, language, chunk);
     if (!payload.ok()) return payload.status();
     pending.payloads.push_back(*std::move(payload));
     pending.texts.push_back(EmbeddedText(title, chunk.heading, chunk.text, record));
     pending.provenance.push_back({.document = document.id,
                                   .uri = document.uri,
                                   .source_hash = entry.hash,
+                                  .rendition_hash = entry.rendition_hash,
                                   .source = chunk.source,
                                   .spans = chunk.spans,
                                   .blocks = chunk.blocks,
+                                  .places = chunk.places,
+                                  .parent = chunk.parent,
                                   .parser = entry.parser,
                                   .chunker = entry.chunker,
                                   .embedder = ""});
@@ -278,7 +292,8 @@ absl::Status IngestorImpl::Add(Document document) {
                       .external_id = document.external_id,
                       .parser = std::string(ParserId(document.media_type)),
                       .chunker = chunker_.id(),
-                      .embedder = model_ ? model_->entry_name() : ""};
+                      .embedder = model_ ? model_->entry_name() : "",
+                      .rendition_hash = ""};
   ++documents_;
   if (documents_ % kProgressDocuments == 0) Progress("reading");
   absl::StatusOr<bool> there = IsThere(document, entry);
@@ -289,6 +304,8 @@ absl::Status IngestorImpl::Add(Document document) {
   }
   report_.bytes += document.bytes.size();
   absl::StatusOr<PendingDocument> pending = Prepare(std::move(document), std::move(entry));
+  // The end of the run's time is no fault of the document.
+  if (absl::Status status = cancel_.Check(); !pending.ok() && !status.ok()) return Fail(status);
   if (!pending.ok()) return Refuse(id, pending.status());
   chunks_ += pending->chunks();
   pending_chunks_ += pending->chunks();

@@ -70,11 +70,12 @@ AssembleStep AssembleOf(const AskRequest& request) {
 
 class ModelAnswer {
  public:
-  ModelAnswer(Collection& collection, const AskRequest& request, Answer* answer)
+  ModelAnswer(Collection& collection, const AskRequest& request, std::vector<Passage> passages,
+              Answer* answer)
       : collection_(collection),
         request_(request),
         answer_(*answer),
-        passages_(AssemblePassages(ReadPassages(answer->hits), AssembleOf(request))) {}
+        passages_(AssemblePassages(std::move(passages), AssembleOf(request))) {}
 
   absl::StatusOr<bool> Run(ModelRoute& route) {
     Generation& generation = answer_.generation.emplace();
@@ -237,12 +238,16 @@ std::string LanguageOf(const CollectionSchema& schema) {
 
 absl::StatusOr<bool> AnswerByModel(Collection& collection, const AskRequest& request,
                                    Answer* answer) {
-  return ModelAnswer(collection, request, answer).Run(*request.route);
+  absl::StatusOr<std::vector<Passage>> passages = ReadPassages(collection, *answer, request.principal);
+  if (!passages.ok()) return passages.status();
+  return ModelAnswer(collection, request, *std::move(passages), answer).Run(*request.route);
 }
 
 absl::Status RedoModelAnswer(Collection& collection, const AskRequest& request,
                              const Generation& recorded, Answer* answer) {
-  return ModelAnswer(collection, request, answer).Redo(recorded);
+  absl::StatusOr<std::vector<Passage>> passages = ReadPassages(collection, *answer, request.principal);
+  if (!passages.ok()) return passages.status();
+  return ModelAnswer(collection, request, *std::move(passages), answer).Redo(recorded);
 }
 
 }  // namespace vouch

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "query/collection.h"
 #include "rag/answer.h"
 #include "rag/provenance.h"
@@ -20,8 +21,11 @@ struct Passage {
   Provenance provenance;
 };
 
-// In the order of the hits, which must outlive them.
-std::vector<Passage> ReadPassages(const std::vector<PointHit>& hits);
+// In the order of the hits, which must outlive them. A child's passage is its whole parent, with the spans, blocks and
+// places of all its chunks; of hits of one parent the first alone has a passage. Siblings are read at the answer's version,
+// as the principal sees them; a parent of which one is missing stays the child alone.
+absl::StatusOr<std::vector<Passage>> ReadPassages(const Collection& collection, const Answer& answer,
+                                                  const Principal& principal);
 
 // Kept sources by content hash, each read once an answer. A source that is gone or damaged is
 // empty, and no quote verifies against it.

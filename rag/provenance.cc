@@ -15,6 +15,15 @@ absl::Status Missing(std::string_view key) {
       Concat("the row's provenance has no valid \"", key, "\": it is not an ingested chunk"));
 }
 
+bool TakeParent(const Json& json, std::optional<std::pair<uint32_t, uint32_t>>* parent) {
+  if (!json.is_array() || json.size() != 2 || !json[0].is_number_unsigned() || !json[1].is_number_unsigned()) return false;
+  const auto first = json[0].get<uint64_t>();
+  const auto last = json[1].get<uint64_t>();
+  if (first > last || last > UINT32_MAX) return false;
+  *parent = {static_cast<uint32_t>(first), static_cast<uint32_t>(last)};
+  return true;
+}
+
 }  // namespace
 
 std::string EncodeProvenance(const Provenance& provenance) {
@@ -27,6 +36,9 @@ std::string EncodeProvenance(const Provenance& provenance) {
                {"chunker", provenance.chunker},
                {"embedder", provenance.embedder}};
   if (provenance.blocks) json["blocks"] = EncodeBlocks(*provenance.blocks);
+  if (!provenance.rendition_hash.empty()) json["rendition_hash"] = provenance.rendition_hash;
+  if (!provenance.places.empty()) json["places"] = EncodePlaces(provenance.places);
+  if (provenance.parent) json["parent"] = {provenance.parent->first, provenance.parent->second};
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -60,6 +72,18 @@ absl::StatusOr<Provenance> DecodeProvenance(std::string_view text) {
         !DecodeBlocks(blocks->get_ref<const std::string&>(), &provenance.blocks.emplace())) {
       return Missing("blocks");
     }
+  }
+  if (const auto hash = json.find("rendition_hash"); hash != json.end()) {
+    if (!hash->is_string()) return Missing("rendition_hash");
+    provenance.rendition_hash = hash->get_ref<const std::string&>();
+  }
+  if (const auto places = json.find("places"); places != json.end()) {
+    if (!places->is_string() || !DecodePlaces(places->get_ref<const std::string&>(), &provenance.places)) {
+      return Missing("places");
+    }
+  }
+  if (const auto parent = json.find("parent"); parent != json.end()) {
+    if (!TakeParent(*parent, &provenance.parent)) return Missing("parent");
   }
   return provenance;
 }

@@ -11,16 +11,19 @@ namespace {
 
 std::string FormatSource(const v1::Answer& answer, const v1::AnswerSource& source) {
   std::string name = source.document();
+  if (source.page() > 0) absl::StrAppend(&name, ", p. ", source.page());
   if (!source.heading().empty()) {
     absl::StrAppend(&name, "  ", source.heading());
-  } else if (!source.title().empty() && !name.ends_with("/" + source.title())) {
+  } else if (!source.title().empty() && !source.document().ends_with("/" + source.title())) {
     absl::StrAppend(&name, "  ", source.title());
   }
   std::string out = absl::StrFormat("[%u] %s\n", source.number(), name);
   for (const v1::Citation& citation : answer.citations()) {
     if (citation.source_number() != source.number()) continue;
     absl::StrAppend(
-        &out, "    bytes ", citation.source().begin(), "-", citation.source().end(), ", ",
+        &out, "    ", citation.page() > 0 ? absl::StrCat("p. ", citation.page(), ", ") : "",
+        "bytes ", citation.source().begin(), "-", citation.source().end(),
+        citation.rendition_hash().empty() ? ", " : " of its text, ",
         citation.verified() ? "verified" : "NOT VERIFIED: the source does not hold this quote",
         ": \"", MakeSnippet(citation.quote(), "", 160), "\"\n");
   }

@@ -22,16 +22,21 @@ std::string TextAt(const nlohmann::json& object, const char* key) {
   return it != object.end() && it->is_string() ? it->get<std::string>() : "";
 }
 
-// "docs/guide.md, bytes 120-480"; empty where the point did not come from a document.
+// "docs/guide.md, bytes 120-480" or "manual.pdf, p. 12, bytes 120-480 of its text"; empty where the point did not come from a document.
 std::string SourceOf(const nlohmann::json& payload, const nlohmann::json& provenance) {
   std::string source = TextAt(payload, "source");
   if (source.empty()) source = TextAt(payload, "doc_id");
   if (source.empty()) return "";
+  const auto page = payload.find("page");
+  const bool rendered = !TextAt(provenance, "rendition_hash").empty();
+  if (rendered && page != payload.end() && page->is_number_unsigned()) {
+    absl::StrAppend(&source, ", p. ", page->get<uint64_t>());
+  }
   const auto span = provenance.find("source");
   if (span != provenance.end() && span->is_array() && span->size() == 2 &&
       (*span)[0].is_number_unsigned()) {
     absl::StrAppend(&source, ", bytes ", (*span)[0].get<uint64_t>(), "-",
-                    (*span)[1].get<uint64_t>());
+                    (*span)[1].get<uint64_t>(), rendered ? " of its text" : "");
   }
   return source;
 }

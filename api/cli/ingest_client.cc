@@ -29,6 +29,14 @@ v1::MediaType MessageOf(MediaType type) {
       return v1::MEDIA_TYPE_HTML;
     case MediaType::kJsonLines:
       return v1::MEDIA_TYPE_JSON_LINES;
+    case MediaType::kPdf:
+      return v1::MEDIA_TYPE_PDF;
+    case MediaType::kDocx:
+      return v1::MEDIA_TYPE_DOCX;
+    case MediaType::kCsv:
+      return v1::MEDIA_TYPE_CSV;
+    case MediaType::kEmail:
+      return v1::MEDIA_TYPE_EMAIL;
   }
   return v1::MEDIA_TYPE_UNSPECIFIED;
 }

@@ -37,6 +37,8 @@ void StopSignal::Arm() {
   SetHandlers(OnSignal);
 }
 
+bool StopSignal::Came() const { return received != 0; }
+
 int StopSignal::Await() {
   while (sem_wait(&came) != 0) {  // EINTR: another handler ran
   }

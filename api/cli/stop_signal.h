@@ -21,6 +21,8 @@ class StopSignal {
   void Arm();
   // Blocks until a signal comes; returns its number. After Arm, once.
   int Await();
+  // Whether a signal has come, without waiting.
+  bool Came() const;
 };
 
 }  // namespace vouch

@@ -20,6 +20,8 @@ void FillCitation(Citation&& citation, v1::Citation* message) {
   FillSpan(citation.source, message->mutable_source());
   message->set_quote(std::move(citation.quote));
   message->set_verified(citation.verified);
+  message->set_rendition_hash(std::move(citation.rendition_hash));
+  message->set_page(citation.page);
 }
 
 void FillSource(AnswerSource&& source, v1::AnswerSource* message) {
@@ -31,6 +33,7 @@ void FillSource(AnswerSource&& source, v1::AnswerSource* message) {
   message->set_heading(std::move(source.heading));
   message->set_score(source.score);
   FillSpan(source.source, message->mutable_source());
+  message->set_page(source.page);
 }
 
 void FillAnswer(Answer&& answer, v1::Answer* message) {

@@ -29,6 +29,14 @@ absl::StatusOr<MediaType> MediaTypeOf(v1::MediaType type) {
       return MediaType::kHtml;
     case v1::MEDIA_TYPE_JSON_LINES:
       return MediaType::kJsonLines;
+    case v1::MEDIA_TYPE_PDF:
+      return MediaType::kPdf;
+    case v1::MEDIA_TYPE_DOCX:
+      return MediaType::kDocx;
+    case v1::MEDIA_TYPE_CSV:
+      return MediaType::kCsv;
+    case v1::MEDIA_TYPE_EMAIL:
+      return MediaType::kEmail;
     default:
       return absl::InvalidArgumentError(absl::StrCat("unknown media type ", int{type}));
   }
@@ -44,6 +52,14 @@ v1::MediaType MessageOf(MediaType type) {
       return v1::MEDIA_TYPE_HTML;
     case MediaType::kJsonLines:
       return v1::MEDIA_TYPE_JSON_LINES;
+    case MediaType::kPdf:
+      return v1::MEDIA_TYPE_PDF;
+    case MediaType::kDocx:
+      return v1::MEDIA_TYPE_DOCX;
+    case MediaType::kCsv:
+      return v1::MEDIA_TYPE_CSV;
+    case MediaType::kEmail:
+      return v1::MEDIA_TYPE_EMAIL;
   }
   return v1::MEDIA_TYPE_UNSPECIFIED;
 }
@@ -124,6 +140,15 @@ class IngestCall {
     options.principal = PrincipalOf(context_);
     options.create_collection = !message.no_create();
     if (!message.embedder().empty()) options.embedder = message.embedder();
+    if (!message.chunker().empty()) {
+      if (message.chunk_target_bytes() != 0) {
+        return absl::InvalidArgumentError(
+            "chunk_target_bytes goes with the default chunker; with `chunker` say structure?target=…");
+      }
+      absl::StatusOr<ChunkOptions> chunking = ParseChunkOptions(message.chunker());
+      if (!chunking.ok()) return chunking.status();
+      options.chunking = *chunking;
+    }
     if (const uint32_t target = message.chunk_target_bytes(); target != 0) {
       if (target < kMinChunkBytes || target > kMaxChunkBytes) {
         return absl::InvalidArgumentError(absl::StrCat("chunk_target_bytes is ", target,

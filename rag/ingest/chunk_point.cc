@@ -23,19 +23,13 @@ bool IsOwnKey(std::string_view key) {
 
 }  // namespace
 
-PointId ChunkPointId(std::string_view document_id, uint32_t ordinal) {
-  std::string id = absl::StrCat(std::string(document_id), "#", ordinal);
-  if (id.size() > PointId::kMaxStringBytes) id = absl::StrCat(ContentHash(document_id), "#", ordinal);
-  absl::StatusOr<PointId> point = PointId::FromString(id);
-  return point.ok() ? *std::move(point) : PointId();
-}
-
 std::string TitleOf(const Document& document, const ParsedDocument& parsed) {
   if (!parsed.title.empty() || document.media_type == MediaType::kJsonLines) return parsed.title;
   return document.uri.substr(document.uri.rfind('/') + 1);
 }
 
-absl::StatusOr<std::string> ChunkPayload(const Document& document, const std::string& title, const Chunk& chunk) {
+absl::StatusOr<std::string> ChunkPayload(const Document& document, const std::string& title, std::string_view language,
+                                         const Chunk& chunk) {
   Json payload = Json::object();
   if (document.metadata != "{}") {
     const Json metadata = Json::parse(document.metadata, nullptr, /*allow_exceptions=*/false);
@@ -45,6 +39,8 @@ absl::StatusOr<std::string> ChunkPayload(const Document& document, const std::st
       (IsOwnKey(key) ? payload["metadata"] : payload)[key] = value;
     }
   }
+  if (const uint32_t page = PageAt(chunk.places, 0); page > 0) payload.emplace("page", page);
+  if (!language.empty()) payload.emplace("language", language);
   payload["doc_id"] = document.external_id;
   payload["source"] = document.uri;
   payload["title"] = title;

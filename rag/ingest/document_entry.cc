@@ -1,7 +1,5 @@
 #include "rag/ingest/document_entry.h"
 
-#include <optional>
-
 #include "absl/strings/str_cat.h"
 #include "nlohmann/json.hpp"
 
@@ -10,8 +8,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr MediaType kMediaTypes[] = {MediaType::kText, MediaType::kMarkdown, MediaType::kHtml, MediaType::kJsonLines};
-
 absl::Status Damaged(std::string_view key) {
   return absl::DataLossError(absl::StrCat("a document's entry is damaged at \"", std::string(key), "\""));
 }
@@ -19,7 +15,7 @@ absl::Status Damaged(std::string_view key) {
 }  // namespace
 
 std::string DocumentEntry::Encode() const {
-  return Json{{"hash", hash},
+  Json json{{"hash", hash},
               {"metadata_hash", metadata_hash},
               {"media_type", MediaTypeName(media_type)},
               {"uri", uri},
@@ -27,8 +23,9 @@ std::string DocumentEntry::Encode() const {
               {"parser", parser},
               {"chunker", chunker},
               {"embedder", embedder},
-              {"chunks", chunks}}
-      .dump(-1, ' ', false, Json::error_handler_t::replace);
+              {"chunks", chunks}};
+  if (!rendition_hash.empty()) json["rendition_hash"] = rendition_hash;
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 absl::StatusOr<DocumentEntry> DocumentEntry::Decode(std::string_view json) {
@@ -50,12 +47,11 @@ absl::StatusOr<DocumentEntry> DocumentEntry::Decode(std::string_view json) {
     return Damaged("chunks");
   }
   entry.chunks = chunks->get<uint32_t>();
-  std::optional<MediaType> known;
-  for (const MediaType type : kMediaTypes) {
-    if (MediaTypeName(type) == media_type) known = type;
+  if (!FindMediaType(media_type, &entry.media_type)) return Damaged("media_type");
+  if (const auto hash = parsed.find("rendition_hash"); hash != parsed.end()) {
+    if (!hash->is_string()) return Damaged("rendition_hash");
+    entry.rendition_hash = hash->get<std::string>();
   }
-  if (!known) return Damaged("media_type");
-  entry.media_type = *known;
   return entry;
 }
 

@@ -11,7 +11,7 @@ namespace vouch {
 
 // What a collection keeps of an ingested document, under the document key "doc/DOCUMENT_ID", changed in the commit that
 // changes its chunks. As JSON: {"hash", "metadata_hash", "media_type", "uri", "external_id", "parser", "chunker",
-// "embedder", "chunks"}. The document's bytes are the artifact `hash`.
+// "embedder", "chunks", "rendition_hash" (may be missing)}. The document's bytes are the artifact `hash`.
 struct DocumentEntry {
   std::string hash;           // ContentHash of the bytes
   std::string metadata_hash;  // ContentHash of the canonical metadata and the external id
@@ -23,6 +23,8 @@ struct DocumentEntry {
   // The field's spec, "builtin/lsa?dim=300", where the model is trained (a row's provenance names the model itself), else
   // the embedder's id; empty where the collection embeds nothing.
   std::string embedder;
+  // The artifact with the text that it was made into; empty where its bytes are text.
+  std::string rendition_hash;
   uint32_t chunks = 0;  // its points are ChunkPointId(document, 0 … chunks - 1)
 
   std::string Encode() const;

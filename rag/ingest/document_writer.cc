@@ -80,6 +80,7 @@ absl::Status DocumentWriter::PlanDocument(PendingDocument& document, const std::
     plan->write.deletes.push_back(ChunkPointId(document.id, i));
   }
   plan->write.artifacts.push_back(document.source);
+  if (document.rendition) plan->write.artifacts.push_back(*document.rendition);
   plan->write.documents.push_back({.key = DocumentKey(document.id), .value = document.entry.Encode()});
   return absl::OkStatus();
 }

@@ -21,6 +21,7 @@ struct PendingDocument {
   DocumentEntry entry;  // `embedder` is set when it is written
   std::string metadata;
   Artifact source;
+  std::optional<Artifact> rendition;
   std::vector<std::string> payloads;  // one a chunk, as the next two
   std::vector<Provenance> provenance;
   std::vector<std::string> texts;     // to embed

@@ -115,6 +115,8 @@ absl::StatusOr<CollectionSchema> DefaultIngestSchema(std::string_view embedder, 
   }
   if (absl::Status status = schema.Validate(); !status.ok()) return status;
   const std::map<std::string, KeyType> keys = FindKeyTypes(metadata);
+  if (!keys.contains("language")) schema.payload.push_back({.path = "language", .type = PayloadType::kKeyword});
+  if (!keys.contains("page")) schema.payload.push_back({.path = "page", .type = PayloadType::kInteger});
   // Fields are limited: the metadata's own keys come first.
   for (const bool nested : {false, true}) {
     for (const auto& [key, type] : keys) {

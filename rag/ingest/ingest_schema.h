@@ -20,7 +20,7 @@ absl::StatusOr<IngestFields> FindIngestFields(const CollectionSchema& schema, st
 
 // The schema of a collection that ingestion makes: dense field "embedding" (cosine, HNSW) filled by
 // `embedder`, text field "text" over title, heading and text, keyword fields doc_id, source, title,
-// heading, media_type, and a field for each metadata key whose values (or elements) are all of one
+// heading, media_type, language, the integer field page (these two unless the metadata has such a key), and a field for each metadata key whose values (or elements) are all of one
 // kind: text of at most 256 bytes, integers, numbers or booleans. Keys of objects in the metadata,
 // and in arrays there, come after its own, as paths ("authors.name"), at most 8 levels down.
 // INVALID_ARGUMENT: the embedder's spec.

@@ -118,6 +118,8 @@ class HtmlReader {
   // Ends the block at a border; inside a table row that is only a line break.
   void Border();
   void EnsureBlock();
+  // A row's block, with the borders of the empty cells at its beginning.
+  void BeginRow();
   bool InRow() const { return row_depth_ > 0; }
 
   const std::string_view bytes_;
@@ -127,6 +129,9 @@ class HtmlReader {
   int skipped_ = 0;    // open elements that are left out
   int pre_ = 0;        // open pre
   int row_depth_ = 0;  // open tr, less those outside of a pre or heading in them
+  int cells_before_text_ = 0;  // of the row, begun so far
+  bool header_cell_ = false;   // the cell that began last is a <th>
+  bool header_row_ = false;    // and so are those before it in the row
   bool title_done_ = false;
   bool in_title_ = false;
   bool pre_start_ = false;  // just after <pre>: one line break is dropped
@@ -200,8 +205,14 @@ absl::Status HtmlReader::Start(const HtmlToken& token) {
   }
   if (skipped_ > 0) return absl::OkStatus();
   if (element == Element::kCell) {
+    // A row of <th> alone names the columns.
+    header_cell_ = name == "th";
     if (builder_->block_has_text() && builder_->kind() == Block::Kind::kTable) {
-      builder_->AppendSeparator(" | ");
+      builder_->AppendCellBorder();
+      if (!header_cell_) builder_->SetLevel(0);
+    } else {
+      ++cells_before_text_;
+      header_row_ = header_cell_ && (cells_before_text_ == 1 || header_row_);
     }
   } else if (element == Element::kRow || element == Element::kHeading || element == Element::kPre ||
              element == Element::kTable) {
@@ -209,7 +220,10 @@ absl::Status HtmlReader::Start(const HtmlToken& token) {
   } else {
     Border();
   }
-  if (element == Element::kRow) ++row_depth_;
+  if (element == Element::kRow) {
+    ++row_depth_;
+    cells_before_text_ = 0;
+  }
   if (element == Element::kPre) {
     ++pre_;
     pre_start_ = true;
@@ -345,6 +359,12 @@ void HtmlReader::Border() {
   }
 }
 
+void HtmlReader::BeginRow() {
+  builder_->BeginBlock(Block::Kind::kTable, header_row_ && header_cell_ && cells_before_text_ > 0 ? 1 : 0);
+  for (; cells_before_text_ > 1; --cells_before_text_) builder_->AppendCellBorder();
+  cells_before_text_ = 0;
+}
+
 void HtmlReader::EnsureBlock() {
   if (builder_->in_block()) return;
   for (size_t i = stack_.size(); i > 0; --i) {
@@ -353,7 +373,7 @@ void HtmlReader::EnsureBlock() {
       return builder_->BeginBlock(Block::Kind::kHeading, open.level);
     }
     if (open.element == Element::kPre) return builder_->BeginBlock(Block::Kind::kCode);
-    if (open.element == Element::kRow) return builder_->BeginBlock(Block::Kind::kTable);
+    if (open.element == Element::kRow) return BeginRow();
     if (open.element == Element::kItem || open.element == Element::kTerm) {
       return builder_->BeginBlock(Block::Kind::kListItem);
     }

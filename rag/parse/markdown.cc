@@ -292,7 +292,7 @@ void MarkdownReader::ReadInlines(cmark_node* node, Block::Kind kind, int level) 
 // One block a row, without the delimiter row.
 void MarkdownReader::ReadTable(const MarkdownContent& content, const std::vector<InlinePiece>& pieces,
                                uint64_t delimiter_begin, uint64_t delimiter_end) {
-  builder_->BeginBlock(Block::Kind::kTable);
+  builder_->BeginBlock(Block::Kind::kTable, 1);
   for (const InlinePiece& piece : pieces) {
     if (piece.begin >= delimiter_begin && piece.begin < delimiter_end) continue;
     if (piece.kind == InlinePiece::Kind::kSpace || piece.kind == InlinePiece::Kind::kLineBreak) {

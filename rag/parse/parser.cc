@@ -4,9 +4,11 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "rag/parse/csv.h"
 #include "rag/parse/html.h"
 #include "rag/parse/json_lines.h"
 #include "rag/parse/markdown.h"
+#include "rag/parse/parser_child.h"
 #include "rag/parse/plain_text.h"
 #include "rag/parse/utf8.h"
 
@@ -28,6 +30,10 @@ std::optional<MediaType> MediaTypeOf(std::string_view file_name) {
   if (ending == ".md" || ending == ".markdown") return MediaType::kMarkdown;
   if (ending == ".html" || ending == ".htm" || ending == ".xhtml") return MediaType::kHtml;
   if (ending == ".jsonl" || ending == ".ndjson") return MediaType::kJsonLines;
+  if (ending == ".pdf") return MediaType::kPdf;
+  if (ending == ".docx") return MediaType::kDocx;
+  if (ending == ".csv" || ending == ".tsv") return MediaType::kCsv;
+  if (ending == ".eml") return MediaType::kEmail;
   return std::nullopt;
 }
 
@@ -36,20 +42,31 @@ std::string_view ParserId(MediaType type) {
     case MediaType::kText:
       return "text/2";
     case MediaType::kMarkdown:
-      return "markdown/1";
+      return "markdown/2";
     case MediaType::kHtml:
-      return "html/1";
+      return "html/2";
     case MediaType::kJsonLines:
       return "jsonl/2";
+    case MediaType::kPdf:
+      return "pdf/1";
+    case MediaType::kDocx:
+      return "docx/1";
+    case MediaType::kCsv:
+      return "csv/1";
+    case MediaType::kEmail:
+      return "email/1";
   }
   return "";
 }
 
-absl::StatusOr<ParsedDocument> ParseDocument(const Document& document) {
+absl::StatusOr<ParsedDocument> ParseDocument(const Document& document, const CancelToken& cancel) {
   if (document.bytes.size() > ParseLimits::kMaxDocumentBytes) {
     return absl::InvalidArgumentError(absl::StrCat("the document has ", document.bytes.size(),
                                                    " bytes; the limit is ",
                                                    ParseLimits::kMaxDocumentBytes));
+  }
+  if (IsParsedInChild(document.media_type)) {
+    return ParseInChild(document.media_type, document.bytes, ParserChildLimits(), cancel);
   }
   if (absl::Status status = CheckText(document.bytes); !status.ok()) return status;
   switch (document.media_type) {
@@ -61,6 +78,12 @@ absl::StatusOr<ParsedDocument> ParseDocument(const Document& document) {
       return ParseHtml(document.bytes);
     case MediaType::kJsonLines:
       return ParseJsonRecord(document.bytes);
+    case MediaType::kCsv:
+      return ParseCsv(document.bytes);
+    case MediaType::kPdf:
+    case MediaType::kDocx:
+    case MediaType::kEmail:
+      break;
   }
   return absl::InvalidArgumentError("unknown media type");
 }

@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "index/cancel.h"
 #include "rag/document.h"
 
 namespace vouch {
@@ -16,15 +17,19 @@ struct ParseLimits {
   static constexpr int kMaxDepth = 256;                      // nested HTML or Markdown
 };
 
-// By file name: .txt .text .rst, README and the like without an ending, .md .markdown, .html .htm .xhtml, .jsonl .ndjson; nullopt for others.
+// By file name: .txt .text .rst, README and the like without an ending, .md .markdown, .html .htm .xhtml, .jsonl .ndjson,
+// .pdf, .docx, .csv .tsv, .eml; nullopt for others.
 std::optional<MediaType> MediaTypeOf(std::string_view file_name);
 
 // The parser of a media type with its version, as ParsedDocument::parser has it: "markdown/1".
 std::string_view ParserId(MediaType type);
 
-// Parses text, Markdown, HTML and single JSONL records (SplitJsonLines cuts a file into those). INVALID_ARGUMENT: not
-// UTF-8 or a NUL (names the byte offset), too large, too deep, a record that is none. Never crashes on any bytes.
-absl::StatusOr<ParsedDocument> ParseDocument(const Document& document);
+// Parses text, Markdown, HTML, CSV and single JSONL records (SplitJsonLines cuts a file into those) here, and PDF, DOCX and
+// e-mail in a child process (parser_child.h). INVALID_ARGUMENT: not UTF-8 or a NUL (names the byte offset), too large, too
+// deep, a record that is none, a damaged file. FAILED_PRECONDITION: a program that reads such files is missing.
+// RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED, INTERNAL: the child took too much memory or time, or crashed. Never crashes on
+// any bytes.
+absl::StatusOr<ParsedDocument> ParseDocument(const Document& document, const CancelToken& cancel = CancelToken());
 
 // Each record {_id, title, text, metadata} of a JSONL file becomes one Document (media type kJsonLines, id
 // "FILE_ID#_id", bytes: the line). `on_error` hears of each bad line (truncated, not an object, no _id, bad UTF-8, a

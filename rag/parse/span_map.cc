@@ -23,20 +23,6 @@ bool TakeByte(std::string_view* text, char byte) {
 
 }  // namespace
 
-std::string_view MediaTypeName(MediaType type) {
-  switch (type) {
-    case MediaType::kText:
-      return "text/plain";
-    case MediaType::kMarkdown:
-      return "text/markdown";
-    case MediaType::kHtml:
-      return "text/html";
-    case MediaType::kJsonLines:
-      return "application/jsonl";
-  }
-  return "";
-}
-
 SpanMap SpanMap::Identity(uint64_t size, uint64_t source_begin) {
   if (size == 0) return SpanMap();
   return SpanMap({{.text_begin = 0,

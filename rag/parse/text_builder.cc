@@ -41,7 +41,8 @@ void TextBuilder::EndBlock() {
     if (last.exact) last.source_end -= last.text_end - end;
     last.text_end = end;
   }
-  if (end == block_.begin) return;
+  // A row of empty cells is none.
+  if (end == block_.begin || pieces_.empty() || pieces_.back().text_end <= block_.begin) return;
   block_.end = end;
   blocks_.push_back(block_);
 }
@@ -155,6 +156,14 @@ void TextBuilder::AppendSeparator(std::string_view text) {
   line_break_ = false;
   separated_ = true;
   text_.append(text);
+}
+
+void TextBuilder::AppendCellBorder() {
+  if (!block_has_text()) {
+    AppendSeparator("| ");
+  } else {
+    AppendSeparator(IsSpace(text_.back()) ? "| " : " | ");
+  }
 }
 
 ParsedDocument TextBuilder::Finish(std::string title, std::string parser) {

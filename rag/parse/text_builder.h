@@ -24,6 +24,7 @@ class TextBuilder {
   // Starts a block, ending the one before it. What is appended outside a block starts a paragraph.
   void BeginBlock(Block::Kind kind, int level = 0);
   void EndBlock();
+  void SetLevel(int level) { block_.level = level; }  // of the open block
 
   // Source bytes as they are.
   void AppendExact(uint64_t begin, uint64_t end);
@@ -37,6 +38,9 @@ class TextBuilder {
   void AppendLineBreak();
   // Text without a source, " | " between cells, in place of a space or line break that is due.
   void AppendSeparator(std::string_view text);
+  // " | " before the second and later cells of a table row, also where a cell has no text, so that columns keep their
+  // places: "a | | c".
+  void AppendCellBorder();
 
   bool in_block() const { return in_block_; }
   bool block_has_text() const { return in_block_ && text_.size() > block_.begin; }

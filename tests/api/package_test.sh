@@ -38,6 +38,7 @@ awk '$6 == "./usr/bin/vouch" ? $1 != "-rwxr-xr-x" : $1 ~ /^-/ && $1 != "-rw-r--r
 
 field() { dpkg-deb -f "$package" "$1"; }
 [ "$(field Package)" = vouchdb ] || fail "it is called $(field Package)"
+[ "$(field Recommends)" = poppler-utils ] || fail "it recommends $(field Recommends), not what reads PDF files"
 [ "$(field Version)" = "$version" ] || fail "its version is $(field Version), not $version"
 [ "$(field Architecture)" = "$(dpkg --print-architecture)" ] || fail "it is for $(field Architecture)"
 [ -n "$(field Maintainer)" ] || fail 'it has no maintainer'

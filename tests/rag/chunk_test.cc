@@ -154,7 +154,7 @@ TEST(BlockListTest, EncodesAndDecodes) {
 }
 
 TEST(ChunkerTest, IdNamesTheParameters) {
-  EXPECT_EQ(Chunker({}).id(), "structure/2?target=1200&max=2400&record=16000");
+  EXPECT_EQ(Chunker({}).id(), "structure/3?target=1200&max=2400&record=16000");
 }
 
 // Invariant 1: every byte of every block is in one chunk, in order, but for the white space at cuts.

@@ -43,14 +43,14 @@ TEST(IngestSchemaTest, KeysOfObjectsAreDeclaredByTheirPath) {
   for (const PayloadField& field : schema.payload) {
     paths.push_back(field.path + " " + std::string(PayloadTypeName(field.type)));
   }
-  paths.erase(paths.begin(), paths.begin() + 5);  // those of every collection
+  paths.erase(paths.begin(), paths.begin() + 7);  // those of every collection
   // "authors.born" and "by" have values of two kinds.
   EXPECT_EQ(paths, (std::vector<std::string>{"authors.name keyword", "by.name keyword",
                                              "journal.name keyword", "journal.year float"}));
   std::string deep = "1";
   for (int i = 0; i < 60; ++i) deep = "{\"k\":" + deep + "}";
   const std::vector<std::string> too_deep = {deep};
-  EXPECT_EQ(DefaultIngestSchema("builtin/hash?dim=64", too_deep)->payload.size(), 5u);
+  EXPECT_EQ(DefaultIngestSchema("builtin/hash?dim=64", too_deep)->payload.size(), 7u);
 }
 
 TEST(IngestSchemaTest, MoreKeysThanFieldsAreKeptUndeclared) {
@@ -92,14 +92,18 @@ TEST(ChunkPointTest, MetadataNeverHidesAChunksOwnKeys) {
   Chunk chunk;
   chunk.text = "text";
   chunk.heading = "H";
-  EXPECT_EQ(ChunkPayload(document, "Title", chunk).value(),
+  EXPECT_EQ(ChunkPayload(document, "Title", "", chunk).value(),
             R"({"doc_id":"a","heading":"H","media_type":"text/plain","metadata":{"title":"mine"},"ordinal":0,)"
             R"("source":"docs/a.md","text":"text","title":"Title","year":1})");
-  EXPECT_EQ(EmbeddedTextOf(ChunkPayload(document, "Title", chunk).value()), EmbeddedText("Title", "H", "text", false));
+  EXPECT_EQ(EmbeddedTextOf(ChunkPayload(document, "Title", "", chunk).value()), EmbeddedText("Title", "H", "text", false));
+  chunk.places = {{.page = 4, .begin = 0, .end = 4}};
+  const std::string whole = ChunkPayload(document, "Title", "de", chunk).value();
+  EXPECT_THAT(whole, HasSubstr(R"("language":"de")"));
+  EXPECT_THAT(whole, HasSubstr(R"("page":4)"));
   document.media_type = MediaType::kJsonLines;
-  EXPECT_EQ(EmbeddedTextOf(ChunkPayload(document, "Title", chunk).value()), "Title text");
+  EXPECT_EQ(EmbeddedTextOf(ChunkPayload(document, "Title", "", chunk).value()), "Title text");
   document.metadata = "[1]";
-  EXPECT_FALSE(ChunkPayload(document, "Title", chunk).ok());
+  EXPECT_FALSE(ChunkPayload(document, "Title", "", chunk).ok());
 }
 
 TEST(DocumentEntryTest, ScopesHoldWhatLiesUnderThem) {
@@ -124,6 +128,9 @@ TEST(DocumentEntryTest, KeepsItsForm) {
   EXPECT_EQ(entry.Encode(),
             R"({"chunker":"c","chunks":3,"embedder":"e","external_id":"x","hash":"h","media_type":"text/html",)"
             R"("metadata_hash":"m","parser":"html/1","uri":"u"})");
+  entry.rendition_hash = "r";
+  EXPECT_EQ(DocumentEntry::Decode(entry.Encode())->rendition_hash, "r");
+  entry.rendition_hash.clear();
   EXPECT_TRUE(DocumentEntry::Decode(entry.Encode())->SameAs(entry));
   EXPECT_EQ(DocumentEntry::Decode("{}").status().code(), absl::StatusCode::kDataLoss);
 }

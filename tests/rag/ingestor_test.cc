@@ -134,7 +134,7 @@ TEST_F(IngestorTest, MakesTheCollectionWithRowsThatSayWhereTheyCameFrom) {
   EXPECT_EQ(payload["title"], "Storage");
   EXPECT_EQ(payload["text"], "Commits\n\nA commit is atomic and durable.");
   EXPECT_EQ(payload["vector"]["embedding"].size(), 64u);
-  EXPECT_EQ(provenance["parser"], "markdown/1");
+  EXPECT_EQ(provenance["parser"], "markdown/2");
   EXPECT_EQ(provenance["embedder"], report.embedder);
   EXPECT_EQ(rows.at("docs/c.txt#0").first["title"], "c.txt");
 }

@@ -1,4 +1,4 @@
-#include "rag/llm/token_usage.h"
+#include "rag/parse/token_estimate.h"
 
 #include "absl/strings/ascii.h"
 
