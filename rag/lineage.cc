@@ -50,10 +50,11 @@ class GraphMaker {
 void AddChunks(const Answer& answer, uint32_t made, GraphMaker* maker) {
   std::set<std::string> cited;
   for (const Citation& citation : answer.citations) cited.insert(citation.point.ToString());
-  for (const Passage& passage : ReadPassages(answer.hits)) {
-    const std::string point = passage.hit->id.ToString();
+  for (const PointHit& hit : answer.hits) {
+    const Passage passage = ReadPassage(hit);
+    const std::string point = hit.id.ToString();
     const uint32_t chunk = maker->Node("chunk", Concat(answer.collection, "/", point),
-                                       Concat(point, " (row ", passage.hit->row.value, ")"));
+                                       Concat(point, " (row ", hit.row.value, ")"));
     maker->Edge(made, chunk, cited.contains(point) ? "cited" : "retrieved");
     const Provenance& from = passage.provenance;
     if (!passage.ingested) continue;

@@ -22,6 +22,8 @@ std::string TextAt(const Json& payload, const char* key) {
   return found != payload.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
+}  // namespace
+
 Passage ReadPassage(const PointHit& hit) {
   const Json payload = Json::parse(hit.payload, nullptr, /*allow_exceptions=*/false);
   Passage passage{.hit = &hit,
@@ -37,6 +39,8 @@ Passage ReadPassage(const PointHit& hit) {
   }
   return passage;
 }
+
+namespace {
 
 // Puts the chunk's text, spans, blocks and places after those of `whole`.
 void AppendChunk(const Passage& chunk, std::vector<SpanPiece>* pieces, Passage* whole) {

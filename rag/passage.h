@@ -21,6 +21,9 @@ struct Passage {
   Provenance provenance;
 };
 
+// Of the hit alone, which must outlive it.
+Passage ReadPassage(const PointHit& hit);
+
 // In the order of the hits, which must outlive them. A child's passage is its whole parent, with the spans, blocks and
 // places of all its chunks; of hits of one parent the first alone has a passage. Siblings are read at the answer's version,
 // as the principal sees them; a parent of which one is missing stays the child alone.
