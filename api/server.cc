@@ -21,6 +21,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "api/grpc/evaluation_services.h"
 #include "api/grpc/services.h"
 
 namespace vouch {
@@ -81,6 +82,8 @@ class GrpcServer final : public Server {
     Add("Documents", NewDocumentsService(context_));
     Add("Answers", NewAnswersService(context_));
     Add("Evaluation", NewEvaluationService(context_));
+    Add("Datasets", NewDatasetsService(context_));
+    Add("Evaluations", NewEvaluationsService(context_));
     Add("Admin", NewAdminService(context_));
   }
   ~GrpcServer() override { Shutdown(absl::ZeroDuration()); }
