@@ -123,7 +123,7 @@ class RecordReader {
   void Fail(std::string_view key, std::string_view what) {
     if (status_.ok()) {
       status_ =
-          absl::DataLossError(Concat("the answer record is damaged: ", where_, key, " ", what));
+          absl::DataLossError(Concat("the record is damaged: ", where_, key, " ", what));
     }
   }
 
@@ -135,7 +135,7 @@ class RecordReader {
 inline absl::StatusOr<std::string> ReadRecordText(const RecordJson& json, std::string where) {
   if (json.is_string()) return json.get<std::string>();
   if (where.ends_with('.')) where.pop_back();
-  return absl::DataLossError(Concat("the answer record is damaged: ", where, " is no text"));
+  return absl::DataLossError(Concat("the record is damaged: ", where, " is no text"));
 }
 
 }  // namespace vouch

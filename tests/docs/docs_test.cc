@@ -307,7 +307,8 @@ INSTANTIATE_TEST_SUITE_P(Pages, DocsTest,
                          testing::Values(PageParam{"readme", "README.md", true},
                                          PageParam{"guide", "docs/guide.md", false},
                                          PageParam{"query", "docs/query.md", false},
-                                         PageParam{"rag", "docs/rag.md", false}),
+                                         PageParam{"rag", "docs/rag.md", false},
+                                         PageParam{"evaluation", "docs/evaluation.md", false}),
                          [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <cmath>
+#include <cstdlib>
 
 #include "rag/eval/compare.h"
 #include "rag/eval/report.h"
@@ -274,26 +275,39 @@ TEST_F(EvaluationTest, AnswersAreScoredThroughACollection) {
   EXPECT_TRUE(GetAnswer(*docs_.database, docs_.principal, results[0].answer_id).ok());
 }
 
-// kill -9 in the middle: another process, so that nothing of it is flushed or closed in order.
+// kill -9 in the middle. The victim is this program once more, since a forked store would lack its threads.
+constexpr char kVictimData[] = "VOUCH_EVALUATION_VICTIM";
+int RankOfVictim(int number) { return number % 4; }
+
+TEST(EvaluationKillTest, DISABLED_Victim) {
+  const char* data = std::getenv(kVictimData);
+  ASSERT_NE(data, nullptr);
+  DatabaseOptions options;
+  options.path = data;
+  auto database = Database::Open(options).value();
+  CollectionSchema schema;
+  schema.text.push_back({.name = "text", .paths = {"text"}});
+  auto collection = database->CreateCollection({}, "docs", schema).value();
+  EvaluationRecords& records = EvaluationRecords::Of(database->store());
+  ASSERT_TRUE(DatasetStore(records, kTenant).Put("set", "", Questions(50), 1).ok());
+  RankedSubject subject(*collection, RankOfVictim);
+  subject.die_after = 30;
+  (void)Evaluator(records, database->clock(), kTenant)
+      .Run(subject, {.dataset = {"set", 0}, .parallel = 1, .keep_every = 8});
+  FAIL() << "still alive";
+}
+
 TEST(EvaluationKillTest, GoesOnWhereAKillEndedIt) {
   TempDir dir;
   DatabaseOptions options;
   options.path = dir.File("data");
-  const auto rank = [](int number) { return number % 4; };
+  ASSERT_EQ(::setenv(kVictimData, options.path.c_str(), 1), 0);
   const pid_t child = ::fork();
   ASSERT_GE(child, 0);
   if (child == 0) {
-    auto database = Database::Open(options).value();
-    CollectionSchema schema;
-    schema.text.push_back({.name = "text", .paths = {"text"}});
-    auto collection = database->CreateCollection({}, "docs", schema).value();
-    EvaluationRecords& records = EvaluationRecords::Of(database->store());
-    if (!DatasetStore(records, kTenant).Put("set", "", Questions(50), 1).ok()) ::_exit(1);
-    RankedSubject subject(*collection, rank);
-    subject.die_after = 30;
-    (void)Evaluator(records, database->clock(), kTenant)
-        .Run(subject, {.dataset = {"set", 0}, .parallel = 1, .keep_every = 8});
-    ::_exit(2);
+    ::execl("/proc/self/exe", "victim", "--gtest_also_run_disabled_tests",
+            "--gtest_filter=EvaluationKillTest.DISABLED_Victim", nullptr);
+    ::_exit(127);
   }
   int status = 0;
   ASSERT_EQ(::waitpid(child, &status, 0), child);
@@ -305,7 +319,7 @@ TEST(EvaluationKillTest, GoesOnWhereAKillEndedIt) {
   const EvaluationRecord begun = store.List(10)->front();
   EXPECT_FALSE(begun.finished);
   EXPECT_EQ(store.Results(begun.id)->size(), 24);  // three batches of 8; six were in hand
-  RankedSubject rest(*collection, rank);
+  RankedSubject rest(*collection, RankOfVictim);
   Evaluator evaluator(records, database->clock(), kTenant);
   const auto resumed = evaluator.Resume(begun, rest, {});
   ASSERT_TRUE(resumed.ok()) << resumed.status();
