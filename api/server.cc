@@ -23,6 +23,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "api/grpc/call_metrics.h"
+#include "api/grpc/evaluation_services.h"
 #include "api/grpc/services.h"
 #include "api/metrics.h"
 
@@ -73,6 +74,8 @@ class GrpcServer final : public Server {
     Add("Lineage", NewLineageService(context_));
     Add("Pipelines", NewPipelinesService(context_));
     Add("Evaluation", NewEvaluationService(context_));
+    Add("Datasets", NewDatasetsService(context_));
+    Add("Evaluations", NewEvaluationsService(context_));
     Add("Admin", NewAdminService(context_));
     metrics_ = std::make_unique<Metrics>(MethodsOf(services()));
     context_.metrics = metrics_.get();

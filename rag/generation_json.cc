@@ -32,7 +32,7 @@ absl::StatusOr<uint32_t> ReadSourceNumber(const RecordJson& json, std::string wh
   if (json.is_number_unsigned() && json.get<uint64_t>() <= UINT32_MAX) return json.get<uint32_t>();
   if (where.ends_with('.')) where.pop_back();
   return absl::DataLossError(
-      Concat("the answer record is damaged: ", where, " is no source's number"));
+      Concat("the record is damaged: ", where, " is no source's number"));
 }
 
 absl::StatusOr<AnswerSentence> ReadSentence(const RecordJson& json, std::string where) {

@@ -28,7 +28,7 @@ class RecordReader {
  public:
   // `thing`: whose fields they are, for errors.
   RecordReader(const RecordJson& json, std::string where,
-               std::string_view thing = "the answer record")
+               std::string_view thing = "the record")
       : json_(json), where_(std::move(where)), thing_(thing) {
     if (!json.is_object()) Fail("", "is no object");
   }
@@ -139,7 +139,7 @@ class RecordReader {
 inline absl::StatusOr<std::string> ReadRecordText(const RecordJson& json, std::string where) {
   if (json.is_string()) return json.get<std::string>();
   if (where.ends_with('.')) where.pop_back();
-  return absl::DataLossError(Concat("the answer record is damaged: ", where, " is no text"));
+  return absl::DataLossError(Concat("the record is damaged: ", where, " is no text"));
 }
 
 }  // namespace vouch

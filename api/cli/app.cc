@@ -13,6 +13,7 @@
 
 #include "absl/status/status.h"
 #include "api/cli/command.h"
+#include "api/cli/evaluation_commands.h"
 #include "api/cli/invocation.h"
 #include "api/cli/usage.h"
 #include "api/version.h"
@@ -47,6 +48,7 @@ void AddCommands(CLI::App& app, Invocation& invocation) {
   AddTagCommands(app, invocation);
   AddAliasCommands(app, invocation);
   AddDiffCommand(app, invocation);
+  AddDatasetCommands(app, invocation);
   AddEvalCommands(app, invocation);
   AddTuneCommands(app, invocation);
   AddServeCommand(app, invocation);

@@ -1,11 +1,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <CLI/CLI.hpp>
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <memory>
 #include <string>
 
@@ -13,6 +9,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "api/cli/command.h"
+#include "api/cli/evaluation_commands.h"
+#include "api/cli/evaluation_text.h"
 #include "api/cli/judgements.h"
 #include "api/cli/long_call.h"
 #include "api/cli/message_json.h"
@@ -48,27 +46,6 @@ absl::Status FillRequest(const EvalOptions& options, v1::EvaluateRetrievalReques
   return absl::OkStatus();
 }
 
-absl::Status RunFileError(const std::string& path, const std::string& why) {
-  return absl::FailedPreconditionError(absl::StrCat("--run-file: cannot write ", path, ": ", why));
-}
-
-// Before the work: what would keep the run from being written after it.
-absl::Status CheckRunFile(const std::string& path) {
-  std::error_code error;
-  if (std::filesystem::is_directory(path, error)) return RunFileError(path, "it is a folder");
-  const std::filesystem::path folder = std::filesystem::absolute(path, error).parent_path();
-  if (std::filesystem::is_directory(folder, error)) return absl::OkStatus();
-  return RunFileError(path, absl::StrCat("there is no folder ", folder.string()));
-}
-
-absl::Status WriteRun(const std::string& path, const std::string& run) {
-  errno = 0;
-  std::ofstream out(path, std::ios::binary | std::ios::trunc);
-  out << run;
-  out.close();
-  return out ? absl::OkStatus() : RunFileError(path, std::strerror(errno));
-}
-
 // As trec_eval prints: name, query or "all", value; counts without decimals.
 std::string FormatMeasures(const std::string& query, const v1::Measures& measures) {
   std::string out;
@@ -102,7 +79,7 @@ nlohmann::ordered_json ToJson(const EvalOptions& options,
 absl::Status RunEval(Invocation& invocation, const EvalOptions& options) {
   v1::EvaluateRetrievalRequest request;
   if (!options.run_file.empty()) {
-    if (absl::Status status = CheckRunFile(options.run_file); !status.ok()) return status;
+    if (absl::Status status = CheckOutputFile("--run-file", options.run_file); !status.ok()) return status;
   }
   if (absl::Status status = FillRequest(options, &request); !status.ok()) return status;
   absl::StatusOr<Connection*> connection = invocation.Connect();
@@ -117,7 +94,8 @@ absl::Status RunEval(Invocation& invocation, const EvalOptions& options) {
     return (*connection)->Explain(status);
   }
   if (!options.run_file.empty()) {
-    if (absl::Status status = WriteRun(options.run_file, result.run()); !status.ok()) return status;
+    absl::Status status = WriteOutputFile("--run-file", options.run_file, result.run());
+    if (!status.ok()) return status;
   }
   if (invocation.json) {
     Print(FormatJson(ToJson(options, result)));
@@ -134,7 +112,7 @@ absl::Status RunEval(Invocation& invocation, const EvalOptions& options) {
 }  // namespace
 
 void AddEvalCommands(CLI::App& app, Invocation& invocation) {
-  CLI::App* group = AddGroup(app, "eval", "Measure quality against judgements");
+  CLI::App* group = AddGroup(app, "eval", "Measure quality against judgements and reference answers");
   auto options = std::make_shared<EvalOptions>();
   CLI::App* command = AddCommand(
       *group, invocation, CommandKind::kClient,
@@ -157,6 +135,7 @@ void AddEvalCommands(CLI::App& app, Invocation& invocation) {
   command->add_option("--depth", options->depth, "documents a query, 1 to 10000 (default 1000)")
       ->check(CLI::Range(1, 10'000));
   command->add_flag("--per-query", options->per_query, "print the measures of each query, too");
+  AddEvaluationCommands(*group, invocation);
 }
 
 }  // namespace vouch

@@ -191,7 +191,7 @@ absl::StatusOr<QuestionResult> DecodeQuestionResult(std::string_view text) {
                       for (const auto& [name, value] : metrics.items()) {
                         if (!value.is_null() && !value.is_number()) {
                           return absl::DataLossError(
-                              Concat("the evaluation record is damaged: ", where, name));
+                              Concat("the record is damaged: ", where, name));
                         }
                         values[name] = value.is_null() ? kNotANumber : value.get<double>();
                       }

@@ -120,7 +120,11 @@ MetricValues EvaluateQuery(const std::map<std::string, int>& levels,
     double precision_sum = cumulated.precision_sum.back();
     double gain = cumulated.gain.back();
     const auto level = levels.find(std::string(document));
-    if (level != levels.end() && level->second > 0) gain += level->second / Discount(rank);
+    // trec_eval's -l leaves these two as they are.
+    if (level != levels.end() && level->second > 0) {
+      gain += level->second / Discount(rank);
+      rbp += patience;
+    }
     if (level != levels.end() && level->second >= relevant) {
       ++found;
       precision_sum += found / static_cast<double>(rank);
@@ -128,7 +132,6 @@ MetricValues EvaluateQuery(const std::map<std::string, int>& levels,
         reciprocal_rank = 1.0 / static_cast<double>(rank);
         if (rank <= kReciprocalCutoff) reciprocal_rank_cut = reciprocal_rank;
       }
-      rbp += patience;
       bpref.AddRelevant();
     } else if (level != levels.end() && level->second >= 0) {
       bpref.AddNonrelevant();

@@ -1,0 +1,278 @@
+// `vouch eval run`, `list`, `show` and `compare`.
+#include <grpcpp/grpcpp.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "api/cli/evaluation_commands.h"
+#include "api/cli/evaluation_text.h"
+#include "api/cli/long_call.h"
+#include "api/cli/message_json.h"
+#include "api/cli/read_options.h"
+#include "api/cli/text_output.h"
+#include "vouch/v1/evaluations.grpc.pb.h"
+
+namespace vouch {
+namespace {
+
+constexpr char kReportOption[] = "--report";
+
+struct RunOptions {
+  std::string collection;
+  std::string dataset;
+  std::string at;
+  std::string mode = "hybrid";
+  std::string answers = "none";
+  std::string resume;
+  std::string report;
+  uint32_t depth = 1'000;
+  uint32_t context_chunks = 8;
+  uint32_t parallel = 2;
+};
+
+struct CompareOptions {
+  std::string a;
+  std::string b;
+  std::vector<std::string> metrics;
+  double alpha = 0.05;
+  double power = 0.8;
+  double margin = 0;
+  std::string report;
+};
+
+v1::EvaluationAnswers AnswersOf(const std::string& name) {
+  if (name == "quotes") return v1::EVALUATION_ANSWERS_QUOTES;
+  if (name == "models") return v1::EVALUATION_ANSWERS_MODELS;
+  return v1::EVALUATION_ANSWERS_NONE;
+}
+
+absl::Status ShowDetail(const Invocation& invocation, v1::EvaluationDetail detail,
+                        const std::string& report) {
+  if (!report.empty()) {
+    absl::Status status = WriteOutputFile(kReportOption, report, detail.report());
+    if (!status.ok()) return status;
+  }
+  detail.clear_report();
+  Print(invocation.json ? FormatJson(MessageToJson(detail)) : FormatEvaluation(detail));
+  return absl::OkStatus();
+}
+
+absl::Status RunRun(Invocation& invocation, const RunOptions& options) {
+  if (options.resume.empty() && (options.collection.empty() || options.dataset.empty())) {
+    return UsageError("give a collection and --dataset, or --resume");
+  }
+  if (!options.resume.empty() && !(options.collection.empty() && options.dataset.empty())) {
+    return UsageError(
+        "--resume goes on with what its evaluation began; leave collection and --dataset out");
+  }
+  if (!options.report.empty()) {
+    absl::Status status = CheckOutputFile(kReportOption, options.report);
+    if (!status.ok()) return status;
+  }
+  v1::RunEvaluationRequest request;
+  request.set_collection(options.collection);
+  request.set_dataset(options.dataset);
+  request.set_at(options.at);
+  request.set_mode(ModeOf(options.mode));
+  request.set_answers(AnswersOf(options.answers));
+  request.set_depth(options.depth);
+  request.set_context_chunks(options.context_chunks);
+  request.set_parallel(options.parallel);
+  request.set_resume(options.resume);
+  invocation.uses_models = options.answers == "models" || !options.resume.empty();
+  absl::StatusOr<Connection*> connection = invocation.Connect();
+  if (!connection.ok()) return connection.status();
+  const auto stub = v1::Evaluations::NewStub((*connection)->channel());
+  grpc::ClientContext context;
+  invocation.Prepare(context);
+  Progress progress = invocation.MakeProgress();
+  const auto reader = stub->RunEvaluation(&context, request);
+  v1::EvaluationDetail detail;
+  grpc::Status status = ReadLongCall(*reader, progress, "running questions", &detail);
+  if (!status.ok()) return (*connection)->Explain(status);
+  return ShowDetail(invocation, std::move(detail), options.report);
+}
+
+absl::Status RunShow(Invocation& invocation, const std::string& id, uint32_t questions,
+                     const std::string& report) {
+  if (!report.empty()) {
+    if (absl::Status status = CheckOutputFile(kReportOption, report); !status.ok()) return status;
+  }
+  absl::StatusOr<Connection*> connection = invocation.Connect();
+  if (!connection.ok()) return connection.status();
+  const auto stub = v1::Evaluations::NewStub((*connection)->channel());
+  grpc::ClientContext context;
+  invocation.Prepare(context);
+  v1::GetEvaluationRequest request;
+  request.set_id(id);
+  request.set_questions(questions);
+  request.set_with_report(!report.empty());
+  v1::EvaluationDetail detail;
+  if (grpc::Status status = stub->GetEvaluation(&context, request, &detail); !status.ok()) {
+    return (*connection)->Explain(status);
+  }
+  return ShowDetail(invocation, std::move(detail), report);
+}
+
+std::string MainValue(const v1::EvaluationSummary& evaluation) {
+  for (const v1::MetricSummary& metric : evaluation.metrics()) {
+    if (metric.name() == evaluation.main_metric() && metric.has_mean()) {
+      return absl::StrFormat("%s %.4f", metric.name(), metric.mean());
+    }
+  }
+  return evaluation.finished() ? "-" : "not finished";
+}
+
+absl::Status RunList(Invocation& invocation, uint32_t limit) {
+  absl::StatusOr<Connection*> connection = invocation.Connect();
+  if (!connection.ok()) return connection.status();
+  const auto stub = v1::Evaluations::NewStub((*connection)->channel());
+  grpc::ClientContext context;
+  invocation.Prepare(context);
+  v1::ListEvaluationsRequest request;
+  request.set_limit(limit);
+  v1::ListEvaluationsResponse reply;
+  if (grpc::Status status = stub->ListEvaluations(&context, request, &reply); !status.ok()) {
+    return (*connection)->Explain(status);
+  }
+  if (invocation.json) {
+    Print(FormatJson(MessageToJson(reply)));
+    return absl::OkStatus();
+  }
+  std::vector<std::vector<std::string>> rows;
+  for (const v1::EvaluationSummary& evaluation : reply.evaluations()) {
+    rows.push_back({evaluation.id(), FormatTime(evaluation.created_us()), evaluation.collection(),
+                    absl::StrCat("v", evaluation.version()), evaluation.mode(),
+                    absl::StrCat(evaluation.dataset(), "@", evaluation.dataset_version()),
+                    MainValue(evaluation)});
+  }
+  Print(rows.empty() ? "no evaluations yet\n"
+                     : FormatTable({"id", "time", "collection", "version", "mode", "dataset",
+                                    "measure"},
+                                   rows));
+  return absl::OkStatus();
+}
+
+absl::Status RunCompare(Invocation& invocation, const CompareOptions& options) {
+  if (!options.report.empty()) {
+    absl::Status status = CheckOutputFile(kReportOption, options.report);
+    if (!status.ok()) return status;
+  }
+  absl::StatusOr<Connection*> connection = invocation.Connect();
+  if (!connection.ok()) return connection.status();
+  const auto stub = v1::Evaluations::NewStub((*connection)->channel());
+  grpc::ClientContext context;
+  invocation.Prepare(context);
+  v1::CompareEvaluationsRequest request;
+  request.set_a(options.a);
+  request.set_b(options.b);
+  for (const std::string& metric : options.metrics) request.add_metrics(metric);
+  request.set_alpha(options.alpha);
+  request.set_power(options.power);
+  request.set_margin(options.margin);
+  request.set_with_report(!options.report.empty());
+  v1::EvaluationComparison comparison;
+  grpc::Status called = stub->CompareEvaluations(&context, request, &comparison);
+  if (!called.ok()) return (*connection)->Explain(called);
+  if (!options.report.empty()) {
+    absl::Status status = WriteOutputFile(kReportOption, options.report, comparison.report());
+    if (!status.ok()) return status;
+  }
+  comparison.clear_report();
+  Print(invocation.json ? FormatJson(MessageToJson(comparison)) : FormatComparison(comparison));
+  return absl::OkStatus();
+}
+
+void AddReportOption(CLI::App& command, std::string* report) {
+  command.add_option(kReportOption, *report, "writes an HTML report there that stands alone")
+      ->type_name("FILE");
+}
+
+void AddRunCommand(CLI::App& group, Invocation& invocation) {
+  auto options = std::make_shared<RunOptions>();
+  CLI::App* command = AddCommand(
+      group, invocation, CommandKind::kClient,
+      {"run", "Run a dataset's questions over a collection and keep what comes out",
+       "  vouch eval run docs --dataset support@2 --answers quotes --report report.html\n"
+       "  vouch eval run --resume 0193590c-2a7e"},
+      [&invocation, options] { return RunRun(invocation, *options); });
+  command->add_option("collection", options->collection, "the collection");
+  command->add_option("--dataset", options->dataset, "NAME (the latest) or NAME@VERSION");
+  AddModeOption(*command, &options->mode);
+  AddAtOption(*command, &options->at);
+  command
+      ->add_option("--answers", options->answers,
+                   "none: retrieval alone (default); quotes: sentences of the sources; models: by "
+                   "the route")
+      ->check(CLI::IsMember({"none", "quotes", "models"}));
+  command->add_option("--depth", options->depth, "documents a question, 1 to 10000 (default 1000)")
+      ->check(CLI::Range(1, 10'000));
+  command
+      ->add_option("--context", options->context_chunks,
+                   "chunks given to the generator, and measured by context_*, 1 to 100 (default 8)")
+      ->check(CLI::Range(1, 100));
+  command->add_option("--parallel", options->parallel, "questions at a time, 1 to 32 (default 2)")
+      ->check(CLI::Range(1, 32));
+  command->add_option("--resume", options->resume, "id of an evaluation that stopped: go on with it");
+  AddReportOption(*command, &options->report);
+}
+
+void AddCompareCommand(CLI::App& group, Invocation& invocation) {
+  auto options = std::make_shared<CompareOptions>();
+  CLI::App* command = AddCommand(
+      group, invocation, CommandKind::kClient,
+      {"compare", "Evaluation B against A, question by question: better, worse, or cannot tell",
+       "  vouch eval compare 0193590c 0193590d --metric ndcg_cut_10 --margin 0.01"},
+      [&invocation, options] { return RunCompare(invocation, *options); });
+  command->add_option("a", options->a, "the evaluation to measure against: its id or the start of it")
+      ->required();
+  command->add_option("b", options->b, "the evaluation that is judged")->required();
+  command->add_option("--metric", options->metrics,
+                      "what to compare; may be repeated, and the first decides");
+  command
+      ->add_option("--alpha", options->alpha,
+                   "how often a difference may be seen where there is none (default 0.05)")
+      ->check(CLI::Range(1e-6, 0.5));
+  command
+      ->add_option("--power", options->power,
+                   "how surely the detectable difference would be found (default 0.8)")
+      ->check(CLI::Range(0.5, 0.999));
+  command
+      ->add_option("--margin", options->margin,
+                   "a loss that does not matter; with it B can be \"no worse\" (default 0)")
+      ->check(CLI::NonNegativeNumber);
+  AddReportOption(*command, &options->report);
+}
+
+}  // namespace
+
+void AddEvaluationCommands(CLI::App& group, Invocation& invocation) {
+  AddRunCommand(group, invocation);
+  auto limit = std::make_shared<uint32_t>(20);
+  CLI::App* list = AddCommand(group, invocation, CommandKind::kClient,
+                              {"list", "Evaluations, newest first", "  vouch eval list"},
+                              [&invocation, limit] { return RunList(invocation, *limit); });
+  list->add_option("--limit", *limit, "evaluations to show, 1 to 1000 (default 20)")
+      ->check(CLI::Range(1, 1'000));
+  auto id = std::make_shared<std::string>();
+  auto questions = std::make_shared<uint32_t>(10);
+  auto report = std::make_shared<std::string>();
+  CLI::App* show =
+      AddCommand(group, invocation, CommandKind::kClient,
+                 {"show", "One evaluation with its worst questions",
+                  "  vouch eval show 0193590c --questions 50 --report report.html"},
+                 [&invocation, id, questions, report] {
+                   return RunShow(invocation, *id, *questions, *report);
+                 });
+  show->add_option("id", *id, "the evaluation's id, or the start of it")->required();
+  show->add_option("--questions", *questions, "worst questions to show, 1 to 100000 (default 10)")
+      ->check(CLI::Range(1, 100'000));
+  AddReportOption(*show, report.get());
+  AddCompareCommand(group, invocation);
+}
+
+}  // namespace vouch
