@@ -70,6 +70,7 @@ constexpr Part kParts[] = {
     {"100k-128", [](const std::string& cache) { CompareEngines(Small(), cache, true); }},
     {"100k-768", [](const std::string& cache) { CompareEngines(Wide(), cache, false); }},
     {"lsa", Embeddings},
+    {"kinds", [](const std::string&) { MeasureKinds(Small()); }},
     {"filters", [](const std::string&) { MeasureFilters(Small()); }},
     {"filters-768", [](const std::string&) { MeasureFilters(Wide()); }},
     {"batch", [](const std::string&) { MeasureBatches(Small()); }},
