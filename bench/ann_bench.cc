@@ -73,6 +73,8 @@ constexpr Part kParts[] = {
     {"100k-768", "the same beside hnswlib, 100,000 x 768",
      [](const std::string& cache) { CompareEngines(Wide(), cache, false); }},
     {"lsa", "the same on embeddings of real texts, and filters on them", Embeddings},
+    {"kinds", "index kinds and storage types beside FAISS, 100,000 x 128",
+     [](const std::string&) { MeasureKinds(Small()); }},
     {"filters", "filters that keep 50 to .1 % of the rows, 128 dimensions",
      [](const std::string&) { MeasureFilters(Small()); }},
     {"filters-768", "the same, 768 dimensions", [](const std::string&) { MeasureFilters(Wide()); }},

@@ -44,6 +44,8 @@ struct AnnEngine {
 // that building took.
 AnnEngine MakeHnswlib(const AnnData& data, const std::string& cache);
 AnnEngine MakeFaiss(const AnnData& data);
+// Its `ef` is nprobe.
+AnnEngine MakeFaissIvfPq(const AnnData& data);
 
 // Our index over rows committed in batches of 500, in a temporary folder that goes with it. Row i
 // is point i at first.

@@ -10,6 +10,8 @@ namespace vouch {
 
 // Ours beside the rivals on one thread: builds, recall and QPS by ef.
 void CompareEngines(const AnnData& data, const std::string& cache, bool with_faiss);
+// Each index kind with some vector types, beside FAISS IVF-PQ fast-scan with refining.
+void MeasureKinds(const AnnData& data);
 // Filters of falling selectivity, at random and by one half-space, beside no filter and beside
 // exact search.
 void MeasureFilters(const AnnData& data);

@@ -1,9 +1,13 @@
 // hnswlib and FAISS; compiled for this machine, as FAISS itself is.
+#include <faiss/IndexFlat.h>
 #include <faiss/IndexHNSW.h>
+#include <faiss/IndexIVFPQFastScan.h>
+#include <faiss/IndexRefine.h>
 #include <hnswlib/hnswlib.h>
 #include <omp.h>
 
 #include <atomic>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -82,6 +86,43 @@ AnnEngine MakeFaiss(const AnnData& data) {
     float distances[kAnnK];
     faiss::Index::idx_t labels[kAnnK];
     index->search(1, query, kAnnK, distances, labels);
+    for (const faiss::Index::idx_t label : labels) out.push_back(static_cast<uint64_t>(label));
+  };
+  return engine;
+}
+
+AnnEngine MakeFaissIvfPq(const AnnData& data) {
+  const auto rows = static_cast<faiss::Index::idx_t>(data.row_count());
+  const auto cells = static_cast<size_t>(4 * std::sqrt(static_cast<double>(rows)));
+  struct Parts {
+    explicit Parts(size_t dim, size_t cells_count)
+        : coarse(static_cast<faiss::Index::idx_t>(dim)),
+          codes(&coarse, dim, cells_count, dim / 2, 4),
+          exact(static_cast<faiss::Index::idx_t>(dim)),
+          refined(&codes, &exact) {}
+    faiss::IndexFlatL2 coarse;
+    faiss::IndexIVFPQFastScan codes;
+    faiss::IndexFlatL2 exact;
+    faiss::IndexRefine refined;
+  };
+  auto parts = std::make_shared<Parts>(data.dim, cells);
+  AnnEngine engine;
+  engine.name = "FAISS IVF-PQ fast-scan, refined";
+  omp_set_num_threads(2);
+  const double processor = ProcessSeconds();
+  const int64_t start = NowNs();
+  parts->refined.train(rows, data.rows.data());
+  parts->refined.add(rows, data.rows.data());
+  engine.build = {SecondsSince(start), ProcessSeconds() - processor};
+  omp_set_num_threads(1);
+  // Codes, ids, and the vectors that refining compares.
+  engine.bytes_per_vector = static_cast<double>(data.dim) / 4 + 8 + static_cast<double>(data.dim * 4);
+  parts->refined.k_factor = 8;
+  engine.search = [parts](const float* query, int ef, std::vector<uint64_t>& out) {
+    parts->codes.nprobe = static_cast<size_t>(ef);
+    float distances[kAnnK];
+    faiss::Index::idx_t labels[kAnnK];
+    parts->refined.search(1, query, kAnnK, distances, labels);
     for (const faiss::Index::idx_t label : labels) out.push_back(static_cast<uint64_t>(label));
   };
   return engine;
