@@ -1,7 +1,8 @@
 #pragma once
 
 #include <compare>
-#include <utility>
+#include <cstddef>
+#include <functional>
 
 namespace vouch {
 
@@ -11,10 +12,6 @@ struct GeoPoint {
   double lon = 0;
 
   friend auto operator<=>(const GeoPoint&, const GeoPoint&) = default;
-  template <typename H>
-  friend H AbslHashValue(H state, const GeoPoint& point) {
-    return H::combine(std::move(state), point.lat, point.lon);
-  }
 };
 
 // Metres: the mean radius of the WGS 84 ellipsoid, (2a + b) / 3. All distances are over a sphere of it.
@@ -24,3 +21,10 @@ inline constexpr double kEarthRadius = 6'371'008.8;
 inline GeoPoint CanonicalPoint(double lat, double lon) { return {lat + 0.0, lon == 180 ? -180 : lon + 0.0}; }
 
 }  // namespace vouch
+
+template <>
+struct std::hash<vouch::GeoPoint> {
+  size_t operator()(const vouch::GeoPoint& point) const {
+    return std::hash<double>()(point.lat) * 31 + std::hash<double>()(point.lon);
+  }
+};
