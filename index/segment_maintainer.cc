@@ -304,6 +304,10 @@ absl::StatusOr<Segment> SegmentMaintainer::BuildSealed(const Task& task) {
     absl::StatusOr<SegmentPtr> merged = MergeSegments(*schema_, task.parts);
     if (!merged.ok()) return merged.status();
     whole = *std::move(merged);
+  } else if (whole->sealed) {
+    absl::StatusOr<Segment> copy = ReadVectors(*schema_, *whole);
+    if (!copy.ok()) return copy.status();
+    whole = std::make_shared<const Segment>(*std::move(copy));
   }
   // Optimizing makes what does not depend on how the rows came in.
   const bool anew = task.kind == TaskKind::kOptimize;
