@@ -245,7 +245,8 @@ absl::StatusOr<Answer> Ask(Database& database, EmbedderRegistry& embedders,
   answer.id = MakeUuidV7(answer.time_us, RandomBytes());
   answer.tenant = request.principal.tenant;
   answer.subject = request.principal.subject;
-  answer.collection = request.collection;
+  // By its name, whatever alias it was asked by: a replay must find the same one.
+  answer.collection = (*collection)->info().name;
   answer.version = *version;
   answer.question = request.question;
   answer.mode = std::string(RetrievalModeName(request.mode));
