@@ -89,7 +89,7 @@ TEST(KeyFormatTest, GoldenBytes) {
   EXPECT_EQ(Hex(AnswerOrderKey(TenantNumber(7), 1)), "0000000702fffffffffffffffe");
   EXPECT_EQ(Hex(SparseKey(prefix, RowId(0x1122), 3)),
             "00000007000000000000010200000000000011228003");
-  EXPECT_EQ(kFormatNumber, 3u);
+  EXPECT_EQ(kFormatNumber, 4u);
 }
 
 TEST(KeyFormatTest, KeysDecodeToWhatTheyWereMadeOf) {
