@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "index/payload/payload_path.h"
 #include "nlohmann/json.hpp"
+#include "storage/vector_codec.h"
 
 namespace vouch {
 namespace {
@@ -47,11 +48,14 @@ absl::Status CheckVectors(const CollectionSchema& schema, const RowInput& row) {
                                                      schema.dense[field].dim, "; the vector has ", vector.size(),
                                                      " values"));
     }
+    const VectorType type = schema.dense[field].type;
+    if (IsRounded(type, vector)) continue;
     for (size_t i = 0; i < vector.size(); ++i) {
-      if (!std::isfinite(vector[i])) {
-        return absl::InvalidArgumentError(
-            absl::StrCat("field '", schema.dense[field].name, "': value ", i, " is not finite"));
-      }
+      if (IsRounded(type, std::span(&vector[i], 1))) continue;
+      return absl::InvalidArgumentError(absl::StrCat(
+          "field '", schema.dense[field].name, "': value ", i,
+          std::isfinite(vector[i]) ? absl::StrCat(" is not one of ", std::string(VectorTypeName(type)))
+                                   : " is not finite"));
     }
   }
   return absl::OkStatus();

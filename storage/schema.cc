@@ -55,6 +55,11 @@ absl::Status CheckDense(const DenseField& field) {
                                   MetricName(field.metric),
                                   "; bit vectors are compared by hamming, and no others are"));
   }
+  if (!field.embedder.empty() &&
+      (field.type == VectorType::kI8 || field.type == VectorType::kBit)) {
+    return Bad(field.name, Concat("type ", VectorTypeName(field.type),
+                                  " with an embedder, which gives fractions; it takes f32 or f16"));
+  }
   if (field.type == VectorType::kI8 && field.metric == Metric::kCosine) {
     return Bad(field.name,
                "type i8 with metric cosine, which would normalise integers to fractions; i8 takes "

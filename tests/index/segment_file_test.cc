@@ -201,6 +201,81 @@ TEST(SegmentFile, GoldenBytesOfFlatVectors) {
   EXPECT_EQ(encoded.build_id, "9c2e5d6a94c9c1d0fb54e5c3c35938aa");
 }
 
+// Each index kind and vector type: which sections there are, and that they are read as they were written.
+TEST(SegmentFile, SectionsOfEachKindAndType) {
+  CollectionSchema collection;
+  const auto add = [&](VectorType type, Metric metric, DenseIndexKind index, double recall_target) {
+    DenseField& field = collection.dense.emplace_back();
+    field.name = std::string(1, static_cast<char>('a' + collection.dense.size()));
+    field.dim = 10;
+    field.type = type;
+    field.metric = metric;
+    field.index = index;
+    field.hnsw = {.m = 4, .ef_construction = 20, .ef_search = 20};
+    field.recall_target = recall_target;
+  };
+  add(VectorType::kF16, Metric::kL2, DenseIndexKind::kHnsw, 0.9);
+  add(VectorType::kI8, Metric::kInnerProduct, DenseIndexKind::kIvfPq, 0.9);
+  add(VectorType::kBit, Metric::kHamming, DenseIndexKind::kIvfFlat, 0);
+  add(VectorType::kF32, Metric::kL2, DenseIndexKind::kAuto, 0.9);
+  const auto schema = *IndexSchema::Create(collection);
+  std::vector<RowInput> rows(50);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    rows[i].id = PointId(i);
+    rows[i].payload = "{}";
+    rows[i].vectors.assign(4, std::vector<float>(10));
+    for (size_t d = 0; d < 10; ++d) {
+      rows[i].vectors[0][d] = static_cast<float>(i * d) / 8;
+      rows[i].vectors[1][d] = static_cast<float>((i * 7 + d * 31) % 256) - 128;
+      rows[i].vectors[2][d] = static_cast<float>((i * 3 + d * d) % 5 == 0 ? 1 : 0);
+      rows[i].vectors[3][d] = static_cast<float>(i) - static_cast<float>(d);
+    }
+  }
+  const SegmentPtr fresh = *BuildFreshSegment(*schema, RowId(0), rows, **IndexedRows::Prepare(*schema, rows));
+  const Segment sealed = *BuildGraphs(*schema, *fresh, 2, [](double) { return absl::OkStatus(); });
+  const std::string bytes = FileBytes(*schema, sealed);
+  const absl::StatusOr<Segment> decoded = Decode(*schema, bytes);
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_EQ(FileBytes(*schema, *decoded), bytes);
+  ASSERT_NE(decoded->RecallsOf(0), nullptr);
+  EXPECT_EQ(decoded->RecallsOf(0)->Serialize(), sealed.RecallsOf(0)->Serialize());
+  ASSERT_NE(decoded->RecallsOf(1), nullptr);
+  EXPECT_EQ(decoded->RecallsOf(2), nullptr);
+  EXPECT_EQ(decoded->RecallsOf(3), nullptr) << "50 vectors are compared: there is nothing to measure";
+  EXPECT_TRUE(decoded->IvfOf(1)->has_codes());
+  EXPECT_FALSE(decoded->IvfOf(2)->has_codes());
+  EXPECT_EQ(decoded->IvfOf(3), nullptr);
+  // ids, column codes graph recalls, column ivf recalls, column ivf, column, payload, vectors
+  const std::pair<uint32_t, uint64_t> sections[] = {{1, 0}, {9, 0}, {7, 0},  {4, 0},  {10, 0},  {9, 0},  {11, 0}, {10, 0},
+                                                    {9, 0}, {11, 0}, {9, 0}, {6, 0}, {3, 50 * 20}, {3, 50 * 10},
+                                                    {3, 50 * 2}, {3, 50 * 40}};
+  for (size_t i = 0; i < std::size(sections); ++i) {
+    uint32_t kind = 0;
+    uint64_t length = 0;
+    std::memcpy(&kind, bytes.data() + kFixedHeaderBytes + i * kSectionEntryBytes, sizeof(kind));
+    std::memcpy(&length, bytes.data() + kFixedHeaderBytes + i * kSectionEntryBytes + 16, sizeof(length));
+    EXPECT_EQ(kind, sections[i].first) << i;
+    EXPECT_TRUE(sections[i].second == 0 || length == sections[i].second) << i << ": " << length;
+  }
+  for (uint32_t row = 0; row < 50; ++row) {
+    for (size_t field = 0; field < 4; ++field) {
+      std::vector<float> scratch(10);
+      const float* values = decoded->dense[field].Values(row, scratch.data());
+      EXPECT_EQ(std::vector<float>(values, values + 10), rows[row].vectors[field]);
+    }
+  }
+  // Cut or flipped anywhere before the vectors' padding, it is noticed.
+  std::mt19937_64 random(3);
+  for (int i = 0; i < 300; ++i) {
+    std::string bad = bytes;
+    const size_t at = random() % bad.size();
+    bad[at] = static_cast<char>(bad[at] ^ (1 << (random() % 8)));
+    const absl::StatusOr<Segment> read = Decode(*schema, bad);
+    EXPECT_TRUE(!read.ok() || FileBytes(*schema, *read) == bytes) << at;
+    EXPECT_FALSE(Decode(*schema, bytes.substr(0, at)).ok()) << at;
+  }
+}
+
 TEST(MergeSegments, EqualsBuildingAtOnce) {
   const auto schema = TestIndexSchema();
   RowMaker maker(12);

@@ -64,6 +64,7 @@ TEST(SchemaJsonTest, WhatIsWrongIsNamed) {
            {R"({"dense":[{"name":"v","dim":3,"type":"bit","metric":"l2"}]})", "compared by hamming"},
            {R"({"dense":[{"name":"v","dim":3,"type":"f16","metric":"hamming"}]})", "hamming"},
            {R"({"dense":[{"name":"v","dim":3,"type":"i8"}]})", "i8 takes ip or l2"},
+           {R"({"dense":[{"name":"v","dim":3,"type":"bit","embedder":"builtin/hash?dim=3"}]})", "gives fractions"},
            {R"({"dense":[{"name":"v","dim":3,"recall_target":0.3}]})", "recall_target is 0.3"},
            {R"({"dense":[{"name":"v","dim":3,"recall_target":1}]})", "0.5 to 0.9999"},
            {R"({"dense":[{"name":"v","dim":-3}]})", "out of range"},
