@@ -3,6 +3,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <memory>
 #include <set>
 #include <string>
@@ -40,7 +41,7 @@ std::vector<RowInput> EveryRow(size_t count) {
     row.vectors = {maker.Vector(5), {}};
     row.vectors[1] = maker.Vector(3);
     NormalizeVector(row.vectors[1]);
-    row.sparse = {{.indices = {static_cast<uint32_t>(i % 7), 9}, .values = {1, static_cast<float>(i % 5)}}};
+    row.sparse = {{.indices = {static_cast<uint32_t>(i % 7), 9}, .values = {1, static_cast<float>(1 + i % 5)}}};
     row.payload.pop_back();
     absl::StrAppend(&row.payload, R"(,"score":)", static_cast<double>(i) / 8, R"(,"done":)", i % 2 == 0 ? "true" : "false",
                     R"(,"at":"2026-01-0)", 1 + i % 9, R"(","place":{"lat":)", i % 90, R"(,"lon":)", i % 180, "}}");
@@ -58,6 +59,7 @@ class DamagedSectionsTest : public testing::Test {
     options.filesystem = &Filesystem::System();
     options.job_pool = &pool_;
     options.seal_rows = 1'000'000;
+    options.warn = [](const std::string& message) { std::cout << message << "\n"; };
     auto opened = model.OpenIndex(options);
     ASSERT_TRUE(opened.ok()) << opened.status();
     index_ = *std::move(opened);
@@ -168,7 +170,7 @@ TEST_F(DamagedSectionsTest, EachIsFoundCountedAnsweredExactlyAndWrittenAnew) {
       EXPECT_EQ(Answers(model, true), expected);
       Open(model);
       EXPECT_EQ(index_->Status().files_damaged, 0u) << "after it was written anew";
-      EXPECT_EQ(Contents(File()), whole);
+      EXPECT_TRUE(Contents(File()) == whole);
       EXPECT_EQ(Answers(model, true), expected);
     }
   }
@@ -191,7 +193,7 @@ TEST_F(DamagedSectionsTest, AFileOfNoiseOrOfNothing) {
     ASSERT_TRUE(index_->WaitIdle(CancelToken()).ok());
     Open(model);
     EXPECT_EQ(index_->Status().files_damaged, 0u);
-    EXPECT_EQ(Contents(File()), whole);
+    EXPECT_TRUE(Contents(File()) == whole);
   }
 }
 
