@@ -15,6 +15,7 @@ namespace {
 constexpr size_t kBatch = 64;
 constexpr int kEfs[] = {12, 100};
 constexpr size_t kThreads[] = {1, 2};
+constexpr int kRounds = 5, kTurns = 3;
 
 void Check(const absl::Status& status) {
   if (status.ok()) return;
@@ -58,7 +59,8 @@ struct Figures {
   std::vector<double> micros;  // processor time a query, of all threads
 };
 
-Figures Measure(const Collection& collection, const AnnData& data, int ef) {
+// Adds what kTurns turns took.
+void Measure(const Collection& collection, const AnnData& data, int ef, Figures& figures) {
   std::vector<std::vector<SearchRequest>> batches(data.query_count() / kBatch);
   for (size_t b = 0; b < batches.size(); ++b) {
     for (size_t i = 0; i < kBatch; ++i) {
@@ -72,8 +74,7 @@ Figures Measure(const Collection& collection, const AnnData& data, int ef) {
     }
   }
   const auto queries = static_cast<double>(batches.size() * kBatch);
-  Figures figures;
-  for (int turn = 0; turn <= kAnnTurns; ++turn) {
+  for (int turn = 0; turn <= kTurns; ++turn) {
     const int64_t start = NowNs();
     const double processor_start = ProcessSeconds();
     for (const auto& batch : batches) Check(collection.SearchBatch(batch).status());
@@ -81,7 +82,6 @@ Figures Measure(const Collection& collection, const AnnData& data, int ef) {
     figures.qps.push_back(queries / SecondsSince(start));
     figures.micros.push_back((ProcessSeconds() - processor_start) * 1e6 / queries);
   }
-  return figures;
 }
 
 }  // namespace
@@ -89,21 +89,25 @@ Figures Measure(const Collection& collection, const AnnData& data, int ef) {
 void MeasureBatches(const AnnData& data, const std::string& folder) {
   const std::string path = absl::StrCat(folder, "/ann-batches-", getpid());
   Fill(*OpenWith(path, 1), data);
+  // By turns, so that other work on the machine disturbs both alike.
+  Figures figures[std::size(kEfs)][std::size(kThreads)];
+  for (int round = 0; round < kRounds; ++round) {
+    for (size_t t = 0; t < std::size(kThreads); ++t) {
+      const std::unique_ptr<Database> database = OpenWith(path, kThreads[t]);
+      const auto collection = database->GetCollection(Principal(), "bench");
+      Check(collection.status());
+      for (size_t e = 0; e < std::size(kEfs); ++e) Measure(**collection, data, kEfs[e], figures[e][t]);
+    }
+  }
   std::printf("%s, batches of %zu through Collection::SearchBatch, ids and scores\n\n", data.name.c_str(), kBatch);
   std::printf(
-      "| ef | threads | QPS by the clock | of one thread | processor us a query | of one thread | so on free cores |\n"
-      "|---|---|---|---|---|---|---|\n");
-  double qps[std::size(kEfs)] = {}, micros[std::size(kEfs)] = {};
-  for (const size_t threads : kThreads) {
-    const std::unique_ptr<Database> database = OpenWith(path, threads);
-    const auto collection = database->GetCollection(Principal(), "bench");
-    Check(collection.status());
-    for (size_t i = 0; i < std::size(kEfs); ++i) {
-      const Figures figures = Measure(**collection, data, kEfs[i]);
-      if (threads == 1) qps[i] = Median(figures.qps), micros[i] = Median(figures.micros);
-      const double cost = Median(figures.micros) / micros[i];
-      std::printf("| %d | %zu | %.0f | %.2f | %.1f | %.2f | %.2f |\n", kEfs[i], threads, Median(figures.qps),
-                  Median(figures.qps) / qps[i], Median(figures.micros), cost, static_cast<double>(threads) / cost);
+      "| ef | threads | QPS by the clock | of one thread | processor us a query, all threads | of one thread |\n"
+      "|---|---|---|---|---|---|\n");
+  for (size_t e = 0; e < std::size(kEfs); ++e) {
+    for (size_t t = 0; t < std::size(kThreads); ++t) {
+      const double qps = Median(figures[e][t].qps), micros = Median(figures[e][t].micros);
+      std::printf("| %d | %zu | %.0f | %.2f | %.1f | %.2f |\n", kEfs[e], kThreads[t], qps,
+                  qps / Median(figures[e][0].qps), micros, micros / Median(figures[e][0].micros));
     }
   }
   std::fflush(stdout);
