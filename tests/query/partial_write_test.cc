@@ -310,6 +310,7 @@ TEST_F(PartialWriteTest, RestoreIsANewCommit) {
   EXPECT_EQ(Read(1).vectors, Read(1, At(1)).vectors);
   EXPECT_FALSE(IsThere(3));
   EXPECT_TRUE(IsThere(3, At(2)));
+  request.at = Version(3);
   EXPECT_EQ(collection_->Restore(request)->version, Version(3));  // nothing to do, no commit
   request.at = Version(9);
   EXPECT_EQ(collection_->Restore(request).status().code(), absl::StatusCode::kOutOfRange);

@@ -273,7 +273,9 @@ TEST_F(WriteModelTest, EveryKindOfWriteAndEveryVersion) {
       const uint64_t from = Below(states_.size());
       ASSERT_NO_FATAL_FAILURE(CheckDiff(from, from + Below(states_.size() - from)));
     }
-    if (round == 150) ASSERT_TRUE(collection_->Optimize({}, nullptr).ok());
+    if (round == 150) {
+      ASSERT_TRUE(collection_->Optimize({}, nullptr).ok());
+    }
     if (round == 300) Reopen();
   }
 }
