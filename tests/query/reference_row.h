@@ -1,0 +1,80 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "index/payload/filter.h"
+#include "storage/point_id.h"
+
+namespace vouch {
+
+// A row of the plain list that the reference searches.
+struct ReferenceRow {
+  PointId id;
+  std::map<std::string, std::vector<float>> vectors;  // normalised under cosine
+  std::map<std::string, std::map<uint32_t, float>> sparse;
+  std::map<std::string, std::string> texts;  // by text field
+  std::optional<int64_t> year;
+  std::vector<std::string> lang;
+  std::vector<std::string> authors;  // at "authors.name", of all elements
+  std::vector<std::string> access;
+  uint64_t added = 0;
+  uint64_t retired = UINT64_MAX;
+};
+
+// Whether a row meets a filter, by the filter's definition.
+class ReferenceFilter {
+ public:
+  static bool Meets(const ReferenceRow& row, const Filter& filter) {
+    const auto child = [&](const Filter& part) { return Meets(row, part); };
+    switch (filter.op) {
+      case FilterOp::kAnd:
+        return std::all_of(filter.children.begin(), filter.children.end(), child);
+      case FilterOp::kOr:
+        return std::any_of(filter.children.begin(), filter.children.end(), child);
+      case FilterOp::kNot:
+        return !Meets(row, filter.children[0]);
+      case FilterOp::kExists:
+        return filter.path == "year" ? row.year.has_value() : !Texts(row, filter.path).empty();
+      case FilterOp::kHasId:
+        return std::any_of(filter.values.begin(), filter.values.end(),
+                           [&](const FilterValue& value) {
+                             return std::get<std::string>(value) == row.id.ToString();
+                           });
+      case FilterOp::kNe: {
+        Filter equal = filter;
+        equal.op = FilterOp::kEq;
+        return (filter.path == "year" ? row.year.has_value() : !Texts(row, filter.path).empty()) &&
+               !Meets(row, equal);
+      }
+      case FilterOp::kEq:
+      case FilterOp::kIn:
+        return std::any_of(
+            filter.values.begin(), filter.values.end(), [&](const FilterValue& value) {
+              if (filter.path == "year") return row.year && *row.year == std::get<int64_t>(value);
+              const std::vector<std::string>& texts = Texts(row, filter.path);
+              return std::count(texts.begin(), texts.end(), std::get<std::string>(value)) > 0;
+            });
+      case FilterOp::kLt:
+        return row.year && *row.year < std::get<int64_t>(filter.values[0]);
+      case FilterOp::kLe:
+        return row.year && *row.year <= std::get<int64_t>(filter.values[0]);
+      case FilterOp::kGt:
+        return row.year && *row.year > std::get<int64_t>(filter.values[0]);
+      case FilterOp::kGe:
+        return row.year && *row.year >= std::get<int64_t>(filter.values[0]);
+    }
+    return false;
+  }
+
+ private:
+  static const std::vector<std::string>& Texts(const ReferenceRow& row, const std::string& path) {
+    return path == "lang" ? row.lang : row.authors;
+  }
+};
+
+}  // namespace vouch
