@@ -15,7 +15,8 @@
 #include "query/ranked_row.h"
 #include "query/search.h"
 #include "storage/schema.h"
-#include "tests/index/payload/naive_geo.h"
+#include "tests/query/reference_row.h"
+#include "tests/query/reference_scale.h"
 #include "tests/query/reference_text.h"
 
 namespace vouch {
@@ -25,19 +26,7 @@ namespace vouch {
 // Dense scores are summed in double: use vectors for which every sum is exact.
 class ReferenceExecutor {
  public:
-  struct Row {
-    PointId id;
-    std::map<std::string, std::vector<float>> vectors;  // normalised under cosine
-    std::map<std::string, std::map<uint32_t, float>> sparse;
-    std::map<std::string, std::string> texts;  // by text field
-    std::optional<int64_t> year;
-    std::vector<std::string> lang;
-    std::vector<GeoPoint> place;
-    std::vector<std::string> authors;  // at "authors.name", of all elements
-    std::vector<std::string> access;
-    uint64_t added = 0;
-    uint64_t retired = UINT64_MAX;
-  };
+  using Row = ReferenceRow;
 
   ReferenceExecutor(CollectionSchema schema, std::shared_ptr<const Analyzer> analyzer)
       : schema_(schema), text_(std::move(schema), std::move(analyzer)) {}
@@ -85,7 +74,7 @@ class ReferenceExecutor {
                  uint64_t at) const {
     uint64_t count = 0;
     for (size_t i = 0; i < rows_.size(); ++i) {
-      count += Seen(i, principal, at) && (!filter || Meets(rows_[i], *filter));
+      count += Seen(i, principal, at) && (!filter || ReferenceFilter::Meets(rows_[i], *filter));
     }
     return count;
   }
@@ -104,7 +93,8 @@ class ReferenceExecutor {
                                                const SearchRequest& request, uint64_t at) const {
     std::map<PayloadValue, uint64_t> counts;
     for (size_t i = 0; i < rows_.size(); ++i) {
-      if (!Seen(i, request.principal, at) || (request.filter && !Meets(rows_[i], *request.filter)))
+      if (!Seen(i, request.principal, at) ||
+          (request.filter && !ReferenceFilter::Meets(rows_[i], *request.filter)))
         continue;
       for (const PayloadValue& value : ValuesOf(rows_[i], path)) ++counts[value];
     }
@@ -173,79 +163,6 @@ class ReferenceExecutor {
                        [&](const auto& name) { return names.contains(name); });
   }
 
-  static const std::vector<std::string>& Texts(const Row& row, const std::string& path) {
-    return path == "lang" ? row.lang : row.authors;
-  }
-
-  // Texts and filters are of words with one space after each.
-  static bool Matches(const Row& row, const Filter& filter) {
-    const std::string& asked = std::get<std::string>(filter.values[0]);
-    const auto has = [text = " " + row.text](const std::string& words) { return text.find(" " + words) != std::string::npos; };
-    if (filter.op == FilterOp::kMatchPhrase) return has(asked);
-    bool all = true;
-    bool any = false;
-    for (size_t begin = 0; begin < asked.size();) {
-      const size_t end = asked.find(' ', begin) + 1;
-      const bool found = has(asked.substr(begin, end - begin));
-      all = all && found;
-      any = any || found;
-      begin = end;
-    }
-    return filter.op == FilterOp::kMatch ? all : any;
-  }
-
-  static bool Meets(const Row& row, const Filter& filter) {
-    const auto child = [&](const Filter& part) { return Meets(row, part); };
-    switch (filter.op) {
-      case FilterOp::kAnd:
-        return std::all_of(filter.children.begin(), filter.children.end(), child);
-      case FilterOp::kOr:
-        return std::any_of(filter.children.begin(), filter.children.end(), child);
-      case FilterOp::kNot:
-        return !Meets(row, filter.children[0]);
-      case FilterOp::kWithinRadius:
-      case FilterOp::kWithinBox:
-      case FilterOp::kWithinPolygon:
-        return std::any_of(row.place.begin(), row.place.end(),
-                           [&](const GeoPoint& point) { return NaiveWithin(filter, point); });
-      case FilterOp::kMatch:
-      case FilterOp::kMatchAny:
-      case FilterOp::kMatchPhrase:
-        return Matches(row, filter);
-      case FilterOp::kExists:
-        if (filter.path == "place") return !row.place.empty();
-        return filter.path == "year" ? row.year.has_value() : !Texts(row, filter.path).empty();
-      case FilterOp::kHasId:
-        return std::any_of(filter.values.begin(), filter.values.end(),
-                           [&](const FilterValue& value) {
-                             return std::get<std::string>(value) == row.id.ToString();
-                           });
-      case FilterOp::kNe: {
-        Filter equal = filter;
-        equal.op = FilterOp::kEq;
-        return (filter.path == "year" ? row.year.has_value() : !Texts(row, filter.path).empty()) &&
-               !Meets(row, equal);
-      }
-      case FilterOp::kEq:
-      case FilterOp::kIn:
-        return std::any_of(
-            filter.values.begin(), filter.values.end(), [&](const FilterValue& value) {
-              if (filter.path == "year") return row.year && *row.year == std::get<int64_t>(value);
-              const std::vector<std::string>& texts = Texts(row, filter.path);
-              return std::count(texts.begin(), texts.end(), std::get<std::string>(value)) > 0;
-            });
-      case FilterOp::kLt:
-        return row.year && *row.year < std::get<int64_t>(filter.values[0]);
-      case FilterOp::kLe:
-        return row.year && *row.year <= std::get<int64_t>(filter.values[0]);
-      case FilterOp::kGt:
-        return row.year && *row.year > std::get<int64_t>(filter.values[0]);
-      case FilterOp::kGe:
-        return row.year && *row.year >= std::get<int64_t>(filter.values[0]);
-    }
-    return false;
-  }
-
   // The row of a point that the principal sees.
   std::optional<size_t> Find(const PointId& id, const Scope& scope) const {
     for (size_t i = 0; i < rows_.size(); ++i) {
@@ -271,7 +188,7 @@ class ReferenceExecutor {
   bool Allowed(size_t i, const std::vector<const Filter*>& filters, const Scope& scope) const {
     return Seen(i, scope.principal, scope.at) &&
            std::all_of(filters.begin(), filters.end(),
-                       [&](const Filter* f) { return Meets(rows_[i], *f); });
+                       [&](const Filter* f) { return ReferenceFilter::Meets(rows_[i], *f); });
   }
 
   // All hits of a leaf, uncut.
@@ -393,7 +310,8 @@ class ReferenceExecutor {
                      const std::vector<const Filter*>& filters, const Scope& scope) const {
     std::vector<RankedRow> first;
     for (const RankedRow& hit : First(hits, rm3.documents, filters, scope)) {
-      if (text_.Of(hit.row.value, std::get<TextLeaf>(node.node).field).length > 0) first.push_back(hit);
+      if (text_.Of(hit.row.value, std::get<TextLeaf>(node.node).field).length > 0)
+        first.push_back(hit);
     }
     LeafQuery search = QueryOf(node);
     if (first.empty()) return search;
@@ -445,46 +363,6 @@ class ReferenceExecutor {
     return search;
   }
 
-  // What the hits of a list count for: the formulas of query/score_scale.h.
-  static std::vector<double> Values(const FuseNode& fuse, const std::vector<RankedRow>& list,
-                                    double lowest, bool complete, size_t rows) {
-    std::vector<double> values;
-    if (list.empty()) return values;
-    // Lists of mmr and of orders by a field are not in the order of their scores.
-    std::vector<double> spread;
-    for (const RankedRow& hit : list) spread.push_back(hit.score);
-    const double first = *std::max_element(spread.begin(), spread.end());
-    const double missing = complete ? lowest : *std::min_element(spread.begin(), spread.end());
-    if (fuse.method == FusionMethod::kZScore) {
-      const size_t filled = complete ? std::max(rows, spread.size()) : spread.size();
-      spread.resize(std::min<size_t>(filled, 100), missing);
-    }
-    double mean = 0;
-    for (double score : spread) mean += score;
-    mean /= static_cast<double>(spread.size());
-    double squares = 0;
-    for (double score : spread) squares += (score - mean) * (score - mean);
-    const bool flat = *std::max_element(spread.begin(), spread.end()) ==
-                      *std::min_element(spread.begin(), spread.end());
-    const double deviation = flat ? 0 : std::sqrt(squares / static_cast<double>(spread.size()));
-    double from = missing;
-    double width = first - missing;
-    if (fuse.method == FusionMethod::kZScore) width = deviation;
-    if (fuse.method == FusionMethod::kBounds) {
-      from = lowest;
-      width = first - from;
-    }
-    if (fuse.method == FusionMethod::kDbsf) {
-      from = mean - 3 * deviation;
-      width = 6 * deviation;
-    }
-    for (const RankedRow& hit : list) {
-      const double without = fuse.method == FusionMethod::kDbsf ? 0.5 : 1;
-      values.push_back(width > 0 ? (hit.score - from) / width : without);
-    }
-    return values;
-  }
-
   // A list's hits and what they add.
   struct Leg {
     std::vector<RankedRow> hits;
@@ -519,7 +397,7 @@ class ReferenceExecutor {
     }
     const auto* below = std::get_if<FuseNode>(&child.node);
     if (below != nullptr && below->method != FusionMethod::kDbsf) lowest = 0;
-    for (double value : Values(fuse, leg.hits, lowest, complete, rows))
+    for (double value : ReferenceValues(fuse, leg.hits, lowest, complete, rows))
       leg.shares.push_back(weight * value);
     return leg;
   }

@@ -125,10 +125,12 @@ class ReferenceText {
       return std::all_of(boolean->must.begin(), boolean->must.end(), is_void) &&
              std::all_of(boolean->should.begin(), boolean->should.end(), is_void);
     }
-    if (const auto* match = std::get_if<TextMatch>(&clause.kind)) return WordsOf(match->text).empty();
+    if (const auto* match = std::get_if<TextMatch>(&clause.kind))
+      return WordsOf(match->text).empty();
     if (const auto* phrase = std::get_if<TextPhrase>(&clause.kind))
       return WordsOf(phrase->text).empty();
-    if (const auto* fuzzy = std::get_if<TextFuzzy>(&clause.kind)) return WordsOf(fuzzy->text).empty();
+    if (const auto* fuzzy = std::get_if<TextFuzzy>(&clause.kind))
+      return WordsOf(fuzzy->text).empty();
     return false;
   }
 
@@ -305,7 +307,7 @@ class ReferenceText {
 
   const CollectionSchema schema_;
   const std::shared_ptr<const Analyzer> analyzer_;
-  std::vector<std::map<std::string, AnalyzedText>> rows_;                // position = row id
+  std::vector<std::map<std::string, AnalyzedText>> rows_;               // position = row id
   std::vector<std::map<std::string, std::vector<std::string>>> words_;  // in the order of the text
 };
 

@@ -32,8 +32,7 @@ class TextClauseTest : public QueryTest {
     for (const auto& [title, text] : films) {
       PointInput& point = points.emplace_back();
       point.id = Id(points.size() - 1);
-      point.payload =
-          std::string("{\"title\":\"") + title + "\",\"text\":\"" + text + "\"}";
+      point.payload = std::string("{\"title\":\"") + title + "\",\"text\":\"" + text + "\"}";
     }
     Upsert(std::move(points));
   }
@@ -79,7 +78,8 @@ TEST_F(TextClauseTest, Conditions) {
   EXPECT_THAT(Find("+ship +space -deep"), ElementsAre(1));
   EXPECT_THAT(Find("moon shark"), UnorderedElementsAre(2, 4));
   EXPECT_THAT(Find("+(moon shark) +hunt*"), ElementsAre(2));
-  EXPECT_THAT(Find("+the +ship -shark"), UnorderedElementsAre(0, 1, 3));  // a stop word asks nothing
+  EXPECT_THAT(Find("+the +ship -shark"),
+              UnorderedElementsAre(0, 1, 3));  // a stop word asks nothing
   EXPECT_THAT(Find("the"), IsEmpty());
   TextBoolean two;
   two.minimum_should_match = 2;
@@ -182,21 +182,25 @@ TEST_F(TextClauseTest, MistakesNameTheClauseAndTheLimit) {
               HasSubstr("text: text, clause and query: take one of them"));
   EXPECT_THAT(Error(Leaf({.text = "a", .fields = {{"body", 1}, {"german", 1}}})),
               HasSubstr("'body' (english) and 'german' (german) have other terms"));
-  EXPECT_THAT(Error(Leaf({.text = "a", .fields = {{"body", 0}}})), HasSubstr("boost 0 is not over 0"));
+  EXPECT_THAT(Error(Leaf({.text = "a", .fields = {{"body", 0}}})),
+              HasSubstr("boost 0 is not over 0"));
   EXPECT_THAT(Error(Leaf({.text = "a", .fields = {{"body", 1}, {"body", 1}}})),
               HasSubstr("'body' is named twice"));
   EXPECT_THAT(Error(Leaf({.field = "body", .feedback = Rm3(), .query = "b*"})),
               HasSubstr("feedback goes with a text in one field"));
-  EXPECT_THAT(Error(clause({.kind = TextBoolean()})), HasSubstr("boolean: it needs a must or should"));
+  EXPECT_THAT(Error(clause({.kind = TextBoolean()})),
+              HasSubstr("boolean: it needs a must or should"));
   EXPECT_THAT(Error(clause({.kind = TextPhrase{"a b", 1001}})),
               HasSubstr("clause.phrase: slop 1001 is over 1000"));
   EXPECT_THAT(Error(clause({.kind = TextFuzzy{.text = "ab", .edits = 3}})),
               HasSubstr("clause.fuzzy: edits 3 is not in 0 … 2"));
-  EXPECT_THAT(Error(clause({.kind = TextPrefix{"a b"}})), HasSubstr("it takes one word, not 'a b'"));
+  EXPECT_THAT(Error(clause({.kind = TextPrefix{"a b"}})),
+              HasSubstr("it takes one word, not 'a b'"));
   EXPECT_THAT(Error(clause({.kind = TextPrefix{"deep-sea"}})),
               HasSubstr("'deep-sea' is 2 words to the field's analyzer"));
   EXPECT_THAT(Error(clause({.kind = TextMatch{"a"}, .boost = -1})), HasSubstr("boost -1"));
-  EXPECT_THAT(Error(clause({.kind = TextMatch{"a"}, .field = "x"})), HasSubstr("unknown text field 'x'"));
+  EXPECT_THAT(Error(clause({.kind = TextMatch{"a"}, .field = "x"})),
+              HasSubstr("unknown text field 'x'"));
   TextBoolean boolean;
   boolean.minimum_should_match = 2;
   boolean.should.push_back({.kind = TextMatch{"a"}});

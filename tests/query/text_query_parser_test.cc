@@ -44,7 +44,8 @@ TEST(TextQueryParserTest, MistakesAreShownWhereTheyAre) {
   EXPECT_EQ(Read("ship (deep"), "query: '(' without ')' at column 6\n  ship (deep\n       ^");
   EXPECT_EQ(Read("ship)"), "query: no '(' is open for ')' at column 5\n  ship)\n      ^");
   EXPECT_THAT(Read("\"deep"), HasSubstr("'\"' without a second one at column 1"));
-  EXPECT_THAT(Read("titel:ship"), HasSubstr("unknown text field 'titel'; there are 'title', 'body'"));
+  EXPECT_THAT(Read("titel:ship"),
+              HasSubstr("unknown text field 'titel'; there are 'title', 'body'"));
   EXPECT_THAT(Read("a AND b"), HasSubstr("AND is no operator here"));
   EXPECT_THAT(Read("a AND b"), HasSubstr("at column 3"));
   EXPECT_THAT(Read("-a -b"), HasSubstr("only parts with '-', which find nothing"));
