@@ -44,6 +44,8 @@ const std::vector<std::string>& Originals(MediaType type) {
       "<dl><dt>term<dd>It is defined here.</dl><script>if (a<b) x();</script><!-- c --><div "
       "class=navheader>x</div>Tail text."
       "</body></html>"};
+  static const std::vector<std::string> csv = {
+      "\xEF\xBB\xBFname,note,price\r\nSeal,\"thin, \"\"blue\"\"\nring\",7\r\n,empty first,\r\n\"quoted\" and more,x,é\n"};
   static const std::vector<std::string> records = {
       R"({"_id": "a", "title": "Wing flow", "text": "Wing flow. The flow past a \"wing\" \u2014 it is thin.\n\nSecond \ud83d\ude00 part.", "metadata": {"year": 1}})",
       R"({"text":"no title here . it is all text .","_id":7})"};
@@ -54,7 +56,12 @@ const std::vector<std::string>& Originals(MediaType type) {
       return markdown;
     case MediaType::kHtml:
       return html;
+    case MediaType::kCsv:
+      return csv;
     case MediaType::kJsonLines:
+    case MediaType::kPdf:
+    case MediaType::kDocx:
+    case MediaType::kEmail:
       break;
   }
   return records;
@@ -165,7 +172,7 @@ TEST_P(ParseMutationTest, RandomBytesAreRefusedOrSound) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, ParseMutationTest,
-                         ::testing::Values(MediaType::kText, MediaType::kMarkdown, MediaType::kHtml,
+                         ::testing::Values(MediaType::kText, MediaType::kMarkdown, MediaType::kHtml, MediaType::kCsv,
                                            MediaType::kJsonLines));
 
 TEST(JsonLinesMutationTest, EachLineIsADocumentThatParsesOrAnError) {

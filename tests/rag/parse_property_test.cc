@@ -35,6 +35,10 @@ const std::vector<std::string>& Atoms(MediaType type) {
       return markdown;
     case MediaType::kText:
     case MediaType::kJsonLines:
+    case MediaType::kPdf:
+    case MediaType::kDocx:
+    case MediaType::kCsv:
+    case MediaType::kEmail:
       break;
   }
   return text;
