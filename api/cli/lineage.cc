@@ -111,8 +111,9 @@ absl::Status RunLineage(Invocation& invocation, const LineageOptions& options) {
   } else {
     Print(TextOf(graph));
     if (!options.kind.empty()) {
-      Print(absl::StrCat(graph.nodes().empty() ? "none" : "these", " of the latest ",
-                         graph.answers_read(), " answers use ", options.kind, " ", options.id,
+      int found = 0;
+      for (const v1::LineageNode& node : graph.nodes()) found += node.kind() == "answer" ? 1 : 0;
+      Print(absl::StrCat(found, " of the latest ", graph.answers_read(), " answers use ", options.kind, " ", options.id,
                          graph.more() ? "; older ones were not looked at (--limit)" : "", "\n"));
     }
   }

@@ -104,6 +104,19 @@ TEST_F(ApplyCliTest, AQuestionToAPipelineIsAnsweredAndReplayedByItsVersion) {
   const auto answers = nlohmann::json::parse(Run({"answer", "list", "--json"}).out);
   result = Run({"replay", answers["answers"][0]["id"]});
   EXPECT_THAT(result.out, HasSubstr(": R3")) << result.err;
+
+  const std::string id = answers["answers"][0]["id"];
+  result = Run({"lineage", id});
+  EXPECT_THAT(result.out, AllOf(StartsWith("answer " + id), HasSubstr("made by pipeline support@1"),
+                                HasSubstr("cited chunk notes/storage.md#0"),
+                                HasSubstr("with the bytes source ")))
+      << result.err;
+  result = Run({"lineage", "--document", "notes/storage.md", "--format", "dot"});
+  EXPECT_THAT(result.out, AllOf(StartsWith("digraph lineage {"), HasSubstr("part of")));
+  EXPECT_THAT(Run({"lineage", "--pipeline", "support@2"}).out,
+              HasSubstr("0 of the latest 1 answers use pipeline support@2"));
+  EXPECT_EQ(Run({"lineage"}).exit_code, 2);
+  EXPECT_EQ(Run({"lineage", "--pipeline", "a", "--model", "b"}).exit_code, 2);
 }
 
 TEST_F(ApplyCliTest, CollectionsAreMadeAndASchemaThatDiffersIsNamed) {

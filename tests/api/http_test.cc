@@ -10,6 +10,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_split.h"
+#include "api/metrics.h"
 #include "nlohmann/json.hpp"
 #include "storage/store.h"
 #include "tests/api/api_fixture.h"
@@ -246,7 +247,7 @@ TEST_F(HttpTest, AChatMayNameAPipelineAndItsVersion) {
     ASSERT_EQ(reply->status, 200) << reply->body;
     const Json json = Json::parse(reply->body);
     EXPECT_EQ(json["vouch"]["pipeline"], "support@1");
-    EXPECT_EQ(json["vouch"]["pipeline_hash"].get<std::string>().size(), 64u);
+    EXPECT_EQ(json["vouch"]["pipeline_hash"].get<std::string>().size(), 32u);
   }
   const auto missing = Post("/v1/chat/completions", Chat(kQuestion, "support@2"));
   EXPECT_EQ(missing->status, 404);
