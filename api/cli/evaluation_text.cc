@@ -45,7 +45,8 @@ std::string FormatSlices(const v1::EvaluationSummary& evaluation) {
                       Range(metric.has_low(), metric.low(), metric.high())});
     }
   }
-  return "\n" + FormatTable({"tag", "questions", evaluation.main_metric(), "95 %"}, rows);
+  return absl::StrCat("\n", FormatTable({"tag", "questions", evaluation.main_metric(), "95 %"},
+                                        rows));
 }
 
 std::string FormatWorst(const v1::EvaluationDetail& detail) {
@@ -54,12 +55,14 @@ std::string FormatWorst(const v1::EvaluationDetail& detail) {
   Rows rows;
   for (const v1::QuestionOutcome& outcome : detail.worst()) {
     const auto value = outcome.metrics().find(metric);
-    std::string what = outcome.error().empty() ? outcome.text() : "error: " + outcome.error();
+    const std::string what =
+        outcome.error().empty() ? outcome.text() : absl::StrCat("error: ", outcome.error());
     rows.push_back({outcome.id(),
                     value == outcome.metrics().end() ? "-" : absl::StrFormat("%.4f", value->second),
                     MakeSnippet(what, "", 80)});
   }
-  return "\nWorst questions first:\n" + FormatTable({"question", metric, "text"}, rows);
+  return absl::StrCat("\nWorst questions first:\n",
+                      FormatTable({"question", metric, "text"}, rows));
 }
 
 std::string FormatAbstention(const v1::AbstentionSummary& scores) {

@@ -64,7 +64,7 @@ std::string Facts(const EvaluationRecord& record) {
     if (!value.empty()) table += Row({std::string(name), value});
   };
   add("evaluation", record.id);
-  add("finished", Time(record.finished_us));
+  add("finished", record.finished ? Time(record.finished_us) : std::string("not yet"));
   add("dataset", Concat(record.dataset, "@", record.dataset_version, " (", record.dataset_hash, ")"));
   add("collection", Concat(record.collection, " at version ", record.version));
   add("retrieval", Concat(record.mode, ", ", record.depth, " documents deep"));
@@ -79,7 +79,7 @@ std::string Facts(const EvaluationRecord& record) {
 }
 
 std::string MetricTable(const std::vector<MetricSummary>& metrics) {
-  std::string table = "<table>\n" + Row({"measure", "mean", "95 %", "questions", "without"}, "th");
+  std::string table = Concat("<table>\n", Row({"measure", "mean", "95 %", "questions", "without"}, "th"));
   for (const MetricSummary& metric : metrics) {
     table += Row({metric.name, Number(metric.mean), Range(metric.interval), Concat(metric.count),
                   Concat(metric.missing)});
@@ -205,9 +205,9 @@ std::string ComparisonReport(const Comparison& comparison) {
                    " questions of A, ", comparison.only_b, " of B.</p>\n");
   }
   std::string table =
-      "<table>\n" + Row({"measure", "A", "B", "B − A", "95 %", "p (Holm)", "wins / ties / losses",
+      Concat("<table>\n", Row({"measure", "A", "B", "B − A", "95 %", "p (Holm)", "wins / ties / losses",
                          "detectable", "verdict"},
-                        "th");
+                        "th"));
   std::vector<PlotRow> rows;
   for (const MetricComparison& metric : comparison.metrics) {
     const PairedResult& result = metric.result;
