@@ -212,6 +212,10 @@ bool HasGrownGraphs(const Segment& segment) {
 }
 
 bool GraphsMayGrowTo(const Segment& first, uint64_t rows) {
+  // Cells of inverted files are found from all rows at once.
+  for (const std::shared_ptr<const Ivf>& ivf : first.ivfs) {
+    if (ivf != nullptr) return false;
+  }
   return std::all_of(first.graphs.begin(), first.graphs.end(), [&](const std::shared_ptr<const Graph>& graph) {
     return graph == nullptr || graph->MayGrowTo(graph->nodes() + rows - first.row_count());
   });
