@@ -55,8 +55,7 @@ absl::StatusOr<std::vector<float>> PrepareQuery(const IndexSchema& schema, const
 }
 
 // The beam to begin with in a segment that has so many of the allowed rows: twice its share of `ef`, as the best rows lie in it
-// in that proportion if nothing else is known, and enough to find those few of the k that it may have: a beam of 1.5 k missed
-// rows of distance 0 now and then.
+// in that proportion if nothing else is known, and more than k so that a walk does not end before those few that it may have.
 size_t FirstEf(size_t ef, size_t k, uint64_t allowed, uint64_t allowed_in_all) {
   const double share = static_cast<double>(allowed) / static_cast<double>(allowed_in_all);
   return std::max(2 * k + k / 2, static_cast<size_t>(std::ceil(2.0 * static_cast<double>(ef) * share)));
