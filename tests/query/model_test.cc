@@ -135,7 +135,7 @@ class ModelTest : public QueryTest {
                                     ",\"lon\":", row.place.back().lon, "}");
     }
     if (!row.place.empty()) point.payload += "]";
-    if (!OneIn(3)) point.payload += ",\"authors\": + RandomAuthors(row);
+    if (!OneIn(3)) point.payload += ",\"authors\":" + RandomAuthors(row);
     point.payload += "}";
     if (OneIn(5)) row.access = point.access = {OneIn(2) ? "alice" : "team"};
     return point;
@@ -208,7 +208,7 @@ class ModelTest : public QueryTest {
     switch (Below(5)) {
       case 0:
         return {.op = FilterOp::kExists,
-                .path = OneIn(2)   ? "year
+                .path = OneIn(2)   ? "year"
                         : OneIn(2) ? "lang"
                         : OneIn(2) ? "place"
                                    : "authors.name",
