@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "rag/parse/child_process.h"
 #include "rag/parse/pdf_layout.h"
+#include "rag/parse/rendition_builder.h"
 #include "storage/concat.h"
 
 namespace vouch {
@@ -16,9 +17,10 @@ namespace {
 // Boxes make some ten bytes of output of one of text.
 constexpr uint64_t kMaxLayoutBytes = uint64_t{1} << 30;
 
-// The program's own words, the first line, without the offset that it puts before.
+// The program's own words, as far as they fit into a message.
 std::string FirstLine(std::string_view errors) {
-  return Escape(errors.substr(0, std::min(errors.find('\n'), errors.size())));
+  constexpr size_t kMaxBytes = 200;
+  return CleanText(errors.substr(0, std::min(errors.find('\n'), kMaxBytes)));
 }
 
 absl::Status Explain(const ChildEnd& end) {
