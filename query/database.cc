@@ -32,7 +32,7 @@ class LocalDatabase final : public Database, private CommitListener {
 
   ~LocalDatabase() override {
     store_->SetListener(nullptr);
-    for (const std::shared_ptr<CollectionImpl>& collection : OpenCollections()) {
+    for (const std::shared_ptr<CollectionImpl>& collection : OpenImpls()) {
       collection->Close();
     }
     job_pool_.reset();
@@ -96,6 +96,11 @@ class LocalDatabase final : public Database, private CommitListener {
     return absl::OkStatus();
   }
 
+  std::vector<std::shared_ptr<Collection>> OpenCollections() override {
+    const std::vector<std::shared_ptr<CollectionImpl>> open = OpenImpls();
+    return {open.begin(), open.end()};
+  }
+
   Store& store() override { return *store_; }
   const Clock& clock() const override { return *options_.clock; }
 
@@ -139,7 +144,7 @@ class LocalDatabase final : public Database, private CommitListener {
     return slot.collection;
   }
 
-  std::vector<std::shared_ptr<CollectionImpl>> OpenCollections() {
+  std::vector<std::shared_ptr<CollectionImpl>> OpenImpls() {
     const std::lock_guard lock(mu_);
     std::vector<std::shared_ptr<CollectionImpl>> open;
     for (const auto& [id, slot] : slots_) {

@@ -43,6 +43,8 @@ class Database {
                                                                     std::string_view name) = 0;
   virtual absl::StatusOr<std::vector<CollectionInfo>> ListCollections(const Principal& principal) const = 0;
   virtual absl::Status DropCollection(const Principal& principal, std::string_view name) = 0;
+  // Of all tenants, in no order; those whose index was opened by a use.
+  virtual std::vector<std::shared_ptr<Collection>> OpenCollections() = 0;
 
   virtual Store& store() = 0;
   virtual const Clock& clock() const = 0;

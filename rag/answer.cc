@@ -8,9 +8,12 @@
 #include "query/filter_parser.h"
 #include "rag/answer_id.h"
 #include "rag/ask_steps.h"
+#include "rag/assemble.h"
 #include "rag/extractive.h"
 #include "rag/model_answer.h"
 #include "rag/passage.h"
+#include "rag/pipeline.h"
+#include "rag/rewrite.h"
 #include "storage/concat.h"
 #include "storage/utf8.h"
 
@@ -105,12 +108,40 @@ absl::Status Generate(Collection& collection, const AskRequest& request, uint64_
   return AnswerByQuotes(collection, request, points, answer);
 }
 
+// One text as a tree: by the pipeline's query where it has one, else by the mode.
+absl::StatusOr<TextQuery> TreeOf(Collection& collection, EmbedderRegistry& embedders,
+                                 const AskRequest& request, const std::string& text, Version at) {
+  if (request.pipeline == nullptr || request.pipeline->spec.retrieve.query.empty()) {
+    return BuildTextQuery(collection, embedders, text, request.mode, at, request.cancel);
+  }
+  if (!request.tree) return absl::InternalError("nothing reads the pipeline's query");
+  return request.tree(request.pipeline->spec.retrieve.query, text, collection, at, request.cancel);
+}
+
+// All that is looked for; several texts are fused by reciprocal ranks.
+absl::StatusOr<TextQuery> QueryFor(Collection& collection, EmbedderRegistry& embedders,
+                                   const AskRequest& request, const Answer& answer) {
+  TextQuery query;
+  FuseNode fuse;
+  for (const std::string& text : RetrievalTexts(answer)) {
+    absl::StatusOr<TextQuery> tree = TreeOf(collection, embedders, request, text, answer.version);
+    if (!tree.ok()) return tree.status();
+    if (query.embedder.empty()) query.embedder = std::move(tree->embedder);
+    fuse.children.push_back(std::move(tree->root));
+  }
+  if (fuse.children.size() == 1) {
+    query.root = std::move(fuse.children.front());
+  } else {
+    query.root.node = std::move(fuse);
+  }
+  return query;
+}
+
 }  // namespace
 
 absl::Status RetrieveHits(Collection& collection, EmbedderRegistry& embedders,
                           const AskRequest& request, Answer* answer, uint64_t* points) {
-  absl::StatusOr<TextQuery> query = BuildTextQuery(collection, embedders, request.question,
-                                                   request.mode, answer->version, request.cancel);
+  absl::StatusOr<TextQuery> query = QueryFor(collection, embedders, request, *answer);
   if (!query.ok()) return query.status();
   answer->embedder = query->embedder;
   SearchRequest search;
@@ -138,7 +169,9 @@ absl::Status AnswerByQuotes(Collection& collection, const AskRequest& request, u
   absl::StatusOr<std::shared_ptr<const Analyzer>> analyzer =
       Analyzer::Create(LanguageOf(collection.schema()));
   if (!analyzer.ok()) return analyzer.status();
-  const std::vector<Passage> passages = ReadPassages(answer->hits);
+  const std::vector<Passage> passages = AssemblePassages(
+      ReadPassages(answer->hits),
+      request.pipeline == nullptr ? AssembleStep() : request.pipeline->spec.assemble);
   std::vector<ExtractiveChunk> chunks;
   for (const Passage& passage : passages) {
     chunks.push_back({.text = passage.text,
@@ -148,7 +181,7 @@ absl::Status AnswerByQuotes(Collection& collection, const AskRequest& request, u
   if (absl::Status status = request.cancel.Check(); !status.ok()) return status;
   Composer composer(passages, collection, answer);
   for (const ExtractedSentence& sentence :
-       ExtractSentences(request.question, chunks, TermWeights(answer->hits), **analyzer, options)) {
+       ExtractSentences(EffectiveQuestion(*answer), chunks, TermWeights(answer->hits), **analyzer, options)) {
     composer.Add(sentence);
   }
   composer.AddOtherSources();
@@ -159,6 +192,42 @@ absl::Status AnswerByQuotes(Collection& collection, const AskRequest& request, u
     return status;
   if (absl::Status status = request.listener->OnText(answer->text); !status.ok()) return status;
   return request.listener->OnCitations(answer->citations);
+}
+
+absl::Status UsePipeline(std::shared_ptr<const PipelineVersion> pipeline, ModelRoute* route,
+                         AskRequest* request) {
+  const PipelineSpec& spec = pipeline->spec;
+  if (!request->collection.empty() && request->collection != spec.collection) {
+    return absl::InvalidArgumentError(
+        Concat("the collection is '", Escape(request->collection), "', and pipeline ", spec.name,
+               " asks ", spec.collection, "; leave it out"));
+  }
+  request->collection = spec.collection;
+  request->mode = spec.retrieve.mode;
+  request->context_chunks = spec.retrieve.chunks;
+  request->max_sentences = spec.generate.max_sentences;
+  request->min_grounding = spec.guard.min_grounding;
+  if (!spec.retrieve.filter.empty()) {
+    absl::StatusOr<Filter> filter = FilterFromJson(spec.retrieve.filter);
+    if (!filter.ok()) return filter.status();
+    if (request->filter) {
+      Filter both{.op = FilterOp::kAnd};
+      both.children = {*std::move(filter), *std::move(request->filter)};
+      request->filter = std::move(both);
+    } else {
+      request->filter = *std::move(filter);
+    }
+  }
+  if (spec.generate.generator == "route" && route == nullptr) {
+    return absl::FailedPreconditionError(
+        Concat("pipeline ", spec.name,
+               " asks models, and there are none: set generator.route or generator.model in the "
+               "server's configuration"));
+  }
+  request->route = spec.generate.generator == "builtin/extractive" ? nullptr : route;
+  request->rewrite_route = route;
+  request->pipeline = std::move(pipeline);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Answer> Ask(Database& database, EmbedderRegistry& embedders,
@@ -182,6 +251,12 @@ absl::StatusOr<Answer> Ask(Database& database, EmbedderRegistry& embedders,
   if (request.filter) answer.filter = FilterToJson(*request.filter);
   answer.context_chunks = request.context_chunks;
   answer.engine = VOUCH_VERSION;
+  if (request.pipeline != nullptr) {
+    answer.pipeline = Concat(request.pipeline->spec.name, "@", request.pipeline->number);
+    answer.pipeline_hash = request.pipeline->hash;
+  }
+  answer.conversation = LatestTurns(request.conversation);
+  if (absl::Status status = RewriteQuestion(request, &answer); !status.ok()) return status;
   uint64_t points = 0;
   if (absl::Status status = RetrieveHits(**collection, embedders, request, &answer, &points);
       !status.ok())

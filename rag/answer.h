@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,6 +19,12 @@ namespace vouch {
 
 struct Citation;
 struct AnswerSource;
+struct PipelineVersion;
+
+// Makes a pipeline's own query a tree, in which a text {{question}} stands for `question`.
+using TreeBuilder = std::function<absl::StatusOr<TextQuery>(
+    const std::string& query, const std::string& question, Collection& collection, Version at,
+    const CancelToken& cancel)>;
 
 // Hears of an answer as it comes about, on Ask's thread, in the order of the methods. An error ends
 // the question and is passed on.
@@ -41,6 +49,11 @@ struct AskRequest {
   // A model's answer of whose sentences less are supported by what they cite is withdrawn, 0 … 1.
   double min_grounding = 0.5;
   AnswerListener* listener = nullptr;  // may be null
+  // Set by UsePipeline, which also sets what is above by it; null: none was named.
+  std::shared_ptr<const PipelineVersion> pipeline = nullptr;
+  ModelRoute* rewrite_route = nullptr;  // the models that rewrite; null: there are none
+  TreeBuilder tree = nullptr;           // needed where a pipeline has a query of its own
+  std::vector<ChatMessage> conversation = {};  // turns before the question; the latest ones count
   ReadAt at = {};
   Principal principal = {};
   CancelToken cancel = {};
@@ -103,6 +116,14 @@ struct Generation {
   std::vector<AnswerSentence> sentences = {};
 };
 
+// What a model made of a question before retrieval.
+struct Rewrite {
+  std::string kind = {};                // "standalone", "questions", "hypothetical"
+  std::vector<std::string> texts = {};  // none where the model failed: the question is taken as it is
+  std::string completion = {};          // exactly as it came
+  std::vector<ModelAttempt> attempts = {};
+};
+
 // The full record of one ask; kept, and shown again by id exactly as it was.
 struct Answer {
   std::string id = {};  // UUIDv7
@@ -128,7 +149,17 @@ struct Answer {
   std::optional<Generation> generation = {};  // where models were asked
   int64_t retrieve_us = 0;
   int64_t generate_us = 0;
+  std::string pipeline = {};       // "support@3"; empty where none was named
+  std::string pipeline_hash = {};  // of its canonical form
+  std::vector<ChatMessage> conversation = {};
+  std::vector<Rewrite> rewrites = {};
 };
+
+// Has the request answered as the pipeline says; a filter that it has is and-ed with the pipeline's.
+// `route`: the models that there are, or null. FAILED_PRECONDITION: the pipeline wants models and
+// there are none. INVALID_ARGUMENT: the request names another collection.
+absl::Status UsePipeline(std::shared_ptr<const PipelineVersion> pipeline, ModelRoute* route,
+                         AskRequest* request);
 
 std::string AnswerToJson(const Answer& answer);
 absl::StatusOr<Answer> AnswerFromJson(std::string_view json);

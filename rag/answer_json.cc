@@ -15,13 +15,20 @@ using Json = RecordJson;
 using Reader = RecordReader;
 
 // 1: without `context_chunks` and `generation`. Early records of 2 have no `normalized`, `weight` and
-// `query_weight`.
-constexpr int kFormat = 2;
+// `query_weight`. 3: with `pipeline`, `pipeline_hash`, `conversation` and `rewrites`; without any of
+// them a record has format 2.
+constexpr int kFormat = 3;
+constexpr int kFormatWithoutPipeline = 2;
+
+bool HasPipeline(const Answer& answer) {
+  return !answer.pipeline.empty() || !answer.conversation.empty();
+}
 
 Json ToJson(const NodeScore& score);
 Json ToJson(const PointHit& hit);
 Json ToJson(const Citation& citation);
 Json ToJson(const AnswerSource& source);
+Json ToJson(const Rewrite& rewrite);
 
 Json ToJson(const PointId& id) { return id.is_number() ? Json(id.number()) : Json(id.ToString()); }
 Json ToJson(const ByteSpan& span) { return SpanToJson(span); }
@@ -150,10 +157,46 @@ absl::StatusOr<AnswerSource> ReadSource(const Json& json, std::string where) {
   return source;
 }
 
+Json ToJson(const Rewrite& rewrite) {
+  Json attempts = Json::array();
+  for (const ModelAttempt& attempt : rewrite.attempts) attempts.push_back(AttemptToJson(attempt));
+  return {{"kind", rewrite.kind},
+          {"texts", rewrite.texts},
+          {"completion", rewrite.completion},
+          {"attempts", std::move(attempts)}};
+}
+
+absl::StatusOr<Rewrite> ReadRewrite(const Json& json, std::string where) {
+  Reader reader(json, std::move(where));
+  Rewrite rewrite;
+  reader.Take("kind", &rewrite.kind);
+  reader.TakeList("texts", &rewrite.texts, ReadRecordText);
+  reader.Take("completion", &rewrite.completion);
+  reader.TakeList("attempts", &rewrite.attempts, ReadAttempt);
+  if (!reader.status().ok()) return reader.status();
+  return rewrite;
+}
+
+void AddPipeline(const Answer& answer, Json* json) {
+  Json conversation = Json::array();
+  for (const ChatMessage& turn : answer.conversation) conversation.push_back(MessageToJson(turn));
+  (*json)["pipeline"] = answer.pipeline;
+  (*json)["pipeline_hash"] = answer.pipeline_hash;
+  (*json)["conversation"] = std::move(conversation);
+  (*json)["rewrites"] = ListToJson(answer.rewrites);
+}
+
+void TakePipeline(Reader* reader, Answer* answer) {
+  reader->Take("pipeline", &answer->pipeline);
+  reader->Take("pipeline_hash", &answer->pipeline_hash);
+  reader->TakeList("conversation", &answer->conversation, ReadChatMessage);
+  reader->TakeList("rewrites", &answer->rewrites, ReadRewrite);
+}
+
 }  // namespace
 
 std::string AnswerToJson(const Answer& answer) {
-  Json json = {{"format", kFormat},
+  Json json = {{"format", HasPipeline(answer) ? kFormat : kFormatWithoutPipeline},
                {"id", answer.id},
                {"time_us", answer.time_us},
                {"tenant", answer.tenant},
@@ -176,6 +219,7 @@ std::string AnswerToJson(const Answer& answer) {
                {"hits", ListToJson(answer.hits)},
                {"retrieve_us", answer.retrieve_us},
                {"generate_us", answer.generate_us}};
+  if (HasPipeline(answer)) AddPipeline(answer, &json);
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -215,6 +259,7 @@ absl::StatusOr<Answer> AnswerFromJson(std::string_view text) {
   reader.TakeList("hits", &answer.hits, ReadHit);
   reader.Take("retrieve_us", &answer.retrieve_us);
   reader.Take("generate_us", &answer.generate_us);
+  if (format > kFormatWithoutPipeline) TakePipeline(&reader, &answer);
   if (!reader.status().ok()) return reader.status();
   return answer;
 }

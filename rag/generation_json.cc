@@ -21,7 +21,38 @@ absl::StatusOr<TokenUsage> ReadUsage(const RecordJson& json, std::string where) 
   return usage;
 }
 
-absl::StatusOr<ChatMessage> ReadMessage(const RecordJson& json, std::string where) {
+RecordJson SentenceToJson(const AnswerSentence& sentence) {
+  return {{"answer", SpanToJson(sentence.answer)},
+          {"sources", sentence.sources},
+          {"support", sentence.support},
+          {"problems", sentence.problems}};
+}
+
+absl::StatusOr<uint32_t> ReadSourceNumber(const RecordJson& json, std::string where) {
+  if (json.is_number_unsigned() && json.get<uint64_t>() <= UINT32_MAX) return json.get<uint32_t>();
+  if (where.ends_with('.')) where.pop_back();
+  return absl::DataLossError(
+      Concat("the answer record is damaged: ", where, " is no source's number"));
+}
+
+absl::StatusOr<AnswerSentence> ReadSentence(const RecordJson& json, std::string where) {
+  RecordReader reader(json, std::move(where));
+  AnswerSentence sentence;
+  reader.Take("answer", &sentence.answer);
+  reader.TakeList("sources", &sentence.sources, ReadSourceNumber);
+  reader.Take("support", &sentence.support);
+  reader.TakeList("problems", &sentence.problems, ReadRecordText);
+  if (!reader.status().ok()) return reader.status();
+  return sentence;
+}
+
+}  // namespace
+
+RecordJson MessageToJson(const ChatMessage& message) {
+  return {{"role", message.role}, {"content", message.content}};
+}
+
+absl::StatusOr<ChatMessage> ReadChatMessage(const RecordJson& json, std::string where) {
   RecordReader reader(json, std::move(where));
   ChatMessage message;
   reader.Take("role", &message.role);
@@ -55,33 +86,6 @@ absl::StatusOr<ModelAttempt> ReadAttempt(const RecordJson& json, std::string whe
   if (!reader.status().ok()) return reader.status();
   return attempt;
 }
-
-RecordJson SentenceToJson(const AnswerSentence& sentence) {
-  return {{"answer", SpanToJson(sentence.answer)},
-          {"sources", sentence.sources},
-          {"support", sentence.support},
-          {"problems", sentence.problems}};
-}
-
-absl::StatusOr<uint32_t> ReadSourceNumber(const RecordJson& json, std::string where) {
-  if (json.is_number_unsigned() && json.get<uint64_t>() <= UINT32_MAX) return json.get<uint32_t>();
-  if (where.ends_with('.')) where.pop_back();
-  return absl::DataLossError(
-      Concat("the answer record is damaged: ", where, " is no source's number"));
-}
-
-absl::StatusOr<AnswerSentence> ReadSentence(const RecordJson& json, std::string where) {
-  RecordReader reader(json, std::move(where));
-  AnswerSentence sentence;
-  reader.Take("answer", &sentence.answer);
-  reader.TakeList("sources", &sentence.sources, ReadSourceNumber);
-  reader.Take("support", &sentence.support);
-  reader.TakeList("problems", &sentence.problems, ReadRecordText);
-  if (!reader.status().ok()) return reader.status();
-  return sentence;
-}
-
-}  // namespace
 
 RecordJson GenerationToJson(const Generation& generation) {
   RecordJson json = {{"route", generation.route},
@@ -128,7 +132,7 @@ absl::StatusOr<Generation> ReadGeneration(const RecordJson& json, std::string wh
   reader.Take("max_prompt_tokens", &generation.max_prompt_tokens);
   reader.Take("prompt_id", &generation.prompt_id);
   reader.Take("prompt_hash", &generation.prompt_hash);
-  reader.TakeList("prompt", &generation.prompt, ReadMessage);
+  reader.TakeList("prompt", &generation.prompt, ReadChatMessage);
   reader.Take("completion", &generation.completion);
   reader.Take("finish_reason", &generation.finish_reason);
   reader.TakeObject("usage", &generation.usage, ReadUsage);

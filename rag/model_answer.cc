@@ -6,11 +6,14 @@
 #include <utility>
 #include <vector>
 
+#include "rag/assemble.h"
 #include "rag/cite.h"
 #include "rag/grounding.h"
 #include "rag/http/http_error.h"
 #include "rag/passage.h"
+#include "rag/pipeline.h"
 #include "rag/prompt.h"
+#include "rag/rewrite.h"
 #include "storage/concat.h"
 
 namespace vouch {
@@ -26,9 +29,9 @@ std::string NameOf(const Passage& passage) {
   return passage.title.empty() ? passage.heading : Concat(passage.title, " > ", passage.heading);
 }
 
-std::string GeneratorId(const RouteSpec& spec, const ModelTier& tier) {
+std::string GeneratorId(const RouteSpec& spec, const ModelTier& tier, const std::string& prompt) {
   return Concat("openai/", tier.endpoint.model, "?route=", spec.name, "&tier=", tier.name,
-                "&prompt=", kPromptId);
+                "&prompt=", prompt);
 }
 
 // At most `max_bytes` of it, cut between characters.
@@ -61,13 +64,17 @@ std::string WithdrawnText(std::string_view why, const std::string& question,
   return text + ".";
 }
 
+AssembleStep AssembleOf(const AskRequest& request) {
+  return request.pipeline == nullptr ? AssembleStep() : request.pipeline->spec.assemble;
+}
+
 class ModelAnswer {
  public:
   ModelAnswer(Collection& collection, const AskRequest& request, Answer* answer)
       : collection_(collection),
         request_(request),
         answer_(*answer),
-        passages_(ReadPassages(answer->hits)) {}
+        passages_(AssemblePassages(ReadPassages(answer->hits), AssembleOf(request))) {}
 
   absl::StatusOr<bool> Run(ModelRoute& route) {
     Generation& generation = answer_.generation.emplace();
@@ -76,6 +83,8 @@ class ModelAnswer {
     generation.currency = route.spec().prices.currency;
     generation.min_grounding = request_.min_grounding;
     generation.max_prompt_tokens = route.spec().max_prompt_tokens;
+    if (const uint32_t tokens = AssembleOf(request_).max_prompt_tokens; tokens != 0)
+      generation.max_prompt_tokens = tokens;
     const absl::StatusOr<size_t> sources = MakePrompt(&generation);
     if (!sources.ok()) {
       generation.attempts.push_back(
@@ -86,6 +95,9 @@ class ModelAnswer {
     if (!asked.ok() || !*asked) return asked;
     if (absl::Status status = CheckCompletion(*sources, &generation); !status.ok()) return status;
     if (request_.listener == nullptr) return true;
+    if (request_.pipeline != nullptr && request_.pipeline->spec.guard.hold) {
+      if (absl::Status status = request_.listener->OnText(answer_.text); !status.ok()) return status;
+    }
     if (absl::Status status = request_.listener->OnCitations(answer_.citations); !status.ok())
       return status;
     return true;
@@ -109,10 +121,15 @@ class ModelAnswer {
       sources.push_back({.name = NameOf(passage), .text = passage.text});
       answer_.sources.push_back(SourceOf(passage, static_cast<uint32_t>(sources.size())));
     }
+    const std::string& question = EffectiveQuestion(answer_);
+    const bool own = request_.pipeline != nullptr && !request_.pipeline->spec.prompt.empty();
     absl::StatusOr<Prompt> prompt =
-        BuildPrompt(request_.question, sources, generation->max_prompt_tokens);
+        own ? BuildPrompt(request_.pipeline->spec.prompt, question,
+                          ConversationText(answer_.conversation), sources,
+                          generation->max_prompt_tokens)
+            : BuildPrompt(question, sources, generation->max_prompt_tokens);
     if (!prompt.ok()) return prompt.status();
-    generation->prompt_id = kPromptId;
+    generation->prompt_id = own ? Concat("pipeline/", answer_.pipeline) : std::string(kPromptId);
     generation->prompt_hash = PromptHash(prompt->messages);
     generation->prompt = std::move(prompt->messages);
     return prompt->sources;
@@ -121,7 +138,8 @@ class ModelAnswer {
   absl::StatusOr<bool> AskModels(ModelRoute& route, Generation* generation) {
     TextSink sink;
     bool begun = false;
-    if (request_.listener != nullptr) {
+    const bool hold = request_.pipeline != nullptr && request_.pipeline->spec.guard.hold;
+    if (request_.listener != nullptr && !hold) {
       sink = [&](std::string_view piece) -> absl::Status {
         if (!std::exchange(begun, true)) {
           if (absl::Status status = request_.listener->OnSources(answer_.sources); !status.ok())
@@ -148,7 +166,7 @@ class ModelAnswer {
     generation->completion = std::move(outcome.reply.text);
     generation->finish_reason = std::move(outcome.reply.finish_reason);
     generation->usage = outcome.usage;
-    answer_.generator = GeneratorId(route.spec(), tier);
+    answer_.generator = GeneratorId(route.spec(), tier, generation->prompt_id);
     // A refusal has no text, and so no event yet.
     if (!begun && request_.listener != nullptr) {
       if (absl::Status status = request_.listener->OnSources(answer_.sources); !status.ok())
@@ -202,7 +220,7 @@ class ModelAnswer {
   void Withdraw(std::string_view why) {
     answer_.abstained = true;
     answer_.citations.clear();
-    answer_.text = WithdrawnText(why, request_.question, passages_);
+    answer_.text = WithdrawnText(why, EffectiveQuestion(answer_), passages_);
   }
 
   Collection& collection_;

@@ -1,12 +1,15 @@
 #include "rag/prompt.h"
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_replace.h"
 #include "rag/cite.h"
+#include "rag/prompt_template.h"
 #include "storage/concat.h"
 #include "storage/store.h"
 
@@ -59,6 +62,17 @@ std::string OneLine(std::string_view text) {
   return CollapseSpace(line);
 }
 
+// The block of the next source.
+std::string BlockOf(const PromptSource& source, size_t number) {
+  return Concat("[", number, "] ", OneLine(source.name), "\n", Quoted(source.text), "\n\n");
+}
+
+absl::Status NoneFits(uint64_t tokens, uint32_t max_tokens) {
+  return absl::ResourceExhaustedError(Concat("the question with its first source has about ",
+                                             tokens, " tokens; the prompt's limit is ",
+                                             max_tokens));
+}
+
 }  // namespace
 
 absl::StatusOr<Prompt> BuildPrompt(std::string_view question,
@@ -69,20 +83,44 @@ absl::StatusOr<Prompt> BuildPrompt(std::string_view question,
   Prompt prompt;
   std::string user = "Sources\n\n";
   for (const PromptSource& source : sources) {
-    const std::string block = Concat("[", prompt.sources + 1, "] ", OneLine(source.name), "\n",
-                                     Quoted(source.text), "\n\n");
+    const std::string block = BlockOf(source, prompt.sources + 1);
     tokens += EstimateTokens(block);
     if (tokens > max_tokens) break;
     user += block;
     ++prompt.sources;
   }
-  if (prompt.sources == 0) {
-    return absl::ResourceExhaustedError(Concat("the question with its first source has about ",
-                                               tokens, " tokens; the prompt's limit is ",
-                                               max_tokens));
-  }
+  if (prompt.sources == 0) return NoneFits(tokens, max_tokens);
   prompt.messages = {{.role = "system", .content = std::string(kRules)},
                      {.role = "user", .content = user + asked}};
+  return prompt;
+}
+
+absl::StatusOr<Prompt> BuildPrompt(const PromptStep& step, std::string_view question,
+                                   std::string_view conversation,
+                                   const std::vector<PromptSource>& sources, uint32_t max_tokens) {
+  constexpr uint64_t kBorderTokens = 8;
+  std::map<std::string, std::string> values = step.variables;
+  values["question"] = question;
+  values["conversation"] = conversation;
+  values["sources"] = "";
+  uint64_t tokens = kBorderTokens + EstimateTokens(FillTemplate(step.system, values)) +
+                    EstimateTokens(FillTemplate(step.user, values));
+  Prompt prompt;
+  std::string blocks;
+  for (const PromptSource& source : sources) {
+    const std::string block = BlockOf(source, prompt.sources + 1);
+    tokens += EstimateTokens(block);
+    if (tokens > max_tokens) break;
+    blocks += block;
+    ++prompt.sources;
+  }
+  if (prompt.sources == 0) return NoneFits(tokens, max_tokens);
+  while (blocks.ends_with('\n')) blocks.pop_back();
+  values["sources"] = std::move(blocks);
+  if (!step.system.empty())
+    prompt.messages.push_back({.role = "system", .content = FillTemplate(step.system, values)});
+  if (!step.user.empty())
+    prompt.messages.push_back({.role = "user", .content = FillTemplate(step.user, values)});
   return prompt;
 }
 

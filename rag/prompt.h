@@ -30,6 +30,13 @@ struct Prompt {
 absl::StatusOr<Prompt> BuildPrompt(std::string_view question,
                                    const std::vector<PromptSource>& sources, uint32_t max_tokens);
 
+struct PromptStep;
+// The same by a pipeline's checked texts; `conversation` stands for {{conversation}}. A text that is
+// empty makes no message.
+absl::StatusOr<Prompt> BuildPrompt(const PromptStep& step, std::string_view question,
+                                   std::string_view conversation,
+                                   const std::vector<PromptSource>& sources, uint32_t max_tokens);
+
 // ContentHash of the messages, in their order, as JSON.
 std::string PromptHash(const std::vector<ChatMessage>& messages);
 

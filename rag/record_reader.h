@@ -26,7 +26,10 @@ inline RecordJson SpanToJson(const ByteSpan& span) {
 // error.
 class RecordReader {
  public:
-  RecordReader(const RecordJson& json, std::string where) : json_(json), where_(std::move(where)) {
+  // `thing`: whose fields they are, for errors.
+  RecordReader(const RecordJson& json, std::string where,
+               std::string_view thing = "the answer record")
+      : json_(json), where_(std::move(where)), thing_(thing) {
     if (!json.is_object()) Fail("", "is no object");
   }
 
@@ -123,12 +126,13 @@ class RecordReader {
   void Fail(std::string_view key, std::string_view what) {
     if (status_.ok()) {
       status_ =
-          absl::DataLossError(Concat("the answer record is damaged: ", where_, key, " ", what));
+          absl::DataLossError(Concat(thing_, " is damaged: ", where_, key, " ", what));
     }
   }
 
   const RecordJson& json_;
   const std::string where_;
+  const std::string thing_;
   absl::Status status_;
 };
 

@@ -7,6 +7,7 @@
 #include "query/filter_parser.h"
 #include "rag/ask_steps.h"
 #include "rag/model_answer.h"
+#include "rag/pipeline_store.h"
 #include "rag/prompt.h"
 #include "rag/record_reader.h"
 #include "storage/concat.h"
@@ -108,8 +109,27 @@ uint32_t MaxSentencesOf(std::string_view generator) {
   return absl::SimpleAtoi(ToAbsl(value.substr(0, value.find('&'))), &number) ? number : 0;
 }
 
-absl::StatusOr<AskRequest> RequestOf(const Answer& recorded, const ReplayRequest& request) {
+// The pipeline that the record names, as it was then.
+absl::StatusOr<std::shared_ptr<const PipelineVersion>> PipelineOf(Database& database,
+                                                                  const Answer& recorded) {
+  if (recorded.pipeline.empty()) return std::shared_ptr<const PipelineVersion>();
+  auto pipeline = PipelineStore(database.store().catalog(), database.clock())
+                      .Get(recorded.tenant, recorded.pipeline);
+  if (!pipeline.ok()) return pipeline.status();
+  if ((*pipeline)->hash != recorded.pipeline_hash) {
+    return absl::FailedPreconditionError(
+        Concat("pipeline ", recorded.pipeline, " has another hash than the record names"));
+  }
+  return pipeline;
+}
+
+absl::StatusOr<AskRequest> RequestOf(Database& database, const Answer& recorded,
+                                     const ReplayRequest& request) {
   AskRequest ask;
+  absl::StatusOr<std::shared_ptr<const PipelineVersion>> pipeline = PipelineOf(database, recorded);
+  if (!pipeline.ok()) return pipeline.status();
+  ask.pipeline = *std::move(pipeline);
+  ask.tree = request.tree;
   ask.collection = recorded.collection;
   ask.question = recorded.question;
   const absl::StatusOr<RetrievalMode> mode = ParseRetrievalMode(recorded.mode);
@@ -136,7 +156,7 @@ absl::StatusOr<AskRequest> RequestOf(const Answer& recorded, const ReplayRequest
 // Takes the steps again; what the record only notes (id, times, index files) is taken over.
 absl::StatusOr<Answer> Redo(Database& database, EmbedderRegistry& embedders, const Answer& recorded,
                             const ReplayRequest& request) {
-  const absl::StatusOr<AskRequest> ask = RequestOf(recorded, request);
+  const absl::StatusOr<AskRequest> ask = RequestOf(database, recorded, request);
   if (!ask.ok()) return ask.status();
   absl::StatusOr<std::shared_ptr<Collection>> collection =
       database.GetCollection(request.principal, recorded.collection);
@@ -147,6 +167,11 @@ absl::StatusOr<Answer> Redo(Database& database, EmbedderRegistry& embedders, con
   Answer answer;
   answer.tenant = recorded.tenant;
   answer.version = *version;
+  // What models made of the question is taken over, as a completion is.
+  answer.question = recorded.question;
+  answer.pipeline = recorded.pipeline;
+  answer.conversation = recorded.conversation;
+  answer.rewrites = recorded.rewrites;
   uint64_t points = 0;
   absl::Status status = RetrieveHits(**collection, embedders, *ask, &answer, &points);
   if (!status.ok()) return status;

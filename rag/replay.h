@@ -17,6 +17,7 @@ struct ReplayRequest {
   Principal principal = {};
   // Another version than the recorded one: what would differ there.
   std::optional<ReadAt> at = {};
+  TreeBuilder tree = nullptr;  // needed where the answer's pipeline has a query of its own
   CancelToken cancel = {};
 };
 

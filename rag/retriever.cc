@@ -68,9 +68,9 @@ std::string_view RetrievalModeName(RetrievalMode mode) {
   return "";
 }
 
-absl::StatusOr<EmbeddedText> EmbedQuery(Collection& collection, EmbedderRegistry& embedders,
-                                        std::string_view field, std::string_view text, Version at,
-                                        const CancelToken& cancel) {
+absl::StatusOr<EmbeddedTexts> EmbedTexts(Collection& collection, EmbedderRegistry& embedders,
+                                         std::string_view field, std::span<const std::string> texts,
+                                         Version at, const CancelToken& cancel) {
   const CollectionSchema& schema = collection.schema();
   const int ordinal = field.empty() ? FindFields(schema).dense : schema.FindDense(field);
   if (ordinal < 0 && !field.empty()) {
@@ -85,15 +85,24 @@ absl::StatusOr<EmbeddedText> EmbedQuery(Collection& collection, EmbedderRegistry
   absl::StatusOr<std::shared_ptr<const Embedder>> embedder =
       embedders.Resolve(collection, ordinal, at);
   if (!embedder.ok()) return embedder.status();
-  const std::string texts[] = {std::string(text)};
   absl::StatusOr<std::vector<std::vector<float>>> vectors = (*embedder)->Embed(texts, cancel);
   if (!vectors.ok()) return vectors.status();
-  if (vectors->front().empty()) {
+  return EmbeddedTexts{*std::move(vectors), (*embedder)->id(), (*embedder)->dim()};
+}
+
+absl::StatusOr<EmbeddedText> EmbedQuery(Collection& collection, EmbedderRegistry& embedders,
+                                        std::string_view field, std::string_view text, Version at,
+                                        const CancelToken& cancel) {
+  const std::string texts[] = {std::string(text)};
+  absl::StatusOr<EmbeddedTexts> embedded =
+      EmbedTexts(collection, embedders, field, texts, at, cancel);
+  if (!embedded.ok()) return embedded.status();
+  if (embedded->vectors.front().empty()) {
     return absl::InvalidArgumentError(Concat("the text \"", Escape(text.substr(0, 80)),
-                                             "\" says nothing to the embedder ", (*embedder)->id(),
+                                             "\" says nothing to the embedder ", embedded->embedder,
                                              ": it knows none of its words"));
   }
-  return EmbeddedText{std::move(vectors->front()), (*embedder)->id()};
+  return EmbeddedText{std::move(embedded->vectors.front()), std::move(embedded->embedder)};
 }
 
 absl::StatusOr<TextLegs> BuildTextLegs(Collection& collection, EmbedderRegistry& embedders,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -53,6 +54,17 @@ struct EmbeddedText {
 absl::StatusOr<EmbeddedText> EmbedQuery(Collection& collection, EmbedderRegistry& embedders,
                                         std::string_view field, std::string_view text, Version at,
                                         const CancelToken& cancel);
+
+// Many texts at once; a vector is empty where its text says nothing to the embedder.
+struct EmbeddedTexts {
+  std::vector<std::vector<float>> vectors = {};  // one a text, in order
+  std::string embedder = {};
+  uint32_t dim = 0;
+};
+// Errors as EmbedQuery's.
+absl::StatusOr<EmbeddedTexts> EmbedTexts(Collection& collection, EmbedderRegistry& embedders,
+                                         std::string_view field, std::span<const std::string> texts,
+                                         Version at, const CancelToken& cancel);
 
 absl::StatusOr<TextQuery> BuildTextQuery(Collection& collection, EmbedderRegistry& embedders,
                                          std::string_view text, RetrievalMode mode, Version at,

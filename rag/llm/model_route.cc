@@ -244,6 +244,7 @@ RouteOutcome ModelRoute::Generate(const std::vector<ChatMessage>& messages, std:
         return std::move(call.outcome);
       }
       const Next next = TryTier(tier, retry, &call);
+      if (dependencies_.on_attempt) dependencies_.on_attempt(call.outcome.attempts.back());
       if (next == Next::kDone) return std::move(call.outcome);
       if (next == Next::kNextTier) break;
       if (absl::Status status = PauseBeforeRetry(retry, call.retry_after_ms, cancel);

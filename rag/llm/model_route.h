@@ -83,6 +83,8 @@ class ModelRoute {
     const Clock& clock = Clock::System();
     std::function<uint64_t()> random = nullptr;  // null: the system's
     Waiter wait = WaitFor;
+    // Hears of every attempt as it stands at its end, on the caller's thread; may be null.
+    std::function<void(const ModelAttempt& attempt)> on_attempt = nullptr;
   };
   // Checked by CheckRoute.
   static absl::StatusOr<std::unique_ptr<ModelRoute>> Create(RouteSpec spec,

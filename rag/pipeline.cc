@@ -1,0 +1,215 @@
+#include "rag/pipeline.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "rag/prompt_template.h"
+#include "rag/record_reader.h"
+#include "rag/llm/model_route.h"
+
+namespace vouch {
+namespace {
+
+constexpr int kFormat = 1;
+constexpr size_t kMaxNameBytes = 100;  // stands in a setting's key with a number
+constexpr size_t kMaxDescriptionBytes = 4'096;
+constexpr uint32_t kMaxChunks = 100;
+constexpr uint32_t kMaxSentences = 20;
+constexpr std::string_view kThing = "the pipeline";
+
+absl::Status Wrong(std::string_view field, std::string_view what) {
+  return absl::InvalidArgumentError(Concat(field, " ", what));
+}
+
+absl::Status CheckRange(std::string_view field, uint64_t value, uint64_t min, uint64_t max) {
+  if (value >= min && value <= max) return absl::OkStatus();
+  return Wrong(field, Concat("is ", value, "; it takes ", min, " to ", max));
+}
+
+std::string_view OrderName(PassageOrder order) {
+  switch (order) {
+    case PassageOrder::kRank:
+      return "rank";
+    case PassageOrder::kDocument:
+      return "document";
+  }
+  return "rank";
+}
+
+absl::StatusOr<RewriteStep> ReadRewrite(const RecordJson& json, std::string where) {
+  RecordReader reader(json, std::move(where), kThing);
+  RewriteStep step;
+  reader.Take("standalone", &step.standalone);
+  reader.Take("questions", &step.questions);
+  reader.Take("hypothetical", &step.hypothetical);
+  if (!reader.status().ok()) return reader.status();
+  return step;
+}
+
+absl::StatusOr<RetrieveStep> ReadRetrieve(const RecordJson& json, std::string where) {
+  RecordReader reader(json, std::move(where), kThing);
+  RetrieveStep step;
+  std::string mode;
+  reader.Take("mode", &mode);
+  reader.Take("filter", &step.filter);
+  reader.Take("chunks", &step.chunks);
+  reader.Take("query", &step.query);
+  if (!reader.status().ok()) return reader.status();
+  const absl::StatusOr<RetrievalMode> parsed = ParseRetrievalMode(mode);
+  if (!parsed.ok()) return absl::DataLossError(parsed.status().message());
+  step.mode = *parsed;
+  return step;
+}
+
+absl::StatusOr<AssembleStep> ReadAssemble(const RecordJson& json, std::string where) {
+  RecordReader reader(json, std::move(where), kThing);
+  AssembleStep step;
+  std::string order;
+  reader.Take("max_prompt_tokens", &step.max_prompt_tokens);
+  reader.Take("order", &order);
+  reader.Take("dedupe", &step.dedupe);
+  if (!reader.status().ok()) return reader.status();
+  step.order = order == "document" ? PassageOrder::kDocument : PassageOrder::kRank;
+  return step;
+}
+
+absl::StatusOr<PromptStep> ReadPrompt(const RecordJson& json, std::string where) {
+  RecordReader reader(json, std::move(where), kThing);
+  PromptStep step;
+  reader.Take("system", &step.system);
+  reader.Take("user", &step.user);
+  const auto variables = json.find("variables");
+  if (!reader.status().ok()) return reader.status();
+  if (variables == json.end() || !variables->is_object())
+    return absl::DataLossError("the pipeline is damaged: prompt.variables is no object");
+  for (const auto& [name, value] : variables->items()) {
+    if (!value.is_string())
+      return absl::DataLossError("the pipeline is damaged: a variable is no text");
+    step.variables[name] = value.get<std::string>();
+  }
+  return step;
+}
+
+absl::StatusOr<GenerateStep> ReadGenerate(const RecordJson& json, std::string where) {
+  RecordReader reader(json, std::move(where), kThing);
+  GenerateStep step;
+  reader.Take("generator", &step.generator);
+  reader.Take("max_sentences", &step.max_sentences);
+  if (!reader.status().ok()) return reader.status();
+  return step;
+}
+
+absl::StatusOr<GuardStep> ReadGuard(const RecordJson& json, std::string where) {
+  RecordReader reader(json, std::move(where), kThing);
+  GuardStep step;
+  reader.Take("min_grounding", &step.min_grounding);
+  reader.Take("hold", &step.hold);
+  if (!reader.status().ok()) return reader.status();
+  return step;
+}
+
+}  // namespace
+
+absl::Status CheckPipeline(const PipelineSpec& spec) {
+  const auto in_name = [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-';
+  };
+  if (spec.name.empty() || spec.name.size() > kMaxNameBytes ||
+      !std::all_of(spec.name.begin(), spec.name.end(), in_name) || spec.name.front() == '.' ||
+      spec.name.front() == '-') {
+    return Wrong("name", Concat("is '", Escape(spec.name), "'; it takes 1 to ", kMaxNameBytes,
+                                " characters of [A-Za-z0-9._-], not starting with '.' or '-'"));
+  }
+  if (spec.description.size() > kMaxDescriptionBytes) {
+    return Wrong("description", Concat("has ", spec.description.size(), " bytes; the limit is ",
+                                       kMaxDescriptionBytes));
+  }
+  if (spec.collection.empty()) return Wrong("collection", "is missing");
+  if (spec.rewrite.questions != 0) {
+    absl::Status status =
+        CheckRange("rewrite.questions", spec.rewrite.questions, 2, RewriteStep::kMaxQuestions);
+    if (!status.ok()) return status;
+  }
+  if (absl::Status status = CheckRange("retrieve.chunks", spec.retrieve.chunks, 1, kMaxChunks);
+      !status.ok())
+    return status;
+  if (spec.assemble.max_prompt_tokens != 0) {
+    absl::Status status = CheckRange("assemble.max_prompt_tokens", spec.assemble.max_prompt_tokens,
+                                     100, RouteSpec::kMaxPromptTokens);
+    if (!status.ok()) return status;
+  }
+  if (absl::Status status = CheckPromptTemplate(spec.prompt); !status.ok()) return status;
+  const std::string& generator = spec.generate.generator;
+  if (!generator.empty() && generator != "route" && generator != "builtin/extractive") {
+    return Wrong("generate.generator",
+                 Concat("is '", Escape(generator),
+                        "'; it takes builtin/extractive, route, or nothing"));
+  }
+  if (absl::Status status =
+          CheckRange("generate.max_sentences", spec.generate.max_sentences, 1, kMaxSentences);
+      !status.ok())
+    return status;
+  if (!(spec.guard.min_grounding >= 0 && spec.guard.min_grounding <= 1)) {
+    return Wrong("guard.min_grounding",
+                 Concat("is ", spec.guard.min_grounding, "; it takes 0 to 1"));
+  }
+  return absl::OkStatus();
+}
+
+std::string PipelineToJson(const PipelineSpec& spec) {
+  RecordJson variables = RecordJson::object();
+  for (const auto& [name, value] : spec.prompt.variables) variables[name] = value;
+  const RecordJson json = {
+      {"format", kFormat},
+      {"name", spec.name},
+      {"description", spec.description},
+      {"collection", spec.collection},
+      {"rewrite",
+       {{"standalone", spec.rewrite.standalone},
+        {"questions", spec.rewrite.questions},
+        {"hypothetical", spec.rewrite.hypothetical}}},
+      {"retrieve",
+       {{"mode", RetrievalModeName(spec.retrieve.mode)},
+        {"filter", spec.retrieve.filter},
+        {"chunks", spec.retrieve.chunks},
+        {"query", spec.retrieve.query}}},
+      {"assemble",
+       {{"max_prompt_tokens", spec.assemble.max_prompt_tokens},
+        {"order", OrderName(spec.assemble.order)},
+        {"dedupe", spec.assemble.dedupe}}},
+      {"prompt",
+       {{"system", spec.prompt.system},
+        {"user", spec.prompt.user},
+        {"variables", std::move(variables)}}},
+      {"generate",
+       {{"generator", spec.generate.generator}, {"max_sentences", spec.generate.max_sentences}}},
+      {"guard", {{"min_grounding", spec.guard.min_grounding}, {"hold", spec.guard.hold}}}};
+  return json.dump(-1, ' ', false, RecordJson::error_handler_t::replace);
+}
+
+absl::StatusOr<PipelineSpec> PipelineFromJson(std::string_view text) {
+  const RecordJson json = RecordJson::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) return absl::DataLossError("the pipeline is damaged: it is no JSON object");
+  RecordReader reader(json, "", kThing);
+  int64_t format = 0;
+  reader.Take("format", &format);
+  if (reader.status().ok() && format > kFormat) {
+    return absl::FailedPreconditionError(
+        Concat("the pipeline has format ", format, "; this program reads up to ", kFormat));
+  }
+  PipelineSpec spec;
+  reader.Take("name", &spec.name);
+  reader.Take("description", &spec.description);
+  reader.Take("collection", &spec.collection);
+  reader.TakeObject("rewrite", &spec.rewrite, ReadRewrite);
+  reader.TakeObject("retrieve", &spec.retrieve, ReadRetrieve);
+  reader.TakeObject("assemble", &spec.assemble, ReadAssemble);
+  reader.TakeObject("prompt", &spec.prompt, ReadPrompt);
+  reader.TakeObject("generate", &spec.generate, ReadGenerate);
+  reader.TakeObject("guard", &spec.guard, ReadGuard);
+  if (!reader.status().ok()) return reader.status();
+  return spec;
+}
+
+}  // namespace vouch
