@@ -37,6 +37,9 @@ const std::vector<Setting>& Settings() {
   static const auto& settings = *new std::vector<Setting>{
       {"listen", "HOST:PORT", "address that the server listens on; port 0: the system chooses",
        TextSetting{&Config::listen, {}}},
+      {"http_listen", "HOST:PORT",
+       "address for HTTP; off: none (default 127.0.0.1 at the port after that of listen)",
+       TextSetting{&Config::http_listen, {}}},
       {"data", "DIR", "folder of the store (default $XDG_DATA_HOME/vouch or ~/.local/share/vouch)",
        TextSetting{&Config::data, {}}},
       {"server", "HOST:PORT", "server that the commands speak to, instead of a store of their own",
@@ -53,6 +56,9 @@ const std::vector<Setting>& Settings() {
        NumberSetting{&Config::max_message_mb, 1, 1024}},
       {"request_threads", "N", "calls served at a time; more are refused with RESOURCE_EXHAUSTED",
        NumberSetting{&Config::request_threads, 4, 4096}},
+      {"http_connections", "N",
+       "HTTP connections at a time, a thread each; more are refused with 503",
+       NumberSetting{&Config::http_connections, 1, 10'000}},
       {"seal_rows", "ROWS", "fresh rows that are scanned before an index is built of them",
        NumberSetting{&Config::seal_rows, 100, 10'000'000}},
       {"drain_seconds", "S", "how long running calls may go on when the server is stopped",
@@ -223,6 +229,14 @@ absl::StatusOr<Config> LoadConfig(const ConfigSources& sources) {
     }
   }
   return config;
+}
+
+std::string HttpListenOf(const Config& config) {
+  if (config.http_listen == "off") return "";
+  if (!config.http_listen.empty()) return config.http_listen;
+  uint32_t port = 0;
+  (void)absl::SimpleAtoi(config.listen.substr(config.listen.rfind(':') + 1), &port);
+  return absl::StrCat("127.0.0.1:", port == 0 || port == 65'535 ? 0 : port + 1);
 }
 
 absl::StatusOr<std::string> DataDirectory(

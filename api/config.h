@@ -19,6 +19,8 @@ enum class ConfigOrigin : uint8_t { kDefault, kFile, kEnvironment, kFlag };
 // meaning.
 struct Config {
   std::string listen = "127.0.0.1:7700";
+  // "HOST:PORT"; "off": none; empty: loopback, at the port after that of `listen`
+  std::string http_listen = {};
   std::string data = {};  // empty: $XDG_DATA_HOME/vouch, else ~/.local/share/vouch
   // HOST:PORT that the commands speak to; empty: the store in `data`, embedded
   std::string server = {};
@@ -27,6 +29,7 @@ struct Config {
   uint64_t block_cache_mb = 64;
   uint64_t max_message_mb = 64;
   uint64_t request_threads = 64;
+  uint64_t http_connections = 256;
   uint64_t seal_rows = 20'000;
   uint64_t drain_seconds = 10;
   std::string model_server_base_url = {};
@@ -66,6 +69,10 @@ struct ConfigSources {
 // file and line), the key, the value and what it takes; an unknown key of the file with the nearest
 // one that there is.
 absl::StatusOr<Config> LoadConfig(const ConfigSources& sources);
+
+// Where HTTP is listened on: `http_listen`, or its default from a checked `listen` (port 0 where that
+// is 0); empty where there is none.
+std::string HttpListenOf(const Config& config);
 
 // Where the store lies: `data`, or its default from the environment. FAILED_PRECONDITION where
 // there is neither XDG_DATA_HOME nor HOME.

@@ -16,6 +16,7 @@ struct ApiLimits {
   static constexpr uint32_t kDefaultAnswers = 20;
   static constexpr uint32_t kMaxOffers = 10'000;   // documents in one Offer
   static constexpr uint32_t kMaxFilterDepth = 32;  // of a structured filter
+  static constexpr uint32_t kMaxEmbeddedTexts = 2'048;
   static constexpr uint32_t kMaxEvaluationQueries = 100'000;
   static constexpr uint32_t kMaxEvaluationDepth = 10'000;
 };

@@ -1,5 +1,6 @@
 #include "api/server.h"
 
+#include <google/protobuf/descriptor.h>
 #include <grpc/grpc.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
@@ -21,7 +22,9 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "api/grpc/call_metrics.h"
 #include "api/grpc/services.h"
+#include "api/metrics.h"
 
 namespace vouch {
 namespace {
@@ -44,31 +47,17 @@ absl::Status ParseAddress(std::string_view setting, const std::string& address, 
   return absl::OkStatus();
 }
 
-// Why nobody can listen there: gRPC keeps the system's reason to itself.
-std::string WhyNotListen(const std::string& host, const std::string& address) {
-  const bool brackets = host.front() == '[' && host.back() == ']';
-  const std::string name = brackets ? host.substr(1, host.size() - 2) : host;
-  const std::string port = address.substr(address.rfind(':') + 1);
-  addrinfo hints = {};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_PASSIVE;
-  addrinfo* found = nullptr;
-  if (const int error = ::getaddrinfo(name.c_str(), port.c_str(), &hints, &found); error != 0) {
-    return absl::StrCat("the host '", name, "' is not known (", ::gai_strerror(error), ")");
+// "vouch.v1.Search/Search" of the services.
+std::vector<std::string> MethodsOf(const std::vector<std::string>& services) {
+  std::vector<std::string> methods;
+  for (const std::string& name : services) {
+    const auto* service =
+        google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(name);
+    for (int i = 0; service != nullptr && i < service->method_count(); ++i) {
+      methods.push_back(absl::StrCat(name, "/", service->method(i)->name()));
+    }
   }
-  const int fd = ::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const int yes = 1;
-  int error = fd < 0 ? errno : 0;
-  // As gRPC does it, so that a port in its last seconds of a closed connection counts as free.
-  if (error == 0) (void)::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-  if (error == 0 && ::bind(fd, found->ai_addr, found->ai_addrlen) != 0) error = errno;
-  if (error == 0 && ::listen(fd, 1) != 0) error = errno;
-  if (fd >= 0) ::close(fd);
-  ::freeaddrinfo(found);
-  if (error == EADDRINUSE) return "another program, perhaps another `vouch serve`, listens there";
-  if (error == EADDRNOTAVAIL) return absl::StrCat("'", name, "' is no address of this machine");
-  if (error == EACCES) return absl::StrCat("this user may not listen on port ", port);
-  return error == 0 ? "it was in use a moment ago" : std::string(std::strerror(error));
+  return methods;
 }
 
 class GrpcServer final : public Server {
@@ -80,8 +69,13 @@ class GrpcServer final : public Server {
     Add("Search", NewSearchService(context_));
     Add("Documents", NewDocumentsService(context_));
     Add("Answers", NewAnswersService(context_));
+    Add("Embeddings", NewEmbeddingsService(context_));
+    Add("Lineage", NewLineageService(context_));
+    Add("Pipelines", NewPipelinesService(context_));
     Add("Evaluation", NewEvaluationService(context_));
     Add("Admin", NewAdminService(context_));
+    metrics_ = std::make_unique<Metrics>(MethodsOf(services()));
+    context_.metrics = metrics_.get();
   }
   ~GrpcServer() override { Shutdown(absl::ZeroDuration()); }
 
@@ -108,11 +102,12 @@ class GrpcServer final : public Server {
     builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
     builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 2);
     builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, kPollers);
+    builder.experimental().SetInterceptorCreators(CallMetrics(*metrics_));
     for (const auto& [name, service] : services_) builder.RegisterService(service.get());
     server_ = builder.BuildAndStart();
     if (server_ == nullptr || (!options.listen.empty() && port_ == 0)) {
       return absl::UnavailableError(absl::StrCat(
-          "cannot listen on ", options.listen, ": ", WhyNotListen(host_, options.listen),
+          "cannot listen on ", options.listen, ": ", WhyNotListen(options.listen),
           "; choose another address by --listen (port 0 lets the system choose)"));
     }
     SetHealth(false);
@@ -130,6 +125,16 @@ class GrpcServer final : public Server {
 
   int port() const override { return port_; }
   std::string address() const override { return absl::StrCat(host_, ":", port_); }
+  std::vector<std::string> services() const override {
+    std::vector<std::string> names;
+    for (const auto& [name, service] : services_) names.push_back(name);
+    return names;
+  }
+  bool ready() const override { return gate_.open(); }
+  Metrics& metrics() override { return *metrics_; }
+  std::string RenderMetrics() override {
+    return metrics_->Render(gate_.open() ? context_.database : nullptr);
+  }
   std::shared_ptr<grpc::Channel> InProcessChannel() override {
     grpc::ChannelArguments arguments;
     arguments.SetMaxReceiveMessageSize(-1);
@@ -169,6 +174,7 @@ class GrpcServer final : public Server {
 
   CallGate gate_;
   ServiceContext context_;
+  std::unique_ptr<Metrics> metrics_;
   std::vector<std::pair<std::string, std::unique_ptr<grpc::Service>>> services_;
   std::unique_ptr<grpc::Server> server_;
   std::string host_;
@@ -180,6 +186,41 @@ class GrpcServer final : public Server {
 absl::Status CheckAddress(std::string_view setting, const std::string& address) {
   std::string host;
   return ParseAddress(setting, address, &host);
+}
+
+HostAndPort SplitAddress(const std::string& address) {
+  const size_t colon = address.rfind(':');
+  HostAndPort split{.host = address.substr(0, colon)};
+  const bool brackets = split.host.front() == '[' && split.host.back() == ']';
+  if (brackets) split.host = split.host.substr(1, split.host.size() - 2);
+  (void)absl::SimpleAtoi(address.substr(colon + 1), &split.port);
+  return split;
+}
+
+// gRPC keeps the system's reason to itself, and so does cpp-httplib.
+std::string WhyNotListen(const std::string& address) {
+  const std::string name = SplitAddress(address).host;
+  const std::string port = address.substr(address.rfind(':') + 1);
+  addrinfo hints = {};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE;
+  addrinfo* found = nullptr;
+  if (const int error = ::getaddrinfo(name.c_str(), port.c_str(), &hints, &found); error != 0) {
+    return absl::StrCat("the host '", name, "' is not known (", ::gai_strerror(error), ")");
+  }
+  const int fd = ::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int yes = 1;
+  int error = fd < 0 ? errno : 0;
+  // As gRPC does it, so that a port in its last seconds of a closed connection counts as free.
+  if (error == 0) (void)::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+  if (error == 0 && ::bind(fd, found->ai_addr, found->ai_addrlen) != 0) error = errno;
+  if (error == 0 && ::listen(fd, 1) != 0) error = errno;
+  if (fd >= 0) ::close(fd);
+  ::freeaddrinfo(found);
+  if (error == EADDRINUSE) return "another program, perhaps another `vouch serve`, listens there";
+  if (error == EADDRNOTAVAIL) return absl::StrCat("'", name, "' is no address of this machine");
+  if (error == EACCES) return absl::StrCat("this user may not listen on port ", port);
+  return error == 0 ? "it was in use a moment ago" : std::string(std::strerror(error));
 }
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Listen(const ServerOptions& options) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -17,6 +18,8 @@ class Channel;
 
 namespace vouch {
 
+class Metrics;
+
 struct ServerOptions {
   // "HOST:PORT", port 0: the system chooses; empty: no port, in-process calls only
   std::string listen = {};
@@ -26,6 +29,14 @@ struct ServerOptions {
 
 // INVALID_ARGUMENT names the setting where the address is no "HOST:PORT" or "[IPV6]:PORT".
 absl::Status CheckAddress(std::string_view setting, const std::string& address);
+// "127.0.0.1" and 7700 of a checked address; an IPv6 host without its brackets.
+struct HostAndPort {
+  std::string host = {};
+  int port = 0;
+};
+HostAndPort SplitAddress(const std::string& address);
+// Why nobody can listen on a checked address, in the system's words and what they mean.
+std::string WhyNotListen(const std::string& address);
 
 // All services of vouch.v1 with health and reflection. Thread safe.
 //
@@ -55,6 +66,13 @@ class Server {
   virtual std::string address() const = 0;
   // Calls go to the services without a socket, by the same code as from outside.
   virtual std::shared_ptr<grpc::Channel> InProcessChannel() = 0;
+  // "vouch.v1.Search": all but health and reflection.
+  virtual std::vector<std::string> services() const = 0;
+  // Whether calls are let in.
+  virtual bool ready() const = 0;
+  virtual Metrics& metrics() = 0;
+  // The text of /metrics.
+  virtual std::string RenderMetrics() = 0;
   // Takes no more requests, lets the running ones finish for up to `grace`, then cancels them,
   // which each notices within some milliseconds. Returns when none runs.
   virtual void Shutdown(absl::Duration grace) = 0;

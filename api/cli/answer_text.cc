@@ -100,6 +100,15 @@ std::string FormatBehindText(const v1::Answer& answer, bool explain) {
   if (answer.has_generation()) out += FormatGeneration(answer);
   absl::StrAppend(&out, "\nAnswer ", answer.id(), ": ", answer.collection(), " at version ",
                   answer.version(), ", ", answer.mode(), " search, ", answer.generator(), "\n");
+  if (!answer.pipeline().empty()) {
+    absl::StrAppend(&out, "Pipeline ", answer.pipeline(), ", hash ",
+                    answer.pipeline_hash().substr(0, 12), "\n");
+  }
+  for (const v1::Rewrite& rewrite : answer.rewrites()) {
+    absl::StrAppend(&out, "Rewritten (", rewrite.kind(), "): ",
+                    rewrite.texts().empty() ? "the model failed" : absl::StrJoin(rewrite.texts(), " | "),
+                    "\n");
+  }
   if (explain) {
     absl::StrAppend(&out, "Embedder ", answer.embedder().empty() ? "none" : answer.embedder(), ", ",
                     absl::StrFormat("%.1f ms to retrieve, %.1f ms to answer\n",

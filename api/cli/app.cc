@@ -36,7 +36,10 @@ void AddCommands(CLI::App& app, Invocation& invocation) {
   AddQueryCommand(app, invocation);
   AddAskCommand(app, invocation);
   AddAnswerCommands(app, invocation);
+  AddApplyCommand(app, invocation);
+  AddPipelineCommands(app, invocation);
   AddReplayCommand(app, invocation);
+  AddLineageCommand(app, invocation);
   AddCollectionCommands(app, invocation);
   AddTagCommands(app, invocation);
   AddEvalCommands(app, invocation);

@@ -20,6 +20,7 @@ namespace {
 struct AskOptions {
   std::string collection;
   std::string question;
+  std::string pipeline;
   std::string mode = "hybrid";
   std::string filter;
   std::string at;
@@ -40,6 +41,14 @@ constexpr std::pair<const char*, const char*> kModelOptions[] = {
 
 v1::AskRequest RequestOf(const AskOptions& options) {
   v1::AskRequest request;
+  if (!options.pipeline.empty()) {
+    // Its only word is the question.
+    request.set_question(options.collection);
+    request.set_pipeline(options.pipeline);
+    request.set_at(options.at);
+    if (!options.filter.empty()) request.mutable_filter()->set_expression(options.filter);
+    return request;
+  }
   request.set_collection(options.collection);
   request.set_question(options.question);
   request.set_mode(ModeOf(options.mode));
@@ -100,7 +109,22 @@ absl::Status AskStreaming(Invocation& invocation, const Connection& connection,
   return absl::OkStatus();
 }
 
+absl::Status CheckWords(const AskOptions& options) {
+  if (options.pipeline.empty() && options.question.empty()) {
+    return UsageError(
+        "ask takes a collection and a question, or --pipeline and a question; as vouch ask docs "
+        "'How are backups made?'");
+  }
+  if (!options.pipeline.empty() && !options.question.empty()) {
+    return UsageError(absl::StrCat("pipeline ", options.pipeline,
+                                   " names the collection itself; leave '", options.collection,
+                                   "' out, and quote the question"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status RunAsk(Invocation& invocation, const AskOptions& options) {
+  if (absl::Status status = CheckWords(options); !status.ok()) return status;
   invocation.uses_models = !options.quote;
   absl::StatusOr<Connection*> connection = invocation.Connect();
   if (!connection.ok()) return connection.status();
@@ -152,10 +176,17 @@ void AddAskCommand(CLI::App& app, Invocation& invocation) {
                  {"ask", "Answer a question from a collection, with sources",
                   "  vouch ask docs 'What happens to an index file that is damaged?'\n"
                   "  vouch ask docs 'How are backups made?' --model llama3.2 "
-                  "--endpoint http://127.0.0.1:11434/v1"},
+                  "--endpoint http://127.0.0.1:11434/v1\n"
+                  "  vouch ask --pipeline support@champion 'How are backups made?'"},
                  [&invocation, options] { return RunAsk(invocation, *options); });
-  command->add_option("collection", options->collection, "the collection")->required();
-  command->add_option("question", options->question, "the question")->required();
+  command
+      ->add_option("collection", options->collection, "the collection; with --pipeline, the question")
+      ->required();
+  command->add_option("question", options->question, "the question");
+  command
+      ->add_option("--pipeline", options->pipeline,
+                   "answer as this pipeline says: NAME, NAME@NUMBER or NAME@ALIAS")
+      ->type_name("PIPELINE");
   AddModeOption(*command, &options->mode);
   AddFilterOption(*command, &options->filter);
   AddAtOption(*command, &options->at);
@@ -170,6 +201,10 @@ void AddAskCommand(CLI::App& app, Invocation& invocation) {
   AddModelOptions(*command, invocation, options.get());
   command->add_flag("--explain", options->explain,
                     "show what was retrieved, and why it ranks as it does");
+  for (const char* owned :
+       {"--mode", "--context-chunks", "--max-sentences", "--min-grounding", "--quote"}) {
+    command->get_option("--pipeline")->excludes(command->get_option(owned));
+  }
 }
 
 }  // namespace vouch

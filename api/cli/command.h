@@ -35,12 +35,15 @@ CLI::App* AddGroup(CLI::App& parent, const std::string& name, const std::string&
 
 // One command a file.
 void AddAnswerCommands(CLI::App& app, Invocation& invocation);
+void AddApplyCommand(CLI::App& app, Invocation& invocation);
 void AddAskCommand(CLI::App& app, Invocation& invocation);
 void AddBackupCommands(CLI::App& app, Invocation& invocation);
 void AddCollectionCommands(CLI::App& app, Invocation& invocation);
 void AddEvalCommands(CLI::App& app, Invocation& invocation);
 void AddTuneCommands(CLI::App& app, Invocation& invocation);
 void AddIngestCommand(CLI::App& app, Invocation& invocation);
+void AddLineageCommand(CLI::App& app, Invocation& invocation);
+void AddPipelineCommands(CLI::App& app, Invocation& invocation);
 void AddQueryCommand(CLI::App& app, Invocation& invocation);
 void AddReplayCommand(CLI::App& app, Invocation& invocation);
 void AddRestoreCommand(CLI::App& app, Invocation& invocation);

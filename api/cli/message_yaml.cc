@@ -159,7 +159,8 @@ class MessageReader {
                   depth + 1);
     }
     if (node.IsNull()) return absl::OkStatus();
-    if (field.is_map() || !node.IsSequence()) {
+    if (field.is_map()) return ReadTextMap(node, field, message);
+    if (!node.IsSequence()) {
       return Wrong(node, absl::StrCat("'", field.name(), "' takes a list, found ",
                                       std::string(KindOf(node))));
     }
@@ -169,6 +170,28 @@ class MessageReader {
                                               PathBelow(field, above, index++), depth + 1)
                                        : SetScalar(element, field, message);
       if (!status.ok()) return status;
+    }
+    return absl::OkStatus();
+  }
+
+  // A map of texts by name.
+  absl::Status ReadTextMap(const YAML::Node& node, const FieldDescriptor& field, Message* message) {
+    const FieldDescriptor& value_field = *field.message_type()->map_value();
+    if (!node.IsMap() || value_field.cpp_type() != FieldDescriptor::CPPTYPE_STRING) {
+      return Wrong(node, absl::StrCat("'", field.name(), "' takes ",
+                                      node.IsMap() ? "no mapping" : "a mapping of names to texts",
+                                      ", found ", std::string(KindOf(node))));
+    }
+    std::set<std::string> seen;
+    for (const auto& item : node) {
+      if (!item.first.IsScalar()) return Wrong(item.first, "a name takes a single value");
+      if (!seen.insert(item.first.Scalar()).second)
+        return Wrong(item.first, absl::StrCat("a second '", item.first.Scalar(), "'"));
+      Message* added = message->GetReflection()->AddMessage(message, &field);
+      added->GetReflection()->SetString(added, field.message_type()->map_key(),
+                                        item.first.Scalar());
+      if (absl::Status status = SetScalar(item.second, value_field, added); !status.ok())
+        return status;
     }
     return absl::OkStatus();
   }

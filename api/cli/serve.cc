@@ -10,6 +10,8 @@
 #include "api/cli/command.h"
 #include "api/cli/message_json.h"
 #include "api/cli/stop_signal.h"
+#include "api/http/http_server.h"
+#include "api/metrics.h"
 #include "api/route_file.h"
 #include "api/server.h"
 #include "api/version.h"
@@ -32,19 +34,32 @@ absl::Status WritePortFile(const std::string& path, int port) {
   return Filesystem::System().ReplaceFile(path, {text});
 }
 
-void Announce(const Invocation& invocation, const Server& server, const std::string& data_dir) {
+// `http` may be null.
+void Announce(const Invocation& invocation, const Server& server, const HttpServer* http,
+              const std::string& data_dir) {
   if (invocation.json) {
-    Print(nlohmann::ordered_json({{"version", kProgramVersion},
-                                  {"address", server.address()},
-                                  {"port", server.port()},
-                                  {"data", data_dir}})
-              .dump() +
-          "\n");
+    nlohmann::ordered_json line = {{"version", kProgramVersion},
+                                   {"address", server.address()},
+                                   {"port", server.port()},
+                                   {"data", data_dir}};
+    if (http != nullptr) line["http"] = http->address();
+    Print(line.dump() + "\n");
   } else {
     Print(absl::StrCat("vouch ", kProgramVersion, " listens on ", server.address(),
-                       " (data: ", data_dir, ")\n"));
+                       " (data: ", data_dir, ")",
+                       http == nullptr ? "" : ", HTTP on " + http->address(), "\n"));
   }
   std::fflush(stdout);
+}
+
+// Where one is wanted.
+absl::StatusOr<std::unique_ptr<HttpServer>> StartHttp(const Config& config, Server& server) {
+  HttpServerOptions options;
+  options.listen = HttpListenOf(config);
+  if (options.listen.empty()) return nullptr;
+  options.max_message_mb = static_cast<uint32_t>(config.max_message_mb);
+  options.connections = static_cast<uint32_t>(config.http_connections);
+  return HttpServer::Start(options, server);
 }
 
 absl::Status RunServe(Invocation& invocation, const std::string& port_file) {
@@ -60,6 +75,10 @@ absl::Status RunServe(Invocation& invocation, const std::string& port_file) {
   if (absl::Status status = CheckAddress("listen", config->listen); !status.ok()) {
     return UsageError(std::string(status.message()));
   }
+  if (const std::string http = HttpListenOf(*config); !http.empty()) {
+    if (absl::Status status = CheckAddress("http_listen", http); !status.ok())
+      return UsageError(absl::StrCat(status.message(), "; off: no HTTP"));
+  }
   SetUpLog(config->log_level);
   StopSignal stop;
 
@@ -71,6 +90,8 @@ absl::Status RunServe(Invocation& invocation, const std::string& port_file) {
   options.request_threads = static_cast<uint32_t>(config->request_threads);
   absl::StatusOr<std::unique_ptr<Server>> server = Server::Listen(options);
   if (!server.ok()) return server.status();
+  absl::StatusOr<std::unique_ptr<HttpServer>> http = StartHttp(*config, **server);
+  if (!http.ok()) return http.status();
   spdlog::info("bound to {}, opening the store in {}", (*server)->address(), *data_dir);
   DatabaseOptions store = DatabaseOptionsOf(*config, *data_dir);
   store.warn = [](const std::string& message) { spdlog::warn("{}", message); };
@@ -82,16 +103,23 @@ absl::Status RunServe(Invocation& invocation, const std::string& port_file) {
   SpendLedger ledger((*database)->store().catalog(), (*database)->clock());
   std::unique_ptr<ModelRoute> route;
   if (spec->has_value()) {
+    const std::string currency = (*spec)->prices.currency;
+    ModelRoute::Dependencies dependencies{.ledger = ledger, .clock = (*database)->clock()};
+    dependencies.on_attempt = [&metrics = (*server)->metrics(),
+                               currency](const ModelAttempt& attempt) {
+      metrics.CountModelTry(attempt, currency);
+    };
     absl::StatusOr<std::unique_ptr<ModelRoute>> made =
-        ModelRoute::Create(**std::move(spec), {.ledger = ledger, .clock = (*database)->clock()});
+        ModelRoute::Create(**std::move(spec), std::move(dependencies));
     if (!made.ok()) return made.status();
     route = *std::move(made);
   }
   stop.Arm();
   (*server)->Open(**database, embedders, route.get());
-  Announce(invocation, **server, *data_dir);
+  Announce(invocation, **server, http->get(), *data_dir);
   if (absl::Status status = WritePortFile(port_file, (*server)->port()); !status.ok()) {
-    server->reset();  // it uses what was made after it
+    (*server)->Shutdown(absl::ZeroDuration());  // it uses what was made after it
+    http->reset();
     return absl::Status(status.code(), absl::StrCat("--port-file: ", status.message()));
   }
 
@@ -99,6 +127,7 @@ absl::Status RunServe(Invocation& invocation, const std::string& port_file) {
   spdlog::info("got signal {}, finishing what runs, for at most {} s", signal,
                config->drain_seconds);
   (*server)->Shutdown(absl::Seconds(static_cast<int64_t>(config->drain_seconds)));
+  http->reset();
   server->reset();
   database->reset();
   spdlog::info("stopped");
@@ -111,7 +140,7 @@ void AddServeCommand(CLI::App& app, Invocation& invocation) {
   auto port_file = std::make_shared<std::string>();
   CLI::App* command = AddCommand(
       app, invocation, CommandKind::kServer,
-      {"serve", "Serve a store over gRPC until SIGTERM or SIGINT",
+      {"serve", "Serve a store over gRPC and HTTP until SIGTERM or SIGINT",
        "  vouch serve --data /var/lib/vouch --listen 127.0.0.1:7700\n"
        "Every setting is also a key of the YAML file (seal_rows) and an environment variable\n"
        "(VOUCH_SEAL_ROWS); a flag beats the variable, which beats the file."},

@@ -12,7 +12,9 @@
 #include "api/grpc/request.h"
 #include "api/grpc/services.h"
 #include "api/limits.h"
+#include "api/metrics.h"
 #include "rag/answer.h"
+#include "rag/pipeline_store.h"
 #include "rag/replay.h"
 #include "vouch/v1/answers.grpc.pb.h"
 
@@ -69,6 +71,7 @@ class AnswersService final : public v1::Answers::Service {
       if (!ask.ok()) return ask.status();
       absl::StatusOr<Answer> answer = vouch::Ask(*services_.database, *services_.embedders, *ask);
       if (!answer.ok()) return answer.status();
+      services_.metrics->CountAnswer(*answer);
       FillAnswer(*std::move(answer), reply);
       return absl::OkStatus();
     });
@@ -83,6 +86,7 @@ class AnswersService final : public v1::Answers::Service {
       ask->listener = &events;
       absl::StatusOr<Answer> answer = vouch::Ask(*services_.database, *services_.embedders, *ask);
       if (!answer.ok()) return answer.status();
+      services_.metrics->CountAnswer(*answer);
       return events.OnDone(*std::move(answer));
     });
   }
@@ -134,6 +138,7 @@ class AnswersService final : public v1::Answers::Service {
         replay.at = *std::move(at);
       }
       replay.cancel = CancelOf(*context);
+      replay.tree = PipelineTrees(*services_.embedders);
       absl::StatusOr<ReplayReport> report =
           vouch::Replay(*services_.database, *services_.embedders, replay);
       if (!report.ok()) return report.status();
@@ -175,7 +180,41 @@ class AnswersService final : public v1::Answers::Service {
     if (request.has_min_grounding()) ask.min_grounding = request.min_grounding();
     ask.principal = PrincipalOf(context);
     ask.cancel = CancelOf(context);
+    if (absl::Status status = TakeConversation(request, &ask); !status.ok()) return status;
+    if (request.pipeline().empty()) return ask;
+    if (absl::Status status = TakePipeline(request, &ask); !status.ok()) return status;
     return ask;
+  }
+
+  static absl::Status TakeConversation(const v1::AskRequest& request, AskRequest* ask) {
+    for (const v1::ChatMessage& turn : request.conversation()) {
+      if (turn.role() != "user" && turn.role() != "assistant") {
+        return absl::InvalidArgumentError(absl::StrCat(
+            "conversation has a turn of '", turn.role(), "'; it takes user and assistant"));
+      }
+      ask->conversation.push_back({.role = turn.role(), .content = turn.content()});
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status TakePipeline(const v1::AskRequest& request, AskRequest* ask) const {
+    const std::pair<const char*, bool> owned[] = {
+        {"mode", request.mode() != v1::RETRIEVAL_MODE_UNSPECIFIED},
+        {"context_chunks", request.context_chunks() != 0},
+        {"max_sentences", request.max_sentences() != 0},
+        {"generator", !request.generator().empty()},
+        {"min_grounding", request.has_min_grounding()}};
+    for (const auto& [field, set] : owned) {
+      if (!set) continue;
+      return absl::InvalidArgumentError(absl::StrCat(
+          field, " is what a pipeline says; leave it out, or ask without a pipeline"));
+    }
+    absl::StatusOr<std::shared_ptr<const PipelineVersion>> pipeline =
+        PipelineStore(services_.database->store().catalog(), services_.database->clock())
+            .Get(ask->principal.tenant, request.pipeline());
+    if (!pipeline.ok()) return pipeline.status();
+    ask->tree = PipelineTrees(*services_.embedders);
+    return UsePipeline(*std::move(pipeline), services_.route, ask);
   }
 
   absl::StatusOr<ModelRoute*> RouteFor(const std::string& generator) const {

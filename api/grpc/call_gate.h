@@ -27,6 +27,7 @@ class CallGate {
   // RESOURCE_EXHAUSTED: as many run as may.
   absl::Status Enter();
   void Leave() { running_.fetch_sub(1, std::memory_order_release); }
+  bool open() const { return state_.load(std::memory_order_acquire) == State::kOpen; }
   uint32_t running() const { return running_.load(std::memory_order_acquire); }
 
  private:

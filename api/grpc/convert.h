@@ -10,9 +10,11 @@
 #include "query/collection.h"
 #include "query/search.h"
 #include "rag/answer.h"
+#include "rag/pipeline.h"
 #include "storage/schema.h"
 #include "vouch/v1/answers.pb.h"
 #include "vouch/v1/collections.pb.h"
+#include "vouch/v1/pipelines.pb.h"
 #include "vouch/v1/points.pb.h"
 #include "vouch/v1/search.pb.h"
 
@@ -64,6 +66,11 @@ void FillAnswer(Answer&& answer, v1::Answer* message);
 void FillCitation(Citation&& citation, v1::Citation* message);
 void FillSource(AnswerSource&& source, v1::AnswerSource* message);
 void FillSpan(const ByteSpan& span, v1::Span* message);
+absl::StatusOr<PipelineSpec> PipelineSpecOf(const v1::PipelineSpec& message);
+void FillPipelineSpec(const PipelineSpec& spec, v1::PipelineSpec* message);
+// Reads the queries of pipelines; borrows the registry.
+TreeBuilder PipelineTrees(EmbedderRegistry& embedders);
+void FillAttempt(ModelAttempt&& attempt, v1::ModelAttempt* message);
 void FillGeneration(Generation&& generation, v1::Generation* message);
 
 }  // namespace vouch

@@ -58,6 +58,21 @@ void FillAnswer(Answer&& answer, v1::Answer* message) {
   if (answer.generation) {
     FillGeneration(*std::move(answer.generation), message->mutable_generation());
   }
+  message->set_pipeline(std::move(answer.pipeline));
+  message->set_pipeline_hash(std::move(answer.pipeline_hash));
+  for (ChatMessage& turn : answer.conversation) {
+    v1::ChatMessage* added = message->add_conversation();
+    added->set_role(std::move(turn.role));
+    added->set_content(std::move(turn.content));
+  }
+  for (Rewrite& rewrite : answer.rewrites) {
+    v1::Rewrite* added = message->add_rewrites();
+    added->set_kind(std::move(rewrite.kind));
+    for (std::string& text : rewrite.texts) added->add_texts(std::move(text));
+    added->set_completion(std::move(rewrite.completion));
+    for (ModelAttempt& attempt : rewrite.attempts)
+      FillAttempt(std::move(attempt), added->add_attempts());
+  }
 }
 
 }  // namespace vouch

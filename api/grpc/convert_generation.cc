@@ -11,6 +11,15 @@ void FillUsage(const TokenUsage& usage, v1::TokenUsage* message) {
   message->set_estimated(usage.estimated);
 }
 
+void FillSentence(AnswerSentence&& sentence, v1::AnswerSentence* message) {
+  FillSpan(sentence.answer, message->mutable_answer());
+  for (uint32_t source : sentence.sources) message->add_sources(source);
+  message->set_support(sentence.support);
+  for (std::string& problem : sentence.problems) message->add_problems(std::move(problem));
+}
+
+}  // namespace
+
 void FillAttempt(ModelAttempt&& attempt, v1::ModelAttempt* message) {
   message->set_tier(std::move(attempt.tier));
   message->set_model(std::move(attempt.model));
@@ -21,15 +30,6 @@ void FillAttempt(ModelAttempt&& attempt, v1::ModelAttempt* message) {
   FillUsage(attempt.usage, message->mutable_usage());
   message->set_cost_nano(attempt.cost_nano);
 }
-
-void FillSentence(AnswerSentence&& sentence, v1::AnswerSentence* message) {
-  FillSpan(sentence.answer, message->mutable_answer());
-  for (uint32_t source : sentence.sources) message->add_sources(source);
-  message->set_support(sentence.support);
-  for (std::string& problem : sentence.problems) message->add_problems(std::move(problem));
-}
-
-}  // namespace
 
 void FillGeneration(Generation&& generation, v1::Generation* message) {
   message->set_route(std::move(generation.route));

@@ -15,6 +15,8 @@ class Service;
 
 namespace vouch {
 
+class Metrics;
+
 // What the services work on; lives longer than they do. All but the gate is set before the gate
 // opens, and read only by calls that it let in.
 struct ServiceContext {
@@ -23,6 +25,7 @@ struct ServiceContext {
   ModelRoute* route = nullptr;  // null: answers are quoted
   int64_t started_us = 0;
   CallGate* gate = nullptr;
+  Metrics* metrics = nullptr;  // set before the gate, like the gate
 };
 
 // One gRPC service each: translation and limits only. Thread safe.
@@ -31,6 +34,9 @@ std::unique_ptr<grpc::Service> NewPointsService(const ServiceContext& context);
 std::unique_ptr<grpc::Service> NewSearchService(const ServiceContext& context);
 std::unique_ptr<grpc::Service> NewDocumentsService(const ServiceContext& context);
 std::unique_ptr<grpc::Service> NewAnswersService(const ServiceContext& context);
+std::unique_ptr<grpc::Service> NewEmbeddingsService(const ServiceContext& context);
+std::unique_ptr<grpc::Service> NewLineageService(const ServiceContext& context);
+std::unique_ptr<grpc::Service> NewPipelinesService(const ServiceContext& context);
 std::unique_ptr<grpc::Service> NewEvaluationService(const ServiceContext& context);
 std::unique_ptr<grpc::Service> NewAdminService(const ServiceContext& context);
 

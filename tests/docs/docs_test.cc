@@ -217,7 +217,8 @@ class DocsTest : public testing::TestWithParam<PageParam> {
   }
 
   std::string OfThisTest(std::string text) const {
-    text = Replaced(std::move(text), "127.0.0.1:7700", port_);
+    text = Replaced(std::move(text), "127.0.0.1:7700", "127.0.0.1:" + std::to_string(port_));
+    text = Replaced(std::move(text), "127.0.0.1:7701", "127.0.0.1:" + std::to_string(port_ + 1));
     text = Replaced(std::move(text), "$PWD/build/release", VOUCH_BIN_DIR);
     text = Replaced(std::move(text), "build/stubs", dir_.File("stubs"));
     return Replaced(std::move(text), "build/examples", dir_.File("examples"));
@@ -256,7 +257,7 @@ class DocsTest : public testing::TestWithParam<PageParam> {
   const std::string root_ = std::filesystem::current_path().string();
   TempDir dir_;
   const std::string home_ = dir_.File("home");
-  const std::string port_ = "127.0.0.1:" + std::to_string(FreePort());
+  const int port_ = FreePort();  // HTTP takes the one after it
   const ModelServer model_server_{AnswerOfPages};
   Page page_;
 };
@@ -306,6 +307,8 @@ TEST_P(DocsTest, ShowsItsFilesAsTheyAre) {
 INSTANTIATE_TEST_SUITE_P(Pages, DocsTest,
                          testing::Values(PageParam{"readme", "README.md", true},
                                          PageParam{"guide", "docs/guide.md", false},
+                                         PageParam{"http", "docs/http.md", false},
+                                         PageParam{"pipelines", "docs/pipelines.md", false},
                                          PageParam{"query", "docs/query.md", false},
                                          PageParam{"rag", "docs/rag.md", false}),
                          [](const auto& info) { return std::string(info.param.name); });

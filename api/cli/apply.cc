@@ -1,0 +1,306 @@
+#include <google/protobuf/descriptor.h>
+#include <grpcpp/grpcpp.h>
+
+#include <CLI/CLI.hpp>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "api/cli/command.h"
+#include "api/cli/line_diff.h"
+#include "api/cli/manifest.h"
+#include "api/cli/message_json.h"
+#include "nlohmann/json.hpp"
+#include "vouch/v1/collections.grpc.pb.h"
+#include "vouch/v1/pipelines.grpc.pb.h"
+
+namespace vouch {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using Json = nlohmann::ordered_json;
+
+struct ApplyOptions {
+  std::string path;
+  bool dry_run = false;
+  bool prune = false;
+};
+
+// Where two messages differ in what the first one sets: "schema.dense[0].dim"; "" where nowhere.
+std::string FirstDifference(const Message& wanted, const Message& there, const std::string& path) {
+  const google::protobuf::Reflection& reflection = *wanted.GetReflection();
+  std::vector<const FieldDescriptor*> fields;
+  reflection.ListFields(wanted, &fields);
+  for (const FieldDescriptor* field : fields) {
+    const std::string name = absl::StrCat(path, path.empty() ? "" : ".", field->name());
+    const auto json = [field](const Message& message) {
+      return MessageToJson(message).value(field->name(), Json());
+    };
+    if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) {
+      if (json(wanted) != json(there)) {
+        return absl::StrCat(name, " is ", json(there).dump(), " there and ", json(wanted).dump(),
+                            " in the file");
+      }
+      continue;
+    }
+    if (!field->is_repeated()) {
+      std::string found = FirstDifference(reflection.GetMessage(wanted, field),
+                                          reflection.GetMessage(there, field), name);
+      if (!found.empty()) return found;
+      continue;
+    }
+    const int count = reflection.FieldSize(wanted, field);
+    if (count != reflection.FieldSize(there, field)) {
+      return absl::StrCat(name, " has ", reflection.FieldSize(there, field), " fields there and ",
+                          count, " in the file");
+    }
+    for (int i = 0; i < count; ++i) {
+      std::string found = FirstDifference(reflection.GetRepeatedMessage(wanted, field, i),
+                                          reflection.GetRepeatedMessage(there, field, i),
+                                          absl::StrCat(name, "[", i, "]"));
+      if (!found.empty()) return found;
+    }
+  }
+  return "";
+}
+
+std::string Pretty(const std::string& canonical) {
+  const Json json = Json::parse(canonical, nullptr, /*allow_exceptions=*/false);
+  return json.is_discarded() ? canonical : json.dump(2);
+}
+
+// Finds out what is to be done, item by item, and does it where that is wanted.
+class Applier {
+ public:
+  Applier(Invocation& invocation, const Connection& connection, const ApplyOptions& options)
+      : invocation_(invocation),
+        connection_(connection),
+        options_(options),
+        collections_(v1::Collections::NewStub(connection.channel())),
+        pipelines_(v1::Pipelines::NewStub(connection.channel())) {}
+
+  absl::Status Run(const std::vector<ManifestItem>& items) {
+    // All is looked at before anything is changed, so that most mistakes change nothing.
+    if (absl::Status status = Pass(items, /*dry_run=*/true); !status.ok()) return status;
+    if (!options_.dry_run) {
+      steps_ = Json::array();
+      if (absl::Status status = Pass(items, /*dry_run=*/false); !status.ok()) return status;
+    }
+    Report();
+    return absl::OkStatus();
+  }
+
+ private:
+  using Item = v1::Manifest::ItemCase;
+
+  absl::Status Pass(const std::vector<ManifestItem>& items, bool dry_run) {
+    created_.clear();
+    for (const Item kind : {v1::Manifest::kCollection, v1::Manifest::kPipeline, v1::Manifest::kAlias}) {
+      for (const ManifestItem& item : items) {
+        if (item.manifest.item_case() != kind) continue;
+        absl::Status status = One(item, dry_run);
+        if (!status.ok())
+          return absl::Status(status.code(), absl::StrCat(item.place, ": ", status.message()));
+      }
+    }
+    return options_.prune ? Prune(items, dry_run) : absl::OkStatus();
+  }
+
+  absl::Status One(const ManifestItem& item, bool dry_run) {
+    switch (item.manifest.item_case()) {
+      case v1::Manifest::kCollection:
+        return Collection(item.manifest.collection(), dry_run);
+      case v1::Manifest::kPipeline:
+        return Pipeline(item.manifest.pipeline(), dry_run);
+      case v1::Manifest::kAlias:
+        return Alias(item.manifest.alias(), dry_run);
+      case v1::Manifest::ITEM_NOT_SET:
+        break;
+    }
+    return absl::OkStatus();
+  }
+
+  template <class Stub, class Method, class Request, class Reply>
+  absl::Status Call(const Stub& stub, Method method, const Request& request, Reply* reply) {
+    grpc::ClientContext context;
+    invocation_.Prepare(context);
+    const grpc::Status status = ((*stub).*method)(&context, request, reply);
+    return status.ok() ? absl::OkStatus() : connection_.Explain(status);
+  }
+
+  absl::Status Collection(const v1::CreateCollectionRequest& wanted, bool dry_run) {
+    v1::GetCollectionRequest get;
+    get.set_name(wanted.name());
+    v1::Collection there;
+    absl::Status status =
+        Call(collections_, &v1::Collections::Stub::GetCollection, get, &there);
+    if (status.ok()) {
+      const std::string difference = FirstDifference(wanted.schema(), there.schema(), "schema");
+      if (!difference.empty()) {
+        return absl::FailedPreconditionError(
+            absl::StrCat("collection ", wanted.name(), " is there with another schema: ", difference,
+                         "; apply changes no schema"));
+      }
+      Step("same", "collection", wanted.name(), "");
+      return absl::OkStatus();
+    }
+    if (!absl::IsNotFound(status)) return status;
+    created_.insert(wanted.name());
+    Step("create", "collection", wanted.name(), "");
+    if (dry_run) return absl::OkStatus();
+    return Call(collections_, &v1::Collections::Stub::CreateCollection, wanted, &there);
+  }
+
+  absl::Status Pipeline(const v1::PipelineSpec& wanted, bool dry_run) {
+    v1::ApplyPipelineRequest request;
+    *request.mutable_spec() = wanted;
+    request.set_dry_run(dry_run);
+    v1::ApplyPipelineResponse reply;
+    absl::Status status =
+        Call(pipelines_, &v1::Pipelines::Stub::ApplyPipeline, request, &reply);
+    if (!status.ok()) return status;
+    if (dry_run && !created_.contains(wanted.collection())) {
+      v1::GetCollectionRequest get;
+      get.set_name(wanted.collection());
+      v1::Collection there;
+      status = Call(collections_, &v1::Collections::Stub::GetCollection, get, &there);
+      if (!status.ok()) {
+        return absl::Status(status.code(), absl::StrCat("pipeline ", wanted.name(), ": ",
+                                                        status.message()));
+      }
+    }
+    const std::string name = absl::StrCat(wanted.name(), "@", reply.pipeline().number());
+    numbers_[wanted.name()] = reply.pipeline().number();
+    if (!reply.changed()) {
+      Step("same", "pipeline", name, "");
+      return absl::OkStatus();
+    }
+    const bool fresh = reply.previous().empty();
+    Step(fresh ? "create" : "change", "pipeline", name,
+         LineDiff(fresh ? "" : Pretty(reply.previous()), Pretty(reply.pipeline().canonical()),
+                  "    "));
+    return absl::OkStatus();
+  }
+
+  absl::Status Alias(const v1::SetPipelineAliasRequest& wanted, bool dry_run) {
+    v1::GetPipelineRequest get;
+    get.set_name(absl::StrCat(wanted.name(), "@", wanted.alias()));
+    v1::Pipeline there;
+    const absl::Status status = Call(pipelines_, &v1::Pipelines::Stub::GetPipeline, get, &there);
+    const auto planned = numbers_.find(wanted.name());
+    if (!status.ok() && !absl::IsNotFound(status)) return status;
+    uint64_t number = wanted.number();
+    if (number == 0 && planned != numbers_.end()) number = planned->second;
+    if (number == 0) {
+      get.set_name(wanted.name());
+      v1::Pipeline latest;
+      absl::Status found = Call(pipelines_, &v1::Pipelines::Stub::GetPipeline, get, &latest);
+      if (!found.ok()) return found;
+      number = latest.number();
+    }
+    const std::string name = absl::StrCat(wanted.name(), "@", wanted.alias());
+    if (status.ok() && there.number() == number) {
+      Step("same", "alias", name, "");
+      return absl::OkStatus();
+    }
+    Step(status.ok() ? "change" : "create", "alias", name,
+         absl::StrCat(status.ok() ? absl::StrCat("    - version ", there.number(), "\n") : "",
+                      "    + version ", number, "\n"));
+    if (dry_run) return absl::OkStatus();
+    v1::SetPipelineAliasRequest request = wanted;
+    request.set_number(number);
+    return Call(pipelines_, &v1::Pipelines::Stub::SetPipelineAlias, request, &there);
+  }
+
+  // Pipelines that no file names. Collections hold what a file cannot bring back, so none goes.
+  absl::Status Prune(const std::vector<ManifestItem>& items, bool dry_run) {
+    std::set<std::string> kept;
+    for (const ManifestItem& item : items) {
+      if (item.manifest.has_pipeline()) kept.insert(item.manifest.pipeline().name());
+      if (item.manifest.has_alias()) kept.insert(item.manifest.alias().name());
+    }
+    v1::ListPipelinesResponse there;
+    absl::Status status = Call(pipelines_, &v1::Pipelines::Stub::ListPipelines,
+                               v1::ListPipelinesRequest(), &there);
+    if (!status.ok()) return status;
+    for (const v1::Pipeline& pipeline : there.pipelines()) {
+      if (kept.contains(pipeline.spec().name())) continue;
+      Step("remove", "pipeline", pipeline.spec().name(), "");
+      if (dry_run) continue;
+      v1::RemovePipelineRequest request;
+      request.set_name(pipeline.spec().name());
+      v1::RemovePipelineResponse reply;
+      status = Call(pipelines_, &v1::Pipelines::Stub::RemovePipeline, request, &reply);
+      if (!status.ok()) return status;
+    }
+    return absl::OkStatus();
+  }
+
+  void Step(const char* action, const char* kind, const std::string& name,
+            const std::string& diff) {
+    steps_.push_back({{"action", action}, {"kind", kind}, {"name", name}, {"diff", diff}});
+  }
+
+  void Report() const {
+    std::map<std::string, int> counts;
+    for (const Json& step : steps_) ++counts[step["action"].get<std::string>()];
+    const bool changes = counts["create"] + counts["change"] + counts["remove"] > 0;
+    if (invocation_.json) {
+      return Print(FormatJson({{"dry_run", options_.dry_run}, {"changes", changes}, {"steps", steps_}}));
+    }
+    const std::map<std::string, const char*> signs = {
+        {"create", "+"}, {"change", "~"}, {"remove", "-"}, {"same", "="}};
+    for (const Json& step : steps_) {
+      Print(absl::StrCat(signs.at(step["action"].get<std::string>()), " ",
+                         step["kind"].get<std::string>(), " ", step["name"].get<std::string>(),
+                         "\n", step["diff"].get<std::string>()));
+    }
+    Print(absl::StrCat(counts["create"], " created, ", counts["change"], " changed, ",
+                       counts["remove"], " removed, ", counts["same"], " as they were",
+                       options_.dry_run ? " (a dry run: nothing was done)" : "", "\n"));
+  }
+
+  Invocation& invocation_;
+  const Connection& connection_;
+  const ApplyOptions& options_;
+  const std::unique_ptr<v1::Collections::Stub> collections_;
+  const std::unique_ptr<v1::Pipelines::Stub> pipelines_;
+  Json steps_ = Json::array();
+  std::set<std::string> created_;            // collections that this pass makes
+  std::map<std::string, uint64_t> numbers_;  // of the pipelines applied, by name
+};
+
+absl::Status RunApply(Invocation& invocation, const ApplyOptions& options) {
+  absl::StatusOr<std::vector<ManifestItem>> items = ReadManifests(options.path);
+  if (!items.ok()) return items.status();
+  absl::StatusOr<Connection*> connection = invocation.Connect(Invocation::Store::kCreate);
+  if (!connection.ok()) return connection.status();
+  return Applier(invocation, **connection, options).Run(*items);
+}
+
+}  // namespace
+
+void AddApplyCommand(CLI::App& app, Invocation& invocation) {
+  auto options = std::make_shared<ApplyOptions>();
+  CLI::App* command = AddCommand(
+      app, invocation, CommandKind::kClient,
+      {"apply", "Bring collections, pipelines and aliases to what YAML files say",
+       "  vouch apply -f pipelines/ --dry-run\n"
+       "  vouch apply -f support.yaml\n"
+       "Each document of a file is one of collection, pipeline and alias. What is as the files say\n"
+       "stays untouched; a pipeline that differs becomes a new version."},
+      [&invocation, options] { return RunApply(invocation, *options); });
+  command->add_option("-f,--file", options->path, "the file, or a folder of YAML files")
+      ->required()
+      ->type_name("PATH");
+  command->add_flag("--dry-run", options->dry_run, "say what would be done, and do nothing");
+  command->add_flag("--prune", options->prune,
+                    "remove pipelines that no file names (their versions stay for replays)");
+}
+
+}  // namespace vouch
