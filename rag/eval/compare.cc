@@ -183,6 +183,10 @@ std::string DescribeVerdict(const Comparison& comparison) {
     return Concat("Cannot tell: ", result.pairs, " questions have ", metric.name,
                   " on both sides; two are the least.");
   }
+  if (result.ties == result.pairs) {
+    return Concat("Cannot tell: ", metric.name, " is the same for all ", result.pairs,
+                  " questions.");
+  }
   const std::string seen =
       absl::StrFormat("%s %+.4f [%+.4f, %+.4f], p = %.2g over %u questions", metric.name,
                       result.difference, result.interval.low, result.interval.high,
@@ -198,6 +202,7 @@ std::string DescribeVerdict(const Comparison& comparison) {
     case Verdict::kCannotTell:
       break;
   }
+  if (!(result.detectable > 0)) return Concat("Cannot tell: ", seen, ".");  // no spread to go by
   std::string text = Concat("Cannot tell: ", seen, ". So many questions find a difference of ",
                             absl::StrFormat("%.4f", result.detectable), " at ",
                             absl::StrFormat("%.0f", 100 * comparison.paired.power), " % power");
