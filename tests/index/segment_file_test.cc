@@ -232,7 +232,7 @@ TEST(SegmentFile, SectionsOfEachKindAndType) {
     }
   }
   const SegmentPtr fresh = *BuildFreshSegment(*schema, RowId(0), rows, **IndexedRows::Prepare(*schema, rows));
-  const Segment sealed = *BuildGraphs(*schema, *fresh, 2, [](double) { return absl::OkStatus(); });
+  const Segment sealed = *BuildGraphs(*schema, *fresh, nullptr, {}, 2, [](double) { return absl::OkStatus(); });
   const std::string bytes = FileBytes(*schema, sealed);
   const absl::StatusOr<Segment> decoded = Decode(*schema, bytes);
   ASSERT_TRUE(decoded.ok()) << decoded.status();
