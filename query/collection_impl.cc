@@ -212,7 +212,7 @@ absl::StatusOr<DiffResponse> CollectionImpl::RunDiff(const DiffRequest& request)
   const absl::StatusOr<uint64_t> to_rows = RowsAt(*latest, *to);
   if (!to_rows.ok()) return to_rows.status();
   return MakeDiff(*deps_.store, info_, request, latest->index->Read(*from, *from_rows), *from_rows,
-                  latest->index->Read(*to, *to_rows), *to_rows);
+                  latest->index->Read(*to, *to_rows));
 }
 
 absl::StatusOr<MemoryBudget::Reservation> CollectionImpl::ReserveFor(CollectionIndex& index,

@@ -85,14 +85,13 @@ std::vector<std::string> Compare(const CollectionSchema& schema, const RowRecord
 class Differ {
  public:
   Differ(const Store& store, const CollectionInfo& info, const DiffRequest& request,
-         const IndexReader& from, uint64_t from_rows, const IndexReader& to, uint64_t to_rows)
+         const IndexReader& from, uint64_t from_rows, const IndexReader& to)
       : store_(store),
         info_(info),
         request_(request),
         from_(from),
         to_(to),
-        from_rows_(from_rows),
-        to_rows_(to_rows) {}
+        from_rows_(from_rows) {}
 
   absl::StatusOr<DiffResponse> Run();
 
@@ -108,7 +107,6 @@ class Differ {
   const IndexReader& from_;
   const IndexReader& to_;
   const uint64_t from_rows_;
-  const uint64_t to_rows_;
   RowMask from_mask_;
   RowMask to_mask_;
   // Rows seen at `from` that are not seen at `to`, by the encoded id.
@@ -236,8 +234,8 @@ std::string_view DiffKindName(DiffKind kind) {
 
 absl::StatusOr<DiffResponse> MakeDiff(const Store& store, const CollectionInfo& info,
                                       const DiffRequest& request, const IndexReader& from,
-                                      uint64_t from_rows, const IndexReader& to, uint64_t to_rows) {
-  return Differ(store, info, request, from, from_rows, to, to_rows).Run();
+                                      uint64_t from_rows, const IndexReader& to) {
+  return Differ(store, info, request, from, from_rows, to).Run();
 }
 
 }  // namespace vouch

@@ -55,6 +55,6 @@ struct DiffResponse {
 // Costs a look at each row that changed between them. INVALID_ARGUMENT: a bad cursor or limit.
 absl::StatusOr<DiffResponse> MakeDiff(const Store& store, const CollectionInfo& info,
                                       const DiffRequest& request, const IndexReader& from,
-                                      uint64_t from_rows, const IndexReader& to, uint64_t to_rows);
+                                      uint64_t from_rows, const IndexReader& to);
 
 }  // namespace vouch
