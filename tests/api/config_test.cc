@@ -124,6 +124,7 @@ const std::map<std::string, KeySample>& KeySamples() {
   static const auto& samples = *new std::map<std::string, KeySample>{
       {"listen", Text("127.0.0.1:1", &Config::listen)},
       {"data", Text("/d", &Config::data)},
+      {"rerankers", Text("/rerankers.yaml", &Config::rerankers)},
       {"server", Text("127.0.0.1:2", &Config::server)},
       {"log_level", Text("warn", &Config::log_level)},
       {"background_threads", Number(7, &Config::background_threads)},
