@@ -92,6 +92,8 @@ const std::vector<Setting>& Settings() {
        TextSetting{&Config::generator_api_key_env, {}}},
       {"generator.api_key_file", "FILE", "file that holds it instead",
        TextSetting{&Config::generator_api_key_file, {}}},
+      {"rerankers", "FILE", "YAML file of the cross-encoders that queries may rerank by (default: none)",
+       TextSetting{&Config::rerankers, {}}},
   };
   return settings;
 }

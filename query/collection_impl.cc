@@ -249,7 +249,7 @@ absl::StatusOr<SearchResponse> CollectionImpl::Search(const SearchRequest& reque
 
 absl::StatusOr<SearchResponse> CollectionImpl::RunSearch(const SearchRequest& request) const {
   if (absl::Status status = CheckPrincipal(request.principal); !status.ok()) return status;
-  Searcher searcher(*deps_.store, info_, request);
+  Searcher searcher(*deps_.store, info_, request, *deps_.cross_encoders);
   if (absl::Status status = searcher.Check(); !status.ok()) return status;
   const absl::StatusOr<Latest> latest = Take();
   if (!latest.ok()) return latest.status();
@@ -328,7 +328,7 @@ absl::StatusOr<SearchResponse> CollectionImpl::RunOfBatch(const SearchRequest& r
     return absl::InvalidArgumentError(absl::StrCat(
         "it reads version ", version->value, ", the first request version ", reader.at().value));
   }
-  Searcher searcher(*deps_.store, info_, request, &masks);
+  Searcher searcher(*deps_.store, info_, request, *deps_.cross_encoders, &masks);
   if (absl::Status status = searcher.Check(); !status.ok()) return status;
   return searcher.Run(reader);
 }
@@ -342,7 +342,7 @@ absl::StatusOr<WhyNotResponse> CollectionImpl::WhyNot(const SearchRequest& reque
 absl::StatusOr<WhyNotResponse> CollectionImpl::RunWhyNot(const SearchRequest& request,
                                                          const PointId& id) const {
   if (absl::Status status = CheckPrincipal(request.principal); !status.ok()) return status;
-  Searcher searcher(*deps_.store, info_, request);
+  Searcher searcher(*deps_.store, info_, request, *deps_.cross_encoders);
   if (absl::Status status = searcher.Check(); !status.ok()) return status;
   const absl::StatusOr<Latest> latest = Take();
   if (!latest.ok()) return latest.status();

@@ -24,6 +24,7 @@ struct CollectionDeps {
   Filesystem* filesystem = nullptr;
   JobPool* job_pool = nullptr;
   MemoryBudget* memory = nullptr;
+  const CrossEncoders* cross_encoders = nullptr;
   JobPool* search_pool = nullptr;  // helps with batches; null: none does
   std::string index_directory;  // this collection's own
   uint64_t seal_rows = 10'000;

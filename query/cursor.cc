@@ -175,6 +175,11 @@ class QuestionBytes {
       AddText(mmr->field);
       AddVector(mmr->vector);
       AddNumber(mmr->lambda);
+    } else if (const auto* cross = std::get_if<CrossEncoderRerank>(&rerank.method)) {
+      AddText(cross->model);
+      AddText(cross->text);
+      AddText(cross->path);
+      AddNumber(static_cast<uint8_t>(cross->on_failure));
     } else {
       AddText(std::get<FormulaRerank>(rerank.method).formula);
       AddNumber(std::get<FormulaRerank>(rerank.method).missing);

@@ -199,6 +199,7 @@ class LocalDatabase final : public Database, private CommitListener {
                                                .filesystem = options_.filesystem,
                                                .job_pool = job_pool_.get(),
                                                .memory = &memory_,
+                                               .cross_encoders = &options_.cross_encoders,
                                                .search_pool = search_pool_.get(),
                                                .index_directory = IndexDirectory(id),
                                                .seal_rows = options_.seal_rows,

@@ -12,6 +12,7 @@
 #include "index/memory_budget.h"
 #include "index/process_memory.h"
 #include "query/collection.h"
+#include "query/cross_encoder.h"
 #include "storage/clock.h"
 #include "storage/filesystem.h"
 #include "storage/principal.h"
@@ -31,6 +32,7 @@ struct DatabaseOptions {
   // sooner where cores are free.
   size_t batch_threads = 2;
   uint64_t seal_rows = 10'000;
+  CrossEncoders cross_encoders = {};  // that rerankings name
   std::function<void(const std::string& message)>
       warn;  // hears of damaged index files, on any thread
   const Clock* clock = &Clock::System();

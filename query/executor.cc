@@ -211,8 +211,9 @@ absl::Status Executor::RunRerank(const Plan& plan, const PlannedNode& node,
   absl::StatusOr<NodeResult> child = RunNode(plan, node.children[0]);
   if (!child.ok()) return child.status();
   absl::StatusOr<std::vector<RankedRow>> hits =
-      Rerank(rerank, node, {.reader = reader_, .schema = schema_, .cancel = cancel_}, child->hits,
-             options_.explain ? &result.stats : nullptr);
+      Rerank(rerank, node,
+             {.reader = reader_, .schema = schema_, .cancel = cancel_, .cross = cross()},
+             child->hits, options_.explain ? &result.stats : nullptr);
   if (!hits.ok()) return hits.status();
   result.hits = *std::move(hits);
   result.cut = result.hits.size() > node.limit;

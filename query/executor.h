@@ -14,6 +14,7 @@
 #include "query/mask_cache.h"
 #include "query/planner.h"
 #include "query/ranked_row.h"
+#include "query/rerank_cross.h"
 #include "query/score_scale.h"
 #include "storage/principal.h"
 
@@ -42,7 +43,7 @@ struct NodeResult {
 //
 // Invariants:
 // 1. A mask is made once for each distinct filter of the plan, when first needed.
-// 2. Nothing here touches the store.
+// 2. Nothing here touches the store but the CrossScorer, for the texts that a model reads.
 // 3. Feedback learns only from rows that the leaf could give: of the version, the principal and the
 // filter.
 class Executor {
@@ -51,6 +52,7 @@ class Executor {
     bool explain = false;
     RowId scroll_after = kNoRow;  // a scroll at the root goes on after this row
     MaskCache* masks = nullptr;   // of other requests of the principal over the reader; may be null
+    CrossScorer* cross = nullptr;  // the request's own; must be given
   };
   Executor(const IndexReader& reader, const CollectionSchema& schema, const Principal& principal,
            const CancelToken& cancel, Options options)
@@ -65,6 +67,7 @@ class Executor {
     return RunNode(plan, node);
   }
   const CancelToken& cancel() const { return cancel_; }
+  CrossScorer& cross() const { return *options_.cross; }
   absl::StatusOr<NodeResult> Run(const Plan& plan);
   // The mask of the plan's filter `index`; made where it was not yet.
   absl::StatusOr<const RowMask*> MaskOf(const Plan& plan, size_t index);

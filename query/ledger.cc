@@ -123,7 +123,11 @@ absl::Status Ledger::AddNotes(const RerankNode& rerank, const PlannedNode& node,
     needed = i + 1;
   }
   absl::StatusOr<std::vector<std::string>> notes = RerankNotes(
-      rerank, node, {.reader = reader_, .schema = schema_, .cancel = executor_.cancel()},
+      rerank, node,
+      {.reader = reader_,
+       .schema = schema_,
+       .cancel = executor_.cancel(),
+       .cross = executor_.cross()},
       result.children[0].hits, std::span(result.hits).first(needed));
   if (!notes.ok()) return notes.status();
   for (PointHit& hit : hits) {

@@ -124,6 +124,8 @@ class Planner {
     } else if (const auto* mmr = std::get_if<MmrRerank>(&rerank.method)) {
       planned.field = ResolveDenseField(schema_, mmr->field).value_or(-1);
       candidates = std::min<size_t>(candidates, QueryLimits::kMaxMmrCandidates);
+    } else if (std::holds_alternative<CrossEncoderRerank>(rerank.method)) {
+      candidates = std::min<size_t>(candidates, QueryLimits::kMaxCrossEncoderCandidates);
     } else if (absl::StatusOr<Formula> formula =
                    Formula::Parse(std::get<FormulaRerank>(rerank.method).formula, schema_);
                formula.ok()) {

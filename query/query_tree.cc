@@ -9,7 +9,9 @@
 #include "index/payload/payload_columns.h"
 #include "query/formula.h"
 #include "query/planner.h"
+#include "query/rerank_cross.h"
 #include "query/text_query_parser.h"
+#include "storage/utf8.h"
 
 namespace vouch {
 namespace {
@@ -26,7 +28,8 @@ absl::Status Invalid(const std::string& path, std::string_view what) {
 // at.
 class Validator {
  public:
-  explicit Validator(const CollectionSchema& schema) : schema_(schema) {}
+  Validator(const CollectionSchema& schema, const CrossEncoders& encoders)
+      : schema_(schema), encoders_(encoders) {}
 
   absl::Status Check(const QueryNode& node, const std::string& prefix, uint32_t depth) {
     const std::string path = absl::StrCat(prefix, std::string(NodeKind(node)));
@@ -181,6 +184,8 @@ class Validator {
                        absl::StrCat("its child's limit ", rerank.children[0].limit, " is over ",
                                     QueryLimits::kMaxMmrCandidates, ", the most that mmr takes"));
       }
+    } else if (const auto* cross = std::get_if<CrossEncoderRerank>(&rerank.method)) {
+      status = CheckCrossEncoder(*cross, rerank.children[0].limit, path);
     } else {
       const auto& formula = std::get<FormulaRerank>(rerank.method);
       const absl::StatusOr<Formula> parsed = Formula::Parse(formula.formula, schema_);
@@ -189,6 +194,29 @@ class Validator {
     }
     if (!status.ok()) return status;
     return Check(rerank.children[0], absl::StrCat(path, "[0]."), depth + 1);
+  }
+  absl::Status CheckCrossEncoder(const CrossEncoderRerank& cross, uint32_t child_limit,
+                                 const std::string& path) const {
+    if (cross.text.empty()) return Invalid(path, "cross_encoder: the text, its question, is empty");
+    if (cross.text.size() > QueryLimits::kMaxCrossEncoderQuestionBytes) {
+      return Invalid(path, absl::StrCat("cross_encoder: the text has ", cross.text.size(),
+                                        " bytes, over ",
+                                        QueryLimits::kMaxCrossEncoderQuestionBytes));
+    }
+    if (!IsValidUtf8(cross.text)) return Invalid(path, "cross_encoder: the text is not UTF-8");
+    if (cross.path.size() > QueryLimits::kMaxDocumentPathBytes) {
+      return Invalid(path, absl::StrCat("cross_encoder: path has ", cross.path.size(),
+                                        " bytes, over ", QueryLimits::kMaxDocumentPathBytes));
+    }
+    if (child_limit > QueryLimits::kMaxCrossEncoderCandidates) {
+      return Invalid(path, absl::StrCat("its child's limit ", child_limit, " is over ",
+                                        QueryLimits::kMaxCrossEncoderCandidates,
+                                        ", the most that a cross-encoder takes"));
+    }
+    const absl::StatusOr<const CrossEncoder*> encoder = FindCrossEncoder(encoders_, cross.model);
+    absl::Status status = encoder.status();
+    if (encoder.ok()) status = DocumentsOf(cross, **encoder, schema_).status();
+    return status.ok() ? status : Invalid(path, absl::StrCat("cross_encoder: ", status.message()));
   }
   absl::Status CheckFieldAndVector(const std::string& name, const std::vector<float>& vector,
                                    const std::string& path) const {
@@ -307,6 +335,7 @@ class Validator {
   }
 
   const CollectionSchema& schema_;
+  const CrossEncoders& encoders_;
   uint32_t nodes_ = 0;
 };
 
@@ -328,8 +357,9 @@ std::string_view FusionMethodName(FusionMethod method) {
   return "";
 }
 
-absl::Status ValidateQuery(const QueryNode& root, const CollectionSchema& schema) {
-  return Validator(schema).Check(root, "", 1);
+absl::Status ValidateQuery(const QueryNode& root, const CollectionSchema& schema,
+                           const CrossEncoders& encoders) {
+  return Validator(schema, encoders).Check(root, "", 1);
 }
 
 }  // namespace vouch

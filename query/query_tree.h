@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "index/payload/filter.h"
+#include "query/cross_encoder.h"
 #include "query/text_clause.h"
 #include "storage/point_id.h"
 #include "storage/schema.h"
@@ -156,9 +157,26 @@ struct FormulaRerank {
   double missing = 0;  // the score of a hit for which the formula has no value; finite
 };
 
+// What becomes of a cross-encoder's reranking whose model fails, or does not answer in time.
+enum class CrossEncoderFailure : uint8_t {
+  kError,      // the request fails
+  kKeepOrder,  // the child's hits as they are; the response says so
+};
+
+// Scores the child's hits by a model that reads question and text together (query/cross_encoder.h).
+// Those without a text fall out.
+struct CrossEncoderRerank {
+  std::string model = {};  // a name of DatabaseOptions::cross_encoders; empty: the only one
+  std::string text = {};   // the question
+  // Of the payload's texts, several are read one after the other; empty: the model's, else the
+  // collection's only text field.
+  std::string path = {};
+  CrossEncoderFailure on_failure = CrossEncoderFailure::kError;
+};
+
 // Orders the hits of its one child anew: as many as the child's limit says, and no others.
 struct RerankNode {
-  std::variant<ExactRerank, MmrRerank, FormulaRerank> method = {};
+  std::variant<ExactRerank, MmrRerank, FormulaRerank, CrossEncoderRerank> method = {};
   std::vector<QueryNode> children;  // one; a vector since QueryNode is not complete here
 };
 
@@ -180,11 +198,16 @@ struct QueryLimits {
   static constexpr uint32_t kMaxFeedbackDocuments = 100;
   static constexpr uint32_t kMaxFeedbackTerms = 200;
   static constexpr uint32_t kMaxMmrCandidates = 1'000;
+  static constexpr uint32_t kMaxCrossEncoderCandidates = 1'000;
+  static constexpr size_t kMaxCrossEncoderQuestionBytes = 8 << 10;
+  static constexpr size_t kMaxDocumentPathBytes = 256;
   static constexpr size_t kMaxExamples = 100;  // of one recommendation
   static constexpr size_t kMaxSparseEntries = 4096;
 };
 
-// INVALID_ARGUMENT names the node by its path ("fuse[1].dense: …"), the value and the limit.
-absl::Status ValidateQuery(const QueryNode& root, const CollectionSchema& schema);
+// INVALID_ARGUMENT names the node by its path ("fuse[1].dense: …"), the value and the limit. Models
+// of rerankings are looked up in `encoders`.
+absl::Status ValidateQuery(const QueryNode& root, const CollectionSchema& schema,
+                           const CrossEncoders& encoders = {});
 
 }  // namespace vouch

@@ -52,6 +52,21 @@ std::vector<std::string> FormulaNotes(const FormulaRerank& rerank, const Planned
   return notes;
 }
 
+absl::StatusOr<std::vector<RankedRow>> RunCrossEncoder(const CrossEncoderRerank& rerank,
+                                                       const RerankContext& context,
+                                                       std::span<const RankedRow> candidates,
+                                                       SearchStats* stats) {
+  absl::StatusOr<CrossScorer::Outcome> outcome =
+      context.cross.Rerank(rerank, candidates, context.cancel);
+  if (!outcome.ok()) return outcome.status();
+  if (stats != nullptr && outcome->failure.empty()) {
+    absl::StrAppend(&stats->plan, ", ", outcome->hits.size(), " with a text, by ", outcome->model);
+  } else if (stats != nullptr) {
+    absl::StrAppend(&stats->plan, ", which stay as they are: ", outcome->failure);
+  }
+  return std::move(outcome->hits);
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<RankedRow>> Rerank(const RerankNode& rerank, const PlannedNode& node,
@@ -77,6 +92,9 @@ absl::StatusOr<std::vector<RankedRow>> Rerank(const RerankNode& rerank, const Pl
     for (const MmrChoice& choice : *chosen) hits.push_back({choice.row, choice.score});
     return hits;
   }
+  if (const auto* cross = std::get_if<CrossEncoderRerank>(&rerank.method)) {
+    return RunCrossEncoder(*cross, context, candidates, stats);
+  }
   return RerankByFormula(candidates, *node.formula, std::get<FormulaRerank>(rerank.method).missing,
                          context.schema, context.reader, context.cancel);
 }
@@ -88,6 +106,9 @@ absl::StatusOr<std::vector<std::string>> RerankNotes(const RerankNode& rerank,
                                                      std::span<const RankedRow> hits) {
   if (const auto* formula = std::get_if<FormulaRerank>(&rerank.method)) {
     return FormulaNotes(*formula, node, context, candidates, hits);
+  }
+  if (const auto* cross = std::get_if<CrossEncoderRerank>(&rerank.method)) {
+    return std::vector<std::string>(hits.size(), context.cross.NoteOf(*cross));
   }
   std::vector<std::string> notes(hits.size());
   if (const auto* mmr = std::get_if<MmrRerank>(&rerank.method)) {
@@ -106,6 +127,7 @@ absl::StatusOr<std::vector<std::string>> RerankNotes(const RerankNode& rerank,
 
 std::string_view RerankMethodName(const RerankNode& rerank) {
   if (std::holds_alternative<ExactRerank>(rerank.method)) return "exact";
+  if (std::holds_alternative<CrossEncoderRerank>(rerank.method)) return "cross_encoder";
   return std::holds_alternative<MmrRerank>(rerank.method) ? "mmr" : "formula";
 }
 
@@ -113,6 +135,14 @@ std::string RerankWords(const RerankNode& rerank) {
   if (const auto* mmr = std::get_if<MmrRerank>(&rerank.method))
     return absl::StrCat("mmr lambda=", mmr->lambda);
   if (std::holds_alternative<ExactRerank>(rerank.method)) return "exact scores";
+  if (const auto* cross = std::get_if<CrossEncoderRerank>(&rerank.method)) {
+    return absl::StrCat("cross-encoder ", cross->model, cross->model.empty() ? "" : " ",
+                        "of the texts",
+                        cross->path.empty() ? "" : absl::StrCat(" at '", cross->path, "'"),
+                        cross->on_failure == CrossEncoderFailure::kKeepOrder
+                            ? " (the child's order where it fails)"
+                            : "");
+  }
   return absl::StrCat("formula ", std::get<FormulaRerank>(rerank.method).formula);
 }
 

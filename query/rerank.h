@@ -9,6 +9,7 @@
 #include "index/index_reader.h"
 #include "query/ranked_row.h"
 #include "query/planner.h"
+#include "query/rerank_cross.h"
 
 namespace vouch {
 
@@ -17,6 +18,7 @@ struct RerankContext {
   const IndexReader& reader;
   const CollectionSchema& schema;
   const CancelToken& cancel;
+  CrossScorer& cross;
 };
 
 // The candidates, as the child gives them, in the reranking's order; mmr stops at the node's limit
@@ -34,7 +36,7 @@ absl::StatusOr<std::vector<std::string>> RerankNotes(const RerankNode& rerank,
                                                      std::span<const RankedRow> candidates,
                                                      std::span<const RankedRow> hits);
 
-std::string_view RerankMethodName(const RerankNode& rerank);  // "exact", "mmr", "formula"
+std::string_view RerankMethodName(const RerankNode& rerank);  // "exact", "mmr", "formula", "cross_encoder"
 // For plans: "mmr lambda=0.5".
 std::string RerankWords(const RerankNode& rerank);
 

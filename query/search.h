@@ -130,6 +130,8 @@ struct SearchResponse {
   uint64_t allowed_rows = 0;
   std::vector<PlanStep> plan = {};
   std::vector<std::string> build_ids = {};  // of the index files behind it; always set
+  // What was not done as asked, and why: a cross-encoder that failed where the request says to go on.
+  std::vector<std::string> warnings = {};
 };
 
 }  // namespace vouch

@@ -46,7 +46,7 @@ absl::Status CheckBounds(const SearchRequest& request) {
 
 absl::Status Searcher::Check() {
   if (absl::Status status = CheckBounds(request_); !status.ok()) return status;
-  if (absl::Status status = ValidateQuery(request_.query, info_.schema); !status.ok()) {
+  if (absl::Status status = ValidateQuery(request_.query, info_.schema, encoders_); !status.ok()) {
     return status;
   }
   if (request_.filter) {
@@ -96,7 +96,7 @@ absl::StatusOr<WhyNotResponse> Searcher::WhyNot(const IndexReader& reader, const
     return absl::InvalidArgumentError("why_not takes neither group_by nor a cursor");
   }
   Executor executor(reader, info_.schema, request_.principal, request_.cancel,
-                    {.explain = true, .scroll_after = kNoRow, .masks = masks_});
+                    {.explain = true, .scroll_after = kNoRow, .masks = masks_, .cross = &cross_});
   const absl::StatusOr<RowMask> seen =
       reader.MakeMask(nullptr, request_.principal, request_.cancel);
   if (!seen.ok()) return seen.status();
@@ -150,7 +150,7 @@ absl::StatusOr<SearchResponse> Searcher::RunScroll(const IndexReader& reader) {
   Executor executor(reader, info_.schema, request_.principal, request_.cancel,
                     {.explain = request_.explain,
                      .scroll_after = has_cursor_ ? cursor_.last.row : kNoRow,
-                     .masks = masks_});
+                     .masks = masks_, .cross = &cross_});
   absl::StatusOr<NodeResult> result = executor.Run(*plan);
   if (!result.ok()) return result.status();
   Page page;
@@ -172,7 +172,7 @@ absl::StatusOr<SearchResponse> Searcher::RunRanked(const IndexReader& reader) {
   const size_t first_page = has_cursor_ ? cursor_.first_page : request_.offset + request_.limit;
   uint64_t skip = before();
   Executor executor(reader, info_.schema, request_.principal, request_.cancel,
-                    {.explain = request_.explain, .scroll_after = kNoRow, .masks = masks_});
+                    {.explain = request_.explain, .scroll_after = kNoRow, .masks = masks_, .cross = &cross_});
   for (int run = 1;; ++run) {
     const size_t wanted = std::min<size_t>(cap, skip + request_.limit);
     absl::StatusOr<Plan> plan = MakePlan(reader, {.first_page = first_page, .root_limit = wanted});
@@ -212,7 +212,7 @@ absl::StatusOr<SearchResponse> Searcher::RunGrouped(const IndexReader& reader) {
                            .groups = request_.limit,
                            .hits = request_.group_by->hits};
   Executor executor(reader, info_.schema, request_.principal, request_.cancel,
-                    {.explain = request_.explain, .scroll_after = kNoRow, .masks = masks_});
+                    {.explain = request_.explain, .scroll_after = kNoRow, .masks = masks_, .cross = &cross_});
   for (;;) {
     const absl::StatusOr<Plan> plan = MakePlan(reader, {.first_page = wanted, .root_limit = depth});
     if (!plan.ok()) return plan.status();
@@ -268,6 +268,7 @@ absl::Status Searcher::FillHits(const IndexReader& reader, const Plan& plan,
     if (!facets.ok()) return facets.status();
     response.facets = *std::move(facets);
   }
+  response.warnings = cross_.Warnings();
   response.build_ids = reader.BuildIds();
   return status;
 }

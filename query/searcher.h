@@ -28,8 +28,13 @@ class Searcher {
   // `masks` may be null, else outlives the searcher: of other requests of the principal over the
   // same reader.
   Searcher(const Store& store, const CollectionInfo& info, const SearchRequest& request,
-           MaskCache* masks = nullptr)
-      : store_(store), info_(info), request_(request), masks_(masks) {}
+           const CrossEncoders& encoders, MaskCache* masks = nullptr)
+      : store_(store),
+        info_(info),
+        request_(request),
+        encoders_(encoders),
+        masks_(masks),
+        cross_(store, info, encoders) {}
 
   // INVALID_ARGUMENT names the part of the request, the value and the limit. Reads the cursor,
   // where there is one.
@@ -52,10 +57,14 @@ class Searcher {
 
   absl::Status CheckCursor();
   bool is_scroll() const { return std::holds_alternative<AllLeaf>(request_.query.node); }
-  // Whether the root's list is in an order of its own: scores may rise in it.
+  // Whether the root's list is, or where a model fails may be, in an order of its own: scores may
+  // rise in it.
   bool ranks_by_choice() const {
     const auto* rerank = std::get_if<RerankNode>(&request_.query.node);
-    return rerank != nullptr && std::holds_alternative<MmrRerank>(rerank->method);
+    if (rerank == nullptr) return false;
+    const auto* cross = std::get_if<CrossEncoderRerank>(&rerank->method);
+    return std::holds_alternative<MmrRerank>(rerank->method) ||
+           (cross != nullptr && cross->on_failure == CrossEncoderFailure::kKeepOrder);
   }
   // The place after the cursor's last hit.
   size_t AfterLast(const std::vector<RankedRow>& hits) const;
@@ -80,7 +89,9 @@ class Searcher {
   const Store& store_;
   const CollectionInfo& info_;
   const SearchRequest& request_;
+  const CrossEncoders& encoders_;
   MaskCache* const masks_;
+  CrossScorer cross_;
   bool has_cursor_ = false;
   Cursor cursor_;
 };

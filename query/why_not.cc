@@ -95,6 +95,12 @@ absl::StatusOr<std::string> WhyNotFinder::WhyNoHit(const PlannedNode& node, bool
                           schema_.dense[static_cast<size_t>(node.field)].name, "'");
     }
   }
+  if (const auto* rerank = std::get_if<RerankNode>(&node.node->node)) {
+    const auto* cross = std::get_if<CrossEncoderRerank>(&rerank->method);
+    if (cross != nullptr && executor_.cross().HasNoText(*cross, row_)) {
+      return std::string("the point has no text for the cross-encoder to read");
+    }
+  }
   if (node.clause != nullptr) return WhyNotClause(node);
   if (std::holds_alternative<TextLeaf>(node.node->node)) {
     return std::string("the point's text has none of the words asked for");

@@ -88,7 +88,7 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Embedded(const Config& c
                                                                  const std::string& data_dir,
                                                                  bool create,
                                                                  const std::string& api_key,
-                                                                 std::optional<RouteSpec> route) {
+                                                                 Models models) {
   if (!create) {
     absl::Status there = CheckStoreIn(
         data_dir,
@@ -97,12 +97,13 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Embedded(const Config& c
   }
   DatabaseOptions options = DatabaseOptionsOf(config, data_dir);
   options.create_if_missing = create;
+  options.cross_encoders = std::move(models.rerankers);
   absl::StatusOr<std::unique_ptr<Database>> database = Database::Open(std::move(options));
   if (!database.ok()) return ExplainOpen(database.status(), data_dir);
   auto connection = std::make_unique<EmbeddedConnection>(
       *std::move(database),
       ModelServerOptions{.base_url = config.model_server_base_url, .api_key = api_key});
-  if (absl::Status status = connection->Start(config, std::move(route)); !status.ok())
+  if (absl::Status status = connection->Start(config, std::move(models.route)); !status.ok())
     return status;
   return connection;
 }

@@ -21,14 +21,18 @@ namespace vouch {
 // a port. Either way the command calls the same stubs, so that there is one path.
 class Connection {
  public:
+  // What an embedded store has of the settings' models.
+  struct Models {
+    std::optional<RouteSpec> route = {};  // that write answers; none: they are quoted
+    CrossEncoders rerankers = {};
+  };
   static absl::StatusOr<std::unique_ptr<Connection>> ToServer(const Config& config);
-  // `route`: the models that write answers; none: they are quoted. NOT_FOUND: no store there, and
-  // not `create`. FAILED_PRECONDITION: another process has it open.
+  // NOT_FOUND: no store there, and not `create`. FAILED_PRECONDITION: another process has it open.
   static absl::StatusOr<std::unique_ptr<Connection>> Embedded(const Config& config,
                                                               const std::string& data_dir,
                                                               bool create,
                                                               const std::string& api_key,
-                                                              std::optional<RouteSpec> route);
+                                                              Models models);
   virtual ~Connection() = default;
 
   virtual const std::shared_ptr<grpc::Channel>& channel() const = 0;

@@ -8,6 +8,7 @@
 
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
+#include "api/reranker_file.h"
 #include "api/route_file.h"
 #include "api/server.h"
 #include "rag/file_walker.h"
@@ -81,8 +82,11 @@ absl::StatusOr<Connection*> Invocation::Connect(Store store) {
     absl::StatusOr<std::optional<RouteSpec>> route = std::optional<RouteSpec>();
     if (uses_models) route = RouteOf(*config, environment_);
     if (!route.ok()) return UsageError(std::string(route.status().message()));
+    absl::StatusOr<CrossEncoders> rerankers = CrossEncoders();
+    if (uses_rerankers) rerankers = RerankersOf(*config, environment_);
+    if (!rerankers.ok()) return UsageError(std::string(rerankers.status().message()));
     connection = Connection::Embedded(*config, *data_dir, store == Store::kCreate, key.value_or(""),
-                                      *std::move(route));
+                                      {*std::move(route), *std::move(rerankers)});
   }
   if (!connection.ok()) return connection.status();
   connection_ = *std::move(connection);

@@ -205,6 +205,7 @@ absl::Status RunQuery(Invocation& invocation, const QueryOptions& options) {
   v1::SearchRequest request;
   MessageFile file;
   if (absl::Status status = FillRequest(options, &request, &file); !status.ok()) return status;
+  invocation.uses_rerankers = !options.file.empty();
   absl::StatusOr<Connection*> connection = invocation.Connect();
   if (!connection.ok()) return connection.status();
   const auto stub = v1::Search::NewStub((*connection)->channel());
@@ -228,6 +229,9 @@ absl::Status RunQuery(Invocation& invocation, const QueryOptions& options) {
     return absl::OkStatus();
   }
   Print(Summary(options, response));
+  for (const std::string& warning : response.warnings()) {
+    Print(absl::StrCat("warning: ", warning, "\n"));
+  }
   if (request.has_group_by()) {
     Print(FormatGroups(response, request.group_by().path(), options.text, request.explain()));
   } else {

@@ -12,6 +12,7 @@
 #include "api/cli/stop_signal.h"
 #include "api/http/http_server.h"
 #include "api/metrics.h"
+#include "api/reranker_file.h"
 #include "api/route_file.h"
 #include "api/server.h"
 #include "api/version.h"
@@ -72,6 +73,8 @@ absl::Status RunServe(Invocation& invocation, const std::string& port_file) {
   };
   absl::StatusOr<std::optional<RouteSpec>> spec = RouteOf(*config, environment);
   if (!spec.ok()) return UsageError(std::string(spec.status().message()));
+  absl::StatusOr<CrossEncoders> rerankers = RerankersOf(*config, environment);
+  if (!rerankers.ok()) return UsageError(std::string(rerankers.status().message()));
   if (absl::Status status = CheckAddress("listen", config->listen); !status.ok()) {
     return UsageError(std::string(status.message()));
   }
@@ -94,6 +97,7 @@ absl::Status RunServe(Invocation& invocation, const std::string& port_file) {
   if (!http.ok()) return http.status();
   spdlog::info("bound to {}, opening the store in {}", (*server)->address(), *data_dir);
   DatabaseOptions store = DatabaseOptionsOf(*config, *data_dir);
+  store.cross_encoders = *std::move(rerankers);
   store.warn = [](const std::string& message) { spdlog::warn("{}", message); };
   absl::StatusOr<std::unique_ptr<Database>> database = Database::Open(std::move(store));
   if (!database.ok()) return ExplainOpen(database.status(), *data_dir);

@@ -62,6 +62,25 @@ absl::StatusOr<FusionMethod> MethodOf(v1::FusionMethod method) {
   }
 }
 
+absl::StatusOr<CrossEncoderRerank> CrossEncoderOf(const v1::CrossEncoderRerank& message) {
+  CrossEncoderRerank cross{.model = message.model(),
+                           .text = message.text(),
+                           .path = message.path(),
+                           .on_failure = CrossEncoderFailure::kError};
+  switch (message.on_failure()) {
+    case v1::CROSS_ENCODER_FAILURE_UNSPECIFIED:
+    case v1::CROSS_ENCODER_FAILURE_ERROR:
+      return cross;
+    case v1::CROSS_ENCODER_FAILURE_KEEP_ORDER:
+      cross.on_failure = CrossEncoderFailure::kKeepOrder;
+      return cross;
+    default:
+      return absl::InvalidArgumentError(
+          absl::StrCat("query: cross_encoder: unknown on_failure ", int{message.on_failure()},
+                       "; there are ERROR, KEEP_ORDER"));
+  }
+}
+
 // Turns messages into a tree. Bounds depth and number of nodes itself, so that nothing large is
 // embedded or built for a query that would be refused afterwards.
 class QueryConverter {
@@ -244,9 +263,15 @@ class QueryConverter {
       case v1::RerankQuery::kFormula:
         rerank.method = FormulaRerank{message.formula().formula(), message.formula().missing()};
         break;
+      case v1::RerankQuery::kCrossEncoder: {
+        absl::StatusOr<CrossEncoderRerank> cross = CrossEncoderOf(message.cross_encoder());
+        if (!cross.ok()) return cross.status();
+        rerank.method = *std::move(cross);
+        break;
+      }
       case v1::RerankQuery::METHOD_NOT_SET:
         return absl::InvalidArgumentError(
-            "query: a reranking has no method; give one of exact, mmr, formula");
+            "query: a reranking has no method; give one of exact, mmr, formula, cross_encoder");
     }
     absl::StatusOr<QueryNode> child = Convert(std::move(*message.mutable_child()), depth + 1);
     if (!child.ok()) return child;

@@ -207,6 +207,7 @@ class SearchService final : public v1::Search::Service {
       }
     }
     for (std::string& id : response.build_ids) reply->add_build_ids(std::move(id));
+    for (std::string& warning : response.warnings) reply->add_warnings(std::move(warning));
   }
 
   const ServiceContext& services_;

@@ -8,7 +8,7 @@
 #include "rag/embed/openai_reply.h"
 #include "rag/http/http_client.h"
 #include "rag/http/http_error.h"
-#include "rag/http/wait.h"
+#include "rag/http/post_with_retries.h"
 #include "storage/concat.h"
 #include "storage/schema.h"
 #include "storage/utf8.h"
@@ -73,8 +73,13 @@ class OpenAiEmbedder final : public Embedder {
     if (!options_.api_key.empty()) {
       request.headers.emplace_back("Authorization", Concat("Bearer ", options_.api_key));
     }
-    absl::StatusOr<std::string> reply = PostWithRetries(request, cancel);
-    if (!reply.ok()) return reply.status();
+    const absl::StatusOr<std::string> reply = PostWithRetries(
+        http_, request, {.retries = options_.retries, .first_pause_ms = options_.first_pause_ms},
+        cancel);
+    if (!reply.ok()) {
+      const absl::Status ended = cancel.Check();
+      return ended.ok() ? Explain(reply.status()) : ended;
+    }
     absl::StatusOr<std::vector<std::vector<float>>> vectors =
         ParseEmbeddingsReply(*reply, batch.size(), options_.dim);
     if (!vectors.ok()) {
@@ -85,32 +90,10 @@ class OpenAiEmbedder final : public Embedder {
     return vectors;
   }
 
-  absl::StatusOr<std::string> PostWithRetries(const HttpRequest& request,
-                                              const CancelToken& cancel) const {
-    int64_t pause_ms = options_.first_pause_ms;
-    for (int attempt = 0;; ++attempt) {
-      if (absl::Status status = cancel.Check(); !status.ok()) return status;
-      absl::StatusOr<HttpReply> reply = http_.Post(request, cancel);
-      if (reply.ok() && reply->status >= 200 && reply->status < 300) return std::move(reply->body);
-      // The request's own end is not the server's failure, and is given back as it is.
-      if (absl::Status status = cancel.Check(); !status.ok()) return status;
-      const absl::Status failure = reply.ok() ? StatusOfReply(url_, *reply) : reply.status();
-      const int64_t asked_ms = reply.ok() ? reply->retry_after_ms : -1;
-      if (!IsWorthRetrying(failure) || attempt >= options_.retries ||
-          asked_ms > OpenAiEmbedderOptions::kMaxRetryAfterMs) {
-        return Explain(failure, attempt + 1);
-      }
-      if (absl::Status status = WaitFor(std::max(pause_ms, asked_ms), cancel); !status.ok())
-        return status;
-      pause_ms = std::min(2 * pause_ms, OpenAiEmbedderOptions::kMaxPauseMs);
-    }
-  }
-
   // Says which model; a server that repeats the key in its message does not get it printed.
-  absl::Status Explain(const absl::Status& failure, int attempts = 1) const {
+  absl::Status Explain(const absl::Status& failure) const {
     std::string message =
         Concat("embedding model ", options_.model, " at ", ToStd(failure.message()));
-    if (attempts > 1) message += Concat(" (tried ", attempts, " times)");
     return absl::Status(failure.code(), WithoutSecret(std::move(message), options_.api_key));
   }
 
@@ -145,9 +128,9 @@ absl::Status Validate(const OpenAiEmbedderOptions& options) {
   }
   if (options.retries < 0 || options.retries > 10)
     return bad(Concat("retries is ", options.retries, "; it takes 0 to 10"));
-  if (options.first_pause_ms < 0 || options.first_pause_ms > OpenAiEmbedderOptions::kMaxPauseMs) {
+  if (options.first_pause_ms < 0 || options.first_pause_ms > RetryPolicy::kMaxPauseMs) {
     return bad(Concat("first_pause_ms is ", options.first_pause_ms, "; it takes 0 to ",
-                      OpenAiEmbedderOptions::kMaxPauseMs));
+                      RetryPolicy::kMaxPauseMs));
   }
   return absl::OkStatus();
 }

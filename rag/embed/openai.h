@@ -17,14 +17,9 @@ struct OpenAiEmbedderOptions {
   std::string api_key = {};     // never part of the id, never printed
   uint32_t batch = 64;          // texts a request, 1 … 2,048
   int64_t timeout_ms = 60'000;  // of one request
-  // Of 429, 408, 5xx, broken connections and timeouts. The pause doubles from `first_pause_ms` up
-  // to kMaxPauseMs; a longer Retry-After is kept up to kMaxRetryAfterMs, and beyond it the error is
-  // returned at once.
+  // Of 429, 408, 5xx, broken connections and timeouts, as RetryPolicy (rag/http/post_with_retries.h).
   int retries = 3;
   int64_t first_pause_ms = 250;
-
-  static constexpr int64_t kMaxPauseMs = 8'000;
-  static constexpr int64_t kMaxRetryAfterMs = 60'000;
 };
 
 // POST base_url/embeddings with encoding_format float; takes base64 replies too. Checks count,

@@ -125,6 +125,7 @@ const std::map<std::string, KeySample>& KeySamples() {
       {"listen", Text("127.0.0.1:1", &Config::listen)},
       {"http_listen", Text("127.0.0.1:5", &Config::http_listen)},
       {"data", Text("/d", &Config::data)},
+      {"rerankers", Text("/rerankers.yaml", &Config::rerankers)},
       {"server", Text("127.0.0.1:2", &Config::server)},
       {"log_level", Text("warn", &Config::log_level)},
       {"background_threads", Number(7, &Config::background_threads)},

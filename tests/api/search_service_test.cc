@@ -1,6 +1,10 @@
 #include <gmock/gmock.h>
 
+#include <atomic>
+
+#include "rag/rerank/http_cross_encoder.h"
 #include "tests/api/api_fixture.h"
+#include "tests/support/model_server.h"
 
 namespace vouch {
 namespace {
@@ -209,7 +213,7 @@ TEST_F(SearchTest, Recommend) {
 TEST_F(SearchTest, Rerankings) {
   v1::RerankQuery* rerank = request_.mutable_query()->mutable_rerank();
   rerank->mutable_child()->mutable_text()->set_text("storm");
-  EXPECT_THAT(Error(), HasSubstr("a reranking has no method; give one of exact, mmr, formula"));
+  EXPECT_THAT(Error(), HasSubstr("a reranking has no method; give one of exact, mmr, formula, cross_encoder"));
   rerank->mutable_exact()->add_vector(5);
   rerank->mutable_exact()->add_vector(0);
   EXPECT_THAT(IdsOf(Search()), ElementsAre(4, 2));
@@ -225,6 +229,59 @@ TEST_F(SearchTest, Rerankings) {
   EXPECT_THAT(IdsOf(Search()), ElementsAre(2, 4)) << "the first by row, where nothing is chosen";
   rerank->clear_child();
   EXPECT_THAT(Error(), HasSubstr("not set"));
+}
+
+TEST_F(SearchTest, CrossEncoders) {
+  std::atomic<bool> good = true;
+  ModelServer model([&](size_t, const ModelServer::Request& request) {
+    if (!good) return ModelServer::Reply{.status = 503, .body = "loading"};
+    return ModelServer::Reply{
+        .body = RerankReply(request.body, [](const std::string& question, const std::string& text) {
+          return text.find(question) != std::string::npos ? 1.0 : 0.25;
+        })};
+  });
+  v1::CrossEncoderRerank* cross =
+      request_.mutable_query()->mutable_rerank()->mutable_cross_encoder();
+  request_.mutable_query()->mutable_rerank()->mutable_child()->mutable_text()->set_text("storm");
+  cross->set_text("at sea");
+  EXPECT_THAT(Error(), HasSubstr("rerank: cross_encoder: there is no cross-encoder"));
+
+  HttpCrossEncoderOptions options;
+  options.shape = RerankShape::kJina;
+  options.endpoint = model.base_url();
+  options.model = "m";
+  options.retries = 0;
+  server_.reset();
+  database_.reset();
+  DatabaseOptions database_options;
+  database_options.path = dir_.File("data");
+  database_options.cross_encoders["near"] = *CreateHttpCrossEncoder(options);
+  auto database = Database::Open(std::move(database_options));
+  ASSERT_TRUE(database.ok()) << database.status();
+  database_ = *std::move(database);
+  Start(ServerOptions{});
+
+  const v1::SearchResponse response = Search();
+  EXPECT_THAT(IdsOf(response), ElementsAre(4, 2));
+  EXPECT_EQ(response.hits(0).score(), 1);
+  EXPECT_EQ(response.warnings_size(), 0);
+  cross->set_model("near");
+  cross->set_path("lang");
+  EXPECT_EQ(Search().hits(0).score(), 0.25);
+  cross->set_model("far");
+  EXPECT_THAT(Error(), HasSubstr("unknown cross-encoder 'far'"));
+  cross->clear_model();
+  cross->set_on_failure(static_cast<v1::CrossEncoderFailure>(7));
+  EXPECT_THAT(Error(), HasSubstr("unknown on_failure 7; there are ERROR, KEEP_ORDER"));
+
+  good = false;
+  cross->set_on_failure(v1::CROSS_ENCODER_FAILURE_UNSPECIFIED);
+  EXPECT_THAT(Error(grpc::StatusCode::UNAVAILABLE), HasSubstr("HTTP 503: loading"));
+  cross->set_on_failure(v1::CROSS_ENCODER_FAILURE_KEEP_ORDER);
+  const v1::SearchResponse kept = Search();
+  EXPECT_THAT(IdsOf(kept), ElementsAre(2, 4));
+  ASSERT_EQ(kept.warnings_size(), 1);
+  EXPECT_THAT(kept.warnings(0), HasSubstr("HTTP 503: loading"));
 }
 
 TEST_F(SearchTest, GroupsFacetsAndHighlights) {

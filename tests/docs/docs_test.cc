@@ -147,8 +147,17 @@ std::vector<std::string> Lines(const std::string& text) {
   return lines;
 }
 
-// Stands for a model: has an answer for each question of the pages.
+// Stands for a model: has an answer for each question of the pages, and as a reranker likes texts
+// that have the question's last word, short ones more.
 ModelServer::Reply AnswerOfPages(size_t, const ModelServer::Request& request) {
+  if (request.path.ends_with("/rerank")) {
+    return {.body = RerankReply(
+                request.body, [](const std::string& question, const std::string& text) {
+                  const std::string last = question.substr(question.rfind(' ') + 1);
+                  const bool has = text.find(last) != std::string::npos;
+                  return (has ? 1 : 0) - static_cast<double>(text.size()) / 1024;
+                })};
+  }
   const std::string prompt = nlohmann::json::parse(request.body)["messages"][1]["content"];
   std::string answer = "I do not know.";
   if (prompt.ends_with("What do backups share?")) {
@@ -236,7 +245,7 @@ class DocsTest : public testing::TestWithParam<PageParam> {
         << "export CCACHE_DIR=\"${CCACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/ccache}\"\n"
         << "export PATH='" << VOUCH_BIN_DIR << "':/usr/bin:/bin HOME='" << home_
         << "' LC_ALL=C.UTF-8 MODEL_SERVER='" << model_server_.base_url() << "'\n"
-        << "unset XDG_DATA_HOME VOUCH_SERVER VOUCH_DATA VOUCH_CONFIG PYTHONPATH\n"
+        << "unset XDG_DATA_HOME VOUCH_SERVER VOUCH_DATA VOUCH_CONFIG VOUCH_RERANKERS PYTHONPATH\n"
         << "trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\n"
         << "cd '" << (GetParam().in_repository ? root_ : home_) << "'\n";
     for (size_t i = 0; i < page_.commands.size(); ++i) {

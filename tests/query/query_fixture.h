@@ -111,6 +111,7 @@ class QueryTest : public testing::Test {
     options.path = folder_.path() + "/db";
     options.seal_rows = seal_rows_;
     options.clock = &clock_;
+    options.cross_encoders = cross_encoders_;
     auto database = Database::Open(options);
     ASSERT_TRUE(database.ok()) << database.status();
     database_ = *std::move(database);
@@ -168,6 +169,7 @@ class QueryTest : public testing::Test {
   TempDir folder_;
   StandingClock clock_;
   uint64_t seal_rows_ = 20'000;
+  CrossEncoders cross_encoders_;
   Principal principal_;
   std::unique_ptr<Database> database_;
   std::shared_ptr<Collection> collection_;

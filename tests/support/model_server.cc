@@ -2,12 +2,14 @@
 
 #include <httplib.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <thread>
+#include <utility>
 
 #include "absl/strings/escaping.h"
 
@@ -111,6 +113,23 @@ std::string EmbeddingsReply(const std::string& request_body,
     data.push_back({{"object", "embedding"}, {"index", i}, {"embedding", embedding}});
   }
   return nlohmann::json{{"object", "list"}, {"data", data}, {"model", request["model"]}}.dump();
+}
+
+std::string RerankReply(
+    const std::string& request_body,
+    const std::function<double(const std::string& question, const std::string& text)>& score) {
+  const auto request = nlohmann::json::parse(request_body);
+  std::vector<std::pair<double, size_t>> order;
+  for (size_t i = 0; i < request["documents"].size(); ++i) {
+    const std::string text = request["documents"][i];
+    order.emplace_back(-score(request["query"], text), i);
+  }
+  std::sort(order.begin(), order.end());
+  nlohmann::json results = nlohmann::json::array();
+  for (const auto& [negated, index] : order) {
+    results.push_back({{"index", index}, {"relevance_score", -negated}});
+  }
+  return nlohmann::json{{"id", "r-1"}, {"model", request["model"]}, {"results", results}}.dump();
 }
 
 namespace {

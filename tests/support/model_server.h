@@ -61,6 +61,12 @@ std::string EmbeddingsReply(const std::string& request_body,
                             const std::function<std::vector<float>(const std::string&)>& embed,
                             bool base64 = false);
 
+// The reply of a well-behaved rerank server of Cohere's or Jina's shape: the score that `score` gives
+// to each document, the best first.
+std::string RerankReply(
+    const std::string& request_body,
+    const std::function<double(const std::string& question, const std::string& text)>& score);
+
 // A streamed chat completion, event by event, as a well-behaved server sends it.
 std::string ChatTextEvent(const std::string& text);
 std::string ChatFinishEvent(const std::string& reason = "stop");
