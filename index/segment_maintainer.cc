@@ -138,12 +138,12 @@ void SegmentMaintainer::PublishSet(std::vector<SegmentPtr> segments, Version lat
 void SegmentMaintainer::CountMemory() {
   if (options_.memory == nullptr) return;
   // A segment's parts do not change, so each is looked at once.
-  absl::flat_hash_map<const Segment*, uint64_t> counted;
+  absl::flat_hash_map<SegmentPtr, uint64_t> counted;
   uint64_t bytes = current_->retired->memory_bytes();
   for (const SegmentPtr& segment : current_->segments) {
-    const auto known = counted_.find(segment.get());
+    const auto known = counted_.find(segment);
     const uint64_t held = known != counted_.end() ? known->second : segment->Memory().private_bytes();
-    counted.emplace(segment.get(), held);
+    counted.emplace(segment, held);
     bytes += held;
   }
   counted_ = std::move(counted);
@@ -155,7 +155,7 @@ void SegmentMaintainer::SealEarly(uint64_t min_bytes) {
   uint64_t fresh = 0;
   for (const SegmentPtr& segment : current_->segments) {
     if (segment->sealed) continue;
-    const auto known = counted_.find(segment.get());
+    const auto known = counted_.find(segment);
     fresh += known != counted_.end() ? known->second : segment->Memory().private_bytes();
   }
   if (fresh < std::max<uint64_t>(1, min_bytes)) return;
@@ -312,7 +312,8 @@ absl::StatusOr<Segment> SegmentMaintainer::BuildSealed(const Task& task) {
   // Optimizing makes what does not depend on how the rows came in.
   const bool anew = task.kind == TaskKind::kOptimize;
   std::vector<SegmentPtr> others;
-  for (const SegmentPtr& segment : Current()->segments) {
+  const std::shared_ptr<const SegmentSet> current = Current();
+  for (const SegmentPtr& segment : current->segments) {
     const bool part = segment->rows.begin >= task.rows().begin && segment->rows.end <= task.rows().end;
     if (!anew && !part) others.push_back(segment);
   }

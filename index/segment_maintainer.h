@@ -106,7 +106,7 @@ class SegmentMaintainer : public std::enable_shared_from_this<SegmentMaintainer>
   std::string building_;
   uint64_t build_rows_ = 0;
   std::chrono::steady_clock::time_point build_began_;
-  absl::flat_hash_map<const Segment*, uint64_t> counted_;  // private bytes of published segments
+  absl::flat_hash_map<SegmentPtr, uint64_t> counted_;  // private bytes of published segments
   absl::Status last_error_;
   uint64_t files_damaged_ = 0;
 };

@@ -115,17 +115,17 @@ absl::StatusOr<Filter> PolygonOf(const v1::WithinPolygon& message) {
   return filter;
 }
 
-absl::StatusOr<Filter> MatchOf(const v1::TextMatch& message) {
+absl::StatusOr<Filter> MatchOf(const v1::WordMatch& message) {
   if (message.path().empty()) return absl::InvalidArgumentError("filter: a match has no path");
   FilterOp op = FilterOp::kMatch;
   switch (message.mode()) {
-    case v1::TextMatch::MODE_UNSPECIFIED:
-    case v1::TextMatch::ALL:
+    case v1::WordMatch::MODE_UNSPECIFIED:
+    case v1::WordMatch::ALL:
       break;
-    case v1::TextMatch::ANY:
+    case v1::WordMatch::ANY:
       op = FilterOp::kMatchAny;
       break;
-    case v1::TextMatch::PHRASE:
+    case v1::WordMatch::PHRASE:
       op = FilterOp::kMatchPhrase;
       break;
     default:

@@ -8,7 +8,7 @@ namespace vouch {
 
 // Whether a window of figures comes from where the reference came from. Both tests are calibrated: they
 // alarm without drift as often as `alpha` says, where fixed thresholds do not (a population stability
-// index above 0.1 is exceeded in 7 of 10 windows of 500 without any drift, by 30 bins).
+// index above 0.1 is exceeded in most windows of 500 without any drift, by 30 bins).
 
 // Bins by quantiles of a reference, so that each holds about as much of it.
 class QuantileBins {

@@ -120,7 +120,7 @@ MetricValues EvaluateQuery(const std::map<std::string, int>& levels,
     double precision_sum = cumulated.precision_sum.back();
     double gain = cumulated.gain.back();
     const auto level = levels.find(std::string(document));
-    // trec_eval's -l leaves these two as they are.
+    // Whatever is relevant.
     if (level != levels.end() && level->second > 0) {
       gain += level->second / Discount(rank);
       rbp += patience;

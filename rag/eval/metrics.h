@@ -44,7 +44,7 @@ struct EvaluationResult {
 // `complete`: -c, every judged query counts, and those missing in the run count 0; otherwise only
 // those in the run. Queries of the run without judgements are left out. Relevant is a level of at
 // least `relevant` (-l), which is 1 or more; gains are linear in the level. Gains and rbp count every
-// level above 0, as in trec_eval.
+// level above 0; with a level above 1 rbp alone differs from trec_eval's.
 EvaluationResult Evaluate(const Qrels& qrels, const Run& run, bool complete, int relevant = 1);
 
 }  // namespace vouch

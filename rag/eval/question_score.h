@@ -36,7 +36,7 @@ inline constexpr double kCorrectF1 = 0.5;
 
 // The measures of evaluations in the order in which they are shown, with what is better.
 struct MeasureInfo {
-  std::string_view name;
+  std::string_view name = {};
   bool less_is_better = false;
   bool of_answers = false;
 };

@@ -123,14 +123,20 @@ KeySample Number(uint64_t value, uint64_t Config::*member) {
 const std::map<std::string, KeySample>& KeySamples() {
   static const auto& samples = *new std::map<std::string, KeySample>{
       {"listen", Text("127.0.0.1:1", &Config::listen)},
+      {"http_listen", Text("127.0.0.1:5", &Config::http_listen)},
       {"data", Text("/d", &Config::data)},
       {"server", Text("127.0.0.1:2", &Config::server)},
       {"log_level", Text("warn", &Config::log_level)},
       {"background_threads", Number(7, &Config::background_threads)},
       {"batch_threads", Number(8, &Config::batch_threads)},
       {"block_cache_mb", Number(33, &Config::block_cache_mb)},
+      {"memory_limit", {"8GiB",
+                        [](const Config& config) {
+                          return config.memory_limit == 0 ? "0" : std::to_string(config.memory_limit >> 30) + "GiB";
+                        }}},
       {"max_message_mb", Number(34, &Config::max_message_mb)},
       {"request_threads", Number(35, &Config::request_threads)},
+      {"http_connections", Number(37, &Config::http_connections)},
       {"seal_rows", Number(1234, &Config::seal_rows)},
       {"drain_seconds", Number(36, &Config::drain_seconds)},
       {"model_server.base_url", Text("http://127.0.0.1:3/v1", &Config::model_server_base_url)},
@@ -206,6 +212,10 @@ TEST_F(ConfigTest, TheFileOfThePackageListsEveryKeyWithItsDefault) {
   for (const ConfigKey& key : ConfigKeys()) {
     EXPECT_EQ(config.OriginOf(key.name), ConfigOrigin::kFile) << key.name;
     if (key.name == "data" || key.name == "server" || key.name == "model_server.base_url") continue;
+    if (key.name == "http_listen") {  // where none is given, it follows from listen
+      EXPECT_EQ(HttpListenOf(config), HttpListenOf(Config()));
+      continue;
+    }
     const KeySample& sample = KeySamples().at(key.name);
     EXPECT_EQ(sample.read(config), sample.read(Config())) << key.name;
   }

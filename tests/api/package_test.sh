@@ -25,7 +25,12 @@ expected_files='
 ./usr/share/vouch/proto/vouch/v1/answers.proto
 ./usr/share/vouch/proto/vouch/v1/collections.proto
 ./usr/share/vouch/proto/vouch/v1/documents.proto
+./usr/share/vouch/proto/vouch/v1/embeddings.proto
 ./usr/share/vouch/proto/vouch/v1/evaluation.proto
+./usr/share/vouch/proto/vouch/v1/evaluations.proto
+./usr/share/vouch/proto/vouch/v1/lineage.proto
+./usr/share/vouch/proto/vouch/v1/manifest.proto
+./usr/share/vouch/proto/vouch/v1/pipelines.proto
 ./usr/share/vouch/proto/vouch/v1/points.proto
 ./usr/share/vouch/proto/vouch/v1/search.proto'
 dpkg -c "$package" > "$work/list"

@@ -101,7 +101,7 @@ TEST_F(WatchTest, APdfIsCitedByItsPageAndMistakesAreTold) {
   Write("notes/manual.pdf", WritePdf({{{.text = "The first page."}}, {{.text = "Seals are replaced every ninety days."}}}));
   ProgramResult result = RunVouch({"ingest", "notes", dir_.File("notes"), "--data", dir_.File("data")}, dir_.path());
   ASSERT_EQ(result.exit_code, 0) << result.err;
-  result = RunVouch({"ask", "notes", "How often are seals replaced?", "--data", dir_.File("data")}, dir_.path());
+  result = RunVouch({"ask", "notes", "When are seals replaced?", "--data", dir_.File("data")}, dir_.path());
   EXPECT_THAT(result.out, HasSubstr("p. 2, bytes ")) << result.err;
   result = RunVouch({"ingest", "notes", dir_.File("notes"), "--chunker", "semantic"}, dir_.path());
   EXPECT_EQ(result.exit_code, 2);

@@ -24,7 +24,7 @@ void InAnotherProcess(const std::function<bool()>& body) {
 }
 
 TEST_F(MemoryTest, TheAccountIsWithinATenthOfTheProcess) {
-  // Opening leaves some 3 MiB in the heap whatever the size, so there is more than ten times of that.
+  // What the account does not know (slack of the allocator, a few MiB) is under a tenth of a store of this size.
   constexpr uint64_t kSealed = 12'000;
   constexpr uint64_t kFresh = 10'000;
   constexpr uint32_t kDim = 640;

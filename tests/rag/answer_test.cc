@@ -197,7 +197,7 @@ TEST(AnswerJsonTest, DamagedRecordsNameTheField) {
   EXPECT_THAT(without(R"("quote":"",)").message(), HasSubstr("citations[0].quote is missing"));
   EXPECT_THAT(without(R"("idf":0.0,)").message(),
               HasSubstr("hits[0].explanation[0].terms[0].idf is missing"));
-  EXPECT_EQ(AnswerFromJson(R"({"format": 3})").status().code(),
+  EXPECT_EQ(AnswerFromJson(R"({"format": 4})").status().code(),
             absl::StatusCode::kFailedPrecondition);
 }
 

@@ -43,13 +43,13 @@ std::vector<std::string> FuzzSeeds() {
   question.tags = {"t"};
   question.references = {"so"};
   question.documents["d"] = 1;
-  question.passages.emplace_back().document = "d";
+  question.passages.emplace_back().document = std::string("d");
   question.passages.back().source_hash = std::string(32, 'a');
   question.passages.back().source = {1, 2};
   vouch::EvaluationRecord record;
-  record.id = "i";
-  record.metrics.emplace_back().name = "map";
-  record.slices.emplace_back().tag = "t";
+  record.id = std::string("i");
+  record.metrics.emplace_back().name = std::string("map");
+  record.slices.emplace_back().tag = std::string("t");
   record.has_answers = true;
   vouch::QuestionResult result;
   result.metrics["map"] = 0.5;

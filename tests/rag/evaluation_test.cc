@@ -197,7 +197,7 @@ TEST_F(EvaluationTest, ComparesWithAVerdict) {
   const std::string page = ComparisonReport(better);
   EXPECT_THAT(page, HasSubstr("B is better"));
   EXPECT_THAT(page, HasSubstr("class=\"gain\""));
-  EXPECT_THAT(page, Not(HasSubstr("http")));
+  EXPECT_THAT(page, Not(HasSubstr("http:")));
   EXPECT_THAT(page, Not(HasSubstr("<script")));
 }
 
