@@ -72,6 +72,7 @@ class GrpcServer final : public Server {
     Add("Answers", NewAnswersService(context_));
     Add("Embeddings", NewEmbeddingsService(context_));
     Add("Lineage", NewLineageService(context_));
+    Add("Migrations", NewMigrationsService(context_));
     Add("Pipelines", NewPipelinesService(context_));
     Add("Evaluation", NewEvaluationService(context_));
     Add("Datasets", NewDatasetsService(context_));

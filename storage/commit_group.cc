@@ -10,6 +10,7 @@
 #include "absl/strings/cord.h"
 #include "storage/commit_codec.h"
 #include "storage/concat.h"
+#include "storage/fence.h"
 #include "storage/key_format.h"
 #include "storage/rocks.h"
 #include "storage/vector_codec.h"
@@ -79,7 +80,10 @@ absl::StatusOr<CommitGroup::Tip*> CommitGroup::FindTip(const PendingCommit& comm
   if (at != tips_.end()) return &at->second;
   absl::StatusOr<CollectionTip> tip = directory_.Tip(commit.request.collection);
   if (!tip.ok()) return tip.status();
-  return &tips_.emplace(commit.request.collection, Tip{*tip, std::nullopt}).first->second;
+  auto fence = rocks_.Get(Family::kDocuments, NamedKey(commit.entry->prefix, kFenceDocument));
+  if (!fence.ok()) return fence.status();
+  return &tips_.emplace(commit.request.collection, Tip{*tip, std::nullopt, *std::move(fence)})
+              .first->second;
 }
 
 absl::Status CommitGroup::Replay(PendingCommit& commit, Version version) {
@@ -142,7 +146,9 @@ absl::Status CommitGroup::BuildOne(PendingCommit& commit, rocksdb::WriteBatch& b
         request.expected_version->value));
     return absl::OkStatus();
   }
-  if (auto s = CheckConditions(commit); !s.ok()) {
+  absl::Status allowed = CheckFence(commit, tip);
+  if (allowed.ok()) allowed = CheckConditions(commit);
+  if (auto s = std::move(allowed); !s.ok()) {
     commit.needs_group = true;  // what was found may be of a commit before it in the group
     commit.result = s;
     return absl::OkStatus();
@@ -167,6 +173,7 @@ absl::Status CommitGroup::BuildOne(PendingCommit& commit, rocksdb::WriteBatch& b
   const std::string& prefix = commit.entry->prefix;
   for (const DocumentChange& change : request.documents) {
     const std::string key = NamedKey(prefix, change.key);
+    if (change.key == kFenceDocument) tip.fence = change.value;
     if (change.value.has_value()) {
       batch.Put(rocks_.handle(Family::kDocuments), key, *change.value);
     } else {
@@ -189,6 +196,14 @@ absl::Status CommitGroup::BuildOne(PendingCommit& commit, rocksdb::WriteBatch& b
   commit.is_new = true;
   commit.needs_group = true;
   return absl::OkStatus();
+}
+
+absl::Status CommitGroup::CheckFence(const PendingCommit& commit, const Tip& tip) {
+  if (!tip.fence.has_value()) return absl::OkStatus();
+  for (const DocumentChange& change : commit.request.documents) {
+    if (change.key == kFenceDocument) return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(Concat("the collection takes no writes: ", *tip.fence));
 }
 
 absl::Status CommitGroup::CheckConditions(const PendingCommit& commit) const {

@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -52,6 +53,7 @@ class CommitGroup {
   struct Tip {
     CollectionTip tip;
     std::optional<CommitHeader> last;  // made in this group
+    std::optional<std::string> fence;  // the value of kFenceDocument, before the next commit
   };
 
   absl::Status LookUp(std::span<PendingCommit* const> commits);
@@ -60,6 +62,8 @@ class CommitGroup {
   absl::Status ReturnLatest(PendingCommit& commit, const Tip& tip);
   // The first condition that does not hold, or OK.
   absl::Status CheckConditions(const PendingCommit& commit) const;
+  // FAILED_PRECONDITION: the collection is fenced, and the commit does not change that.
+  static absl::Status CheckFence(const PendingCommit& commit, const Tip& tip);
   void AddRows(PendingCommit& commit, CommitHeader& header, rocksdb::WriteBatch& batch);
   void AddDeletes(PendingCommit& commit, CommitHeader& header, rocksdb::WriteBatch& batch);
   absl::StatusOr<Tip*> FindTip(const PendingCommit& commit);

@@ -51,6 +51,7 @@ void AddCommands(CLI::App& app, Invocation& invocation) {
   AddDatasetCommands(app, invocation);
   AddEvalCommands(app, invocation);
   AddTuneCommands(app, invocation);
+  AddMigrateCommands(app, invocation);
   AddServeCommand(app, invocation);
   AddBackupCommands(app, invocation);
   AddRestoreCommand(app, invocation);

@@ -49,6 +49,7 @@ void AddImportCommand(CLI::App& app, Invocation& invocation);
 void AddPointCommands(CLI::App& app, Invocation& invocation);
 void AddPointWriteCommands(CLI::App& group, Invocation& invocation);  // of AddPointCommands
 void AddLineageCommand(CLI::App& app, Invocation& invocation);
+void AddMigrateCommands(CLI::App& app, Invocation& invocation);
 void AddPipelineCommands(CLI::App& app, Invocation& invocation);
 void AddQueryCommand(CLI::App& app, Invocation& invocation);
 void AddReplayCommand(CLI::App& app, Invocation& invocation);

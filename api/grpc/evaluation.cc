@@ -1,13 +1,13 @@
 #include <grpcpp/grpcpp.h>
 
 #include <memory>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "api/grpc/convert.h"
+#include "api/grpc/judged_queries.h"
 #include "api/grpc/progress_writer.h"
 #include "api/grpc/read_page.h"
 #include "api/grpc/request.h"
@@ -23,40 +23,17 @@ namespace {
 
 template <class Request>
 absl::StatusOr<Qrels> QrelsOf(const Request& request) {
-  Qrels qrels;
-  for (const v1::Judgement& judgement : request.judgements()) {
-    if (judgement.query_id().empty() || judgement.document_id().empty()) {
-      return absl::InvalidArgumentError("judgements: one has no query_id or no document_id");
-    }
-    if (!qrels[judgement.query_id()]
-             .emplace(judgement.document_id(), judgement.relevance())
-             .second) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("judgements: document '", judgement.document_id(),
-                       "' stands twice for query '", judgement.query_id(), "'"));
-    }
+  absl::StatusOr<Qrels> qrels = JudgementsOf(request);
+  if (qrels.ok() && qrels->empty()) {
+    return absl::InvalidArgumentError("judgements: there are none");
   }
-  if (qrels.empty()) return absl::InvalidArgumentError("judgements: there are none");
   return qrels;
 }
 
 template <class Request>
 absl::StatusOr<std::vector<EvaluationQuery>> QueriesOf(const Request& request) {
   if (request.queries().empty()) return absl::InvalidArgumentError("queries: there are none");
-  if (static_cast<uint32_t>(request.queries_size()) > ApiLimits::kMaxEvaluationQueries) {
-    return absl::InvalidArgumentError(absl::StrCat("queries: ", request.queries_size(),
-                                                   ", at most ", ApiLimits::kMaxEvaluationQueries));
-  }
-  std::vector<EvaluationQuery> queries;
-  std::set<std::string> seen;
-  for (const v1::EvaluationQuery& query : request.queries()) {
-    if (!seen.insert(query.id()).second) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("queries: id '", query.id(), "' stands twice"));
-    }
-    queries.push_back({query.id(), query.text()});
-  }
-  return queries;
+  return AskedQueriesOf(request);
 }
 
 absl::StatusOr<RetrievalEvaluationRequest> RequestOf(const v1::EvaluateRetrievalRequest& request) {

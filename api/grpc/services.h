@@ -36,6 +36,7 @@ std::unique_ptr<grpc::Service> NewDocumentsService(const ServiceContext& context
 std::unique_ptr<grpc::Service> NewAnswersService(const ServiceContext& context);
 std::unique_ptr<grpc::Service> NewEmbeddingsService(const ServiceContext& context);
 std::unique_ptr<grpc::Service> NewLineageService(const ServiceContext& context);
+std::unique_ptr<grpc::Service> NewMigrationsService(const ServiceContext& context);
 std::unique_ptr<grpc::Service> NewPipelinesService(const ServiceContext& context);
 std::unique_ptr<grpc::Service> NewEvaluationService(const ServiceContext& context);
 std::unique_ptr<grpc::Service> NewAdminService(const ServiceContext& context);

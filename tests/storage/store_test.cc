@@ -1,4 +1,5 @@
 #include "storage/evaluation_records.h"
+#include "storage/fence.h"
 #include "storage/store.h"
 
 #include <algorithm>
@@ -506,6 +507,32 @@ TEST_F(StoreTest, ConcurrentCommitsAreDenseAndHeardInOrder) {
   store_->SetListener(nullptr);
   Reopen();
   EXPECT_EQ(Dump(*store_), before);
+}
+
+TEST_F(StoreTest, AFencedCollectionTakesOnlyCommitsThatChangeItsFence) {
+  MustCommit(Upsert(c_, {MakeRow(1, 1)}));
+  CommitRequest fence = Upsert(c_, {});
+  fence.documents.push_back({std::string(kFenceDocument), "it has moved"});
+  fence.expected_version = Version(9);
+  EXPECT_TRUE(absl::IsAborted(Commit(fence).status()));  // by compare and swap, like any commit
+  fence.expected_version = Version(1);
+  EXPECT_EQ(MustCommit(fence).version, Version(2));
+  const auto refused = [&] {
+    const absl::Status status = Commit(Upsert(c_, {MakeRow(2, 2)})).status();
+    EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("it has moved"));
+  };
+  refused();
+  Reopen();
+  refused();
+  CommitRequest through = Upsert(c_, {MakeRow(3, 3)});  // who holds the fence writes
+  through.documents.push_back({std::string(kFenceDocument), "it has moved"});
+  EXPECT_EQ(MustCommit(through).version, Version(3));
+  refused();
+  CommitRequest lift = Upsert(c_, {});
+  lift.documents.push_back({std::string(kFenceDocument), std::nullopt});
+  MustCommit(lift);
+  EXPECT_EQ(MustCommit(Upsert(c_, {MakeRow(2, 2)})).version, Version(5));
 }
 
 TEST_F(StoreTest, TheListenerHearsNewVersionsOnly) {
