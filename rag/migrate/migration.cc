@@ -15,7 +15,7 @@ namespace vouch {
 namespace {
 
 // Times that writes may come between catching up and the switch.
-constexpr int kMaxAttempts = 32;
+constexpr int kFreeAttempts = 8;
 constexpr int kMaxNames = 10'000;
 
 // Keeps two calls from working on one collection. Its state in the store is safe against that, too: the second one's
@@ -338,8 +338,8 @@ absl::StatusOr<bool> Migrator::WereMoved(Collection& from, Collection& to, const
   });
 }
 
-// From the fence on, which is set by compare and swap at the version that `to` has caught up with, `from` takes no commit:
-// so what its aliases' readers saw last is what they see next.
+// From the last fence on, which is set by compare and swap at the version that `to` has caught up with, `from` takes no commit:
+// so what its aliases' readers saw last is what they see next. A failure lifts the fence.
 absl::StatusOr<uint64_t> Migrator::SwitchOver(Collection& from, Collection& to, const Principal& principal,
                                               const CancelToken& cancel, const ProgressSink& progress,
                                               MigrationRecord* record) {
@@ -354,30 +354,31 @@ absl::StatusOr<uint64_t> Migrator::SwitchOver(Collection& from, Collection& to, 
   const std::string reason =
       Concat("collection ", to.info().name, " takes its place with another embedder; write to an alias "
              "(vouch migrate status says how far that is)");
-  bool fenced = false;
-  for (int attempt = 0; !fenced; ++attempt) {
-    const absl::StatusOr<Version> synced = copy->CatchUp();
-    if (!synced.ok()) return synced.status();
-    const absl::StatusOr<CollectionState> state = to.store().GetState(to.id());
-    if (!state.ok()) return state.status();
-    if (synced->value > 0) {
-      if (absl::Status s = CheckComplete(from, *synced, *state, to.info().name); !s.ok()) return s;
+  const auto fence_at_end = [&]() -> absl::Status {
+    for (int attempt = 0;; ++attempt) {
+      // Where writers are always ahead they wait from here on, for as long as the last rows take.
+      if (attempt == kFreeAttempts) {
+        const auto stopped = WriteFence(from, reason, {}, std::nullopt, principal);
+        if (!stopped.ok()) return stopped.status();
+      }
+      const absl::StatusOr<Version> synced = copy->CatchUp();
+      if (!synced.ok()) return synced.status();
+      const absl::StatusOr<CollectionState> state = to.store().GetState(to.id());
+      if (!state.ok()) return state.status();
+      if (synced->value > 0) {
+        if (absl::Status s = CheckComplete(from, *synced, *state, to.info().name); !s.ok()) return s;
+      }
+      if (from.info().name == record->source) record->source_version = synced->value;
+      // Should the aliases be moved back, this is where `from` will go on from.
+      const CopyProgress back{.source = to.info().name, .synced = state->latest, .next_row = state->rows};
+      const auto fence =
+          WriteFence(from, reason, {{.key = std::string(kCopyDocument), .value = EncodeCopyProgress(back)}},
+                     *synced, principal);
+      if (fence.ok() || !absl::IsAborted(fence.status()) || attempt > kFreeAttempts) return fence.status();
     }
-    // Should the aliases be moved back, this is where `from` will go on from.
-    const CopyProgress back{.source = to.info().name, .synced = state->latest, .next_row = state->rows};
-    const auto fence =
-        WriteFence(from, reason, {{.key = std::string(kCopyDocument), .value = EncodeCopyProgress(back)}},
-                   *synced, principal);
-    if (!fence.ok() && (!absl::IsAborted(fence.status()) || attempt >= kMaxAttempts)) {
-      return absl::Status(fence.status().code(),
-                          Concat("collection ", from.info().name,
-                                 " is written to faster than it can be embedded: ",
-                                 ToStd(fence.status().message())));
-    }
-    fenced = fence.ok();
-    if (from.info().name == record->source) record->source_version = synced->value;
-  }
-  absl::Status status = LiftFence(to, principal);
+  };
+  absl::Status status = fence_at_end();
+  if (status.ok()) status = LiftFence(to, principal);
   if (status.ok()) {
     std::vector<AliasMove> moves;
     const auto aliases = AliasesOf(principal, from.info().name);
