@@ -30,6 +30,7 @@ expected_files='
 ./usr/share/vouch/proto/vouch/v1/evaluations.proto
 ./usr/share/vouch/proto/vouch/v1/lineage.proto
 ./usr/share/vouch/proto/vouch/v1/manifest.proto
+./usr/share/vouch/proto/vouch/v1/migrations.proto
 ./usr/share/vouch/proto/vouch/v1/pipelines.proto
 ./usr/share/vouch/proto/vouch/v1/points.proto
 ./usr/share/vouch/proto/vouch/v1/search.proto'
