@@ -8,12 +8,31 @@
 namespace vouch {
 namespace {
 
+class CountingCrossEncoder final : public CrossEncoder {
+ public:
+  std::string id() const override { return "test/counting"; }
+  std::string document_path() const override { return "text"; }
+  size_t max_document_bytes() const override { return kMaxDocumentBytes; }
+  absl::StatusOr<std::vector<double>> Score(const std::string& question,
+                                            std::span<const std::string> documents,
+                                            const CancelToken&) const override {
+    std::vector<double> scores;
+    for (const std::string& document : documents) {
+      scores.push_back(CrossScoreOf(question, document));
+    }
+    return scores;
+  }
+};
+
 // Random writes and random queries at random versions, against ReferenceExecutor. Vectors are such
 // that all sums are exact and ties are many: small whole numbers, and for cosine vectors whose
 // length is a power of two.
 class ModelTest : public QueryTest {
  protected:
-  ModelTest() { seal_rows_ = 90; }
+  ModelTest() {
+    seal_rows_ = 90;
+    cross_encoders_["counting"] = std::make_shared<const CountingCrossEncoder>();
+  }
 
   void SetUp() override {
     Open();
@@ -341,13 +360,20 @@ class ModelTest : public QueryTest {
                                             "-year", "max(score, year)", "score / year"};
     RerankNode rerank;
     const std::string field = OneIn(2) ? "l2" : "ip";
-    switch (Below(3)) {
+    switch (Below(4)) {
       case 0:
         rerank.method = ExactRerank{.field = field, .vector = Whole(3)};
         break;
       case 1:
         rerank.method = MmrRerank{
             .field = field, .vector = Whole(3), .lambda = static_cast<double>(Below(5)) / 4};
+        break;
+      case 2:
+        rerank.method = CrossEncoderRerank{.model = OneIn(2) ? "counting" : "",
+                                           .text = OneIn(2) ? "e" : "o",
+                                           .path = OneIn(2) ? "lead" : "",
+                                           .on_failure = OneIn(2) ? CrossEncoderFailure::kError
+                                                                  : CrossEncoderFailure::kKeepOrder};
         break;
       default:
         rerank.method = FormulaRerank{.formula = kFormulas[Below(5)],

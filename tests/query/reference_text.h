@@ -166,7 +166,9 @@ class ReferenceText {
         ++met;
         score += *own;
       }
-      uint32_t least = boolean->must.empty() ? 1 : 0;
+      const bool asks_must = std::any_of(boolean->must.begin(), boolean->must.end(),
+                                         [&](const TextClause& child) { return !IsVoid(child); });
+      uint32_t least = asks_must ? 0 : 1;
       if (boolean->minimum_should_match) least = *boolean->minimum_should_match;
       if (met < std::min(least, there)) return std::nullopt;
       return score;
