@@ -11,6 +11,7 @@
 #include "api/cli/command.h"
 #include "api/cli/message_json.h"
 #include "api/cli/schema_options.h"
+#include "api/cli/service_call.h"
 #include "api/cli/text_output.h"
 #include "api/grpc/convert.h"
 #include "vouch/v1/collections.grpc.pb.h"
@@ -30,18 +31,6 @@ struct CollectionOptions {
   bool dry_run = false;
   std::string request_id;
 };
-
-// Makes a stub and a context for one call, and passes both on.
-template <class Call>
-absl::Status WithStub(Invocation& invocation, Invocation::Store store, Call call) {
-  absl::StatusOr<Connection*> connection = invocation.Connect(store);
-  if (!connection.ok()) return connection.status();
-  const auto stub = v1::Collections::NewStub((*connection)->channel());
-  grpc::ClientContext context;
-  invocation.Prepare(context);
-  const grpc::Status status = call(*stub, context);
-  return (*connection)->Explain(status);
-}
 
 std::string FormatSchema(const CollectionSchema& schema) {
   std::vector<std::vector<std::string>> rows;
@@ -170,7 +159,7 @@ absl::Status RunCreate(Invocation& invocation, const CollectionOptions& options)
   FillSchema(*schema, request.mutable_schema());
   v1::Collection collection;
   absl::Status status =
-      WithStub(invocation, Invocation::Store::kCreate, [&](auto& stub, auto& context) {
+      CallService<v1::Collections>(invocation, Invocation::Store::kCreate, [&](auto& stub, auto& context) {
         return stub.CreateCollection(&context, request, &collection);
       });
   if (!status.ok()) return status;
@@ -182,7 +171,7 @@ absl::Status RunCreate(Invocation& invocation, const CollectionOptions& options)
 absl::Status RunList(Invocation& invocation) {
   v1::ListCollectionsResponse response;
   absl::Status status =
-      WithStub(invocation, Invocation::Store::kMustExist, [&](auto& stub, auto& context) {
+      CallService<v1::Collections>(invocation, [&](auto& stub, auto& context) {
         return stub.ListCollections(&context, v1::ListCollectionsRequest(), &response);
       });
   if (!status.ok()) return status;
@@ -205,7 +194,7 @@ absl::Status RunShow(Invocation& invocation, const CollectionOptions& options) {
   request.set_name(options.name);
   v1::Collection collection;
   absl::Status status =
-      WithStub(invocation, Invocation::Store::kMustExist, [&](auto& stub, auto& context) {
+      CallService<v1::Collections>(invocation, [&](auto& stub, auto& context) {
         return stub.GetCollection(&context, request, &collection);
       });
   if (!status.ok()) return status;
@@ -220,7 +209,7 @@ absl::Status RunShow(Invocation& invocation, const CollectionOptions& options) {
   v1::GetStatsRequest stats_request;
   stats_request.set_collection(options.name);
   v1::CollectionStats stats;
-  status = WithStub(invocation, Invocation::Store::kMustExist, [&](auto& stub, auto& context) {
+  status = CallService<v1::Collections>(invocation, [&](auto& stub, auto& context) {
     return stub.GetStats(&context, stats_request, &stats);
   });
   if (!status.ok()) return status;
@@ -247,7 +236,7 @@ absl::Status RunDrop(Invocation& invocation, const CollectionOptions& options) {
   v1::DropCollectionRequest request;
   request.set_name(options.name);
   v1::DropCollectionResponse response;
-  absl::Status status = WithStub(
+  absl::Status status = CallService<v1::Collections>(
       invocation, Invocation::Store::kMustExist,
       [&](auto& stub, auto& context) { return stub.DropCollection(&context, request, &response); });
   if (!status.ok()) return status;
@@ -268,7 +257,7 @@ absl::Status RunVersions(Invocation& invocation, const CollectionOptions& option
     latest_request.set_name(options.name);
     v1::Collection collection;
     absl::Status status =
-        WithStub(invocation, Invocation::Store::kMustExist, [&](auto& stub, auto& context) {
+        CallService<v1::Collections>(invocation, [&](auto& stub, auto& context) {
           return stub.GetCollection(&context, latest_request, &collection);
         });
     if (!status.ok()) return status;
@@ -277,7 +266,7 @@ absl::Status RunVersions(Invocation& invocation, const CollectionOptions& option
     request.set_first(last > options.limit ? last - options.limit + 1 : 1);
   }
   v1::ListVersionsResponse response;
-  absl::Status status = WithStub(
+  absl::Status status = CallService<v1::Collections>(
       invocation, Invocation::Store::kMustExist,
       [&](auto& stub, auto& context) { return stub.ListVersions(&context, request, &response); });
   if (!status.ok()) return status;
@@ -304,7 +293,7 @@ absl::Status RunRestore(Invocation& invocation, const CollectionOptions& options
   request.set_request_id(options.request_id);
   v1::WriteReply reply;
   absl::Status status =
-      WithStub(invocation, Invocation::Store::kMustExist, [&](auto& stub, auto& context) {
+      CallService<v1::Collections>(invocation, [&](auto& stub, auto& context) {
         return stub.Restore(&context, request, &reply);
       });
   if (!status.ok()) return status;
@@ -325,7 +314,7 @@ absl::Status RunOptimize(Invocation& invocation, const CollectionOptions& option
   request.set_collection(options.name);
   Progress progress = invocation.MakeProgress();
   absl::Status status =
-      WithStub(invocation, Invocation::Store::kMustExist, [&](auto& stub, auto& context) {
+      CallService<v1::Collections>(invocation, [&](auto& stub, auto& context) {
         const auto reader = stub.OptimizeCollection(&context, request);
         v1::OptimizeProgress reply;
         while (reader->Read(&reply)) progress.Update("building indexes", reply.fraction());

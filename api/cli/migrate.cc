@@ -13,6 +13,7 @@
 #include "api/cli/judgements.h"
 #include "api/cli/message_json.h"
 #include "api/cli/read_options.h"
+#include "api/cli/service_call.h"
 #include "api/cli/text_output.h"
 #include "vouch/v1/migrations.grpc.pb.h"
 
@@ -160,15 +161,11 @@ absl::Status RunEmbedder(Invocation& invocation, const MigrateOptions& options) 
 absl::Status RunRollback(Invocation& invocation, const MigrateOptions& options) {
   v1::RollBackMigrationRequest request;
   request.set_collection(options.collection);
-  absl::StatusOr<Connection*> connection = invocation.Connect();
-  if (!connection.ok()) return connection.status();
-  const auto stub = v1::Migrations::NewStub((*connection)->channel());
-  grpc::ClientContext context;
-  invocation.Prepare(context);
   v1::MigrateEmbedderResult result;
-  const auto reader = stub->RollBackMigration(&context, request);
-  const grpc::Status status = ReadReplies(*reader, invocation.MakeProgress(), &result);
-  if (!status.ok()) return (*connection)->Explain(status);
+  const absl::Status status = CallService<v1::Migrations>(invocation, [&](auto& stub, auto& context) {
+    return ReadReplies(*stub.RollBackMigration(&context, request), invocation.MakeProgress(), &result);
+  });
+  if (!status.ok()) return status;
   if (invocation.json) {
     Print(FormatJson(MessageToJson(result)));
   } else {
@@ -181,14 +178,11 @@ absl::Status RunRollback(Invocation& invocation, const MigrateOptions& options) 
 absl::Status RunCancel(Invocation& invocation, const MigrateOptions& options) {
   v1::CancelMigrationRequest request;
   request.set_collection(options.collection);
-  absl::StatusOr<Connection*> connection = invocation.Connect();
-  if (!connection.ok()) return connection.status();
-  const auto stub = v1::Migrations::NewStub((*connection)->channel());
-  grpc::ClientContext context;
-  invocation.Prepare(context);
   v1::Migration migration;
-  const grpc::Status status = stub->CancelMigration(&context, request, &migration);
-  if (!status.ok()) return (*connection)->Explain(status);
+  const absl::Status status = CallService<v1::Migrations>(invocation, [&](auto& stub, auto& context) {
+    return stub.CancelMigration(&context, request, &migration);
+  });
+  if (!status.ok()) return status;
   Print(invocation.json ? FormatJson(MessageToJson(migration))
                         : absl::StrCat("collection ", migration.target(), " dropped; ", migration.source(),
                                        " stays as it is\n"));
@@ -196,14 +190,11 @@ absl::Status RunCancel(Invocation& invocation, const MigrateOptions& options) {
 }
 
 absl::Status RunStatus(Invocation& invocation) {
-  absl::StatusOr<Connection*> connection = invocation.Connect();
-  if (!connection.ok()) return connection.status();
-  const auto stub = v1::Migrations::NewStub((*connection)->channel());
-  grpc::ClientContext context;
-  invocation.Prepare(context);
   v1::ListMigrationsResponse response;
-  const grpc::Status status = stub->ListMigrations(&context, v1::ListMigrationsRequest(), &response);
-  if (!status.ok()) return (*connection)->Explain(status);
+  const absl::Status status = CallService<v1::Migrations>(invocation, [&](auto& stub, auto& context) {
+    return stub.ListMigrations(&context, v1::ListMigrationsRequest(), &response);
+  });
+  if (!status.ok()) return status;
   if (invocation.json) {
     Print(FormatJson(MessageToJson(response)));
     return absl::OkStatus();

@@ -10,6 +10,7 @@
 #include "api/cli/message_json.h"
 #include "api/cli/point_json.h"
 #include "api/cli/read_options.h"
+#include "api/cli/service_call.h"
 #include "api/cli/text_output.h"
 #include "vouch/v1/points.grpc.pb.h"
 
@@ -26,17 +27,6 @@ struct ReadOptions {
   bool vectors = false;
   bool provenance = false;
 };
-
-template <class Call>
-absl::Status WithStub(Invocation& invocation, Call call) {
-  absl::StatusOr<Connection*> connection = invocation.Connect();
-  if (!connection.ok()) return connection.status();
-  const auto stub = v1::Points::NewStub((*connection)->channel());
-  grpc::ClientContext context;
-  invocation.Prepare(context);
-  const grpc::Status status = call(*stub, context);
-  return (*connection)->Explain(status);
-}
 
 void FillProjection(const ReadOptions& options, v1::Projection* projection) {
   projection->set_vectors(options.vectors);
@@ -61,7 +51,7 @@ absl::Status RunGet(Invocation& invocation, const ReadOptions& options) {
   for (const std::string& id : options.ids) *request.add_ids() = PointIdFromWord(id);
   FillProjection(options, request.mutable_projection());
   v1::GetResponse response;
-  absl::Status status = WithStub(invocation, [&](auto& stub, auto& context) {
+  absl::Status status = CallService<v1::Points>(invocation, [&](auto& stub, auto& context) {
     return stub.Get(&context, request, &response);
   });
   if (!status.ok()) return status;
@@ -88,7 +78,7 @@ absl::Status RunList(Invocation& invocation, const ReadOptions& options) {
   request.set_cursor(options.cursor);
   FillProjection(options, request.mutable_projection());
   v1::ScrollResponse response;
-  absl::Status status = WithStub(invocation, [&](auto& stub, auto& context) {
+  absl::Status status = CallService<v1::Points>(invocation, [&](auto& stub, auto& context) {
     return stub.Scroll(&context, request, &response);
   });
   if (!status.ok()) return status;
@@ -110,7 +100,7 @@ absl::Status RunCount(Invocation& invocation, const ReadOptions& options) {
   request.set_at(options.at);
   if (!options.filter.empty()) request.mutable_filter()->set_expression(options.filter);
   v1::CountResponse response;
-  absl::Status status = WithStub(invocation, [&](auto& stub, auto& context) {
+  absl::Status status = CallService<v1::Points>(invocation, [&](auto& stub, auto& context) {
     return stub.Count(&context, request, &response);
   });
   if (!status.ok()) return status;

@@ -13,6 +13,7 @@
 #include "api/cli/message_json.h"
 #include "api/cli/point_json.h"
 #include "api/cli/read_options.h"
+#include "api/cli/service_call.h"
 #include "api/cli/text_output.h"
 #include "query/json_text.h"
 #include "storage/schema.h"
@@ -49,17 +50,6 @@ struct WriteOptions {
   std::optional<uint64_t> expect;
   std::optional<uint64_t> most;
 };
-
-template <class Call>
-absl::Status WithStub(Invocation& invocation, Call call) {
-  absl::StatusOr<Connection*> connection = invocation.Connect();
-  if (!connection.ok()) return connection.status();
-  const auto stub = v1::Points::NewStub((*connection)->channel());
-  grpc::ClientContext context;
-  invocation.Prepare(context);
-  const grpc::Status status = call(*stub, context);
-  return (*connection)->Explain(status);
-}
 
 std::string Outcome(const v1::WriteReply& reply, const std::string& what) {
   if (reply.replayed()) {
@@ -164,7 +154,7 @@ absl::Status RunPut(Invocation& invocation, const WriteOptions& options) {
     if (absl::Status status = FillVectors(options, point); !status.ok()) return status;
   }
   v1::WriteReply reply;
-  absl::Status status = WithStub(invocation, [&](auto& stub, auto& context) {
+  absl::Status status = CallService<v1::Points>(invocation, [&](auto& stub, auto& context) {
     return stub.Upsert(&context, request, &reply);
   });
   if (!status.ok()) return status;
@@ -254,7 +244,7 @@ absl::Status RunPatch(Invocation& invocation, const WriteOptions& options) {
     }
   }
   v1::WriteReply reply;
-  absl::Status status = WithStub(invocation, [&](auto& stub, auto& context) {
+  absl::Status status = CallService<v1::Points>(invocation, [&](auto& stub, auto& context) {
     return stub.Update(&context, request, &reply);
   });
   if (!status.ok()) return status;
@@ -277,7 +267,7 @@ absl::Status RunDelete(Invocation& invocation, const WriteOptions& options) {
     v1::DeleteRequest request;
     if (absl::Status s = FillWrite(options, &request); !s.ok()) return s;
     for (const std::string& id : options.ids) *request.add_ids() = PointIdFromWord(id);
-    status = WithStub(invocation, [&](auto& stub, auto& context) {
+    status = CallService<v1::Points>(invocation, [&](auto& stub, auto& context) {
       return stub.Delete(&context, request, &reply);
     });
   } else {
@@ -295,7 +285,7 @@ absl::Status RunDelete(Invocation& invocation, const WriteOptions& options) {
     if (options.expected_version) request.set_expected_version(*options.expected_version);
     request.set_dry_run(options.dry_run);
     if (absl::Status s = FillSelection(options, request.mutable_selection()); !s.ok()) return s;
-    status = WithStub(invocation, [&](auto& stub, auto& context) {
+    status = CallService<v1::Points>(invocation, [&](auto& stub, auto& context) {
       return stub.DeleteByFilter(&context, request, &reply);
     });
   }

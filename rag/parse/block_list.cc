@@ -1,25 +1,11 @@
-#include <charconv>
-
 #include "rag/document.h"
+#include "rag/parse/take_number.h"
 
 namespace vouch {
 namespace {
 
 // In the order of Block::Kind.
 constexpr std::string_view kLetters = "hplct";
-
-bool TakeNumber(std::string_view* text, uint64_t* number) {
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), *number);
-  if (error != std::errc()) return false;
-  text->remove_prefix(static_cast<size_t>(end - text->data()));
-  return true;
-}
-
-bool TakeByte(std::string_view* text, char byte) {
-  if (!text->starts_with(byte)) return false;
-  text->remove_prefix(1);
-  return true;
-}
 
 }  // namespace
 

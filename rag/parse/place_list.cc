@@ -1,26 +1,8 @@
-#include <charconv>
-
 #include "absl/strings/str_cat.h"
 #include "rag/document.h"
+#include "rag/parse/take_number.h"
 
 namespace vouch {
-namespace {
-
-template <typename Number>
-bool TakeNumber(std::string_view* text, Number* number) {
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), *number);
-  if (error != std::errc()) return false;
-  text->remove_prefix(static_cast<size_t>(end - text->data()));
-  return true;
-}
-
-bool TakeByte(std::string_view* text, char byte) {
-  if (!text->starts_with(byte)) return false;
-  text->remove_prefix(1);
-  return true;
-}
-
-}  // namespace
 
 std::string EncodePlaces(const std::vector<Place>& places) {
   std::string text;
