@@ -48,7 +48,7 @@ class PointSource {
     std::string lines = options.file;
     if (format == "npy" || format == "fvecs") {
       if (options.field.empty()) return UsageError("say by --field which dense field the vectors are for");
-      auto vectors = VectorReader::Open(options.file, format == "npy" ? VectorFormat::kNpy
+      auto vectors = VectorFileReader::Open(options.file, format == "npy" ? VectorFormat::kNpy
                                                                       : VectorFormat::kFvecs);
       if (!vectors.ok()) return vectors.status();
       source.vectors_.emplace(*std::move(vectors));
@@ -112,7 +112,7 @@ class PointSource {
   }
 
   std::optional<LineReader> lines_;
-  std::optional<VectorReader> vectors_;
+  std::optional<VectorFileReader> vectors_;
   std::string field_;
   uint64_t first_id_ = 0;
   uint64_t position_ = 0;

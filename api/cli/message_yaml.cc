@@ -25,7 +25,7 @@ using google::protobuf::Reflection;
 
 constexpr std::string_view kQueryNode = "vouch.v1.QueryNode";
 
-TextPlace PlaceOf(const YAML::Mark& mark) { return {mark.line + 1, mark.column + 1}; }
+YamlPlace PlaceOf(const YAML::Mark& mark) { return {mark.line + 1, mark.column + 1}; }
 
 std::string_view KindOf(const YAML::Node& node) {
   switch (node.Type()) {
@@ -94,7 +94,7 @@ class MessageReader {
 
  private:
   absl::Status Wrong(const YAML::Node& node, std::string_view problem) const {
-    const TextPlace place = PlaceOf(node.Mark());
+    const YamlPlace place = PlaceOf(node.Mark());
     return absl::InvalidArgumentError(
         absl::StrCat(file_->name, ":", place.line, ":", place.column, ": ", std::string(problem)));
   }
@@ -333,7 +333,7 @@ absl::Status ReadMessage(const std::string& text, Message* message, MessageFile*
     if (node.IsNull()) return absl::InvalidArgumentError(absl::StrCat(file->name, " is empty"));
     return MessageReader(file).Read(node, message, "", 1);
   } catch (const YAML::Exception& error) {
-    const TextPlace place = PlaceOf(error.mark);
+    const YamlPlace place = PlaceOf(error.mark);
     return absl::InvalidArgumentError(
         absl::StrCat(file->name, ":", place.line, ":", place.column, ": ", error.msg));
   }

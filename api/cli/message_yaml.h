@@ -12,7 +12,7 @@ class Message;
 namespace vouch {
 
 // A place in a text; both count from 1.
-struct TextPlace {
+struct YamlPlace {
   int line = 0;
   int column = 0;
 };
@@ -26,7 +26,7 @@ struct MessageFile {
   std::string name;
   // By the path that the engine's errors begin with: "fuse[1].dense"; the request's own filter as
   // "filter".
-  std::map<std::string, TextPlace> nodes;
+  std::map<std::string, YamlPlace> nodes;
 };
 
 // Fills `message` from YAML, or from JSON, which is YAML. Keys are the names of the proto file; the

@@ -50,12 +50,12 @@ std::optional<std::string> ValueOf(const std::string& header, const std::string&
 
 }  // namespace
 
-absl::Status VectorReader::Bad(const std::string& what) const {
+absl::Status VectorFileReader::Bad(const std::string& what) const {
   return absl::InvalidArgumentError(absl::StrCat(path_, ": ", what));
 }
 
-absl::StatusOr<VectorReader> VectorReader::Open(const std::string& path, VectorFormat format) {
-  VectorReader reader;
+absl::StatusOr<VectorFileReader> VectorFileReader::Open(const std::string& path, VectorFormat format) {
+  VectorFileReader reader;
   reader.path_ = path;
   reader.format_ = format;
   reader.file_.reset(std::fopen(path.c_str(), "rb"));
@@ -69,7 +69,7 @@ absl::StatusOr<VectorReader> VectorReader::Open(const std::string& path, VectorF
   return reader;
 }
 
-absl::Status VectorReader::ReadNpyHeader() {
+absl::Status VectorFileReader::ReadNpyHeader() {
   unsigned char start[12] = {};
   if (std::fread(start, 1, 8, file_.get()) != 8 ||
       std::memcmp(start, kNpyMagic, kMagicBytes) != 0) {
@@ -96,7 +96,7 @@ absl::Status VectorReader::ReadNpyHeader() {
   return ParseNpyHeader(header);
 }
 
-absl::Status VectorReader::ParseNpyHeader(const std::string& header) {
+absl::Status VectorFileReader::ParseNpyHeader(const std::string& header) {
   const std::optional<std::string> type = ValueOf(header, "descr");
   const std::optional<std::string> order = ValueOf(header, "fortran_order");
   const std::optional<std::string> shape = ValueOf(header, "shape");
@@ -129,7 +129,7 @@ absl::Status VectorReader::ParseNpyHeader(const std::string& header) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<bool> VectorReader::Next(std::vector<float>* vector) {
+absl::StatusOr<bool> VectorFileReader::Next(std::vector<float>* vector) {
   const auto place = [this] { return absl::StrCat("vector ", read_ + 1, ": "); };
   if (format_ == VectorFormat::kFvecs) {
     int32_t dim = 0;

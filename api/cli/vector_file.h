@@ -23,12 +23,12 @@ struct CloseFile {
   void operator()(std::FILE* file) const { std::fclose(file); }
 };
 
-class VectorReader {
+class VectorFileReader {
  public:
   static constexpr uint32_t kMaxDim = 1 << 16;
 
   // INVALID_ARGUMENT says what of the file is not understood, and where. NOT_FOUND.
-  static absl::StatusOr<VectorReader> Open(const std::string& path, VectorFormat format);
+  static absl::StatusOr<VectorFileReader> Open(const std::string& path, VectorFormat format);
 
   // False at the end. Errors name the file and the vector, from 1 on.
   absl::StatusOr<bool> Next(std::vector<float>* vector);

@@ -120,7 +120,7 @@ class LocalHttpServer final : public HttpServer, private httplib::Server {
  private:
   void SetUp() {
     new_task_queue = [this] {
-      return new ConnectionQueue(workers_, [this](const std::function<void()>& job) {
+      return new ConnectionQueue(workers_, [](const std::function<void()>& job) {
         refusing = true;
         job();
         refusing = false;

@@ -112,6 +112,8 @@ void DenyFiles(const std::vector<std::string>& readable) {
 
 }  // namespace
 
+bool SandboxLimitsMemory() { return !kSanitized; }
+
 absl::Status EnterSandbox(const SandboxLimits& limits, const std::vector<std::string>& readable) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::prctl(PR_SET_DUMPABLE, 0);
@@ -119,7 +121,7 @@ absl::Status EnterSandbox(const SandboxLimits& limits, const std::vector<std::st
     return absl::InternalError(Concat("cannot give up privileges: ", std::strerror(errno)));
   }
   // Sanitizers reserve far more addresses than any limit allows.
-  if (!kSanitized) {
+  if (SandboxLimitsMemory()) {
     if (absl::Status status = Limit(RLIMIT_AS, "memory", limits.memory_bytes); !status.ok()) return status;
   }
   for (const auto& [resource, name, value] :

@@ -23,4 +23,7 @@ struct SandboxLimits {
 // limits themselves could not be set.
 absl::Status EnterSandbox(const SandboxLimits& limits, const std::vector<std::string>& readable);
 
+// False in a build with a sanitizer, which needs all of the address space and takes signals for itself.
+bool SandboxLimitsMemory();
+
 }  // namespace vouch

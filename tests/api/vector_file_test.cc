@@ -35,7 +35,7 @@ class VectorFileTest : public testing::Test {
   // All vectors, or the error.
   std::string Read(const std::string& bytes, VectorFormat format) {
     read_.clear();
-    auto reader = VectorReader::Open(Put(bytes), format);
+    auto reader = VectorFileReader::Open(Put(bytes), format);
     if (!reader.ok()) return reader.status().ToString();
     std::vector<float> vector;
     while (true) {
@@ -58,7 +58,7 @@ TEST_F(VectorFileTest, RoundTrip) {
     ASSERT_TRUE((*writer)->Write({1, 2, 3}).ok());
     ASSERT_TRUE((*writer)->Write({-0.5f, 0, 1e-30f}).ok());
     ASSERT_TRUE((*writer)->Finish().ok());
-    auto reader = VectorReader::Open(path, format);
+    auto reader = VectorFileReader::Open(path, format);
     ASSERT_TRUE(reader.ok()) << reader.status();
     std::vector<float> vector;
     ASSERT_TRUE(*reader->Next(&vector));
@@ -124,7 +124,7 @@ TEST_F(VectorFileTest, MistakesAreNamed) {
   EXPECT_THAT(fvecs(Bytes<int32_t>({2, 0})), HasSubstr("the file ends inside it"));
   EXPECT_THAT(fvecs(Bytes<int32_t>({1, 0, 2, 0, 0})),
               HasSubstr("vector 2: it has 2 dimensions, those before it 1"));
-  EXPECT_EQ(VectorReader::Open(dir_.File("none"), VectorFormat::kNpy).status().code(),
+  EXPECT_EQ(VectorFileReader::Open(dir_.File("none"), VectorFormat::kNpy).status().code(),
             absl::StatusCode::kNotFound);
 }
 
