@@ -184,21 +184,22 @@ std::vector<TermContribution> ExplainBm25(const TextIndex& index, uint32_t row,
                                           const Bm25Params& params) {
   std::vector<TermContribution> contributions;
   if (row >= index.rows() || statistics.documents == 0) return contributions;
-  const std::vector<double> norms = MakeNorms(params, statistics.average_length);
+  Bm25TermKernel kernel{
+      .k1 = params.k1, .b = params.b, .average_length = statistics.average_length};
+  const double norm = kernel.Norm(index.length(row));
   for (const TermStatistics& term : statistics.terms) {
-    const PostingList list = index.postings(term.term);
-    const std::optional<uint32_t> frequency = list.Find(row);
-    if (!frequency || term.document_frequency == 0) continue;
-    contributions.push_back(
-        {.term = term.term,
-         .frequency = *frequency,
-         .document_frequency = term.document_frequency,
-         .query_weight = term.query_weight,
-         .idf = term.idf,
-         .score = TermScorer(term, params, statistics.average_length, norms, index.lengths())
-                      .ScoreOne(row, *frequency),
-         .field = {},
-         .asked = {}});
+    if (term.document_frequency == 0) continue;
+    const std::optional<uint32_t> frequency = index.postings(term.term).Find(row);
+    if (!frequency) continue;
+    kernel.weight = term.query_weight * term.idf;
+    contributions.push_back({.term = term.term,
+                             .frequency = *frequency,
+                             .document_frequency = term.document_frequency,
+                             .query_weight = term.query_weight,
+                             .idf = term.idf,
+                             .score = kernel.OfNorm(*frequency, norm),
+                             .field = {},
+                             .asked = {}});
   }
   return contributions;
 }

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "index/inverted/bm25_rows.h"
 #include "index/inverted/ranked_scan.h"
 
 namespace vouch {
@@ -228,6 +229,43 @@ TEST(Bm25Test, LeavesNothingOutOverManyBlocksAndWindows) {
         ASSERT_TRUE(hits.ok()) << hits.status();
         ASSERT_EQ(*hits, expected) << "round " << round << " k " << k;
       }
+    }
+  }
+}
+
+TEST(Bm25Test, ChosenRowsScoreAsTheSearchScoresThem) {
+  constexpr uint64_t kSeed = 13;
+  std::cout << "seed " << kSeed << "\n";
+  std::mt19937_64 random(kSeed);
+  for (int round = 0; round < 40; ++round) {
+    const size_t rows = 200 + random() % 400;
+    const std::vector<AnalyzedText> texts = SkewedTexts(random, rows, false);
+    std::vector<bool> visible(rows, true);
+    for (size_t row = 0; row < rows; ++row) visible[row] = random() % 5 != 0;
+    const Bm25Params params{.k1 = static_cast<double>(random() % 20) / 10,
+                            .b = static_cast<double>(random() % 11) / 10};
+    std::vector<WeightedTerm> query;  // few terms: long texts are looked up in the postings
+    for (uint64_t term = 0; term < 24; ++term) {
+      if (random() % (round % 2 == 0 ? 12 : 2) == 0)
+        query.push_back({absl::StrCat("t", term), static_cast<double>(1 + random() % 9) / 4});
+    }
+    query.push_back({"unknown", 1});
+    std::sort(query.begin(), query.end(),
+              [](const WeightedTerm& a, const WeightedTerm& b) { return a.term < b.term; });
+    const Layout layout = MakeLayout(random, texts, visible, visible, true);
+    const TextStatistics statistics = CollectTextStatistics(layout.segments, query);
+    const auto hits = SearchBm25(layout.segments, statistics, params, rows, CancelToken());
+    ASSERT_TRUE(hits.ok()) << hits.status();
+    std::map<uint64_t, float> wanted;
+    for (const Hit& hit : *hits) wanted[hit.row.value] = hit.score;
+    for (const TextSegment& segment : layout.segments) {
+      Bm25Rows scorer(*segment.index, statistics, params);
+      for (uint32_t row = segment.index->rows(); row-- > 0;) {  // in any order
+        const uint64_t id = segment.first_row.value + row;
+        if (!visible[id]) continue;
+        ASSERT_EQ(scorer.Score(row), wanted[id]) << "round " << round;
+      }
+      EXPECT_EQ(scorer.Score(segment.index->rows()), 0);
     }
   }
 }
