@@ -61,6 +61,24 @@ absl::StatusOr<TextStatistics> StatisticsOf(const SegmentSet& set, int field,
   return CollectTextStatistics(TextSegments(set, field, mask), terms);
 }
 
+// Calls visit(scorer of the row's segment, row in it) for each of the rows, in their order.
+template <typename Visit>
+absl::Status ForEachTextRow(const SegmentSet& set, int field, const TextStatistics& statistics,
+                            std::span<const RowId> rows, uint64_t rows_at,
+                            const CancelToken& cancel, const Visit& visit) {
+  const auto ordinal = static_cast<size_t>(field);
+  const Bm25Params params = ParamsOf(set.schema->schema.text[ordinal]);
+  std::vector<std::optional<Bm25Rows>> scorers(set.segments.size());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (absl::Status status = CheckRow(i, rows[i], rows_at, cancel); !status.ok()) return status;
+    const size_t at = set.FindSegment(rows[i]);
+    const Segment& segment = *set.segments[at];
+    if (!scorers[at]) scorers[at].emplace(*segment.text[ordinal], statistics, params);
+    visit(*scorers[at], segment.LocalRow(rows[i]));
+  }
+  return absl::OkStatus();
+}
+
 std::vector<TextFieldsSegment> TextFieldsSegments(const SegmentSet& set, const RowMask& mask) {
   std::vector<TextFieldsSegment> segments;
   for (size_t i = 0; i < set.segments.size(); ++i) {
@@ -137,18 +155,11 @@ absl::StatusOr<std::vector<float>> IndexReader::ScoreTerms(int field,
                                                            const CancelToken& cancel) const {
   const absl::StatusOr<TextStatistics> statistics = StatisticsOf(*segments_, field, terms, mask);
   if (!statistics.ok()) return statistics.status();
-  const auto ordinal = static_cast<size_t>(field);
-  const Bm25Params params = ParamsOf(segments_->schema->schema.text[ordinal]);
-  std::vector<std::optional<Bm25Rows>> scorers(segments_->segments.size());
   std::vector<float> scores;
   scores.reserve(rows.size());
-  for (size_t i = 0; i < rows.size(); ++i) {
-    if (absl::Status status = CheckRow(i, rows[i], rows_at_, cancel); !status.ok()) return status;
-    const size_t at = segments_->FindSegment(rows[i]);
-    const Segment& segment = *segments_->segments[at];
-    if (!scorers[at]) scorers[at].emplace(*segment.text[ordinal], *statistics, params);
-    scores.push_back(scorers[at]->Score(segment.LocalRow(rows[i])));
-  }
+  const auto add = [&](Bm25Rows& scorer, uint32_t row) { scores.push_back(scorer.Score(row)); };
+  absl::Status status = ForEachTextRow(*segments_, field, *statistics, rows, rows_at_, cancel, add);
+  if (!status.ok()) return status;
   return scores;
 }
 
@@ -157,16 +168,11 @@ absl::StatusOr<std::vector<std::vector<TermContribution>>> IndexReader::ExplainT
     const RowMask& mask, const CancelToken& cancel) const {
   const absl::StatusOr<TextStatistics> statistics = StatisticsOf(*segments_, field, terms, mask);
   if (!statistics.ok()) return statistics.status();
-  const auto ordinal = static_cast<size_t>(field);
-  const Bm25Params params = ParamsOf(segments_->schema->schema.text[ordinal]);
   std::vector<std::vector<TermContribution>> shares;
   shares.reserve(rows.size());
-  for (size_t i = 0; i < rows.size(); ++i) {
-    if (absl::Status status = CheckRow(i, rows[i], rows_at_, cancel); !status.ok()) return status;
-    const Segment& segment = *segments_->segments[segments_->FindSegment(rows[i])];
-    shares.push_back(
-        ExplainBm25(*segment.text[ordinal], segment.LocalRow(rows[i]), *statistics, params));
-  }
+  const auto add = [&](Bm25Rows& scorer, uint32_t row) { shares.push_back(scorer.Explain(row)); };
+  absl::Status status = ForEachTextRow(*segments_, field, *statistics, rows, rows_at_, cancel, add);
+  if (!status.ok()) return status;
   return shares;
 }
 

@@ -179,29 +179,4 @@ absl::StatusOr<std::vector<Hit>> SearchBm25(std::span<const TextSegment> segment
   return std::move(best).Take();
 }
 
-std::vector<TermContribution> ExplainBm25(const TextIndex& index, uint32_t row,
-                                          const TextStatistics& statistics,
-                                          const Bm25Params& params) {
-  std::vector<TermContribution> contributions;
-  if (row >= index.rows() || statistics.documents == 0) return contributions;
-  Bm25TermKernel kernel{
-      .k1 = params.k1, .b = params.b, .average_length = statistics.average_length};
-  const double norm = kernel.Norm(index.length(row));
-  for (const TermStatistics& term : statistics.terms) {
-    if (term.document_frequency == 0) continue;
-    const std::optional<uint32_t> frequency = index.postings(term.term).Find(row);
-    if (!frequency) continue;
-    kernel.weight = term.query_weight * term.idf;
-    contributions.push_back({.term = term.term,
-                             .frequency = *frequency,
-                             .document_frequency = term.document_frequency,
-                             .query_weight = term.query_weight,
-                             .idf = term.idf,
-                             .score = kernel.OfNorm(*frequency, norm),
-                             .field = {},
-                             .asked = {}});
-  }
-  return contributions;
-}
-
 }  // namespace vouch

@@ -26,8 +26,7 @@ Bm25Rows::Bm25Rows(const TextIndex& index, const TextStatistics& statistics,
     const size_t ordinal = index.dictionary().Find(term.term);
     if (ordinal == TermDictionary::kNotFound || term.document_frequency == 0) continue;
     Insert(static_cast<uint32_t>(ordinal), static_cast<uint32_t>(terms_.size()));
-    terms_.push_back(
-        {.postings = index.postings_of(ordinal), .weight = term.query_weight * term.idf});
+    terms_.push_back({.postings = index.postings_of(ordinal), .statistics = &term});
   }
 }
 
@@ -51,24 +50,47 @@ void Bm25Rows::LookUpTerms(uint32_t row) {
   for (Term& term : terms_) term.frequency = term.postings.Find(row).value_or(0);
 }
 
-float Bm25Rows::Score(uint32_t row) {
-  if (row >= index_.rows() || terms_.empty()) return 0;
+void Bm25Rows::Count(uint32_t row) {
   for (Term& term : terms_) term.frequency = 0;
-  const uint32_t length = index_.length(row);
-  if (length > kTokensPerLookup * terms_.size()) {
+  if (index_.length(row) > kTokensPerLookup * terms_.size()) {
     LookUpTerms(row);
   } else {
     CountTokens(row);
   }
+}
+
+template <typename Visit>
+void Bm25Rows::ForEachShare(uint32_t row, const Visit& visit) {
+  if (row >= index_.rows() || terms_.empty()) return;
+  Count(row);
   Bm25TermKernel kernel{.k1 = params_.k1, .b = params_.b, .average_length = average_length_};
-  const double norm = kernel.Norm(length);
-  double sum = 0;
+  const double norm = kernel.Norm(index_.length(row));
   for (const Term& term : terms_) {
     if (term.frequency == 0) continue;
-    kernel.weight = term.weight;
-    sum += kernel.OfNorm(term.frequency, norm);
+    kernel.weight = term.statistics->query_weight * term.statistics->idf;
+    visit(term, kernel.OfNorm(term.frequency, norm));
   }
+}
+
+float Bm25Rows::Score(uint32_t row) {
+  double sum = 0;
+  ForEachShare(row, [&](const Term&, double share) { sum += share; });
   return static_cast<float>(sum);
+}
+
+std::vector<TermContribution> Bm25Rows::Explain(uint32_t row) {
+  std::vector<TermContribution> contributions;
+  ForEachShare(row, [&](const Term& term, double share) {
+    contributions.push_back({.term = term.statistics->term,
+                             .frequency = term.frequency,
+                             .document_frequency = term.statistics->document_frequency,
+                             .query_weight = term.statistics->query_weight,
+                             .idf = term.statistics->idf,
+                             .score = share,
+                             .field = {},
+                             .asked = {}});
+  });
+  return contributions;
 }
 
 }  // namespace vouch

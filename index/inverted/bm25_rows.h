@@ -21,12 +21,14 @@ class Bm25Rows {
 
   // Of a row counted from the segment's first one; 0 where it has none of the terms.
   float Score(uint32_t row);
+  // What each term that the row has gives to its score, in the order of the statistics.
+  std::vector<TermContribution> Explain(uint32_t row);
 
  private:
   // A term of the query that the segment has.
   struct Term {
     PostingList postings;
-    double weight = 0;  // query_weight · idf
+    const TermStatistics* statistics = nullptr;
     uint32_t frequency = 0;  // in the row at hand
   };
   // An entry of a table from ordinals of the dictionary to `terms_`, with open addressing.
@@ -37,8 +39,12 @@ class Bm25Rows {
   static constexpr uint32_t kFree = ~uint32_t{0};
 
   void Insert(uint32_t ordinal, uint32_t term);
+  void Count(uint32_t row);
   void CountTokens(uint32_t row);
   void LookUpTerms(uint32_t row);
+  // Calls visit(term, what it gives) for each term that the row has.
+  template <typename Visit>
+  void ForEachShare(uint32_t row, const Visit& visit);
   uint32_t Home(uint32_t ordinal) const { return (ordinal * 0x9e3779b1u) >> shift_; }
 
   const TextIndex& index_;

@@ -264,6 +264,9 @@ TEST(Bm25Test, ChosenRowsScoreAsTheSearchScoresThem) {
         const uint64_t id = segment.first_row.value + row;
         if (!visible[id]) continue;
         ASSERT_EQ(scorer.Score(row), wanted[id]) << "round " << round;
+        double sum = 0;
+        for (const TermContribution& share : scorer.Explain(row)) sum += share.score;
+        ASSERT_EQ(static_cast<float>(sum), wanted[id]) << "round " << round;
       }
       EXPECT_EQ(scorer.Score(segment.index->rows()), 0);
     }
@@ -339,14 +342,15 @@ TEST(Bm25Test, ExplanationAddsUpToTheScore) {
   const std::vector<Hit> hits = SearchBm25({&segment, 1}, statistics, {}, 1, CancelToken()).value();
   ASSERT_EQ(hits.size(), 1);
   double sum = 0;
-  const std::vector<TermContribution> terms = ExplainBm25(*index, 0, statistics, {});
+  Bm25Rows scorer(*index, statistics, {});
+  const std::vector<TermContribution> terms = scorer.Explain(0);
   ASSERT_EQ(terms.size(), 2);
   for (const TermContribution& term : terms) sum += term.score;
   EXPECT_EQ(static_cast<float>(sum), hits[0].score);
   EXPECT_EQ(terms[1].term, "b");
   EXPECT_EQ(terms[1].frequency, 2);
   EXPECT_EQ(terms[1].document_frequency, 1);
-  EXPECT_TRUE(ExplainBm25(*index, 99, statistics, {}).empty());
+  EXPECT_TRUE(scorer.Explain(99).empty());
 }
 
 TEST(Bm25Test, NothingToFind) {
