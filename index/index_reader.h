@@ -117,15 +117,22 @@ class IndexReader {
   absl::StatusOr<std::vector<Hit>> SearchExpression(const TextExpression& expression, size_t k,
                                                     const RowMask& mask, const CancelToken& cancel,
                                                     SearchStats* stats) const;
+  // The scores that SearchTerms gives to these rows, in their order; 0: the row has none of the
+  // terms. Statistics are collected once; the rest costs by the lengths of the rows' texts.
+  absl::StatusOr<std::vector<float>> ScoreTerms(int field, std::span<const WeightedTerm> terms,
+                                                std::span<const RowId> rows, const RowMask& mask,
+                                                const CancelToken& cancel) const;
   // What the terms gave to a row's score; where the row is no match, what it lacks (see
   // PreparedText::Unmet).
   struct TextAccount {
     std::vector<TermContribution> shares = {};
     std::string unmet = {};
   };
-  absl::StatusOr<TextAccount> ExplainExpression(const TextExpression& expression, RowId row,
-                                                const RowMask& mask,
-                                                const CancelToken& cancel) const;
+  // Of each of the rows, in their order. Statistics are collected once.
+  absl::StatusOr<std::vector<TextAccount>> ExplainExpression(const TextExpression& expression,
+                                                             std::span<const RowId> rows,
+                                                             const RowMask& mask,
+                                                             const CancelToken& cancel) const;
   // See index/inverted/text_expansion.h; over the visible rows of all the fields.
   absl::StatusOr<std::vector<ExpandedTerm>> ExpandPrefix(std::span<const TextFieldWeight> fields,
                                                          std::string_view prefix,
@@ -148,12 +155,11 @@ class IndexReader {
 
   // Exact score of one row; nullopt where it has no such vector.
   absl::StatusOr<std::optional<float>> ScoreDense(const DenseQuery& query, RowId row) const;
-  // Each matching term's share of the row's BM25 score.
-  absl::StatusOr<std::vector<TermContribution>> ExplainText(int field, std::string_view text, RowId row,
-                                                            const RowMask& mask) const;
-  absl::StatusOr<std::vector<TermContribution>> ExplainTerms(int field,
-                                                             std::span<const WeightedTerm> terms,
-                                                             RowId row, const RowMask& mask) const;
+  // Each matching term's share of the BM25 score of each of the rows, in their order. Statistics are
+  // collected once.
+  absl::StatusOr<std::vector<std::vector<TermContribution>>> ExplainTerms(
+      int field, std::span<const WeightedTerm> terms, std::span<const RowId> rows,
+      const RowMask& mask, const CancelToken& cancel) const;
 
   // Each index's share of the row's score.
   absl::StatusOr<std::vector<SparseContribution>> ExplainSparse(int field,

@@ -1,10 +1,12 @@
 // Texts: what a snapshot's text fields are searched for.
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "index/index_reader.h"
 #include "index/inverted/analyzer.h"
+#include "index/inverted/bm25_rows.h"
 #include "index/segment_set.h"
 
 namespace vouch {
@@ -40,7 +42,42 @@ absl::Status CheckRowAt(RowId row, uint64_t rows_at) {
       absl::StrCat("row ", row.value, " is not below ", rows_at, ", the rows at this version"));
 }
 
+// Of the row at place `i` of a list; looks at cancel now and then.
+absl::Status CheckRow(size_t i, RowId row, uint64_t rows_at, const CancelToken& cancel) {
+  constexpr size_t kRowsBetweenChecks = 64;
+  if (i % kRowsBetweenChecks == 0) {
+    if (absl::Status status = cancel.Check(); !status.ok()) return status;
+  }
+  return CheckRowAt(row, rows_at);
+}
+
 Bm25Params ParamsOf(const TextField& field) { return {.k1 = field.k1, .b = field.b}; }
+
+absl::StatusOr<TextStatistics> StatisticsOf(const SegmentSet& set, int field,
+                                            std::span<const WeightedTerm> terms,
+                                            const RowMask& mask) {
+  if (absl::Status status = CheckMask(set, mask); !status.ok()) return status;
+  if (absl::Status status = CheckTextField(*set.schema, field); !status.ok()) return status;
+  return CollectTextStatistics(TextSegments(set, field, mask), terms);
+}
+
+// Calls visit(scorer of the row's segment, row in it) for each of the rows, in their order.
+template <typename Visit>
+absl::Status ForEachTextRow(const SegmentSet& set, int field, const TextStatistics& statistics,
+                            std::span<const RowId> rows, uint64_t rows_at,
+                            const CancelToken& cancel, const Visit& visit) {
+  const auto ordinal = static_cast<size_t>(field);
+  const Bm25Params params = ParamsOf(set.schema->schema.text[ordinal]);
+  std::vector<std::optional<Bm25Rows>> scorers(set.segments.size());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (absl::Status status = CheckRow(i, rows[i], rows_at, cancel); !status.ok()) return status;
+    const size_t at = set.FindSegment(rows[i]);
+    const Segment& segment = *set.segments[at];
+    if (!scorers[at]) scorers[at].emplace(*segment.text[ordinal], statistics, params);
+    visit(*scorers[at], segment.LocalRow(rows[i]));
+  }
+  return absl::OkStatus();
+}
 
 std::vector<TextFieldsSegment> TextFieldsSegments(const SegmentSet& set, const RowMask& mask) {
   std::vector<TextFieldsSegment> segments;
@@ -111,24 +148,32 @@ absl::StatusOr<AnalyzedText> IndexReader::AnalyzeText(int field, std::string_vie
   return segments_->schema->analyzers[static_cast<size_t>(field)]->Analyze(text);
 }
 
-absl::StatusOr<std::vector<TermContribution>> IndexReader::ExplainText(int field, std::string_view text, RowId row,
-                                                                       const RowMask& mask) const {
-  const absl::StatusOr<AnalyzedText> query = AnalyzeText(field, text);
-  if (!query.ok()) return query.status();
-  return ExplainTerms(field, WeightedTermsOf(*query), row, mask);
+absl::StatusOr<std::vector<float>> IndexReader::ScoreTerms(int field,
+                                                           std::span<const WeightedTerm> terms,
+                                                           std::span<const RowId> rows,
+                                                           const RowMask& mask,
+                                                           const CancelToken& cancel) const {
+  const absl::StatusOr<TextStatistics> statistics = StatisticsOf(*segments_, field, terms, mask);
+  if (!statistics.ok()) return statistics.status();
+  std::vector<float> scores;
+  scores.reserve(rows.size());
+  const auto add = [&](Bm25Rows& scorer, uint32_t row) { scores.push_back(scorer.Score(row)); };
+  absl::Status status = ForEachTextRow(*segments_, field, *statistics, rows, rows_at_, cancel, add);
+  if (!status.ok()) return status;
+  return scores;
 }
 
-absl::StatusOr<std::vector<TermContribution>> IndexReader::ExplainTerms(
-    int field, std::span<const WeightedTerm> terms, RowId row, const RowMask& mask) const {
-  const IndexSchema& schema = *segments_->schema;
-  if (absl::Status status = CheckMask(*segments_, mask); !status.ok()) return status;
-  if (absl::Status status = CheckTextField(schema, field); !status.ok()) return status;
-  if (absl::Status status = CheckRowAt(row, rows_at_); !status.ok()) return status;
-  const auto ordinal = static_cast<size_t>(field);
-  const TextStatistics statistics =
-      CollectTextStatistics(TextSegments(*segments_, field, mask), terms);
-  const Segment& segment = *segments_->segments[segments_->FindSegment(row)];
-  return ExplainBm25(*segment.text[ordinal], segment.LocalRow(row), statistics, ParamsOf(schema.schema.text[ordinal]));
+absl::StatusOr<std::vector<std::vector<TermContribution>>> IndexReader::ExplainTerms(
+    int field, std::span<const WeightedTerm> terms, std::span<const RowId> rows,
+    const RowMask& mask, const CancelToken& cancel) const {
+  const absl::StatusOr<TextStatistics> statistics = StatisticsOf(*segments_, field, terms, mask);
+  if (!statistics.ok()) return statistics.status();
+  std::vector<std::vector<TermContribution>> shares;
+  shares.reserve(rows.size());
+  const auto add = [&](Bm25Rows& scorer, uint32_t row) { shares.push_back(scorer.Explain(row)); };
+  absl::Status status = ForEachTextRow(*segments_, field, *statistics, rows, rows_at_, cancel, add);
+  if (!status.ok()) return status;
+  return shares;
 }
 
 absl::StatusOr<std::vector<Hit>> IndexReader::SearchExpression(const TextExpression& expression,
@@ -155,25 +200,27 @@ absl::StatusOr<std::vector<Hit>> IndexReader::SearchExpression(const TextExpress
   return hits;
 }
 
-absl::StatusOr<IndexReader::TextAccount> IndexReader::ExplainExpression(
-    const TextExpression& expression, RowId row, const RowMask& mask,
+absl::StatusOr<std::vector<IndexReader::TextAccount>> IndexReader::ExplainExpression(
+    const TextExpression& expression, std::span<const RowId> rows, const RowMask& mask,
     const CancelToken& cancel) const {
   if (absl::Status status = CheckMask(*segments_, mask); !status.ok()) return status;
-  if (absl::Status status = CheckRowAt(row, rows_at_); !status.ok()) return status;
   const std::vector<TextFieldsSegment> segments = TextFieldsSegments(*segments_, mask);
   const absl::StatusOr<PreparedText> prepared =
       PreparedText::Prepare(expression, segments, AllParams(*segments_->schema), cancel);
   if (!prepared.ok()) return prepared.status();
   std::vector<std::string> names;
   for (const TextField& field : segments_->schema->schema.text) names.push_back(field.name);
-  const Segment& own = *segments_->segments[segments_->FindSegment(row)];
-  TextAccount account;
-  for (const TextFieldsSegment& segment : segments) {
-    if (segment.first_row != own.rows.begin) continue;
-    account.shares = prepared->Explain(segment, own.LocalRow(row), names);
-    account.unmet = prepared->Unmet(segment, own.LocalRow(row));
+  std::vector<TextAccount> accounts(rows.size());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (absl::Status status = CheckRow(i, rows[i], rows_at_, cancel); !status.ok()) return status;
+    const Segment& own = *segments_->segments[segments_->FindSegment(rows[i])];
+    for (const TextFieldsSegment& segment : segments) {
+      if (segment.first_row != own.rows.begin) continue;
+      accounts[i].shares = prepared->Explain(segment, own.LocalRow(rows[i]), names);
+      accounts[i].unmet = prepared->Unmet(segment, own.LocalRow(rows[i]));
+    }
   }
-  return account;
+  return accounts;
 }
 
 absl::StatusOr<std::vector<ExpandedTerm>> IndexReader::ExpandPrefix(

@@ -63,9 +63,7 @@ absl::Status Executor::RunLeaf(const PlannedNode& node, const RowMask& mask, Nod
   const auto& kind = node.node->node;
   if (const auto* dense = std::get_if<DenseLeaf>(&kind)) {
     if (!dense->feedback) return RunDense(node, dense->vector, node.limit, mask, result);
-    NodeResult first;
-    absl::Status status = RunDense(node, dense->vector, dense->feedback->documents, mask, first);
-    return status.ok() ? RunRocchio(node, *dense->feedback, first.hits, mask, result) : status;
+    return RunLearnedDense(node, *dense->feedback, mask, result);
   }
   if (const auto* text = std::get_if<TextLeaf>(&kind)) return RunText(*text, node, mask, result);
   if (const auto* recommend = std::get_if<RecommendLeaf>(&kind)) {
@@ -87,11 +85,8 @@ absl::Status Executor::RunText(const TextLeaf& leaf, const PlannedNode& node, co
   if (node.clause != nullptr) return RunClause(node, mask, result);
   const absl::StatusOr<AnalyzedText> query = reader_.AnalyzeText(node.field, node.text);
   if (!query.ok()) return query.status();
-  const std::vector<WeightedTerm> terms = WeightedTermsOf(*query);
-  if (!leaf.feedback) return RunTerms(node, terms, node.limit, mask, result);
-  NodeResult first;
-  absl::Status status = RunTerms(node, terms, leaf.feedback->documents, mask, first);
-  return status.ok() ? RunRm3(node, *leaf.feedback, first.hits, mask, result) : status;
+  if (leaf.feedback) return RunLearnedText(node, *leaf.feedback, *query, mask, result);
+  return RunTerms(node, WeightedTermsOf(*query), node.limit, mask, result);
 }
 
 absl::Status Executor::RunClause(const PlannedNode& node, const RowMask& mask,

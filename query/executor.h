@@ -24,14 +24,15 @@ namespace vouch {
 struct NodeResult {
   std::vector<RankedRow> hits;  // in total order; those of `all` and mmr in an order of their own
   bool cut = false;             // the leaf or fusion had, or may have had, more hits than its limit
-  std::vector<float>
-      vector;  // what feedback made of a dense leaf's vector; empty where there was none
+  // What feedback made of a dense leaf's vector, and of a text leaf's question; empty where there was
+  // none. And how many hits it learned from.
+  std::vector<float> vector;
+  std::vector<WeightedTerm> terms;
+  size_t learned_from = 0;
   // With explain only:
   std::vector<NodeResult> children;
   SearchStats stats;
   int64_t time_us = 0;  // children included
-  // What feedback made of a text leaf's question; empty where there was none.
-  std::vector<WeightedTerm> terms;
   // What a text leaf's clause became; null where it has none, or none of its clauses a term.
   std::shared_ptr<const TextExpression> expression;
   // How the hits of a fusion's child count in it.
@@ -96,11 +97,17 @@ class Executor {
   absl::Status RunRerank(const Plan& plan, const PlannedNode& node, const RerankNode& rerank,
                          NodeResult& result);
 
-  // The leaf's search by what feedback makes of its query, from the first of `hits`.
-  absl::Status RunRm3(const PlannedNode& node, const Rm3& rm3, std::span<const RankedRow> hits,
-                      const RowMask& mask, NodeResult& result);
-  absl::Status RunRocchio(const PlannedNode& node, const Rocchio& rocchio,
-                          std::span<const RankedRow> hits, const RowMask& mask, NodeResult& result);
+  // What feedback makes of a leaf's query, from the first of `hits`, which the leaf could give:
+  // result.terms and result.vector.
+  absl::Status LearnTerms(const PlannedNode& node, const Rm3& rm3, std::span<const RankedRow> hits,
+                          NodeResult& result) const;
+  absl::Status LearnVector(const PlannedNode& node, const Rocchio& rocchio,
+                           std::span<const RankedRow> hits, NodeResult& result) const;
+  // A leaf with feedback of its own: two searches.
+  absl::Status RunLearnedText(const PlannedNode& node, const Rm3& rm3, const AnalyzedText& query,
+                              const RowMask& mask, NodeResult& result);
+  absl::Status RunLearnedDense(const PlannedNode& node, const Rocchio& rocchio, const RowMask& mask,
+                               NodeResult& result);
 
   absl::Status RunFuse(const Plan& plan, const PlannedNode& node, const FuseNode& fuse,
                        NodeResult& result);
@@ -108,9 +115,15 @@ class Executor {
   using LegRunner = std::function<absl::StatusOr<NodeResult>(const PlannedNode&)>;
   absl::Status RunLegs(const Plan& plan, const PlannedNode& node, const FuseNode& fuse,
                        Fusion& fusion, size_t end, const LegRunner& run);
+  // A leg of the fusion's feedback: no search, but new scores for the first `leg.limit` of the
+  // children's fused hits that the leaf could give.
   absl::StatusOr<NodeResult> RunAddedLeg(const Plan& plan, const PlannedNode& leg,
                                          const FusionFeedback& feedback,
                                          std::span<const RankedRow> hits);
+  absl::Status ScoreByTerms(const PlannedNode& leg, std::span<const RankedRow> hits,
+                            const RowMask& mask, NodeResult& result) const;
+  absl::Status ScoreByVector(const PlannedNode& leg, std::span<const RankedRow> hits,
+                             NodeResult& result) const;
   absl::Status AddLeg(const Plan& plan, const PlannedNode& node, const FuseNode& fuse,
                       NodeResult&& ran, Fusion& fusion);
   absl::StatusOr<double> ReliabilityWeight(const Plan& plan, const PlannedNode& node,

@@ -1,4 +1,4 @@
-// Fusions, and feedback from their hits.
+// Fusions.
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -6,7 +6,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "query/executor.h"
-#include "query/feedback.h"
 #include "query/fuse.h"
 #include "query/node_timer.h"
 #include "query/reliability.h"
@@ -31,29 +30,6 @@ std::optional<double> LowestScore(const PlannedNode& node, const CollectionSchem
   if (std::holds_alternative<TextLeaf>(kind) || std::holds_alternative<AllLeaf>(kind)) return 0;
   return std::nullopt;
 }
-
-// Whether the leg's vector can be searched for.
-bool IsUsable(std::span<const float> vector, Metric metric) {
-  bool zero = true;
-  for (float value : vector) {
-    if (!std::isfinite(value)) return false;
-    zero = zero && value == 0;
-  }
-  return !zero || metric != Metric::kCosine;
-}
-
-// The first `limit` of the hits that the mask allows.
-std::vector<RankedRow> FirstAllowed(const IndexReader& reader, const RowMask& mask,
-                                    std::span<const RankedRow> hits, size_t limit) {
-  std::vector<RankedRow> first;
-  for (const RankedRow& hit : hits) {
-    if (first.size() == limit) break;
-    if (reader.IsAllowed(hit.row, mask)) first.push_back(hit);
-  }
-  return first;
-}
-
-std::string_view HitWord(size_t count) { return count == 1 ? " hit" : " hits"; }
 
 }  // namespace
 
@@ -153,74 +129,6 @@ absl::Status Executor::RunLegs(const Plan& plan, const PlannedNode& node, const 
     if (absl::Status status = AddLeg(plan, node, fuse, *std::move(ran), fusion); !status.ok()) {
       return status;
     }
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<NodeResult> Executor::RunAddedLeg(const Plan& plan, const PlannedNode& leg,
-                                                 const FusionFeedback& feedback,
-                                                 std::span<const RankedRow> hits) {
-  absl::StatusOr<NodeResult> result{NodeResult()};
-  absl::Status status;
-  {
-    const NodeTimer timer(options_.explain, result->time_us);
-    absl::StatusOr<const RowMask*> mask = MaskOf(plan, leg.mask);
-    if (!mask.ok()) return mask.status();
-    status = std::holds_alternative<TextLeaf>(leg.node->node)
-                 ? RunRm3(leg, *feedback.text, hits, **mask, *result)
-                 : RunRocchio(leg, *feedback.dense, hits, **mask, *result);
-  }
-  if (!status.ok()) return status;
-  return result;
-}
-
-absl::Status Executor::RunRm3(const PlannedNode& node, const Rm3& rm3,
-                              std::span<const RankedRow> hits, const RowMask& mask,
-                              NodeResult& result) {
-  const absl::StatusOr<AnalyzedText> query = reader_.AnalyzeText(node.field, node.text);
-  if (!query.ok()) return query.status();
-  std::vector<FeedbackText> documents;
-  for (const RankedRow& hit : FirstAllowed(reader_, mask, hits, rm3.documents)) {
-    absl::StatusOr<AnalyzedText> text = reader_.ReadText(node.field, hit.row);
-    if (!text.ok()) return text.status();
-    documents.push_back({.text = *std::move(text), .score = hit.score});
-  }
-  std::vector<WeightedTerm> terms = ExpandByRm3(*query, documents, rm3);
-  if (absl::Status status = RunTerms(node, terms, node.limit, mask, result); !status.ok()) {
-    return status;
-  }
-  if (options_.explain) {
-    result.stats.plan = absl::StrCat("rm3 of ", documents.size(), std::string(HitWord(documents.size())),
-                                     ", ", result.stats.plan);
-    result.terms = std::move(terms);
-  }
-  return absl::OkStatus();
-}
-
-absl::Status Executor::RunRocchio(const PlannedNode& node, const Rocchio& rocchio,
-                                  std::span<const RankedRow> hits, const RowMask& mask,
-                                  NodeResult& result) {
-  const DenseField& field = schema_.dense[static_cast<size_t>(node.field)];
-  std::vector<float> query = PreparedVector(field, std::get<DenseLeaf>(node.node->node).vector);
-  std::vector<std::vector<float>> vectors;
-  std::vector<float> vector(field.dim);
-  for (const RankedRow& hit : hits) {
-    if (vectors.size() == rocchio.documents) break;
-    if (!reader_.IsAllowed(hit.row, mask)) continue;
-    const absl::StatusOr<bool> there = reader_.ReadVector(node.field, hit.row, vector);
-    if (!there.ok()) return there.status();
-    if (*there) vectors.push_back(vector);
-  }
-  const std::vector<std::span<const float>> documents(vectors.begin(), vectors.end());
-  result.vector = ExpandByRocchio(query, documents, rocchio);
-  if (!IsUsable(result.vector, field.metric)) result.vector = std::move(query);
-  if (absl::Status status = RunDense(node, result.vector, node.limit, mask, result); !status.ok()) {
-    return status;
-  }
-  if (options_.explain) {
-    result.stats.plan =
-        absl::StrCat("rocchio of ", documents.size(), std::string(HitWord(documents.size())), ", ",
-                     result.stats.plan);
   }
   return absl::OkStatus();
 }

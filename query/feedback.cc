@@ -8,6 +8,8 @@
 #include <string_view>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
+
 namespace vouch {
 namespace {
 
@@ -34,7 +36,7 @@ std::vector<double> DocumentShares(std::span<const FeedbackText> documents) {
 // The relevance model: the best terms of the documents, their shares summing to 1.
 TermShares RelevanceModel(std::span<const FeedbackText> documents, size_t terms) {
   const std::vector<double> shares = DocumentShares(documents);
-  std::map<std::string_view, double> sums;
+  absl::flat_hash_map<std::string_view, double> sums;
   for (size_t i = 0; i < documents.size(); ++i) {
     const AnalyzedText& text = documents[i].text;
     for (const AnalyzedText::Term& term : text.terms) {
@@ -42,9 +44,13 @@ TermShares RelevanceModel(std::span<const FeedbackText> documents, size_t terms)
     }
   }
   TermShares model(sums.begin(), sums.end());
-  std::stable_sort(model.begin(), model.end(),
-                   [](const auto& a, const auto& b) { return a.second > b.second; });
-  if (model.size() > terms) model.resize(terms);
+  const auto best_first = [](const auto& a, const auto& b) {
+    return a.second != b.second ? a.second > b.second : a.first < b.first;
+  };
+  const size_t kept = std::min(terms, model.size());
+  std::partial_sort(model.begin(), model.begin() + static_cast<std::ptrdiff_t>(kept), model.end(),
+                    best_first);
+  model.resize(kept);
   double total = 0;
   for (const auto& [term, share] : model) total += share;
   for (auto& [term, share] : model) share /= total;

@@ -82,31 +82,48 @@ absl::Status Ledger::AddStep(const PlannedNode& node, const NodeResult& result,
 }
 
 absl::Status Ledger::ExplainHits(std::span<PointHit> hits) {
+  hits_of_.clear();
+  for (size_t i = 0; i < hits.size(); ++i) hits_of_[hits[i].row.value].push_back(i);
   return ExplainNode(plan_.root, result_, NodeLabel(plan_.root, schema_), nullptr, hits);
 }
 
-absl::Status Ledger::ExplainLeaf(const PlannedNode& node, const NodeResult& result, RowId row,
-                                 NodeScore& score) {
+absl::Status Ledger::ExplainText(const PlannedNode& node, const NodeResult& result,
+                                 std::span<const RowId> rows, std::span<NodeScore> scores) {
+  const absl::StatusOr<const RowMask*> mask = executor_.MaskOf(plan_, node.mask);
+  if (!mask.ok()) return mask.status();
+  if (result.expression != nullptr) {
+    absl::StatusOr<std::vector<IndexReader::TextAccount>> accounts =
+        reader_.ExplainExpression(*result.expression, rows, **mask, executor_.cancel());
+    if (!accounts.ok()) return accounts.status();
+    for (size_t i = 0; i < rows.size(); ++i) scores[i].terms = std::move((*accounts)[i].shares);
+    return absl::OkStatus();
+  }
+  std::vector<WeightedTerm> asked;
+  if (result.terms.empty()) {
+    const absl::StatusOr<AnalyzedText> query = reader_.AnalyzeText(node.field, node.text);
+    if (!query.ok()) return query.status();
+    asked = WeightedTermsOf(*query);
+  }
+  absl::StatusOr<std::vector<std::vector<TermContribution>>> shares =
+      reader_.ExplainTerms(node.field, result.terms.empty() ? asked : result.terms, rows, **mask,
+                           executor_.cancel());
+  if (!shares.ok()) return shares.status();
+  for (size_t i = 0; i < rows.size(); ++i) scores[i].terms = std::move((*shares)[i]);
+  return absl::OkStatus();
+}
+
+absl::Status Ledger::ExplainLeaf(const PlannedNode& node, const NodeResult& result,
+                                 std::span<const RowId> rows, std::span<NodeScore> scores) {
+  if (rows.empty()) return absl::OkStatus();
   if (std::holds_alternative<TextLeaf>(node.node->node)) {
-    absl::StatusOr<const RowMask*> mask = executor_.MaskOf(plan_, node.mask);
-    if (!mask.ok()) return mask.status();
-    if (result.expression != nullptr) {
-      absl::StatusOr<IndexReader::TextAccount> account =
-          reader_.ExplainExpression(*result.expression, row, **mask, executor_.cancel());
-      if (!account.ok()) return account.status();
-      score.terms = std::move(account->shares);
-      return absl::OkStatus();
-    }
-    absl::StatusOr<std::vector<TermContribution>> terms =
-        result.terms.empty() ? reader_.ExplainText(node.field, node.text, row, **mask)
-                             : reader_.ExplainTerms(node.field, result.terms, row, **mask);
-    if (!terms.ok()) return terms.status();
-    score.terms = *std::move(terms);
-  } else if (const auto* sparse = std::get_if<SparseLeaf>(&node.node->node)) {
-    absl::StatusOr<std::vector<SparseContribution>> terms =
-        reader_.ExplainSparse(node.field, sparse->vector, row);
-    if (!terms.ok()) return terms.status();
-    score.sparse_terms = *std::move(terms);
+    return ExplainText(node, result, rows, scores);
+  }
+  const auto* sparse = std::get_if<SparseLeaf>(&node.node->node);
+  for (size_t i = 0; sparse != nullptr && i < rows.size(); ++i) {
+    absl::StatusOr<std::vector<SparseContribution>> shares =
+        reader_.ExplainSparse(node.field, sparse->vector, rows[i]);
+    if (!shares.ok()) return shares.status();
+    scores[i].sparse_terms = *std::move(shares);
   }
   return absl::OkStatus();
 }
@@ -140,27 +157,30 @@ absl::Status Ledger::AddNotes(const RerankNode& rerank, const PlannedNode& node,
 absl::Status Ledger::ExplainNode(const PlannedNode& node, const NodeResult& result,
                                  const std::string& path, const PlannedNode* parent,
                                  std::span<PointHit> hits) {
-  absl::flat_hash_map<uint64_t, size_t> position_of;
-  position_of.reserve(result.hits.size());
-  for (size_t i = 0; i < result.hits.size(); ++i) position_of.emplace(result.hits[i].row.value, i);
   const bool fused = parent != nullptr && std::holds_alternative<FuseNode>(parent->node->node);
-  for (PointHit& hit : hits) {
-    const auto found = position_of.find(hit.row.value);
-    if (found == position_of.end()) continue;
-    const double own = result.hits[found->second].score;
-    const size_t rank = found->second + 1;
-    NodeScore score{.node = path,
-                    .rank = static_cast<uint32_t>(rank),
-                    .score = own,
-                    .normalized = fused ? result.scale.Value(own, rank) : own,
-                    .weight = result.weight,
-                    .contribution = parent == nullptr ? own : 0,
-                    .terms = {}};
-    if (fused) score.contribution = result.scale.Share(result.weight, own, rank);
-    if (absl::Status status = ExplainLeaf(node, result, hit.row, score); !status.ok()) {
-      return status;
+  std::vector<RowId> rows;
+  std::vector<NodeScore> scores;
+  for (size_t i = 0; i < result.hits.size() && rows.size() < hits_of_.size(); ++i) {
+    const RankedRow& found = result.hits[i];
+    if (!hits_of_.contains(found.row.value)) continue;
+    const size_t rank = i + 1;
+    NodeScore& score = scores.emplace_back();
+    score.node = path;
+    score.rank = static_cast<uint32_t>(rank);
+    score.score = found.score;
+    score.normalized = fused ? result.scale.Value(found.score, rank) : found.score;
+    score.weight = result.weight;
+    if (parent == nullptr) score.contribution = found.score;
+    if (fused) score.contribution = result.scale.Share(result.weight, found.score, rank);
+    rows.push_back(found.row);
+  }
+  if (absl::Status status = ExplainLeaf(node, result, rows, scores); !status.ok()) return status;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const std::vector<size_t>& places = hits_of_[rows[i].value];
+    for (size_t other = 1; other < places.size(); ++other) {
+      hits[places[other]].explanation.push_back(scores[i]);
     }
-    hit.explanation.push_back(std::move(score));
+    hits[places[0]].explanation.push_back(std::move(scores[i]));
   }
   if (const auto* rerank = std::get_if<RerankNode>(&node.node->node)) {
     if (absl::Status status = AddNotes(*rerank, node, result, hits); !status.ok()) return status;

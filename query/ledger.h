@@ -1,8 +1,11 @@
 #pragma once
 
+#include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "query/executor.h"
 #include "query/planner.h"
@@ -34,15 +37,20 @@ class Ledger {
   absl::Status ExplainNode(const PlannedNode& node, const NodeResult& result,
                            const std::string& path, const PlannedNode* parent,
                            std::span<PointHit> hits);
-  // What each term or index gave to a row's score in a text or sparse leaf.
-  absl::Status ExplainLeaf(const PlannedNode& node, const NodeResult& result, RowId row,
-                           NodeScore& score);
+  // What each term or index gave to the rows' scores in a text or sparse leaf: to the entry of the
+  // same place, which has it for each of the rows. Statistics are collected once a node.
+  absl::Status ExplainLeaf(const PlannedNode& node, const NodeResult& result,
+                           std::span<const RowId> rows, std::span<NodeScore> scores);
+  absl::Status ExplainText(const PlannedNode& node, const NodeResult& result,
+                           std::span<const RowId> rows, std::span<NodeScore> scores);
 
   const IndexReader& reader_;
   const CollectionSchema& schema_;
   const Plan& plan_;
   const NodeResult& result_;
   Executor& executor_;
+  // The page's rows; a row that stands in several groups has more than one hit.
+  absl::flat_hash_map<uint64_t, std::vector<size_t>> hits_of_;
 };
 
 }  // namespace vouch

@@ -40,10 +40,16 @@ std::string WordsOf(const PlannedNode& planned, const CollectionSchema& schema) 
   return "";
 }
 
+// Of a leg that a fusion's feedback adds.
+std::string LegWords(const PlannedNode& leg) {
+  const bool text = std::holds_alternative<TextLeaf>(leg.node->node);
+  return absl::StrCat("after feedback: ", text ? "bm25" : "exact similarity",
+                      " over the first hits of the children's fusion");
+}
+
 void AddSteps(const PlannedNode& node, const CollectionSchema& schema, const std::string& path,
               std::vector<PlanStep>& steps) {
-  const std::string words =
-      absl::StrCat(node.expands >= 0 ? "after feedback: " : "", WordsOf(node, schema));
+  const std::string words = node.expands >= 0 ? LegWords(node) : WordsOf(node, schema);
   PlanStep& step = steps.emplace_back();
   step.node = path;
   step.plan = absl::StrCat(words, words.empty() ? "" : ", ", "limit ", node.limit, ", filter[",

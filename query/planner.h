@@ -31,8 +31,8 @@ struct PlannedNode {
   std::shared_ptr<const TextClause> clause = {};
   // Of a fusion: its children, then the legs that its feedback adds.
   std::vector<PlannedNode> children = {};
-  // Of a leg that feedback adds: the child whose leaf it searches again, by what feedback makes of
-  // its query. Else -1.
+  // Of a leg that feedback adds: the child by whose leaf, after feedback, it scores the fusion's first
+  // hits. Else -1.
   int expands = -1;
 };
 

@@ -91,10 +91,10 @@ enum class FusionMethod : uint8_t {
 std::string_view FusionMethodName(
     FusionMethod method);  // "rrf", "min_max", "z_score", "bounds", "dbsf"
 
-// Feedback from the first hits of a fusion: the children are run and fused, and from the first hits
-// of that each child that is a text leaf gives a second leg by RM3, and each that is a dense leaf
-// one by Rocchio. The fusion is then that of the children and, after them, these legs. A leg
-// searches under its child's filter and limit.
+// Feedback from the first hits of the children's fusion: text leaves give a second leg by RM3, dense
+// ones by Rocchio, and the result is the fusion of children and legs. A leg does not search: it scores
+// as many of those hits, that its child could give, as the child's limit says (Diaz, "Condensed List
+// Relevance Models", ICTIR 2015). A leaf's own feedback searches again.
 struct FusionFeedback {
   std::optional<Rm3> text = std::nullopt;  // unset: no legs of text leaves
   std::optional<Rocchio> dense = std::nullopt;

@@ -67,11 +67,12 @@ absl::StatusOr<std::string> WhyNotFinder::WhyNotClause(const PlannedNode& node) 
       CompileText(node, schema_, reader_, expander);
   if (!expression.ok()) return expression.status();
   if (!expression->has_value()) return std::string("no clause has a word that counts");
-  const absl::StatusOr<IndexReader::TextAccount> account =
-      reader_.ExplainExpression(**expression, row_, **mask, executor_.cancel());
-  if (!account.ok()) return account.status();
+  const absl::StatusOr<std::vector<IndexReader::TextAccount>> accounts =
+      reader_.ExplainExpression(**expression, {{row_}}, **mask, executor_.cancel());
+  if (!accounts.ok()) return accounts.status();
+  const std::string& lacks = accounts->front().unmet;
   return absl::StrCat("the point's text does not meet ", FormatTextClause(*node.clause),
-                      account->unmet.empty() ? "" : ": ", account->unmet);
+                      lacks.empty() ? "" : ": ", lacks);
 }
 
 absl::StatusOr<std::string> WhyNotFinder::WhyNoHit(const PlannedNode& node, bool child_gave) const {
@@ -119,9 +120,10 @@ absl::Status WhyNotFinder::Look(const PlannedNode& node, bool child_gave, WhyNot
     return absl::OkStatus();
   }
   if (node.expands >= 0) {
-    // Alone it would be the child's own search: what feedback made of its query is not kept.
-    stage.reason = absl::StrCat("the search widened by feedback has the point not among its first ",
-                                node.limit);
+    const bool text = std::holds_alternative<TextLeaf>(node.node->node);
+    stage.reason = absl::StrCat(
+        "feedback scores the first ", node.limit, " hits of the children's fusion, and the point is ",
+        "not among them or has no ", text ? "term of the widened question" : "vector");
     return absl::OkStatus();
   }
   PlannedNode deeper = node;

@@ -179,28 +179,4 @@ absl::StatusOr<std::vector<Hit>> SearchBm25(std::span<const TextSegment> segment
   return std::move(best).Take();
 }
 
-std::vector<TermContribution> ExplainBm25(const TextIndex& index, uint32_t row,
-                                          const TextStatistics& statistics,
-                                          const Bm25Params& params) {
-  std::vector<TermContribution> contributions;
-  if (row >= index.rows() || statistics.documents == 0) return contributions;
-  const std::vector<double> norms = MakeNorms(params, statistics.average_length);
-  for (const TermStatistics& term : statistics.terms) {
-    const PostingList list = index.postings(term.term);
-    const std::optional<uint32_t> frequency = list.Find(row);
-    if (!frequency || term.document_frequency == 0) continue;
-    contributions.push_back(
-        {.term = term.term,
-         .frequency = *frequency,
-         .document_frequency = term.document_frequency,
-         .query_weight = term.query_weight,
-         .idf = term.idf,
-         .score = TermScorer(term, params, statistics.average_length, norms, index.lengths())
-                      .ScoreOne(row, *frequency),
-         .field = {},
-         .asked = {}});
-  }
-  return contributions;
-}
-
 }  // namespace vouch

@@ -91,8 +91,5 @@ struct TermContribution {
   std::string field = {};
   std::string asked = {};
 };
-// Why `row` (counted from its segment's first row) has its score.
-std::vector<TermContribution> ExplainBm25(const TextIndex& index, uint32_t row, const TextStatistics& statistics,
-                                          const Bm25Params& params);
 
 }  // namespace vouch

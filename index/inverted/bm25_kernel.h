@@ -21,10 +21,12 @@ struct Bm25TermKernel {
   double Norm(uint32_t length) const {
     return k1 * (1 - b + b * static_cast<double>(length) / average_length);
   }
-  double Of(uint32_t frequency, uint32_t length) const {
+  double OfNorm(uint32_t frequency, double norm) const {
     const double tf = static_cast<double>(frequency);
-    const double norm = length < kTableLengths ? norms[length] : Norm(length);
     return weight * tf * (k1 + 1) / (tf + norm);
+  }
+  double Of(uint32_t frequency, uint32_t length) const {
+    return OfNorm(frequency, length < kTableLengths ? norms[length] : Norm(length));
   }
 };
 

@@ -219,8 +219,15 @@ TEST_F(CollectionIndexTest, WeightedTermsAddUp) {
   const std::vector<WeightedTerm> twice = {{"alpha", 2}, {"gamma", 1}};
   EXPECT_FLOAT_EQ(reader.SearchTerms(0, twice, 10, mask, CancelToken(), nullptr)->front().score,
                   2 * hits[0].score);
-  const auto terms = *reader.ExplainTerms(0, once, RowId(1), mask);
+  const std::vector<RowId> rows = {RowId(1), RowId(0)};
+  const auto explained = *reader.ExplainTerms(0, once, rows, mask, CancelToken());
+  ASSERT_THAT(explained, SizeIs(2));
+  const std::vector<TermContribution>& terms = explained[0];
   ASSERT_THAT(terms, SizeIs(1));
+  EXPECT_THAT(*reader.ScoreTerms(0, once, rows, mask, CancelToken()),
+              ElementsAre(hits[1].score, hits[0].score));
+  EXPECT_THAT(*reader.ScoreTerms(0, {{{"delta", 1}}}, rows, mask, CancelToken()),
+              ElementsAre(0, 0));
   EXPECT_EQ(terms[0].query_weight, 0.5);
   EXPECT_FLOAT_EQ(static_cast<float>(terms[0].score), hits[1].score);
   const AnalyzedText text = *reader.ReadText(0, RowId(0));
@@ -244,7 +251,8 @@ TEST_F(CollectionIndexTest, TextComesFromThePathsInOrder) {
   ASSERT_THAT(hits, SizeIs(2));
   EXPECT_THAT(stats.plan, HasSubstr("bm25 of 2 terms"));
   double sum = 0;
-  const std::vector<TermContribution> terms = *reader.ExplainText(0, "alpha beta", hits[0].row, mask);
+  const std::vector<TermContribution> terms = reader.ExplainTerms(
+      0, std::vector<WeightedTerm>{{"alpha", 1}, {"beta", 1}}, {{hits[0].row}}, mask, CancelToken())->front();
   for (const TermContribution& term : terms) sum += term.score;
   EXPECT_FLOAT_EQ(static_cast<float>(sum), hits[0].score);
 }

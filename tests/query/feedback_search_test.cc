@@ -110,6 +110,29 @@ TEST_F(FeedbackSearchTest, AFusionAddsALegForEachLeaf) {
   }
 }
 
+TEST_F(FeedbackSearchTest, AFusionsFeedbackScoresOnlyWhatItsChildrenGave) {
+  const auto ask = [](std::vector<QueryNode> children) {
+    QueryNode fused = Fuse(std::move(children));
+    std::get<FuseNode>(fused.node).feedback = FusionFeedback{.text = Rm3{.documents = 1, .terms = 5}};
+    return fused;
+  };
+  // A search by the learned terms would find 2, which has "vole".
+  EXPECT_THAT(Ids(Search(Request(ask({Text("fox")})))), ElementsAre(1));
+  // Here the dense leaf gives it, and the leg scores it.
+  SearchResponse response = Explained(ask({Text("fox"), Dense({0, 0})}));
+  EXPECT_THAT(Ids(response), ElementsAre(1, 2, 3));
+  EXPECT_THAT(response.plan[4].plan, HasSubstr("bm25 of 3 terms over 3 hits of the fusion"));
+  EXPECT_EQ(response.plan[4].hits, 2u);
+  ASSERT_EQ(response.hits[1].explanation.size(), 3u);
+  EXPECT_EQ(response.hits[1].explanation[2].node, "fuse.feedback[0].text(body)");
+  // As many as the child's limit.
+  QueryNode one = Text("fox");
+  one.limit = 1;
+  response = Explained(ask({one, Dense({0, 0})}));
+  EXPECT_THAT(response.plan[4].plan, HasSubstr("over 1 hit of the fusion"));
+  EXPECT_EQ(response.plan[4].hits, 1u);
+}
+
 TEST_F(FeedbackSearchTest, ContributionsAddUpByEveryMethod) {
   for (FusionMethod method : {FusionMethod::kRrf, FusionMethod::kMinMax, FusionMethod::kZScore,
                               FusionMethod::kBounds, FusionMethod::kDbsf}) {

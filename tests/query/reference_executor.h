@@ -380,16 +380,35 @@ class ReferenceExecutor {
     std::vector<double> shares;
   };
 
+  static size_t LimitOf(const QueryNode& child, const Scope& scope) {
+    return child.limit != 0 ? child.limit : std::max<size_t>(100, 4 * scope.first_page);
+  }
+
+  // Of the leaf after feedback, the hits among the first rows of the children's fusion that it could
+  // give.
+  Leg MakeAddedLeg(const FuseNode& fuse, const QueryNode& child, const LeafQuery& search,
+                   const std::vector<RankedRow>& fused, double weight,
+                   std::vector<const Filter*> filters, const Scope& scope) const {
+    if (child.filter) filters.push_back(&*child.filter);
+    const std::vector<RankedRow> first = First(fused, LimitOf(child, scope), filters, scope);
+    std::vector<RankedRow> hits = RunLeaf(child, search, filters, scope);
+    std::erase_if(hits, [&](const RankedRow& hit) {
+      return std::none_of(first.begin(), first.end(),
+                          [&](const RankedRow& known) { return known.row == hit.row; });
+    });
+    return MakeLeg(fuse, child, std::move(hits), weight, filters, scope, /*may_be_complete=*/false);
+  }
+
   Leg MakeLeg(const FuseNode& fuse, const QueryNode& child, std::vector<RankedRow> hits,
-              double weight, std::vector<const Filter*> filters, const Scope& scope) const {
+              double weight, std::vector<const Filter*> filters, const Scope& scope,
+              bool may_be_complete = true) const {
     Leg leg;
     if (child.filter) filters.push_back(&*child.filter);
     size_t rows = 0;
     for (size_t i = 0; i < rows_.size(); ++i) rows += Allowed(i, filters, scope);
-    const size_t limit =
-        child.limit != 0 ? child.limit : std::max<size_t>(100, 4 * scope.first_page);
+    const size_t limit = LimitOf(child, scope);
     const bool text = std::holds_alternative<TextLeaf>(child.node);
-    const bool complete = text && hits.size() <= limit;
+    const bool complete = may_be_complete && text && hits.size() <= limit;
     Cut(hits, limit);
     leg.hits = std::move(hits);
     if (fuse.method == FusionMethod::kRrf) {
@@ -442,13 +461,13 @@ class ReferenceExecutor {
       const auto* text_leaf = std::get_if<TextLeaf>(&child.node);
       if (text_leaf != nullptr && text_.PlainField(*text_leaf) && fuse.feedback->text) {
         const LeafQuery search = AfterRm3(child, *fuse.feedback->text, hits, own, scope);
-        legs.push_back(MakeLeg(fuse, child, RunLeaf(child, search, own, scope),
-                               weight_of(i) * fuse.feedback->text_weight, filters, scope));
+        legs.push_back(MakeAddedLeg(fuse, child, search, hits,
+                                    weight_of(i) * fuse.feedback->text_weight, filters, scope));
       }
       if (std::holds_alternative<DenseLeaf>(child.node) && fuse.feedback->dense) {
         const LeafQuery search = AfterRocchio(child, *fuse.feedback->dense, hits, own, scope);
-        legs.push_back(MakeLeg(fuse, child, RunLeaf(child, search, own, scope),
-                               weight_of(i) * fuse.feedback->dense_weight, filters, scope));
+        legs.push_back(MakeAddedLeg(fuse, child, search, hits,
+                                    weight_of(i) * fuse.feedback->dense_weight, filters, scope));
       }
     }
     return Sum(legs);

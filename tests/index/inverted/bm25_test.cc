@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "index/inverted/bm25_rows.h"
 #include "index/inverted/ranked_scan.h"
 
 namespace vouch {
@@ -232,6 +233,46 @@ TEST(Bm25Test, LeavesNothingOutOverManyBlocksAndWindows) {
   }
 }
 
+TEST(Bm25Test, ChosenRowsScoreAsTheSearchScoresThem) {
+  constexpr uint64_t kSeed = 13;
+  std::cout << "seed " << kSeed << "\n";
+  std::mt19937_64 random(kSeed);
+  for (int round = 0; round < 40; ++round) {
+    const size_t rows = 200 + random() % 400;
+    const std::vector<AnalyzedText> texts = SkewedTexts(random, rows, false);
+    std::vector<bool> visible(rows, true);
+    for (size_t row = 0; row < rows; ++row) visible[row] = random() % 5 != 0;
+    const Bm25Params params{.k1 = static_cast<double>(random() % 20) / 10,
+                            .b = static_cast<double>(random() % 11) / 10};
+    std::vector<WeightedTerm> query;  // few terms: long texts are looked up in the postings
+    for (uint64_t term = 0; term < 24; ++term) {
+      if (random() % (round % 2 == 0 ? 12 : 2) == 0)
+        query.push_back({absl::StrCat("t", term), static_cast<double>(1 + random() % 9) / 4});
+    }
+    query.push_back({"unknown", 1});
+    std::sort(query.begin(), query.end(),
+              [](const WeightedTerm& a, const WeightedTerm& b) { return a.term < b.term; });
+    const Layout layout = MakeLayout(random, texts, visible, visible, true);
+    const TextStatistics statistics = CollectTextStatistics(layout.segments, query);
+    const auto hits = SearchBm25(layout.segments, statistics, params, rows, CancelToken());
+    ASSERT_TRUE(hits.ok()) << hits.status();
+    std::map<uint64_t, float> wanted;
+    for (const Hit& hit : *hits) wanted[hit.row.value] = hit.score;
+    for (const TextSegment& segment : layout.segments) {
+      Bm25Rows scorer(*segment.index, statistics, params);
+      for (uint32_t row = segment.index->rows(); row-- > 0;) {  // in any order
+        const uint64_t id = segment.first_row.value + row;
+        if (!visible[id]) continue;
+        ASSERT_EQ(scorer.Score(row), wanted[id]) << "round " << round;
+        double sum = 0;
+        for (const TermContribution& share : scorer.Explain(row)) sum += share.score;
+        ASSERT_EQ(static_cast<float>(sum), wanted[id]) << "round " << round;
+      }
+      EXPECT_EQ(scorer.Score(segment.index->rows()), 0);
+    }
+  }
+}
+
 TEST(Bm25Test, SkipsWhatCannotWin) {
   // One row in a thousand repeats a rare word; all have a common one.
   std::vector<AnalyzedText> texts;
@@ -301,14 +342,15 @@ TEST(Bm25Test, ExplanationAddsUpToTheScore) {
   const std::vector<Hit> hits = SearchBm25({&segment, 1}, statistics, {}, 1, CancelToken()).value();
   ASSERT_EQ(hits.size(), 1);
   double sum = 0;
-  const std::vector<TermContribution> terms = ExplainBm25(*index, 0, statistics, {});
+  Bm25Rows scorer(*index, statistics, {});
+  const std::vector<TermContribution> terms = scorer.Explain(0);
   ASSERT_EQ(terms.size(), 2);
   for (const TermContribution& term : terms) sum += term.score;
   EXPECT_EQ(static_cast<float>(sum), hits[0].score);
   EXPECT_EQ(terms[1].term, "b");
   EXPECT_EQ(terms[1].frequency, 2);
   EXPECT_EQ(terms[1].document_frequency, 1);
-  EXPECT_TRUE(ExplainBm25(*index, 99, statistics, {}).empty());
+  EXPECT_TRUE(scorer.Explain(99).empty());
 }
 
 TEST(Bm25Test, NothingToFind) {
