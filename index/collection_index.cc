@@ -20,6 +20,7 @@ RowInput InputOf(RowRecord&& record) {
   return {.id = std::move(record.id),
           .vectors = std::move(record.vectors),
           .sparse = std::move(record.sparse),
+          .multi_vectors = std::move(record.multi_vectors),
           .payload = std::move(record.payload),
           .provenance = {},
           .access = std::move(record.access)};
@@ -79,6 +80,10 @@ absl::StatusOr<bool> FitsSource(const Segment& segment, const RowSource& source)
         for (size_t field = 0;
              field < segment.sparse.size() && field < record.sparse.size() && fits; ++field) {
           fits = segment.sparse[field]->Holds(last, record.sparse[field]);
+        }
+        for (size_t field = 0;
+             field < segment.tokens.size() && field < record.multi_vectors.size() && fits; ++field) {
+          fits = segment.tokens[field].Holds(last, record.multi_vectors[field]);
         }
         return absl::OkStatus();
       });

@@ -16,6 +16,7 @@
 #include "index/inverted/sparse_search.h"
 #include "index/inverted/text_expansion.h"
 #include "index/inverted/text_expression.h"
+#include "index/multi/max_sim.h"
 #include "index/payload/filter.h"
 #include "index/payload/payload_columns.h"
 #include "storage/ids.h"
@@ -152,6 +153,19 @@ class IndexReader {
   absl::StatusOr<std::vector<Hit>> SearchSparse(int field, const SparseVector& query, size_t k,
                                                 const RowMask& mask, const CancelToken& cancel,
                                                 SearchStats* stats) const;
+
+  // The exact top k by MaxSim (index/multi/max_sim.h) of the allowed rows that have tokens in the field. `query`: the
+  // field's dimension, 1 to Limits::kMaxTokens tokens of finite values; under cosine normalised here, and none of them zero.
+  // Looks at cancel every few million multiplications.
+  absl::StatusOr<std::vector<Hit>> SearchMultiVector(int field, const MultiVector& query, size_t k, const RowMask& mask,
+                                                     const CancelToken& cancel, SearchStats* stats) const;
+  // The same scores, of rows below rows_at in any order; nullopt where a row has no tokens in the field.
+  absl::StatusOr<std::vector<std::optional<float>>> ScoreMultiVector(int field, const MultiVector& query,
+                                                                     std::span<const RowId> rows,
+                                                                     const CancelToken& cancel, SearchStats* stats) const;
+  // What each query token gave to the row's score; none where it has no tokens.
+  absl::StatusOr<std::vector<TokenMatch>> ExplainMultiVector(int field, const MultiVector& query, RowId row) const;
+  bool HasMultiVector(int field, RowId row) const;
 
   // Exact score of one row; nullopt where it has no such vector.
   absl::StatusOr<std::optional<float>> ScoreDense(const DenseQuery& query, RowId row) const;

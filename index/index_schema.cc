@@ -52,6 +52,15 @@ uint64_t Fingerprint(const IndexSchema& made) {
   }
   // Only where there are some, so that files of collections without sparse fields stay good.
   if (!schema.sparse.empty()) writer.Number(static_cast<uint64_t>(schema.sparse.size()));
+  if (!schema.multi_vector.empty()) {
+    writer.Number(static_cast<uint64_t>(schema.sparse.size()));  // so that no count is taken for the other
+    writer.Number(static_cast<uint64_t>(schema.multi_vector.size()));
+  }
+  for (const MultiVectorField& field : schema.multi_vector) {
+    writer.Number(field.dim);
+    writer.Number(static_cast<uint8_t>(field.metric));
+    writer.Number(static_cast<uint8_t>(field.type));
+  }
   const std::string bytes = std::move(writer).Take();
   return XXH3_64bits(bytes.data(), bytes.size());
 }

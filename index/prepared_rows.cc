@@ -75,9 +75,25 @@ absl::Status CheckSparse(const CollectionSchema& schema, const RowInput& row) {
   return absl::OkStatus();
 }
 
+absl::Status CheckMultiVectors(const CollectionSchema& schema, const RowInput& row) {
+  if (row.multi_vectors.size() > schema.multi_vector.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(row.multi_vectors.size(), " multi-vectors where the schema has ", schema.multi_vector.size(),
+                     " multi-vector fields"));
+  }
+  for (size_t field = 0; field < row.multi_vectors.size(); ++field) {
+    const absl::Status status = CheckKeptMultiVector(schema.multi_vector[field], row.multi_vectors[field]);
+    if (status.ok()) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("field '", schema.multi_vector[field].name, "': ", status.message()));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status PrepareRow(const IndexSchema& schema, const RowInput& row, IndexedRows& out) {
   if (absl::Status status = CheckVectors(schema.schema, row); !status.ok()) return status;
   if (absl::Status status = CheckSparse(schema.schema, row); !status.ok()) return status;
+  if (absl::Status status = CheckMultiVectors(schema.schema, row); !status.ok()) return status;
   absl::StatusOr<TypedPayload> payload = ParseTypedPayload(schema.schema, row.payload);
   if (!payload.ok()) return payload.status();
   std::vector<AnalyzedText> texts;

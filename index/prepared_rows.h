@@ -34,7 +34,7 @@ class IndexedRows {
 
   // INVALID_ARGUMENT names the row's id, the field and what is wrong: a payload that is no JSON
   // object or has a value of another type than the schema says, a vector of another dimension or
-  // with a value that is not finite, a sparse vector that is not canonical.
+  // with a value that is not finite, a sparse vector that is not canonical, a multi-vector likewise.
   static absl::StatusOr<std::shared_ptr<const IndexedRows>> Prepare(const IndexSchema& schema,
                                                                     std::span<const RowInput> rows);
   // The same for rows that are durable already: a row that cannot be prepared has no text and no payload values here,

@@ -15,6 +15,7 @@
 #include "index/inverted/sparse_index.h"
 #include "index/inverted/text_index.h"
 #include "index/memory_account.h"
+#include "index/multi/token_column.h"
 #include "index/payload/payload_columns.h"
 #include "index/segment_truth.h"
 #include "index/visible_rows.h"
@@ -44,6 +45,7 @@ struct Segment {
   std::vector<std::shared_ptr<const RecallCurves>> recalls;
   std::vector<std::shared_ptr<const TextIndex>> text;       // one a text field
   std::vector<std::shared_ptr<const SparseIndex>> sparse;   // one a sparse field
+  std::vector<TokenColumn> tokens;                          // one a multi-vector field
   std::shared_ptr<const PayloadColumns> payload;
   std::shared_ptr<VisibleRowsCache> visible = std::make_shared<VisibleRowsCache>();  // never null; changes no answer
 

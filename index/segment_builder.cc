@@ -41,6 +41,24 @@ void BuildSparse(const CollectionSchema& schema, std::span<const RowInput> rows,
   }
 }
 
+// Likewise; one of another dimension than the field's, or with too many tokens, is taken as none.
+absl::Status BuildTokens(const CollectionSchema& schema, std::span<const RowInput> rows, Segment& segment) {
+  static const MultiVector kNone;
+  for (size_t field = 0; field < schema.multi_vector.size(); ++field) {
+    std::vector<const MultiVector*> vectors;
+    vectors.reserve(rows.size());
+    for (const RowInput& row : rows) {
+      const MultiVector& vector = field < row.multi_vectors.size() ? row.multi_vectors[field] : kNone;
+      const bool fits = vector.dim == schema.multi_vector[field].dim && vector.tokens() <= Limits::kMaxTokens;
+      vectors.push_back(fits ? &vector : &kNone);
+    }
+    absl::StatusOr<TokenColumn> column = TokenColumn::Build(schema.multi_vector[field], vectors);
+    if (!column.ok()) return column.status();
+    segment.tokens.push_back(*std::move(column));
+  }
+  return absl::OkStatus();
+}
+
 // One part's member of each segment, as Merge functions want them.
 template <typename Part, typename Get>
 std::vector<const Part*> Collect(std::span<const SegmentPtr> parts, Get get) {
@@ -58,6 +76,16 @@ absl::Status MergeDense(const CollectionSchema& schema, std::span<const SegmentP
     merged.dense.push_back(*std::move(column));
   }
   merged.graphs.resize(schema.dense.size());
+  return absl::OkStatus();
+}
+
+absl::Status MergeTokens(const CollectionSchema& schema, std::span<const SegmentPtr> parts, Segment& merged) {
+  for (size_t field = 0; field < schema.multi_vector.size(); ++field) {
+    const auto columns = Collect<TokenColumn>(parts, [&](const Segment& part) { return &part.tokens[field]; });
+    absl::StatusOr<TokenColumn> column = TokenColumn::Merge(schema.multi_vector[field], columns);
+    if (!column.ok()) return column.status();
+    merged.tokens.push_back(*std::move(column));
+  }
   return absl::OkStatus();
 }
 
@@ -105,6 +133,11 @@ MemoryAccount Segment::Memory() const {
     account.vector_tables += column.mapped()->checksums().size_bytes();
     account.mapped_vectors += column.mapped()->mapped_bytes();
   }
+  for (const TokenColumn& column : tokens) {
+    account.vectors += column.view().size();
+    account.vector_tables += column.table_bytes();
+    if (column.mapped()) account.mapped_vectors += column.bytes();
+  }
   for (const auto& of_field : graphs) {
     if (of_field == nullptr) continue;
     account.graph += of_field->memory_bytes();
@@ -128,6 +161,13 @@ absl::StatusOr<Segment> ReadVectors(const IndexSchema& schema, const Segment& se
     absl::StatusOr<DenseColumn> column = DenseColumn::Merge(schema.schema.dense[field], std::span(&part, 1));
     if (!column.ok()) return column.status();
     copy.dense[field] = *std::move(column);
+  }
+  for (size_t field = 0; field < copy.tokens.size(); ++field) {
+    if (!copy.tokens[field].mapped()) continue;
+    const TokenColumn* const part = &segment.tokens[field];
+    absl::StatusOr<TokenColumn> column = TokenColumn::Merge(schema.schema.multi_vector[field], std::span(&part, 1));
+    if (!column.ok()) return column.status();
+    copy.tokens[field] = *std::move(column);
   }
   copy.truth = nullptr;
   copy.file_name.clear();
@@ -158,6 +198,7 @@ absl::StatusOr<SegmentPtr> BuildFreshSegment(const IndexSchema& schema, RowId fi
     segment->text.push_back(TextIndex::Build(texts));
   }
   BuildSparse(schema.schema, rows, *segment);
+  if (absl::Status status = BuildTokens(schema.schema, rows, *segment); !status.ok()) return status;
   std::vector<const TypedPayload*> payloads;
   for (const TypedPayload& payload : prepared.payloads) payloads.push_back(&payload);
   segment->payload = PayloadColumns::Build(schema.schema, payloads);
@@ -182,6 +223,7 @@ absl::StatusOr<SegmentPtr> MergeSegments(const IndexSchema& schema, std::span<co
     merged->sparse.push_back(SparseIndex::Merge(Collect<SparseIndex>(
         parts, [&](const Segment& part) { return part.sparse[field].get(); })));
   }
+  if (absl::Status status = MergeTokens(schema.schema, parts, *merged); !status.ok()) return status;
   merged->payload = PayloadColumns::Merge(
       schema.schema, Collect<PayloadColumns>(parts, [](const Segment& part) { return part.payload.get(); }));
   return merged;

@@ -26,7 +26,7 @@ class SectionWriter {
   void Add(std::string_view bytes) {
     if (bytes.empty()) return;
     Section& section = sections_.back();
-    if (section.kind != SectionKind::kVectors) XXH3_64bits_update(hash_.get(), bytes.data(), bytes.size());
+    if (!IsMapped(section.kind)) XXH3_64bits_update(hash_.get(), bytes.data(), bytes.size());
     section.pieces.push_back(bytes);
     section.length += bytes.size();
   }
@@ -35,7 +35,7 @@ class SectionWriter {
   void Pad() { Add({kZeros, AlignUp(sections_.back().length) - sections_.back().length}); }
   void End() {
     Section& section = sections_.back();
-    if (section.kind != SectionKind::kVectors) section.checksum = XXH3_64bits_digest(hash_.get());
+    if (!IsMapped(section.kind)) section.checksum = XXH3_64bits_digest(hash_.get());
   }
 
   // Gives header and sections to the segment.
@@ -55,7 +55,7 @@ class SectionWriter {
     }
     out_.size_bytes = AlignUp(end);
     if (out_.size_bytes > end) out_.pieces.push_back({kZeros, out_.size_bytes - end});
-    if (out_.vectors.empty()) out_.vectors_begin = out_.size_bytes;
+    if (out_.vectors.empty() && out_.tokens.empty()) out_.vectors_begin = out_.size_bytes;
   }
 
  private:
@@ -94,8 +94,8 @@ class SectionWriter {
       header.Number(section.length);
       header.Number(section.checksum);
       end = begin + section.length;
-      if (section.kind != SectionKind::kVectors) continue;
-      out_.vectors[section.field].offset = begin;
+      if (!IsMapped(section.kind)) continue;
+      (section.kind == SectionKind::kVectors ? out_.vectors : out_.tokens)[section.field].offset = begin;
       if (!vectors) out_.vectors_begin = begin;
       vectors = true;
     }
@@ -132,6 +132,21 @@ std::shared_ptr<const std::vector<uint64_t>> WriteColumn(const DenseColumn& colu
   return checksums;
 }
 
+// The tables of a multi-vector field; gives the rows' checksums.
+std::shared_ptr<const std::vector<uint64_t>> WriteTokens(const TokenColumn& column, SectionWriter& writer) {
+  auto checksums = std::make_shared<std::vector<uint64_t>>(column.rows());
+  for (uint32_t row = 0; row < column.rows(); ++row) (*checksums)[row] = VectorChecksum(column.view(row));
+  FlatWriter header;
+  header.Number(column.dim());
+  header.Number(column.rows());
+  header.Number(column.tokens());
+  writer.AddOwned(std::move(header).Take());
+  writer.Pad();
+  writer.Add(BytesOf(column.starts()));
+  writer.Add(BytesOf(std::span<const uint64_t>(*checksums)));
+  return checksums;
+}
+
 }  // namespace
 
 EncodedSegment EncodeSegment(const IndexSchema& schema, const Segment& segment) {
@@ -161,6 +176,11 @@ EncodedSegment EncodeSegment(const IndexSchema& schema, const Segment& segment) 
     writer.AddOwned(segment.RecallsOf(field)->Serialize());
     writer.End();
   }
+  for (size_t field = 0; field < segment.tokens.size(); ++field) {
+    writer.Begin(SectionKind::kTokens, field);
+    encoded.tokens.push_back({.checksums = WriteTokens(segment.tokens[field], writer)});
+    writer.End();
+  }
   if (segment.access != nullptr) {
     writer.Begin(SectionKind::kAccess, 0);
     writer.AddOwned(segment.access->Serialize());
@@ -182,6 +202,11 @@ EncodedSegment EncodeSegment(const IndexSchema& schema, const Segment& segment) 
   for (size_t field = 0; field < segment.dense.size(); ++field) {
     writer.Begin(SectionKind::kVectors, field);
     writer.Add(segment.dense[field].vectors());
+    writer.End();
+  }
+  for (size_t field = 0; field < segment.tokens.size(); ++field) {
+    writer.Begin(SectionKind::kTokenVectors, field);
+    writer.Add(segment.tokens[field].view());
     writer.End();
   }
   writer.Finish(schema, segment.rows);

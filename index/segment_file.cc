@@ -50,7 +50,7 @@ absl::Status ReadEntries(FlatReader& reader, uint32_t count, uint64_t file_bytes
       return Damaged("shorter than its header");
     }
     section.kind = static_cast<SectionKind>(kind);
-    const bool vectors = section.kind == SectionKind::kVectors;
+    const bool vectors = IsMapped(section.kind);
     if (!vectors && header.vectors_begin < file_bytes) return Damaged("a section follows the vectors");
     if (section.offset != BeginOf(section.kind, end) || section.offset > file_bytes ||
         section.length > file_bytes - section.offset) {
@@ -127,6 +127,35 @@ absl::StatusOr<ColumnTables> ParseColumn(const DenseField& field, std::string_vi
   return tables;
 }
 
+// What a multi-vector field's tables say. The spans lie in the section.
+struct TokenTables {
+  std::span<const uint64_t> starts;
+  std::span<const uint64_t> checksums;
+};
+
+absl::StatusOr<TokenTables> ParseTokens(const MultiVectorField& field, std::string_view bytes, uint32_t segment_rows) {
+  FlatReader reader(bytes);
+  uint32_t dim = 0, rows = 0;
+  uint64_t tokens = 0;
+  if (bytes.size() < kTokensHeaderBytes || !reader.Number(&dim) || !reader.Number(&rows) || !reader.Number(&tokens)) {
+    return Damaged("tokens: shorter than their header");
+  }
+  if (dim != field.dim || rows != segment_rows) return Damaged("tokens: a number of the header does not fit");
+  if (bytes.size() != kTokensHeaderBytes + (2 * uint64_t{rows} + 1) * sizeof(uint64_t)) {
+    return Damaged("tokens: bytes are missing or left over");
+  }
+  const auto* numbers = reinterpret_cast<const uint64_t*>(bytes.data() + kTokensHeaderBytes);
+  const TokenTables tables = {.starts = {numbers, rows + size_t{1}}, .checksums = {numbers + rows + 1, rows}};
+  if (tables.starts.front() != 0 || tables.starts.back() != tokens) return Damaged("tokens: the starts do not fit");
+  for (uint32_t row = 0; row < rows; ++row) {
+    if (tables.starts[row + 1] < tables.starts[row] ||
+        tables.starts[row + 1] - tables.starts[row] > Limits::kMaxTokens) {
+      return Damaged("tokens: the starts do not ascend by at most the limit");
+    }
+  }
+  return tables;
+}
+
 // Takes the sections in the one order that EncodeSegment writes.
 class SegmentParser {
  public:
@@ -142,6 +171,7 @@ class SegmentParser {
     if (!ids.ok()) return ids.status();
     segment.ids = *std::move(ids);
     if (absl::Status status = ParseDense(segment); !status.ok()) return status;
+    if (absl::Status status = ParseTokenTables(rows); !status.ok()) return status;
     if (next_ > 0) kept_bytes_ = header_.sections[next_ - 1].offset + header_.sections[next_ - 1].length;
     if (section = Take(SectionKind::kAccess, 0); section != nullptr) {
       absl::StatusOr<std::shared_ptr<const AccessColumn>> access = AccessColumn::Parse(BytesOf(*section), rows);
@@ -166,6 +196,7 @@ class SegmentParser {
     if (!payload.ok()) return payload.status();
     segment.payload = *std::move(payload);
     if (absl::Status status = ParseVectors(segment); !status.ok()) return status;
+    if (absl::Status status = ParseTokenVectors(segment); !status.ok()) return status;
     return next_ == header_.sections.size() ? absl::OkStatus() : Damaged("a section too many");
   }
   // The first bytes of the file that the segment uses where they lie, vectors aside.
@@ -186,7 +217,7 @@ class SegmentParser {
 
   absl::Status CheckSums() const {
     for (const Section& section : header_.sections) {
-      if (section.kind == SectionKind::kVectors) break;
+      if (IsMapped(section.kind)) break;
       const std::string_view bytes = BytesOf(section);
       if (XXH3_64bits(bytes.data(), bytes.size()) != section.checksum) {
         return Damaged("a section's checksum does not match");
@@ -280,10 +311,49 @@ class SegmentParser {
     return absl::OkStatus();
   }
 
+  absl::Status ParseTokenTables(uint32_t rows) {
+    for (size_t field = 0; field < schema_.multi_vector.size(); ++field) {
+      const Section* section = Take(SectionKind::kTokens, field);
+      if (section == nullptr) return Damaged("a multi-vector field is missing");
+      absl::StatusOr<TokenTables> tables = ParseTokens(schema_.multi_vector[field], BytesOf(*section), rows);
+      if (!tables.ok()) return tables.status();
+      token_tables_.push_back(*tables);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status ParseTokenVectors(Segment& segment) {
+    for (size_t field = 0; field < schema_.multi_vector.size(); ++field) {
+      const MultiVectorField& multi = schema_.multi_vector[field];
+      const TokenTables& tables = token_tables_[field];
+      const Section* section = Take(SectionKind::kTokenVectors, field);
+      // At most kMaxTokens of kMaxTokenDim for each row: the product is far from overflowing.
+      if (section == nullptr || section->length != tables.starts.back() * VectorBytes(multi.type, multi.dim)) {
+        return Damaged("a field's token vectors are missing, or of another size");
+      }
+      if (bytes_.vectors != nullptr) {
+        TokenColumn::Place place{.file = bytes_.vectors,
+                                 .offset = section->offset - header_.vectors_begin,
+                                 .field = static_cast<uint32_t>(field),
+                                 .truth = bytes_.truth};
+        segment.tokens.emplace_back(multi, tables.starts, tables.checksums, std::move(place), bytes_.read);
+        continue;
+      }
+      const TokenColumn& column = segment.tokens.emplace_back(multi, tables.starts, BytesOf(*section), bytes_.read);
+      for (uint32_t row = 0; row < column.rows(); ++row) {
+        if (VectorChecksum(column.view(row)) != tables.checksums[row]) {
+          return Damaged("a checksum of token vectors does not match");
+        }
+      }
+    }
+    return absl::OkStatus();
+  }
+
   const CollectionSchema& schema_;
   const SegmentBytes& bytes_;
   const Header& header_;
-  std::vector<ColumnTables> tables_;  // one a dense field
+  std::vector<ColumnTables> tables_;       // one a dense field
+  std::vector<TokenTables> token_tables_;  // one a multi-vector field
   size_t next_ = 0;
   uint64_t kept_bytes_ = 0;
 };
@@ -305,6 +375,22 @@ void TakeVectorsFromFile(const EncodedSegment& encoded, std::shared_ptr<const Ma
     // The table of rows lies beside the vectors, which are to go.
     auto rows = std::make_shared<const std::vector<uint32_t>>(column.rows().begin(), column.rows().end());
     segment.dense[field] = DenseColumn(column, std::move(mapped), *rows, rows);
+  }
+  for (size_t field = 0; field < segment.tokens.size(); ++field) {
+    const TokenColumn& column = segment.tokens[field];
+    const EncodedSegment::Vectors& written = encoded.tokens[field];
+    TokenColumn::Place place{.file = file,
+                             .offset = written.offset - encoded.vectors_begin,
+                             .field = static_cast<uint32_t>(field),
+                             .truth = truth};
+    // Both tables, the starts of which lie beside the tokens, which are to go.
+    struct Tables {
+      std::vector<uint64_t> starts;
+      std::shared_ptr<const std::vector<uint64_t>> checksums;
+    };
+    auto tables = std::make_shared<const Tables>(
+        Tables{.starts = {column.starts().begin(), column.starts().end()}, .checksums = written.checksums});
+    segment.tokens[field] = TokenColumn(column, tables->starts, *tables->checksums, std::move(place), tables);
   }
   segment.truth = std::move(truth);
 }

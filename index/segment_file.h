@@ -17,7 +17,7 @@ namespace vouch {
 // A segment as the bytes of its file: pieces to be written one after the other. They lie in the segment and in
 // `owned`, so that vectors are not copied for writing.
 struct EncodedSegment {
-  // The vectors of a dense field.
+  // The vectors of a dense or multi-vector field; checksums by vector, or by row.
   struct Vectors {
     uint64_t offset = 0;  // in the file
     std::shared_ptr<const std::vector<uint64_t>> checksums;
@@ -26,6 +26,7 @@ struct EncodedSegment {
   std::vector<std::string_view> pieces;
   std::vector<std::unique_ptr<std::string>> owned;
   std::vector<Vectors> vectors;    // one a dense field
+  std::vector<Vectors> tokens;     // one a multi-vector field
   uint64_t vectors_begin = 0;      // from here to the end there are only vectors
   uint64_t size_bytes = 0;
   // 32 hexadecimal digits of the XXH3-128 of the header, which holds the checksums of all sections and, through the

@@ -19,8 +19,9 @@ inline constexpr size_t kHeaderChecksumBytes = 8;
 // multiples of the other, so that few vectors lie across two pages.
 inline constexpr size_t kSectionAlignment = 64;
 inline constexpr size_t kVectorsAlignment = 4096;
-// Of each kind of field at most Limits::kMaxFields, dense ones with a column, codes, a graph, recalls and vectors.
-inline constexpr uint32_t kMaxSections = 3 + 7 * 64;
+// Of each kind of field at most Limits::kMaxFields, dense ones with a column, codes, a graph, recalls and vectors,
+// multi-vector ones with tables and vectors.
+inline constexpr uint32_t kMaxSections = 3 + 9 * 64;
 inline constexpr size_t kMaxHeaderBytes = kFixedHeaderBytes + kMaxSections * kSectionEntryBytes + kHeaderChecksumBytes;
 
 // In the order of the file: those that stay in memory as they are, those that are parsed, and those that are mapped.
@@ -31,15 +32,22 @@ enum class SectionKind : uint32_t {
   kGraph = 4,
   kIvf = 11,     // of those with an inverted file, which have no codes and graph
   kRecalls = 10,  // of the same, where the field has a recall target
+  kTokens = 12,  // of each multi-vector field: its tables
   kAccess = 2,   // left out where no row has an access list
   kText = 5,
   kSparse = 8,   // of each sparse field
   kPayload = 6,
   kVectors = 3,  // of each dense field; not checked when the file is opened: each vector has its checksum in the column
+  kTokenVectors = 13,  // of each multi-vector field; likewise: each row's tokens have their checksum in the tables
 };
 
+// Those that are mapped: at the file's end, and without a checksum of the section.
+constexpr bool IsMapped(SectionKind kind) {
+  return kind == SectionKind::kVectors || kind == SectionKind::kTokenVectors;
+}
+
 constexpr uint64_t AlignmentOf(SectionKind kind) {
-  return kind == SectionKind::kVectors ? kVectorsAlignment : kSectionAlignment;
+  return IsMapped(kind) ? kVectorsAlignment : kSectionAlignment;
 }
 
 // Where a section of the kind begins that follows one that ends at `end`.
@@ -49,5 +57,7 @@ constexpr uint64_t BeginOf(SectionKind kind, uint64_t end) {
 
 // u32 dim, u32 nodes, u32 has rows, zeros up to here; checksums; zeros up to a multiple of 64; rows where they are told.
 inline constexpr size_t kColumnHeaderBytes = 64;
+// u32 dim, u32 rows, u64 tokens, zeros up to here; starts; checksums of the rows, right after.
+inline constexpr size_t kTokensHeaderBytes = 64;
 
 }  // namespace vouch::segment_format

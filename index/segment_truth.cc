@@ -5,6 +5,24 @@
 namespace vouch {
 
 absl::Status SegmentTruth::Read(uint32_t field, uint32_t begin, uint32_t end, const Visit& visit) {
+  return Scan(begin, end, [&](uint32_t row, const RowRecord& record) {
+    visit(row, field < record.vectors.size() ? std::span<const float>(record.vectors[field])
+                                             : std::span<const float>());
+  });
+}
+
+absl::Status SegmentTruth::ReadTokens(uint32_t field, uint32_t begin, uint32_t end,
+                                      const Visit& visit) {
+  return Scan(begin, end, [&](uint32_t row, const RowRecord& record) {
+    visit(row, field < record.multi_vectors.size()
+                   ? std::span<const float>(record.multi_vectors[field].values)
+                   : std::span<const float>());
+  });
+}
+
+absl::Status SegmentTruth::Scan(
+    uint32_t begin, uint32_t end,
+    const std::function<void(uint32_t row, const RowRecord&)>& visit) const {
   const uint64_t first = range_.begin.value;
   uint64_t next = first + begin;
   absl::Status status =
@@ -13,9 +31,7 @@ absl::Status SegmentTruth::Read(uint32_t field, uint32_t begin, uint32_t end, co
           return absl::DataLossError(
               absl::StrCat("row ", next, " is missing; the next is ", record.row.value));
         }
-        visit(static_cast<uint32_t>(next - first),
-              field < record.vectors.size() ? std::span<const float>(record.vectors[field])
-                                            : std::span<const float>());
+        visit(static_cast<uint32_t>(next - first), record);
         ++next;
         return absl::OkStatus();
       });

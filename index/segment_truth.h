@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -23,8 +24,13 @@ class SegmentTruth final : public VectorTruth {
   }
   // DATA_LOSS where the store lacks a row.
   absl::Status Read(uint32_t field, uint32_t begin, uint32_t end, const Visit& visit) override;
+  absl::Status ReadTokens(uint32_t field, uint32_t begin, uint32_t end, const Visit& visit) override;
 
  private:
+  // The rows [begin, end) of the segment, in order.
+  absl::Status Scan(uint32_t begin, uint32_t end,
+                    const std::function<void(uint32_t row, const RowRecord&)>& visit) const;
+
   const std::shared_ptr<const RowTruth> rows_;
   const RowRange range_;
   const std::string file_name_;

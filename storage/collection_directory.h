@@ -22,6 +22,7 @@ struct CollectionEntry {
   std::vector<VectorType> types;    // of the same
   std::vector<std::string> fields;  // their names
   std::vector<std::string> sparse_fields;
+  std::vector<MultiVectorField> multi_vector_fields;
 };
 
 // Where a collection stands: the public state, and the latest commit's time, which the next commit's is not before.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "storage/ids.h"
+#include "storage/multi_vector.h"
 #include "storage/point_id.h"
 #include "storage/principal.h"
 #include "storage/sparse_vector.h"
@@ -22,6 +23,9 @@ struct RowInput {
   // One entry for each sparse field of the schema, in its order, canonical (sparse_vector.h); empty
   // where the row has none.
   std::vector<SparseVector> sparse = {};
+  // One entry for each multi-vector field of the schema, in its order, as CheckKeptMultiVector takes it; empty where the
+  // row has none.
+  std::vector<MultiVector> multi_vectors = {};
   std::string payload = {};              // a JSON object, at most Limits::kMaxPayloadBytes
   std::string provenance = {};           // a JSON object or empty: source, hashes, spans, parser, chunker, embedder
   std::vector<std::string> access = {};  // subjects and groups that may see the row; empty: everyone in the tenant
@@ -104,6 +108,7 @@ struct RowRecord {
   std::vector<std::string> access = {};
   std::vector<std::vector<float>> vectors = {};  // as in RowInput; left empty where vectors were not asked for
   std::vector<SparseVector> sparse = {};    // likewise
+  std::vector<MultiVector> multi_vectors = {};  // likewise
 };
 
 }  // namespace vouch

@@ -277,6 +277,12 @@ void CommitGroup::AddRows(PendingCommit& commit, CommitHeader& header,
       batch.Put(rocks_.handle(Family::kVectors), SparseKey(entry.prefix, number, field),
                 EncodeSparseVector(sparse[field]));
     }
+    const std::vector<MultiVector>& multi = commit.request.upserts[i].multi_vectors;
+    for (size_t field = 0; field < multi.size(); ++field) {
+      if (multi[field].empty()) continue;
+      batch.Put(rocks_.handle(Family::kVectors), MultiVectorKey(entry.prefix, number, field),
+                EncodeMultiVector(entry.multi_vector_fields[field].type, multi[field]));
+    }
   }
 }
 

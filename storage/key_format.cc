@@ -138,6 +138,10 @@ std::string SparseKey(std::string_view prefix, RowId row, size_t field) {
   return VectorKey(prefix, row, static_cast<uint16_t>(kFirstSparseField + field));
 }
 
+std::string MultiVectorKey(std::string_view prefix, RowId row, size_t field) {
+  return VectorKey(prefix, row, static_cast<uint16_t>(kFirstMultiVectorField + field));
+}
+
 std::string NamedKey(std::string_view prefix, std::string_view name) {
   return std::string(prefix).append(name);
 }

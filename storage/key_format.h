@@ -24,7 +24,8 @@ namespace vouch {
 //   3  sparse vectors
 //   4  dense vectors of f16, i8 and bits; AliasKey: a program that does not know it would drop a
 //   collection under its alias
-inline constexpr uint32_t kFormatNumber = 4;
+//   5  multi-vectors: schemas, rows of kind 3, their values
+inline constexpr uint32_t kFormatNumber = 5;
 
 using TenantNumber = StrongId<struct TenantNumberTag>;  // 32 bits, given by the catalog, from 1 on
 
@@ -62,11 +63,14 @@ std::string RequestKeyPrefix(std::string_view prefix);
 
 // --- rows, retired
 std::string RowKey(std::string_view prefix, RowId row);
-// --- vectors; sparse fields are numbered from kFirstSparseField on
+// --- vectors; sparse fields are numbered from kFirstSparseField on, multi-vector fields from kFirstMultiVectorField on
 inline constexpr uint16_t kFirstSparseField = 0x8000;
+inline constexpr uint16_t kFirstMultiVectorField = 0xC000;
 std::string VectorKey(std::string_view prefix, RowId row, uint16_t field);
 // `field` is the ordinal among the sparse fields.
 std::string SparseKey(std::string_view prefix, RowId row, size_t field);
+// Likewise among the multi-vector fields.
+std::string MultiVectorKey(std::string_view prefix, RowId row, size_t field);
 // --- points, documents, artifacts: the prefix, then the encoded id, the key, the hash
 std::string NamedKey(std::string_view prefix, std::string_view name);
 

@@ -70,6 +70,22 @@ absl::Status CheckSparse(const RowInput& row, const CollectionEntry& entry) {
   return absl::OkStatus();
 }
 
+absl::Status CheckMultiVectors(const RowInput& row, const CollectionEntry& entry) {
+  const std::vector<MultiVectorField>& fields = entry.multi_vector_fields;
+  if (row.multi_vectors.size() != fields.size()) {
+    return absl::InvalidArgumentError(
+        Concat("point ", row.id.ToString(), " has ", row.multi_vectors.size(),
+               " multi-vector entries; the collection has ", fields.size(), " multi-vector fields"));
+  }
+  for (size_t field = 0; field < fields.size(); ++field) {
+    const auto s = CheckKeptMultiVector(fields[field], row.multi_vectors[field]);
+    if (s.ok()) continue;
+    return absl::InvalidArgumentError(Concat("point ", row.id.ToString(), ": field \"",
+                                             fields[field].name, "\": ", s.message()));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckRow(const RowInput& row, const CollectionEntry& entry) {
   const auto over = [&row](std::string_view what, size_t value, size_t limit) {
     return absl::InvalidArgumentError(Concat("point ", row.id.ToString(), ": ", what, " has ",
@@ -90,7 +106,8 @@ absl::Status CheckRow(const RowInput& row, const CollectionEntry& entry) {
     }
   }
   if (auto s = CheckVectors(row, entry); !s.ok()) return s;
-  return CheckSparse(row, entry);
+  if (auto s = CheckSparse(row, entry); !s.ok()) return s;
+  return CheckMultiVectors(row, entry);
 }
 
 absl::Status CheckHead(const CommitRequest& request) {
@@ -174,6 +191,7 @@ absl::StatusOr<PreparedCommit> PrepareCommit(const CommitRequest& request,
     prepared.bytes += prepared.rows.back().point_key.size() + prepared.rows.back().value.size() + 64;
     for (const auto& vector : row.vectors) prepared.bytes += 4 * vector.size();
     for (const auto& vector : row.sparse) prepared.bytes += 8 * vector.indices.size();
+    for (const auto& vector : row.multi_vectors) prepared.bytes += 4 * vector.values.size();
     if (!ids.insert(prepared.rows.back().point_key).second) return twice(row.id);
     if (auto s = CheckBytes(prepared.bytes); !s.ok()) return s;
   }

@@ -30,6 +30,7 @@ std::shared_ptr<const CollectionEntry> MakeEntry(TenantNumber tenant, const Coll
     entry->fields.push_back(field.name);
   }
   for (const SparseField& field : info.schema.sparse) entry->sparse_fields.push_back(field.name);
+  entry->multi_vector_fields = info.schema.multi_vector;
   return entry;
 }
 

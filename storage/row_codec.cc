@@ -21,11 +21,15 @@ static_assert(std::endian::native == std::endian::little, "vectors are stored li
 
 constexpr uint8_t kRowKind = 1;
 constexpr uint8_t kSparseRowKind = 2;  // of a collection with sparse fields
+constexpr uint8_t kMultiVectorRowKind = 3;  // of one with multi-vector fields
 constexpr uint8_t kVectorF32 = 1;
 constexpr uint8_t kVectorSparse = 2;
 constexpr uint8_t kVectorF16 = 3;
 constexpr uint8_t kVectorI8 = 4;
 constexpr uint8_t kVectorBit = 5;
+constexpr uint8_t kMultiVectorF32 = 6;
+constexpr uint8_t kMultiVectorF16 = 7;
+constexpr uint8_t kMultiVectorI8 = 8;
 constexpr size_t kPreviousAt = 1;
 constexpr uint8_t kLive = 1;
 constexpr uint8_t kDeleted = 2;
@@ -34,6 +38,8 @@ absl::Status BadRow(CollectionId collection, RowId row, std::string_view what) {
   return absl::DataLossError(Concat("row ", row.value, " of collection ", collection.value,
                                           " is damaged: ", what));
 }
+
+bool IsRowKind(uint8_t kind) { return kind >= kRowKind && kind <= kMultiVectorRowKind; }
 
 // How many fields there are, and a bit for each that says whether the row has a vector there.
 template <typename Vector>
@@ -66,10 +72,13 @@ bool TakePresence(Decoder& decoder, std::vector<bool>& present) {
 std::string EncodeRow(const RowInput& row, std::string_view encoded_id) {
   std::string value;
   value.reserve(64 + encoded_id.size() + row.payload.size() + row.provenance.size());
-  PutByte(value, row.sparse.empty() ? kRowKind : kSparseRowKind);
+  const bool multi = !row.multi_vectors.empty();
+  const bool sparse = multi || !row.sparse.empty();
+  PutByte(value, multi ? kMultiVectorRowKind : sparse ? kSparseRowKind : kRowKind);
   PutBe64(value, kNoRow.value);
   PutPresence(value, row.vectors);
-  if (!row.sparse.empty()) PutPresence(value, row.sparse);
+  if (sparse) PutPresence(value, row.sparse);
+  if (multi) PutPresence(value, row.multi_vectors);
   PutBlock(value, encoded_id);
   PutBlock(value, row.payload);
   PutBlock(value, row.provenance);
@@ -91,19 +100,19 @@ absl::StatusOr<DecodedRow> DecodeRow(CollectionId collection, RowId row, std::st
   }
   Decoder decoder(content);
   const uint8_t kind = decoder.Byte();
-  if (kind != kRowKind && kind != kSparseRowKind) {
-    return BadRow(collection, row, "unknown kind of value");
-  }
+  if (!IsRowKind(kind)) return BadRow(collection, row, "unknown kind of value");
   DecodedRow decoded;
   RowRecord& record = decoded.record;
   record.row = row;
   record.previous = RowId(decoder.Be64());
   if (!TakePresence(decoder, decoded.has_vector) ||
-      (kind == kSparseRowKind && !TakePresence(decoder, decoded.has_sparse))) {
+      (kind != kRowKind && !TakePresence(decoder, decoded.has_sparse)) ||
+      (kind == kMultiVectorRowKind && !TakePresence(decoder, decoded.has_multi_vector))) {
     return BadRow(collection, row, "too many vector fields, or cut short");
   }
   record.vectors.resize(decoded.has_vector.size());
   record.sparse.resize(decoded.has_sparse.size());
+  record.multi_vectors.resize(decoded.has_multi_vector.size());
   absl::StatusOr<PointId> id = PointId::Decode(decoder.Block());
   if (!id.ok()) return BadRow(collection, row, std::string(id.status().message()));
   record.id = *std::move(id);
@@ -124,16 +133,16 @@ absl::StatusOr<RowId> DecodeRowPrevious(CollectionId collection, RowId row,
     return BadRow(collection, row, "its checksum does not match");
   }
   Decoder decoder(content);
-  const uint8_t kind = decoder.Byte();
-  if (kind != kRowKind && kind != kSparseRowKind) {
-    return BadRow(collection, row, "unknown kind of value");
-  }
+  if (!IsRowKind(decoder.Byte())) return BadRow(collection, row, "unknown kind of value");
   const RowId previous(decoder.Be64());
   if (!decoder.ok()) return BadRow(collection, row, "cut short");
   return previous;
 }
 
 std::string VectorName(RowId row, uint16_t field) {
+  if (field >= kFirstMultiVectorField) {
+    return Concat("multi-vector ", field - kFirstMultiVectorField, " of row ", row.value);
+  }
   const bool sparse = field >= kFirstSparseField;
   return Concat(sparse ? "sparse vector " : "vector ", sparse ? field - kFirstSparseField : field,
                 " of row ", row.value);
@@ -220,6 +229,47 @@ absl::Status DecodeSparseVector(RowId row, uint16_t field, std::string_view valu
     return damaged("a weight that is not above 0 and finite");
   }
   out = std::move(vector);
+  return absl::OkStatus();
+}
+
+std::string EncodeMultiVector(VectorType type, const MultiVector& vector) {
+  std::string value;
+  value.reserve(3 + VectorBytes(type, vector.values.size()));
+  PutByte(value, type == VectorType::kF16  ? kMultiVectorF16
+                 : type == VectorType::kI8 ? kMultiVectorI8
+                                           : kMultiVectorF32);
+  PutVarint(value, vector.dim);
+  const size_t head = value.size();
+  value.resize(head + VectorBytes(type, vector.values.size()));
+  EncodeVector(type, vector.values, value.data() + head);
+  return value;
+}
+
+absl::Status DecodeMultiVector(RowId row, uint16_t field, std::string_view value, VectorType& type,
+                               MultiVector& out) {
+  const auto damaged = [&](std::string_view what) {
+    return absl::DataLossError(Concat(VectorName(row, field), " is damaged: ", what));
+  };
+  Decoder decoder(value);
+  const uint8_t kind = decoder.Byte();
+  if (kind < kMultiVectorF32 || kind > kMultiVectorI8) return damaged("unknown kind of value");
+  const VectorType found = kind == kMultiVectorF16  ? VectorType::kF16
+                           : kind == kMultiVectorI8 ? VectorType::kI8
+                                                    : VectorType::kF32;
+  const uint64_t dim = decoder.Varint();
+  if (!decoder.ok() || dim < 1 || dim > Limits::kMaxTokenDim) {
+    return damaged(Concat(dim, " dimensions; there are 1 to ", Limits::kMaxTokenDim));
+  }
+  const size_t token_bytes = VectorBytes(found, dim);
+  const size_t tokens = decoder.remaining() / token_bytes;
+  if (tokens < 1 || tokens > Limits::kMaxTokens || tokens * token_bytes != decoder.remaining()) {
+    return damaged(Concat("a wrong length of ", value.size(), " bytes"));
+  }
+  const std::string_view bytes = decoder.Bytes(tokens * token_bytes);
+  out.dim = static_cast<uint32_t>(dim);
+  out.values.resize(tokens * dim);
+  DecodeVector(found, bytes.data(), out.values);
+  type = found;
   return absl::OkStatus();
 }
 

@@ -22,16 +22,18 @@ void FinishRow(std::string& value, CollectionId collection, RowId row, RowId pre
 
 // All of a row but its vectors.
 struct DecodedRow {
-  RowRecord record;              // `vectors` and `sparse` have one empty entry for each field
-  std::vector<bool> has_vector;  // by dense field
-  std::vector<bool> has_sparse;  // by sparse field
+  RowRecord record;  // `vectors`, `sparse` and `multi_vectors` have one empty entry for each field
+  std::vector<bool> has_vector;        // by dense field
+  std::vector<bool> has_sparse;        // by sparse field
+  std::vector<bool> has_multi_vector;  // by multi-vector field
 };
 // DATA_LOSS naming the row.
 absl::StatusOr<DecodedRow> DecodeRow(CollectionId collection, RowId row, std::string_view value);
 // Only the `previous` of a row, seal checked.
 absl::StatusOr<RowId> DecodeRowPrevious(CollectionId collection, RowId row, std::string_view value);
 
-// "vector 3 of row 5", "sparse vector 0 of row 5"; `field` as in a key of `vectors`.
+// "vector 3 of row 5", "sparse vector 0 of row 5", "multi-vector 1 of row 5"; `field` as in a key of
+// `vectors`.
 std::string VectorName(RowId row, uint16_t field);
 
 // What stands before a dense vector's bytes (vector_codec.h): the kind byte, and for bits their number.
@@ -46,6 +48,13 @@ std::string EncodeSparseVector(const SparseVector& vector);
 // empty.
 absl::Status DecodeSparseVector(RowId row, uint16_t field, std::string_view value,
                                 SparseVector& out);
+
+// `vector` is rounded to the type, which is not kBit, and not empty.
+std::string EncodeMultiVector(VectorType type, const MultiVector& vector);
+// DATA_LOSS naming row and field. `out` and `type` are left as they are on error; `out` is else of 1
+// to kMaxTokens tokens.
+absl::Status DecodeMultiVector(RowId row, uint16_t field, std::string_view value, VectorType& type,
+                               MultiVector& out);
 
 // The value of `points`: the id's latest row, and whether it is deleted.
 struct PointState {

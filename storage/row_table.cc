@@ -44,8 +44,20 @@ absl::Status CheckDim(const CollectionEntry& entry, RowId row, size_t field, Vec
                                           " dimensions of ", VectorTypeName(type), ", unlike its field"));
 }
 
+absl::Status CheckMultiVectorField(const CollectionEntry& entry, RowId row, uint16_t number,
+                                   VectorType type, size_t dim) {
+  const size_t field = number - kFirstMultiVectorField;
+  const auto& fields = entry.multi_vector_fields;
+  if (field < fields.size() && fields[field].dim == dim && fields[field].type == type) {
+    return absl::OkStatus();
+  }
+  return absl::DataLossError(Concat(VectorName(row, number), " of collection ", entry.id.value,
+                                    " has ", dim, " dimensions of ", VectorTypeName(type),
+                                    ", unlike its field"));
+}
+
 // The numbers in `vectors` of what the row says that it has, ascending: dense fields, then sparse
-// ones.
+// ones, then multi-vector ones.
 std::vector<uint16_t> VectorNumbers(const DecodedRow& row) {
   std::vector<uint16_t> numbers;
   for (size_t field = 0; field < row.has_vector.size(); ++field) {
@@ -54,12 +66,23 @@ std::vector<uint16_t> VectorNumbers(const DecodedRow& row) {
   for (size_t field = 0; field < row.has_sparse.size(); ++field) {
     if (row.has_sparse[field]) numbers.push_back(static_cast<uint16_t>(kFirstSparseField + field));
   }
+  for (size_t field = 0; field < row.has_multi_vector.size(); ++field) {
+    if (!row.has_multi_vector[field]) continue;
+    numbers.push_back(static_cast<uint16_t>(kFirstMultiVectorField + field));
+  }
   return numbers;
 }
 
 // Decodes the value of one of a row's vectors into its place.
 absl::Status PutVector(const CollectionEntry& entry, uint16_t number, std::string_view value,
                        RowRecord& record) {
+  if (number >= kFirstMultiVectorField) {
+    const size_t field = number - kFirstMultiVectorField;
+    MultiVector& vector = record.multi_vectors[field];
+    VectorType type = VectorType::kF32;
+    if (auto s = DecodeMultiVector(record.row, number, value, type, vector); !s.ok()) return s;
+    return CheckMultiVectorField(entry, record.row, number, type, vector.dim);
+  }
   if (number >= kFirstSparseField) {
     SparseVector& vector = record.sparse[number - kFirstSparseField];
     return DecodeSparseVector(record.row, number, value, vector);
@@ -111,6 +134,7 @@ absl::Status TakeVectors(const CollectionEntry& entry, RangeIterator& it, Decode
 void DropVectors(RowRecord& record) {
   record.vectors.clear();
   record.sparse.clear();
+  record.multi_vectors.clear();
 }
 
 }  // namespace

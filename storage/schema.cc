@@ -84,6 +84,24 @@ absl::Status CheckDense(const DenseField& field) {
   return absl::OkStatus();
 }
 
+absl::Status CheckMultiVector(const MultiVectorField& field) {
+  if (field.dim < 1 || field.dim > Limits::kMaxTokenDim) {
+    return Bad(field.name, Concat("dim is ", field.dim, "; it must be from 1 to ", Limits::kMaxTokenDim));
+  }
+  if (field.metric != Metric::kCosine && field.metric != Metric::kInnerProduct) {
+    return Bad(field.name, Concat("metric ", MetricName(field.metric),
+                                  "; token vectors are compared by cosine or ip"));
+  }
+  if (field.type == VectorType::kBit) {
+    return Bad(field.name, "type bit; token vectors are f32, f16 or i8");
+  }
+  if (field.type == VectorType::kI8 && field.metric == Metric::kCosine) {
+    return Bad(field.name,
+               "type i8 with metric cosine, which would normalise integers to fractions; i8 takes ip");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckLanguage(std::string_view field, const std::string& language) {
   if (std::find(kLanguages.begin(), kLanguages.end(), language) != kLanguages.end()) return absl::OkStatus();
   return Bad(field, Concat("language \"", Escape(language),
@@ -133,8 +151,9 @@ absl::Status CollectionSchema::Validate() const {
   if (auto s = CheckCount("dense", dense); !s.ok()) return s;
   if (auto s = CheckCount("text", text); !s.ok()) return s;
   if (auto s = CheckCount("sparse", sparse); !s.ok()) return s;
+  if (auto s = CheckCount("multi-vector", multi_vector); !s.ok()) return s;
   if (auto s = CheckCount("payload", payload); !s.ok()) return s;
-  // Dense, text and sparse fields are named in one query, so they share one space of names.
+  // All these but payload fields are named in one query, so they share one space of names.
   absl::flat_hash_set<std::string_view> names;
   for (const DenseField& field : dense) {
     if (auto s = CheckName("field", field.name); !s.ok()) return s;
@@ -150,6 +169,11 @@ absl::Status CollectionSchema::Validate() const {
     if (auto s = CheckName("field", field.name); !s.ok()) return s;
     if (!names.insert(field.name).second) return Bad(field.name, "declared twice");
   }
+  for (const MultiVectorField& field : multi_vector) {
+    if (auto s = CheckName("field", field.name); !s.ok()) return s;
+    if (!names.insert(field.name).second) return Bad(field.name, "declared twice");
+    if (auto s = CheckMultiVector(field); !s.ok()) return s;
+  }
   absl::flat_hash_set<std::string_view> paths;
   for (const PayloadField& field : payload) {
     if (auto s = CheckPayload(field); !s.ok()) return s;
@@ -161,6 +185,9 @@ absl::Status CollectionSchema::Validate() const {
 int CollectionSchema::FindDense(std::string_view name) const { return FindByName(dense, name); }
 int CollectionSchema::FindText(std::string_view name) const { return FindByName(text, name); }
 int CollectionSchema::FindSparse(std::string_view name) const { return FindByName(sparse, name); }
+int CollectionSchema::FindMultiVector(std::string_view name) const {
+  return FindByName(multi_vector, name);
+}
 int CollectionSchema::FindPayload(std::string_view path) const {
   for (size_t i = 0; i < payload.size(); ++i) {
     if (payload[i].path == path) return static_cast<int>(i);

@@ -60,6 +60,15 @@ struct SparseField {
   std::string name = {};
 };
 
+// Several vectors a point, one a token (multi_vector.h), compared by MaxSim: the sum over a query's tokens of the greatest
+// similarity to any of the point's. Searched exactly.
+struct MultiVectorField {
+  std::string name = {};
+  uint32_t dim = 0;  // 1 … Limits::kMaxTokenDim
+  Metric metric = Metric::kCosine;  // or kInnerProduct; under cosine each token's vector is normalised at write
+  VectorType type = VectorType::kF32;  // or kF16; or kI8 under kInnerProduct
+};
+
 // A payload value that is typed at write and can be filtered by. An array, also one of objects on the path's way, matches
 // where any element does. kDatetime takes RFC 3339 text and is compared in microseconds.
 struct PayloadField {
@@ -74,6 +83,9 @@ struct Limits {
   static constexpr uint32_t kMaxDim = 4096;
   static constexpr size_t kMaxFields = 64;             // of each kind
   static constexpr size_t kMaxSparseEntries = 16'384;  // of one sparse vector
+  static constexpr uint32_t kMaxTokenDim = 1024;  // of a multi-vector field
+  // Token vectors of one point in one field: a page in patches is about a thousand, a passage a few hundred.
+  static constexpr size_t kMaxTokens = 2048;
   static constexpr size_t kMaxNameBytes = 128;
   static constexpr size_t kMaxPayloadBytes = 1 << 20;  // of one row, JSON text
   static constexpr size_t kMaxCommitRows = 100'000;
@@ -86,6 +98,7 @@ struct CollectionSchema {
   std::vector<DenseField> dense = {};
   std::vector<TextField> text = {};
   std::vector<SparseField> sparse = {};
+  std::vector<MultiVectorField> multi_vector = {};
   std::vector<PayloadField> payload = {};
 
   // INVALID_ARGUMENT naming the field, the value and the limit.
@@ -94,6 +107,7 @@ struct CollectionSchema {
   int FindDense(std::string_view name) const;
   int FindText(std::string_view name) const;
   int FindSparse(std::string_view name) const;
+  int FindMultiVector(std::string_view name) const;
   int FindPayload(std::string_view path) const;
 
   // Canonical JSON with all defaults written out; FromJson refuses unknown keys by name.

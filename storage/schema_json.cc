@@ -172,6 +172,16 @@ absl::Status ReadSparse(const Json& json, const std::string& where, SparseField&
   return reader.status();
 }
 
+absl::Status ReadMultiVector(const Json& json, const std::string& where, MultiVectorField& field) {
+  ObjectReader reader(json, where, {"dim", "metric", "name", "type"});
+  reader.String("name", field.name);
+  reader.Integer("dim", field.dim);
+  reader.Choice("metric", {Metric::kCosine, Metric::kInnerProduct}, MetricName, field.metric);
+  reader.Choice("type", {VectorType::kF32, VectorType::kF16, VectorType::kI8}, VectorTypeName,
+                field.type);
+  return reader.status();
+}
+
 absl::Status ReadPayload(const Json& json, const std::string& where, PayloadField& field) {
   ObjectReader reader(json, where, {"language", "path", "type"});
   reader.String("path", field.path);
@@ -231,10 +241,17 @@ std::string CollectionSchema::ToJson() const {
     Json& declared = payload_json.emplace_back(Json{{"path", field.path}, {"type", PayloadTypeName(field.type)}});
     if (field.type == PayloadType::kText) declared["language"] = field.language;
   }
-  const Json json = {{"dense", std::move(dense_json)},
-                     {"text", std::move(text_json)},
-                     {"sparse", std::move(sparse_json)},
-                     {"payload", std::move(payload_json)}};
+  Json json = {{"dense", std::move(dense_json)},
+               {"text", std::move(text_json)},
+               {"sparse", std::move(sparse_json)},
+               {"payload", std::move(payload_json)}};
+  // Only where there are some, so that the schemas of older stores keep their bytes.
+  for (const MultiVectorField& field : multi_vector) {
+    json["multi_vector"].push_back({{"name", field.name},
+                                    {"dim", field.dim},
+                                    {"metric", MetricName(field.metric)},
+                                    {"type", VectorTypeName(field.type)}});
+  }
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -257,10 +274,12 @@ absl::StatusOr<CollectionSchema> CollectionSchema::FromJson(std::string_view tex
   if (too_deep) return absl::InvalidArgumentError("the schema's JSON is nested too deeply");
   if (json.is_discarded()) return absl::InvalidArgumentError("the schema is not JSON");
   CollectionSchema schema;
-  ObjectReader reader(json, "the schema", {"dense", "payload", "sparse", "text"});
+  ObjectReader reader(json, "the schema", {"dense", "multi_vector", "payload", "sparse", "text"});
   reader.Fail(ReadFields(reader.Array("dense"), "dense", ReadDense, schema.dense));
   reader.Fail(ReadFields(reader.Array("text"), "text", ReadText, schema.text));
   reader.Fail(ReadFields(reader.Array("sparse"), "sparse", ReadSparse, schema.sparse));
+  reader.Fail(ReadFields(reader.Array("multi_vector"), "multi_vector", ReadMultiVector,
+                         schema.multi_vector));
   reader.Fail(ReadFields(reader.Array("payload"), "payload", ReadPayload, schema.payload));
   if (!reader.status().ok()) return reader.status();
   if (auto s = schema.Validate(); !s.ok()) return s;

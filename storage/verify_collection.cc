@@ -31,6 +31,7 @@ struct SeenRow {
   uint64_t row = 0;
   uint64_t vectors = 0;            // by dense field: said to be there, and not found yet
   uint64_t sparse = 0;             // likewise, by sparse field
+  uint64_t multi_vectors = 0;      // likewise, by multi-vector field
   uint64_t id_hash : 61 = 0;       // of the encoded point id
   uint64_t damaged : 1 = 0;        // id and vectors are not known
   uint64_t has_successor : 1 = 0;  // another row names it as `previous`
@@ -311,8 +312,13 @@ void CollectionVerifier::CheckRow(RowId row, std::string_view value) {
     Problem("row ", row.value, " has ", decoded->has_sparse.size(),
             " sparse fields; the schema has ", info_.schema.sparse.size());
   }
+  if (decoded->has_multi_vector.size() != info_.schema.multi_vector.size()) {
+    Problem("row ", row.value, " has ", decoded->has_multi_vector.size(),
+            " multi-vector fields; the schema has ", info_.schema.multi_vector.size());
+  }
   seen.vectors = BitsOf(decoded->has_vector);
   seen.sparse = BitsOf(decoded->has_sparse);
+  seen.multi_vectors = BitsOf(decoded->has_multi_vector);
   seen.id_hash = HashId(decoded->record.id.Encode());
   rows_.push_back(seen);
   if (decoded->record.previous != kNoRow)
@@ -357,24 +363,30 @@ void CollectionVerifier::CheckVectors() {
   });
   if (!read) return;
   for (const SeenRow& seen : rows_) {
-    for (size_t field = 0; (seen.vectors | seen.sparse) != 0 && field < 64; ++field) {
+    for (size_t field = 0; (seen.vectors | seen.sparse | seen.multi_vectors) != 0 && field < 64;
+         ++field) {
       if ((seen.vectors >> field & 1) != 0)
         Problem("vector ", field, " of row ", seen.row, " is missing");
       if ((seen.sparse >> field & 1) != 0)
         Problem("sparse vector ", field, " of row ", seen.row, " is missing");
+      if ((seen.multi_vectors >> field & 1) != 0)
+        Problem("multi-vector ", field, " of row ", seen.row, " is missing");
     }
   }
 }
 
 void CollectionVerifier::CheckVector(const VectorKeyParts& parts, std::string_view value) {
-  const bool is_sparse = parts.field >= kFirstSparseField;
-  const size_t field = is_sparse ? parts.field - kFirstSparseField : parts.field;
+  const bool is_multi = parts.field >= kFirstMultiVectorField;
+  const bool is_sparse = !is_multi && parts.field >= kFirstSparseField;
+  const size_t field = parts.field - (is_multi    ? kFirstMultiVectorField
+                                      : is_sparse ? kFirstSparseField
+                                                  : 0);
   const std::string name = VectorName(parts.row, parts.field);
   SeenRow* seen = FindRow(parts.row.value);
   if (seen == nullptr) {
     if (rows_sound_) Problem(name, ": there is no such row");
   } else if (!seen->damaged) {
-    uint64_t& said = is_sparse ? seen->sparse : seen->vectors;
+    uint64_t& said = is_multi ? seen->multi_vectors : is_sparse ? seen->sparse : seen->vectors;
     const uint64_t bit = field < 64 ? uint64_t{1} << field : 0;
     if ((said & bit) == 0) Problem(name, ": the row says that it has no such vector");
     said &= ~bit;

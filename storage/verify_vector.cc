@@ -48,10 +48,30 @@ absl::Status VerifySparse(const CollectionSchema& schema, const VectorKeyParts& 
   return Wrong(parts, ": the schema has ", schema.sparse.size(), " sparse fields");
 }
 
+absl::Status VerifyMultiVector(const CollectionSchema& schema, const VectorKeyParts& parts,
+                               std::string_view value) {
+  MultiVector vector;
+  VectorType type = VectorType::kF32;
+  if (auto s = DecodeMultiVector(parts.row, parts.field, value, type, vector); !s.ok()) return s;
+  const size_t ordinal = size_t{parts.field} - kFirstMultiVectorField;
+  if (ordinal >= schema.multi_vector.size()) {
+    return Wrong(parts, ": the schema has ", schema.multi_vector.size(), " multi-vector fields");
+  }
+  const MultiVectorField& field = schema.multi_vector[ordinal];
+  if (type != field.type || vector.dim != field.dim) {
+    return Wrong(parts, " has ", vector.dim, " dimensions of ", VectorTypeName(type),
+                 "; the field \"", field.name, "\" has ", field.dim, " of ",
+                 VectorTypeName(field.type));
+  }
+  const auto s = CheckKeptMultiVector(field, vector);
+  return s.ok() ? s : Wrong(parts, ": ", s.message());
+}
+
 }  // namespace
 
 absl::Status VerifyVector(const CollectionSchema& schema, const VectorKeyParts& parts,
                           std::string_view value) {
+  if (parts.field >= kFirstMultiVectorField) return VerifyMultiVector(schema, parts, value);
   return parts.field < kFirstSparseField ? VerifyDense(schema, parts, value)
                                          : VerifySparse(schema, parts, value);
 }

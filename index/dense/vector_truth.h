@@ -21,6 +21,8 @@ class VectorTruth {
   virtual void ReportDamage() = 0;
   // The vectors of dense field `field` in rows [begin, end) of the segment, in order.
   virtual absl::Status Read(uint32_t field, uint32_t begin, uint32_t end, const Visit& visit) = 0;
+  // Likewise the token vectors of multi-vector field `field`, one after the other.
+  virtual absl::Status ReadTokens(uint32_t field, uint32_t begin, uint32_t end, const Visit& visit) = 0;
 };
 
 }  // namespace vouch

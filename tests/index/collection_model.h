@@ -64,7 +64,8 @@ class CollectionModel final : public RowSource {
                                    .provenance = input.provenance,
                                    .access = input.access,
                                    .vectors = input.vectors,
-                                   .sparse = input.sparse});
+                                   .sparse = input.sparse,
+                                   .multi_vectors = input.multi_vectors});
       if (!status.ok()) return status;
     }
     return absl::OkStatus();

@@ -26,6 +26,8 @@ using ::testing::SizeIs;
 CollectionSchema EverySection() {
   CollectionSchema schema = ModelSchema();
   schema.sparse.push_back({.name = "s"});
+  schema.multi_vector.push_back(
+      {.name = "m", .dim = 3, .metric = Metric::kInnerProduct, .type = VectorType::kF16});
   schema.payload = {{"year", PayloadType::kInteger}, {"lang", PayloadType::kKeyword}, {"score", PayloadType::kFloat},
                     {"done", PayloadType::kBool},    {"at", PayloadType::kDatetime},  {"place", PayloadType::kGeo},
                     {"title", PayloadType::kText}};
@@ -42,6 +44,7 @@ std::vector<RowInput> EveryRow(size_t count) {
     row.vectors[1] = maker.Vector(3);
     NormalizeVector(row.vectors[1]);
     row.sparse = {{.indices = {static_cast<uint32_t>(i % 7), 9}, .values = {1, static_cast<float>(1 + i % 5)}}};
+    row.multi_vectors = {{.dim = 3, .values = maker.Vector(3 * (1 + i % 4))}};
     row.payload.pop_back();
     absl::StrAppend(&row.payload, R"(,"score":)", static_cast<double>(i) / 8, R"(,"done":)", i % 2 == 0 ? "true" : "false",
                     R"(,"at":"2026-01-0)", 1 + i % 9, R"(","place":{"lat":)", i % 90, R"(,"lon":)", i % 180, "}}");
@@ -126,6 +129,8 @@ class DamagedSectionsTest : public testing::Test {
       add(reader.SearchDense({.field = 1, .vector = b, .k = 10, .exact = exact}, *mask, CancelToken(), nullptr));
       add(reader.SearchText(0, "w3 w17", 10, *mask, CancelToken(), nullptr));
       add(reader.SearchSparse(0, {.indices = {2, 9}, .values = {1, 1}}, 10, *mask, CancelToken(), nullptr));
+      const MultiVector tokens = {.dim = 3, .values = {1, 2, 0, -1, 0.5f, 1}};
+      add(reader.SearchMultiVector(0, tokens, 10, *mask, CancelToken(), nullptr));
       absl::StrAppend(&out, mask->allowed_count, "\n");
     }
     return out;
@@ -147,7 +152,7 @@ TEST_F(DamagedSectionsTest, EachIsFoundCountedAnsweredExactlyAndWrittenAnew) {
   for (const Section& section : SectionsOf(whole)) {
     kinds.insert(section.kind);
     SCOPED_TRACE(absl::StrCat("section of kind ", section.kind, " at ", section.offset));
-    const bool vectors = section.kind == static_cast<uint32_t>(SectionKind::kVectors);
+    const bool vectors = segment_format::IsMapped(static_cast<SectionKind>(section.kind));
     for (const bool cut : {false, true}) {
       std::string damaged = whole;
       if (cut) {
@@ -174,7 +179,7 @@ TEST_F(DamagedSectionsTest, EachIsFoundCountedAnsweredExactlyAndWrittenAnew) {
       EXPECT_EQ(Answers(model, true), expected);
     }
   }
-  EXPECT_THAT(kinds, SizeIs(9)) << "every kind of section";
+  EXPECT_THAT(kinds, SizeIs(11)) << "every kind of section";
 }
 
 TEST_F(DamagedSectionsTest, AFileOfNoiseOrOfNothing) {

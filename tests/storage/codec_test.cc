@@ -16,6 +16,7 @@
 #include "storage/key_format.h"
 #include "storage/rocks_catalog.h"
 #include "storage/row_codec.h"
+#include "storage/vector_codec.h"
 #include "storage/store.h"
 
 namespace vouch {
@@ -94,7 +95,9 @@ TEST(KeyFormatTest, GoldenBytes) {
   EXPECT_EQ(Hex(EvaluationKey(TenantNumber(7), "run/a")), "0000000772756e2f61");
   EXPECT_EQ(Hex(SparseKey(prefix, RowId(0x1122), 3)),
             "00000007000000000000010200000000000011228003");
-  EXPECT_EQ(kFormatNumber, 4u);
+  EXPECT_EQ(Hex(MultiVectorKey(prefix, RowId(0x1122), 3)),
+            "0000000700000000000001020000000000001122c003");
+  EXPECT_EQ(kFormatNumber, 5u);
 }
 
 TEST(KeyFormatTest, KeysDecodeToWhatTheyWereMadeOf) {
@@ -250,6 +253,80 @@ TEST(RowCodecTest, SparseFieldsRoundTripAndDamageIsFound) {
     SparseVector bad = kSomeSparse;
     bad.values[2] = weight;
     EXPECT_TRUE(refused(EncodeSparseVector(bad))) << weight;
+  }
+}
+
+// A row of a collection with two multi-vector fields and no sparse one.
+std::string MultiVectorRowValue() {
+  RowInput row = SomeRow();
+  row.multi_vectors = {{}, {.dim = 2, .values = {1, 2}}};
+  std::string value = EncodeRow(row, PointId(42).Encode());
+  FinishRow(value, kCollection, RowId(9), RowId(4));
+  return value;
+}
+const MultiVector kTwoTokens = {.dim = 3, .values = {1.0f, -2.0f, 0.5f, 0.0f, 3.0f, -128.0f}};
+
+TEST(RowCodecTest, GoldenBytesOfMultiVectorFields) {
+  const std::string value = MultiVectorRowValue();
+  EXPECT_EQ(Hex(value.substr(0, value.size() - kSealBytes)),
+            "03"                              // kind
+            "0000000000000004"                // previous
+            "0305"                            // three dense fields, the first and the third have a vector
+            "00"                              // no sparse fields
+            "0202"                            // two multi-vector fields, the second has one
+            "0901000000000000002a"            // the id
+            "077b2261223a317d"                // payload
+            "027b7d"                          // provenance
+            "020175" "0767726f75703a67");     // access
+  EXPECT_EQ(Hex(EncodeMultiVector(VectorType::kF32, kTwoTokens)),
+            "06" "03"                         // kind, dimension
+            "0000803f" "000000c0" "0000003f"
+            "00000000" "00004040" "000000c3");
+  EXPECT_EQ(Hex(EncodeMultiVector(VectorType::kF16, kTwoTokens)),
+            "07" "03" "003c" "00c0" "0038" "0000" "0042" "00d8");
+  EXPECT_EQ(Hex(EncodeMultiVector(VectorType::kI8, {.dim = 2, .values = {1, -2, 127, -128}})),
+            "08" "02" "01fe" "7f80");
+}
+
+TEST(RowCodecTest, MultiVectorFieldsRoundTripAndDamageIsFound) {
+  const auto row = DecodeRow(kCollection, RowId(9), MultiVectorRowValue());
+  ASSERT_TRUE(row.ok()) << row.status();
+  EXPECT_THAT(row->has_vector, ElementsAre(true, false, true));
+  EXPECT_TRUE(row->has_sparse.empty());
+  EXPECT_THAT(row->has_multi_vector, ElementsAre(false, true));
+  EXPECT_EQ(row->record.multi_vectors.size(), 2u);
+  EXPECT_EQ(row->record.payload, SomeRow().payload);
+  EXPECT_EQ(*DecodeRowPrevious(kCollection, RowId(9), MultiVectorRowValue()), RowId(4));
+  ExpectOnlyWhole(MultiVectorRowValue(), [](std::string_view bytes) {
+    return DecodeRow(kCollection, RowId(9), bytes).status();
+  });
+  for (const VectorType type : {VectorType::kF32, VectorType::kF16}) {
+    const std::string value = EncodeMultiVector(type, kTwoTokens);
+    MultiVector out;
+    VectorType found = VectorType::kBit;
+    ASSERT_TRUE(DecodeMultiVector(RowId(1), kFirstMultiVectorField, value, found, out).ok());
+    EXPECT_EQ(out, kTwoTokens);
+    EXPECT_EQ(found, type);
+    const size_t token = VectorBytes(type, 3);
+    const auto refused = [&](const std::string& bytes) {
+      MultiVector vector;
+      const absl::Status status =
+          DecodeMultiVector(RowId(1), kFirstMultiVectorField + 2, bytes, found, vector);
+      EXPECT_TRUE(vector.empty());
+      return status.code() == kDataLoss &&
+             absl::StrContains(status.message(), "multi-vector 2 of row 1");
+    };
+    for (size_t size = 0; size < value.size(); ++size) {
+      if (size == 2 + token) continue;  // one token less is as good
+      EXPECT_TRUE(refused(value.substr(0, size))) << size;
+    }
+    EXPECT_TRUE(refused(value + '\0'));
+    EXPECT_TRUE(refused('\x01' + value.substr(1))) << "of another kind";
+    EXPECT_TRUE(refused(value.substr(0, 1) + '\0' + value.substr(2))) << "no dimensions";
+    EXPECT_TRUE(refused(value.substr(0, 1) + "\x81\x08" + std::string(1025 * 4, '\0')))
+        << "1,025 dimensions";
+    EXPECT_TRUE(refused(value.substr(0, 2) + std::string((Limits::kMaxTokens + 1) * token, '\0')))
+        << "2,049 tokens";
   }
 }
 

@@ -19,5 +19,6 @@ std::vector<std::string> FuzzSeeds() {
   return {R"({"dense":[{"name":"v","dim":3,"metric":"l2","index":"hnsw","hnsw":{"m":8}}],
               "text":[{"name":"t","paths":["a.b"],"language":"german","k1":1.5}],
               "payload":[{"path":"p","type":"integer"}]})",
-          R"({"sparse":[{"name":"s"}]})", "{}", vouch::CollectionSchema().ToJson()};
+          R"({"sparse":[{"name":"s"}]})",
+          R"({"multi_vector":[{"name":"m","dim":3,"metric":"ip","type":"i8"}]})", "{}", vouch::CollectionSchema().ToJson()};
 }

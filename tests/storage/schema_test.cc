@@ -71,6 +71,13 @@ TEST(SchemaJsonTest, WhatIsWrongIsNamed) {
            {R"({"dense":[{"name":"v","dim":1.5}]})", "not an integer"},
            {R"({"payload":[{"path":"p","type":"date"}]})", "date"},
            {R"({"sparse":[{"name":"s","dim":3}]})", "\"dim\""},
+           {R"({"multi_vector":[{"name":"m","dim":0}]})", "from 1 to 1024"},
+           {R"({"multi_vector":[{"name":"m","dim":1025}]})", "dim is 1025"},
+           {R"({"multi_vector":[{"name":"m","dim":3,"metric":"l2"}]})", "known are cosine, ip"},
+           {R"({"multi_vector":[{"name":"m","dim":3,"type":"bit"}]})", "known are f32, f16, i8"},
+           {R"({"multi_vector":[{"name":"m","dim":3,"type":"i8"}]})", "i8 takes ip"},
+           {R"({"multi_vector":[{"name":"m","dim":3,"index":"hnsw"}]})", "\"index\""},
+           {R"({"sparse":[{"name":"m"}],"multi_vector":[{"name":"m","dim":3}]})", "declared twice"},
            {std::string(100'000, '['), "nested too deeply"}}) {
     const auto schema = CollectionSchema::FromJson(json);
     EXPECT_EQ(schema.status().code(), absl::StatusCode::kInvalidArgument) << json.substr(0, 80);
@@ -113,6 +120,22 @@ TEST(SchemaJsonTest, ASchemaWithoutSparseFieldsReads) {
   const auto schema = CollectionSchema::FromJson(R"({"dense":[],"payload":[],"text":[]})");
   ASSERT_TRUE(schema.ok()) << schema.status();
   EXPECT_TRUE(schema->sparse.empty());
+}
+
+// Only where there are some, so that the schemas of older stores keep their bytes.
+TEST(SchemaJsonTest, MultiVectorFieldsAreReadAndWritten) {
+  const auto schema = CollectionSchema::FromJson(
+      R"({"multi_vector":[{"name":"a","dim":3},{"name":"b","dim":8,"metric":"ip","type":"i8"}]})");
+  ASSERT_TRUE(schema.ok()) << schema.status();
+  EXPECT_EQ(schema->multi_vector[0].metric, Metric::kCosine);
+  EXPECT_EQ(schema->multi_vector[0].type, VectorType::kF32);
+  EXPECT_EQ(schema->multi_vector[1].type, VectorType::kI8);
+  EXPECT_EQ(schema->FindMultiVector("b"), 1);
+  EXPECT_EQ(schema->FindMultiVector("c"), -1);
+  EXPECT_EQ(schema->ToJson(),
+            R"({"dense":[],"multi_vector":[{"dim":3,"metric":"cosine","name":"a","type":"f32"},)"
+            R"({"dim":8,"metric":"ip","name":"b","type":"i8"}],"payload":[],"sparse":[],"text":[]})");
+  EXPECT_EQ(CollectionSchema::FromJson(schema->ToJson())->ToJson(), schema->ToJson());
 }
 
 TEST(SchemaTest, LimitsAreChecked) {

@@ -47,6 +47,13 @@ void Decode(std::string_view bytes) {
   } else if (!sparse.empty()) {
     std::abort();
   }
+  vouch::MultiVector tokens;
+  if (vouch::DecodeMultiVector(vouch::RowId(0), vouch::kFirstMultiVectorField, bytes, type, tokens).ok()) {
+    if (tokens.tokens() < 1 || tokens.tokens() > vouch::Limits::kMaxTokens) std::abort();
+    if (vouch::IsRounded(type, tokens.values) && vouch::EncodeMultiVector(type, tokens) != bytes) std::abort();
+  } else if (!tokens.empty()) {
+    std::abort();
+  }
   if (const auto record = vouch::DecodeEvaluationRecord("a", bytes);
       record.ok() && vouch::EncodeEvaluationRecord(*record).size() > bytes.size()) {
     std::abort();
@@ -77,6 +84,9 @@ std::vector<std::string> FuzzSeeds() {
   row.sparse = {{}, {.indices = {1, 70'000}, .values = {0.5f, 2}}};
   std::string sparse_row = vouch::EncodeRow(row, row.id.Encode());
   vouch::FinishRow(sparse_row, kCollection, vouch::RowId(kNumber), vouch::kNoRow);
+  row.multi_vectors = {{.dim = 2, .values = {1, 2, 3, 4}}, {}};
+  std::string multi_row = vouch::EncodeRow(row, row.id.Encode());
+  vouch::FinishRow(multi_row, kCollection, vouch::RowId(kNumber), vouch::kNoRow);
   vouch::CommitHeader header;
   header.version = vouch::Version(kNumber);
   header.retired = {vouch::RowId(2), vouch::RowId(9)};
@@ -88,6 +98,10 @@ std::vector<std::string> FuzzSeeds() {
           vouch::EncodePoint({vouch::RowId(1), true}),
           sparse_row.substr(0, sparse_row.size() - vouch::kSealBytes),
           vouch::EncodeSparseVector(row.sparse[1]),
+          multi_row.substr(0, multi_row.size() - vouch::kSealBytes),
+          vouch::EncodeMultiVector(vouch::VectorType::kF32, row.multi_vectors[0]),
+          vouch::EncodeMultiVector(vouch::VectorType::kF16, row.multi_vectors[0]),
+          vouch::EncodeMultiVector(vouch::VectorType::kI8, row.multi_vectors[0]),
           vouch::EncodeVersion(vouch::Version(9)),
           vouch::EncodeEvaluationRecord({"a", "xyz"}).substr(0, 7),
           vouch::EncodeArtifact(std::string(300, 'x'))};
