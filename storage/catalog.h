@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -9,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "storage/commit.h"
 #include "storage/ids.h"
 #include "storage/schema.h"
 
@@ -20,6 +22,25 @@ struct CollectionInfo {
   std::string name = {};
   CollectionSchema schema = {};
   int64_t created_us = 0;
+  Version schema_version = {};  // the commit that altered the schema last; 0: it is as it was made
+  uint64_t index_number = 0;    // goes up with each alteration that another index was built for
+};
+
+// A new schema of a collection. It is a commit like any other, without rows: it has a version, a time, an actor and a request
+// id.
+struct Alteration {
+  CollectionId collection = {};
+  CollectionSchema schema = {};
+  Version schema_version = {};  // of the schema that the new one was made from
+  bool new_index = false;       // raises the index number
+  Principal actor = {};
+  int64_t time_us = 0;
+  std::string request_id = {};  // empty: none. A known id changes nothing and gets the first reply
+};
+
+struct AlterResult {
+  CommitResult commit = {};
+  CollectionInfo info = {};
 };
 
 struct Tag {
@@ -59,6 +80,16 @@ class Catalog {
   // an alias leads to the collection.
   virtual absl::Status DropCollection(std::string_view tenant, std::string_view name) = 0;
 
+  // Puts another schema in the place of a collection's, at a new version. `publish` is called once that is durable and before
+  // the commit's listener is: nothing is committed between. Commits that were made for the schema before are ABORTED from then
+  // on. ABORTED: the schema was altered meanwhile. INVALID_ARGUMENT: the schema is not valid. FAILED_PRECONDITION: the
+  // collection takes no writes.
+  virtual absl::StatusOr<AlterResult> AlterCollection(
+      const Alteration& alteration, const std::function<void(const CollectionInfo&)>& publish) = 0;
+  // The schemas that there were before, each with the version that ended it, ascending.
+  virtual absl::StatusOr<std::vector<std::pair<Version, CollectionSchema>>> ListSchemas(
+      CollectionId collection) const = 0;
+
   static constexpr size_t kMaxAliasMoves = 1'000;  // in one call
   static constexpr size_t kMaxAliases = 10'000;    // of a tenant
   // All moves in one step: who reads sees none of them or all. ALREADY_EXISTS: a collection has the alias's name.
@@ -67,6 +98,7 @@ class Catalog {
   virtual absl::StatusOr<std::vector<Alias>> ListAliases(std::string_view tenant) const = 0;  // by name
 
   // A tag never moves: ALREADY_EXISTS where it names another version. NOT_FOUND: version never committed.
+  // OUT_OF_RANGE: retention has let it go.
   virtual absl::StatusOr<Tag> CreateTag(CollectionId collection, std::string_view name, Version version,
                                         int64_t now_us) = 0;
   virtual absl::StatusOr<Tag> GetTag(CollectionId collection, std::string_view name) const = 0;

@@ -12,6 +12,7 @@ namespace vouch {
 namespace {
 
 constexpr uint8_t kCollectionKind = 1;
+constexpr uint8_t kAlteredCollectionKind = 2;  // with the version that altered its schema, and the index's number
 constexpr uint8_t kAliasKind = 1;
 constexpr uint64_t kCatalogSeed = 0x636174616C6F6700;  // "catalog": no other family's values pass for these
 
@@ -19,7 +20,12 @@ constexpr uint64_t kCatalogSeed = 0x636174616C6F6700;  // "catalog": no other fa
 
 std::string EncodeCollectionEntry(const CollectionInfo& info) {
   std::string value;
-  PutByte(value, kCollectionKind);
+  const bool altered = info.schema_version != Version(0);
+  PutByte(value, altered ? kAlteredCollectionKind : kCollectionKind);
+  if (altered) {
+    PutBe64(value, info.schema_version.value);
+    PutBe64(value, info.index_number);
+  }
   PutBe64(value, info.id.value);
   PutBe64(value, static_cast<uint64_t>(info.created_us));
   PutBlock(value, info.tenant);
@@ -37,12 +43,16 @@ absl::StatusOr<CollectionInfo> DecodeCollectionEntry(std::string_view value) {
   Decoder decoder(content);
   const uint8_t kind = decoder.Byte();
   CollectionInfo info;
+  if (kind == kAlteredCollectionKind) {
+    info.schema_version = Version(decoder.Be64());
+    info.index_number = decoder.Be64();
+  }
   info.id = CollectionId(decoder.Be64());
   info.created_us = static_cast<int64_t>(decoder.Be64());
   info.tenant = decoder.Block();
   info.name = decoder.Block();
   const std::string_view schema_json = decoder.Block();
-  if (kind != kCollectionKind || !decoder.Done()) {
+  if ((kind != kCollectionKind && kind != kAlteredCollectionKind) || !decoder.Done()) {
     return absl::DataLossError("a collection's catalog entry is damaged: it does not decode");
   }
   absl::StatusOr<CollectionSchema> schema = CollectionSchema::FromJson(schema_json);

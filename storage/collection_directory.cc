@@ -20,7 +20,7 @@ void CollectionDirectory::Add(std::shared_ptr<const CollectionEntry> entry,
                               const CollectionTip& tip) {
   std::lock_guard lock(mu_);
   const CollectionId id = entry->id;
-  slots_[id] = Slot{std::move(entry), tip};
+  slots_[id] = Slot{.entry = std::move(entry), .tip = tip};
 }
 
 void CollectionDirectory::Remove(CollectionId collection) {
@@ -32,6 +32,27 @@ void CollectionDirectory::SetTip(CollectionId collection, const CollectionTip& t
   std::lock_guard lock(mu_);
   const auto at = slots_.find(collection);
   if (at != slots_.end()) at->second.tip = tip;
+}
+
+void CollectionDirectory::SetEntry(std::shared_ptr<const CollectionEntry> entry) {
+  std::lock_guard lock(mu_);
+  const auto at = slots_.find(entry->id);
+  if (at != slots_.end()) at->second.entry = std::move(entry);
+}
+
+void CollectionDirectory::SetRetention(CollectionId collection, RetentionState state) {
+  auto shared = std::make_shared<const RetentionState>(std::move(state));
+  std::lock_guard lock(mu_);
+  const auto at = slots_.find(collection);
+  if (at != slots_.end()) at->second.retention = std::move(shared);
+}
+
+absl::StatusOr<std::shared_ptr<const RetentionState>> CollectionDirectory::Retention(
+    CollectionId collection) const {
+  std::lock_guard lock(mu_);
+  const auto at = slots_.find(collection);
+  if (at == slots_.end()) return NoCollection(collection);
+  return at->second.retention;
 }
 
 absl::StatusOr<std::shared_ptr<const CollectionEntry>> CollectionDirectory::Find(

@@ -9,12 +9,13 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "storage/ids.h"
+#include "storage/retention.h"
 #include "storage/schema.h"
 #include "storage/store.h"
 
 namespace vouch {
 
-// What never changes of a collection while it exists.
+// What commits go by of a collection. It changes by an alteration alone, which puts another in its place.
 struct CollectionEntry {
   CollectionId id;
   std::string prefix;               // key_format.h, CollectionPrefix
@@ -23,6 +24,7 @@ struct CollectionEntry {
   std::vector<std::string> fields;  // their names
   std::vector<std::string> sparse_fields;
   std::vector<MultiVectorField> multi_vector_fields;
+  Version schema_version;  // CollectionInfo's
 };
 
 // Where a collection stands: the public state, and the latest commit's time, which the next commit's is not before.
@@ -37,16 +39,21 @@ class CollectionDirectory {
   void Add(std::shared_ptr<const CollectionEntry> entry, const CollectionTip& tip);
   void Remove(CollectionId collection);
   void SetTip(CollectionId collection, const CollectionTip& tip);
+  // Of a collection that is there.
+  void SetEntry(std::shared_ptr<const CollectionEntry> entry);
+  void SetRetention(CollectionId collection, RetentionState state);
 
   // NOT_FOUND.
   absl::StatusOr<std::shared_ptr<const CollectionEntry>> Find(CollectionId collection) const;
   absl::StatusOr<CollectionTip> Tip(CollectionId collection) const;
+  absl::StatusOr<std::shared_ptr<const RetentionState>> Retention(CollectionId collection) const;
   std::vector<std::shared_ptr<const CollectionEntry>> All() const;  // by id
 
  private:
   struct Slot {
     std::shared_ptr<const CollectionEntry> entry;
     CollectionTip tip;
+    std::shared_ptr<const RetentionState> retention = std::make_shared<RetentionState>();
   };
 
   mutable std::mutex mu_;

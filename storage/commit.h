@@ -60,6 +60,9 @@ struct PointCondition {
   bool aborts = false;
 };
 
+// In the status of a commit that was made for a schema that has been altered since.
+inline constexpr char kSchemaAlteredPayload[] = "vouch/schema_altered";
+
 // One atomic change of one collection. Order inside: deletes first, then upserts; an id may stand once in all.
 struct CommitRequest {
   CollectionId collection = {};
@@ -75,6 +78,9 @@ struct CommitRequest {
   // All must hold, else nothing is changed. Decided where commits are ordered, so no other commit
   // comes between. A known request id is answered before they are looked at.
   std::vector<PointCondition> conditions = {};
+  // CollectionInfo::schema_version that the rows were made for. Where the schema is another by now: ABORTED, with the payload
+  // kSchemaAlteredPayload.
+  Version schema_version = {};
   std::shared_ptr<const PreparedRows> prepared = {};
 };
 

@@ -146,7 +146,10 @@ absl::Status CommitGroup::BuildOne(PendingCommit& commit, rocksdb::WriteBatch& b
         request.expected_version->value));
     return absl::OkStatus();
   }
-  absl::Status allowed = CheckFence(commit, tip);
+  // Only exclusive work alters a schema, so none changes while a group is made.
+  const auto entry = directory_.Find(commit.entry->id);
+  absl::Status allowed = entry.ok() ? CheckSchema(request, **entry) : entry.status();
+  if (allowed.ok()) allowed = CheckFence(commit, tip);
   if (allowed.ok()) allowed = CheckConditions(commit);
   if (auto s = std::move(allowed); !s.ok()) {
     commit.needs_group = true;  // what was found may be of a commit before it in the group
@@ -204,6 +207,16 @@ absl::Status CommitGroup::CheckFence(const PendingCommit& commit, const Tip& tip
     if (change.key == kFenceDocument) return absl::OkStatus();
   }
   return absl::FailedPreconditionError(Concat("the collection takes no writes: ", *tip.fence));
+}
+
+absl::Status CommitGroup::CheckSchema(const CommitRequest& request, const CollectionEntry& entry) {
+  const Version now = entry.schema_version;
+  if (now == request.schema_version) return absl::OkStatus();
+  absl::Status altered = absl::AbortedError(Concat(
+      "the collection's schema was altered by version ", now.value, "; the write was made for the one of version ",
+      request.schema_version.value));
+  altered.SetPayload(kSchemaAlteredPayload, absl::Cord(std::to_string(now.value)));
+  return altered;
 }
 
 absl::Status CommitGroup::CheckConditions(const PendingCommit& commit) const {

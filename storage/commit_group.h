@@ -48,6 +48,8 @@ class CommitGroup {
   // Sets `result` of each. An error is one of the store's, and holds for all.
   absl::Status Build(std::span<PendingCommit* const> commits, rocksdb::WriteBatch& batch);
   void PublishTips();
+  // ABORTED: the schema is not the one that the commit was made for.
+  static absl::Status CheckSchema(const CommitRequest& request, const CollectionEntry& entry);
 
  private:
   struct Tip {

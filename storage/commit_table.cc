@@ -10,6 +10,7 @@
 #include "storage/commit_codec.h"
 #include "storage/concat.h"
 #include "storage/key_format.h"
+#include "storage/retention_table.h"
 #include "storage/rocks.h"
 #include "storage/row_codec.h"
 
@@ -137,7 +138,14 @@ absl::StatusOr<CollectionTip> CommitTable::RecoverTip(const CollectionEntry& ent
       if (!parts.ok()) return parts.status();
       rows = parts->row.value + 1;
     }
-    if (rows > tip.state.rows || (family == Family::kRows && rows < tip.state.rows)) {
+    uint64_t purged = 0;  // the last rows may have been let go
+    if (family == Family::kRows && rows < tip.state.rows) {
+      const RowRange last_rows{RowId(rows), RowId(tip.state.rows)};
+      const absl::StatusOr<PurgedRows> found = RetentionTable(rocks_).LoadPurged(entry, last_rows);
+      if (!found.ok()) return found.status();
+      purged = found->Count(last_rows);
+    }
+    if (rows > tip.state.rows || (family == Family::kRows && rows + purged < tip.state.rows)) {
       return absl::DataLossError(Concat(
           "collection ", entry.id.value, ": the last commit, ", tip.state.latest.value, ", ends at row ",
           tip.state.rows, ", but ", kFamilyNames[static_cast<size_t>(family)], " end at ", rows));

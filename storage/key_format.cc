@@ -18,6 +18,9 @@ constexpr uint8_t kTag = 0x12;
 constexpr uint8_t kSetting = 0x13;
 constexpr uint8_t kDropped = 0x14;
 constexpr uint8_t kAlias = 0x15;
+constexpr uint8_t kRetention = 0x16;
+constexpr uint8_t kPurged = 0x17;
+constexpr uint8_t kSchema = 0x18;
 // commits: the byte after the prefix.
 constexpr uint8_t kHeader = 0x01;
 constexpr uint8_t kRequest = 0x02;
@@ -108,6 +111,16 @@ std::string SettingKey(std::string_view prefix, std::string_view key) {
 
 std::string DroppedKeyPrefix() { return std::string(1, static_cast<char>(kDropped)); }
 std::string DroppedKey(std::string_view prefix) { return DroppedKeyPrefix().append(prefix); }
+
+std::string RetentionKey(std::string_view prefix) { return WithKind(kRetention, prefix, ""); }
+std::string PurgedKeyPrefix(std::string_view prefix) { return WithKind(kPurged, prefix, ""); }
+std::string PurgedKey(std::string_view prefix, uint64_t number) {
+  return WithNumber(PurgedKeyPrefix(prefix), number);
+}
+std::string SchemaKeyPrefix(std::string_view prefix) { return WithKind(kSchema, prefix, ""); }
+std::string SchemaKey(std::string_view prefix, Version altered) {
+  return WithNumber(SchemaKeyPrefix(prefix), altered.value);
+}
 
 std::string CommitKeyPrefix(std::string_view prefix) {
   std::string key(prefix);
@@ -221,6 +234,34 @@ absl::StatusOr<std::string_view> DecodeDroppedKey(std::string_view key) {
   if (!rest.ok()) return rest.status();
   if (!rest->empty()) return BadKey("a dropped collection", key);
   return key.substr(1);
+}
+
+absl::StatusOr<std::string_view> DecodeRetentionKey(std::string_view key) {
+  absl::StatusOr<std::string_view> rest = AfterKindAndPrefix(kRetention, "a collection's retention", key);
+  if (!rest.ok()) return rest.status();
+  if (!rest->empty()) return BadKey("a collection's retention", key);
+  return key.substr(1);
+}
+
+namespace {
+
+absl::StatusOr<NumberedKeyParts> AfterKindPrefixAndNumber(uint8_t kind, std::string_view what, std::string_view key) {
+  absl::StatusOr<std::string_view> rest = AfterKindAndPrefix(kind, what, key);
+  if (!rest.ok()) return rest.status();
+  Decoder decoder(*rest);
+  const uint64_t number = decoder.Be64();
+  if (!decoder.Done()) return BadKey(what, key);
+  return NumberedKeyParts{key.substr(1, kCollectionPrefixBytes), number};
+}
+
+}  // namespace
+
+absl::StatusOr<NumberedKeyParts> DecodePurgedKey(std::string_view key) {
+  return AfterKindPrefixAndNumber(kPurged, "rows that were let go", key);
+}
+
+absl::StatusOr<NumberedKeyParts> DecodeSchemaKey(std::string_view key) {
+  return AfterKindPrefixAndNumber(kSchema, "an older schema", key);
 }
 
 absl::StatusOr<std::string_view> DecodeRequestKey(std::string_view key) {

@@ -25,6 +25,8 @@ namespace vouch {
 //   4  dense vectors of f16, i8 and bits; AliasKey: a program that does not know it would drop a
 //   collection under its alias
 //   5  multi-vectors: schemas, rows of kind 3, their values
+//   5  RetentionKey and PurgedKey: a program that does not know them would take rows that were let go for lost ones;
+//   SchemaKey, and schemas with retention, ttl or numbered fields
 inline constexpr uint32_t kFormatNumber = 5;
 
 using TenantNumber = StrongId<struct TenantNumberTag>;  // 32 bits, given by the catalog, from 1 on
@@ -54,6 +56,14 @@ std::string SettingKey(std::string_view prefix, std::string_view key);
 // A collection that was dropped, until all its data is deleted.
 std::string DroppedKey(std::string_view prefix);
 std::string DroppedKeyPrefix();
+// What of a collection can be read.
+std::string RetentionKey(std::string_view prefix);
+// The rows of chunk `number` (purged_rows.h) that were let go.
+std::string PurgedKey(std::string_view prefix, uint64_t number);
+std::string PurgedKeyPrefix(std::string_view prefix);
+// The schema that a collection had up to the version that altered it.
+std::string SchemaKey(std::string_view prefix, Version altered);
+std::string SchemaKeyPrefix(std::string_view prefix);
 
 // --- commits
 std::string CommitKey(std::string_view prefix, Version version);
@@ -115,6 +125,14 @@ absl::StatusOr<std::string_view> DecodeTagKey(std::string_view key);
 absl::StatusOr<std::string_view> DecodeSettingKey(std::string_view key);
 // The collection's prefix.
 absl::StatusOr<std::string_view> DecodeDroppedKey(std::string_view key);
+absl::StatusOr<std::string_view> DecodeRetentionKey(std::string_view key);
+// What follows kind byte and collection's prefix, a number.
+struct NumberedKeyParts {
+  std::string_view prefix;
+  uint64_t number = 0;
+};
+absl::StatusOr<NumberedKeyParts> DecodePurgedKey(std::string_view key);
+absl::StatusOr<NumberedKeyParts> DecodeSchemaKey(std::string_view key);
 absl::StatusOr<std::string_view> DecodeRequestKey(std::string_view key);
 absl::StatusOr<std::string_view> DecodeTenantKey(std::string_view key);
 struct CollectionKeyParts {

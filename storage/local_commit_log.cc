@@ -14,6 +14,7 @@ absl::StatusOr<CommitResult> LocalCommitLog::Commit(CommitRequest request) {
   auto entry = directory_.Find(commit.request.collection);
   if (!entry.ok()) return entry.status();
   commit.entry = *std::move(entry);
+  if (auto s = CommitGroup::CheckSchema(commit.request, *commit.entry); !s.ok()) return s;
   auto prepared = PrepareCommit(commit.request, *commit.entry);
   if (!prepared.ok()) return prepared.status();
   commit.prepared = *std::move(prepared);
@@ -28,6 +29,15 @@ absl::Status LocalCommitLog::RunExclusive(const std::function<absl::Status()>& w
   waiter.exclusive = &work;
   Run(waiter);
   return waiter.exclusive_status;
+}
+
+void LocalCommitLog::TellListener(const DurableCommit& commit) {
+  CommitListener* listener = nullptr;
+  {
+    std::lock_guard lock(mu_);
+    listener = listener_;
+  }
+  if (listener != nullptr) listener->OnCommits(std::span(&commit, 1));
 }
 
 void LocalCommitLog::SetListener(CommitListener* listener) {

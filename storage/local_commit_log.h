@@ -43,6 +43,8 @@ class LocalCommitLog : public CommitLog {
   CommitLogStats Stats() const override;
   // Runs `work` as the only writer: no commit is under way in it. For changes of the catalog.
   absl::Status RunExclusive(const std::function<absl::Status()>& work);
+  // In exclusive work: tells the listener of a commit that the work has made durable.
+  void TellListener(const DurableCommit& commit);
   // Null removes it. Not while commits are under way.
   void SetListener(CommitListener* listener);
 

@@ -10,6 +10,7 @@
 #include "storage/concat.h"
 #include "storage/local_commit_log.h"
 #include "storage/name.h"
+#include "storage/retention_table.h"
 #include "storage/rocks.h"
 
 namespace vouch {
@@ -19,20 +20,6 @@ namespace {
 constexpr size_t kMaxSettingBytes = size_t{1} << 20;
 constexpr size_t kNamesInError = 10;
 constexpr size_t kDeletesABatch = 10'000;
-
-std::shared_ptr<const CollectionEntry> MakeEntry(TenantNumber tenant, const CollectionInfo& info) {
-  auto entry = std::make_shared<CollectionEntry>();
-  entry->id = info.id;
-  entry->prefix = CollectionPrefix(tenant, info.id);
-  for (const DenseField& field : info.schema.dense) {
-    entry->dims.push_back(field.dim);
-    entry->types.push_back(field.type);
-    entry->fields.push_back(field.name);
-  }
-  for (const SparseField& field : info.schema.sparse) entry->sparse_fields.push_back(field.name);
-  entry->multi_vector_fields = info.schema.multi_vector;
-  return entry;
-}
 
 std::string EncodeNumber(uint64_t number) {
   std::string value;
@@ -55,6 +42,21 @@ absl::Status CheckSetting(std::string_view key, std::string_view value) {
 }
 
 }  // namespace
+
+std::shared_ptr<const CollectionEntry> MakeCollectionEntry(TenantNumber tenant, const CollectionInfo& info) {
+  auto entry = std::make_shared<CollectionEntry>();
+  entry->id = info.id;
+  entry->prefix = CollectionPrefix(tenant, info.id);
+  entry->schema_version = info.schema_version;
+  for (const DenseField& field : info.schema.dense) {
+    entry->dims.push_back(field.dim);
+    entry->types.push_back(field.type);
+    entry->fields.push_back(field.name);
+  }
+  for (const SparseField& field : info.schema.sparse) entry->sparse_fields.push_back(field.name);
+  entry->multi_vector_fields = info.schema.multi_vector;
+  return entry;
+}
 
 absl::Status RocksCatalog::Load() {
   if (auto s = LoadTenants(); !s.ok()) return s;
@@ -102,13 +104,19 @@ absl::Status RocksCatalog::LoadCollections() {
                                                 "\" stands under another's key"));
       return false;
     }
-    std::shared_ptr<const CollectionEntry> entry = MakeEntry(parts->tenant, *info);
+    std::shared_ptr<const CollectionEntry> entry = MakeCollectionEntry(parts->tenant, *info);
     absl::StatusOr<CollectionTip> tip = commits.RecoverTip(*entry);
     if (!tip.ok()) {
       status = tip.status();
       return false;
     }
+    absl::StatusOr<RetentionState> retention = RetentionTable(rocks_).Load(*entry);
+    if (!retention.ok()) {
+      status = retention.status();
+      return false;
+    }
     directory_.Add(std::move(entry), *tip);
+    directory_.SetRetention(info->id, *std::move(retention));
     std::lock_guard lock(mu_);
     collections_.emplace(CollectionName(info->tenant, info->name), *info);
     return true;
@@ -174,6 +182,9 @@ absl::StatusOr<CollectionInfo> RocksCatalog::CreateCollection(std::string_view t
   info.tenant = tenant;
   info.name = name;
   info.schema = schema;
+  // A file of another collection's schema may have such places.
+  std::erase_if(info.schema.dense, [](const DenseField& field) { return field.dropped; });
+  std::erase_if(info.schema.sparse, [](const SparseField& field) { return field.dropped; });
   info.created_us = now_us;
   const absl::Status status = log_.RunExclusive([&]() -> absl::Status {
     if (const auto old = GetCollection(tenant, name); old.ok()) {
@@ -192,7 +203,7 @@ absl::StatusOr<CollectionInfo> RocksCatalog::CreateCollection(std::string_view t
     batch.Put(rocks_.handle(Family::kCatalog), CollectionKey(*number, name),
               EncodeCollectionEntry(info));
     if (auto s = rocks_.Write(batch); !s.ok()) return s;
-    directory_.Add(MakeEntry(*number, info), CollectionTip{});
+    directory_.Add(MakeCollectionEntry(*number, info), CollectionTip{});
     std::lock_guard lock(mu_);
     collections_.emplace(CollectionName(tenant, name), info);
     return absl::OkStatus();
@@ -277,7 +288,8 @@ absl::Status RocksCatalog::DeleteData(const std::string& prefix) {
                               Family::kRetired, Family::kDocuments, Family::kArtifacts}) {
     if (auto s = delete_all(family, prefix); !s.ok()) return s;
   }
-  for (const std::string& keys : {TagKey(prefix, ""), SettingKey(prefix, "")}) {
+  for (const std::string& keys : {TagKey(prefix, ""), SettingKey(prefix, ""), RetentionKey(prefix),
+                                  PurgedKeyPrefix(prefix), SchemaKeyPrefix(prefix)}) {
     if (auto s = delete_all(Family::kCatalog, keys); !s.ok()) return s;
   }
   batch.Delete(rocks_.handle(Family::kCatalog), DroppedKey(prefix));
@@ -328,6 +340,13 @@ absl::StatusOr<Tag> RocksCatalog::CreateTag(CollectionId collection, std::string
       return absl::NotFoundError(Concat("version ", version.value,
                                               " was never committed; the latest is ",
                                               tip->state.latest.value));
+    }
+    const auto retention = directory_.Retention(collection);
+    if (!retention.ok()) return retention.status();
+    if (!(*retention)->IsReadable(version)) {
+      return absl::OutOfRangeError(Concat("version ", version.value,
+                                          " was let go by the collection's retention; the oldest kept version is ",
+                                          (*retention)->oldest().value));
     }
     absl::StatusOr<Tag> old = GetTag(collection, name);
     if (old.ok()) {

@@ -26,6 +26,8 @@ class Rocks;
 // The value of a collection's entry in `catalog`: its number, time and schema, sealed. DATA_LOSS.
 std::string EncodeCollectionEntry(const CollectionInfo& info);
 absl::StatusOr<CollectionInfo> DecodeCollectionEntry(std::string_view value);
+// What commits go by of it.
+std::shared_ptr<const CollectionEntry> MakeCollectionEntry(TenantNumber tenant, const CollectionInfo& info);
 // The value of a tag: version and time. DATA_LOSS.
 std::string EncodeTag(const Tag& tag);
 absl::StatusOr<Tag> DecodeTag(std::string_view name, std::string_view value);
@@ -55,6 +57,10 @@ class RocksCatalog : public Catalog {
   absl::StatusOr<std::vector<CollectionInfo>> ListCollections(std::string_view tenant) const override;
   absl::StatusOr<std::vector<CollectionInfo>> ListAllCollections() const override;
   absl::Status DropCollection(std::string_view tenant, std::string_view name) override;
+  absl::StatusOr<AlterResult> AlterCollection(
+      const Alteration& alteration, const std::function<void(const CollectionInfo&)>& publish) override;
+  absl::StatusOr<std::vector<std::pair<Version, CollectionSchema>>> ListSchemas(
+      CollectionId collection) const override;
   absl::Status MoveAliases(std::string_view tenant, std::span<const AliasMove> moves, int64_t now_us) override;
   absl::StatusOr<std::vector<Alias>> ListAliases(std::string_view tenant) const override;
   absl::StatusOr<Tag> CreateTag(CollectionId collection, std::string_view name, Version version,
@@ -78,6 +84,10 @@ class RocksCatalog : public Catalog {
  private:
   using CollectionName = std::pair<std::string, std::string>;  // tenant, name
 
+  // As the only writer.
+  absl::StatusOr<AlterResult> Alter(const Alteration& alteration,
+                                    const std::function<void(const CollectionInfo&)>& publish);
+  absl::StatusOr<CollectionInfo> FindInfo(CollectionId collection) const;
   absl::Status LoadTenants();
   absl::Status LoadCollections();
   absl::Status LoadAliases();

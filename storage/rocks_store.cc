@@ -196,6 +196,11 @@ absl::StatusOr<std::vector<std::string>> RocksStore::ListAnswers(std::string_vie
   return answers_.List(number.value_or(TenantNumber(0)), limit);
 }
 
+absl::Status RocksStore::ScanAnswers(
+    std::string_view tenant, const std::function<bool(std::string_view id, std::string_view record)>& visit) const {
+  return answers_.Scan(catalog_.FindTenant(tenant).value_or(TenantNumber(0)), visit);
+}
+
 EvaluationRecords& EvaluationRecords::Of(Store& store) {
   return static_cast<RocksStore&>(store);  // the only kind of store there is
 }

@@ -49,6 +49,13 @@ class RocksStore : public Store, public EvaluationRecords {
   absl::Status ScanRetired(CollectionId collection, RowRange range,
                            const std::function<void(RowId, Version)>& visit) const override;
 
+  absl::StatusOr<RetentionState> GetRetention(CollectionId collection) const override;
+  absl::StatusOr<RetentionState> RaiseHorizon(const HorizonRaise& raise) override;
+  absl::StatusOr<PurgeStep> Purge(CollectionId collection, RowId from, std::span<const Version> held) override;
+  absl::Status EndPurge(CollectionId collection, const RetentionState& state) override;
+  absl::StatusOr<uint64_t> CountPurgeable(const HorizonRaise& raise) const override;
+  absl::StatusOr<PurgedRows> ReadPurged(CollectionId collection) const override;
+
   absl::StatusOr<std::optional<std::string>> GetDocument(CollectionId collection,
                                                          std::string_view key) const override;
   absl::Status ScanDocuments(CollectionId collection, std::string_view prefix,
@@ -60,6 +67,9 @@ class RocksStore : public Store, public EvaluationRecords {
   absl::Status PutAnswer(std::string_view tenant, std::string_view id, std::string_view record) override;
   absl::StatusOr<std::string> GetAnswer(std::string_view tenant, std::string_view id) const override;
   absl::StatusOr<std::vector<std::string>> ListAnswers(std::string_view tenant, size_t limit) const override;
+
+  absl::Status ScanAnswers(std::string_view tenant,
+                           const std::function<bool(std::string_view id, std::string_view record)>& visit) const override;
 
   StoreMemory Memory() const override { return rocks_->Memory(); }
   void SetBlockCacheBytes(size_t bytes) override { rocks_->SetBlockCacheBytes(bytes); }
@@ -83,6 +93,9 @@ class RocksStore : public Store, public EvaluationRecords {
     CollectionState state;
   };
   absl::StatusOr<Place> Find(CollectionId collection) const;
+  // What a raise makes of the state now.
+  absl::StatusOr<RetentionState> Raised(const Place& place, const HorizonRaise& raise) const;
+  absl::Status WriteRetention(const CollectionEntry& entry, const RetentionState& state);
 
   // Constant after construction; each is thread safe.
   const std::string path_;

@@ -22,6 +22,7 @@ static_assert(std::endian::native == std::endian::little, "vectors are stored li
 constexpr uint8_t kRowKind = 1;
 constexpr uint8_t kSparseRowKind = 2;  // of a collection with sparse fields
 constexpr uint8_t kMultiVectorRowKind = 3;  // of one with multi-vector fields
+constexpr uint8_t kRowStubKind = 0x10;
 constexpr uint8_t kVectorF32 = 1;
 constexpr uint8_t kVectorSparse = 2;
 constexpr uint8_t kVectorF16 = 3;
@@ -133,10 +134,42 @@ absl::StatusOr<RowId> DecodeRowPrevious(CollectionId collection, RowId row,
     return BadRow(collection, row, "its checksum does not match");
   }
   Decoder decoder(content);
-  if (!IsRowKind(decoder.Byte())) return BadRow(collection, row, "unknown kind of value");
+  const uint8_t kind = decoder.Byte();
+  if (!IsRowKind(kind) && kind != kRowStubKind) {
+    return BadRow(collection, row, "unknown kind of value");
+  }
   const RowId previous(decoder.Be64());
   if (!decoder.ok()) return BadRow(collection, row, "cut short");
   return previous;
+}
+
+bool IsRowStub(std::string_view value) {
+  return !value.empty() && static_cast<uint8_t>(value[0]) == kRowStubKind;
+}
+
+std::string EncodeRowStub(CollectionId collection, RowId row, const RowStub& stub) {
+  std::string value;
+  PutByte(value, kRowStubKind);
+  PutBe64(value, stub.previous.value);
+  PutBlock(value, stub.encoded_id);
+  Seal(value, SealSeed(collection, row.value));
+  return value;
+}
+
+absl::StatusOr<RowStub> DecodeRowStub(CollectionId collection, RowId row, std::string_view value) {
+  std::string_view content;
+  if (!Unseal(value, SealSeed(collection, row.value), content)) {
+    return BadRow(collection, row, "its checksum does not match");
+  }
+  Decoder decoder(content);
+  const uint8_t kind = decoder.Byte();
+  RowStub stub;
+  stub.previous = RowId(decoder.Be64());
+  stub.encoded_id = decoder.Block();
+  if (kind != kRowStubKind || !decoder.Done() || !PointId::Decode(stub.encoded_id).ok()) {
+    return BadRow(collection, row, "what is left of it does not decode");
+  }
+  return stub;
 }
 
 std::string VectorName(RowId row, uint16_t field) {

@@ -29,8 +29,18 @@ struct DecodedRow {
 };
 // DATA_LOSS naming the row.
 absl::StatusOr<DecodedRow> DecodeRow(CollectionId collection, RowId row, std::string_view value);
-// Only the `previous` of a row, seal checked.
+// Only the `previous` of a row or stub, seal checked.
 absl::StatusOr<RowId> DecodeRowPrevious(CollectionId collection, RowId row, std::string_view value);
+
+// What is left of a row that was let go while an older row of its point is kept: the way to that one.
+struct RowStub {
+  RowId previous;
+  std::string encoded_id;
+};
+bool IsRowStub(std::string_view value);
+std::string EncodeRowStub(CollectionId collection, RowId row, const RowStub& stub);
+// DATA_LOSS naming the row.
+absl::StatusOr<RowStub> DecodeRowStub(CollectionId collection, RowId row, std::string_view value);
 
 // "vector 3 of row 5", "sparse vector 0 of row 5", "multi-vector 1 of row 5"; `field` as in a key of
 // `vectors`.

@@ -3,6 +3,7 @@
 #include <rocksdb/db.h>
 #include <rocksdb/iterator.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -10,6 +11,7 @@
 
 #include "storage/concat.h"
 #include "storage/key_format.h"
+#include "storage/retention_table.h"
 #include "storage/rocks.h"
 #include "storage/row_codec.h"
 
@@ -27,6 +29,11 @@ absl::Status NoRow(const CollectionEntry& entry, uint64_t row, uint64_t row_coun
 absl::Status MissingRow(const CollectionEntry& entry, RowId row) {
   return absl::DataLossError(
       Concat("row ", row.value, " of collection ", entry.id.value, " is missing"));
+}
+
+absl::Status LetGo(const CollectionEntry& entry, RowId row) {
+  return absl::OutOfRangeError(Concat("row ", row.value, " of collection ", entry.id.value,
+                                      " was let go by the collection's retention"));
 }
 
 absl::Status MissingVector(const CollectionEntry& entry, RowId row, uint16_t number) {
@@ -131,6 +138,13 @@ absl::Status TakeVectors(const CollectionEntry& entry, RangeIterator& it, Decode
   return absl::OkStatus();
 }
 
+// For fields that were added after the row.
+void MakeRoom(const CollectionEntry& entry, RowRecord& record) {
+  record.vectors.resize(std::max(record.vectors.size(), entry.dims.size()));
+  record.sparse.resize(std::max(record.sparse.size(), entry.sparse_fields.size()));
+  record.multi_vectors.resize(std::max(record.multi_vectors.size(), entry.multi_vector_fields.size()));
+}
+
 void DropVectors(RowRecord& record) {
   record.vectors.clear();
   record.sparse.clear();
@@ -160,7 +174,8 @@ absl::StatusOr<std::vector<RowRecord>> RowTable::ReadRows(const CollectionEntry&
   std::vector<VectorPlace> places;
   std::vector<std::string> vector_keys;
   for (size_t i = 0; i < rows.size(); ++i) {
-    if (!(*values)[i].has_value()) return MissingRow(entry, rows[i]);
+    if (!(*values)[i].has_value()) return NotThere(entry, rows[i]);
+    if (IsRowStub(*(*values)[i])) return LetGo(entry, rows[i]);
     absl::StatusOr<DecodedRow> row = DecodeRow(entry.id, rows[i], *(*values)[i]);
     if (!row.ok()) return row.status();
     if (with_vectors) {
@@ -168,6 +183,7 @@ absl::StatusOr<std::vector<RowRecord>> RowTable::ReadRows(const CollectionEntry&
         places.push_back({i, number});
         vector_keys.push_back(VectorKey(entry.prefix, rows[i], number));
       }
+      MakeRoom(entry, row->record);
     } else {
       DropVectors(row->record);
     }
@@ -177,7 +193,11 @@ absl::StatusOr<std::vector<RowRecord>> RowTable::ReadRows(const CollectionEntry&
   if (!vectors.ok()) return vectors.status();
   for (size_t i = 0; i < places.size(); ++i) {
     RowRecord& record = records[places[i].record];
-    if (!(*vectors)[i].has_value()) return MissingVector(entry, record.row, places[i].number);
+    if (!(*vectors)[i].has_value()) {
+      // It may have gone between the two reads.
+      const absl::Status status = NotThere(entry, record.row);
+      return absl::IsOutOfRange(status) ? status : MissingVector(entry, record.row, places[i].number);
+    }
     if (auto s = PutVector(entry, places[i].number, *(*vectors)[i], record); !s.ok()) return s;
   }
   return records;
@@ -197,21 +217,46 @@ absl::Status RowTable::ScanRows(const CollectionEntry& entry, uint64_t row_count
     vectors.emplace(rocks_, Family::kVectors, RowKey(entry.prefix, range.begin),
                     RowKey(entry.prefix, range.end));
   }
-  for (RowId row = range.begin; row < range.end; ++row.value, rows.Next()) {
+  // Read where the first row is missing, which is rare.
+  std::optional<PurgedRows> purged;
+  for (RowId row = range.begin; row < range.end; ++row.value) {
     if (!rows.Valid() || rows.key() != RowKey(entry.prefix, row)) {
       if (auto s = rows.status(); !s.ok()) return s;
-      return MissingRow(entry, row);
+      if (!purged.has_value()) {
+        absl::StatusOr<PurgedRows> read = RetentionTable(rocks_).LoadPurged(entry, range);
+        if (!read.ok()) return read.status();
+        purged = *std::move(read);
+      }
+      if (!purged->Contains(row)) return MissingRow(entry, row);
+      continue;
+    }
+    if (IsRowStub(rows.value())) {
+      rows.Next();
+      continue;
     }
     absl::StatusOr<DecodedRow> decoded = DecodeRow(entry.id, row, rows.value());
     if (!decoded.ok()) return decoded.status();
     if (with_vectors) {
-      if (auto s = TakeVectors(entry, *vectors, *decoded); !s.ok()) return s;
+      if (auto s = TakeVectors(entry, *vectors, *decoded); !s.ok()) {
+        // The row may have been let go between the making of the two iterators.
+        if (!absl::IsOutOfRange(NotThere(entry, row))) return s;
+        rows.Next();
+        continue;
+      }
+      MakeRoom(entry, decoded->record);
     } else {
       DropVectors(decoded->record);
     }
     if (auto s = visit(std::move(decoded->record)); !s.ok()) return s;
+    rows.Next();
   }
   return absl::OkStatus();
+}
+
+absl::Status RowTable::NotThere(const CollectionEntry& entry, RowId row) const {
+  const absl::StatusOr<bool> purged = RetentionTable(rocks_).IsPurged(entry, row);
+  if (!purged.ok()) return purged.status();
+  return *purged ? LetGo(entry, row) : MissingRow(entry, row);
 }
 
 absl::Status RowTable::ScanRetired(const CollectionEntry& entry, RowRange range,
@@ -233,18 +278,23 @@ absl::Status RowTable::ScanRetired(const CollectionEntry& entry, RowRange range,
   return status.ok() ? scanned : status;
 }
 
-absl::StatusOr<RowId> RowTable::ReadPrevious(const CollectionEntry& entry, RowId row) const {
+absl::StatusOr<std::optional<RowId>> RowTable::ReadPrevious(const CollectionEntry& entry, RowId row) const {
   auto value = rocks_.Get(Family::kRows, RowKey(entry.prefix, row));
   if (!value.ok()) return value.status();
-  if (!value->has_value()) return MissingRow(entry, row);
+  if (!value->has_value()) {
+    const absl::Status status = NotThere(entry, row);
+    if (absl::IsOutOfRange(status)) return std::nullopt;
+    return status;
+  }
   absl::StatusOr<RowId> previous = DecodeRowPrevious(entry.id, row, **value);
-  if (!previous.ok()) return previous;
+  if (!previous.ok()) return previous.status();
   // Rows of a point only point back: so the walk ends.
   if (*previous != kNoRow && *previous >= row) {
     return absl::DataLossError(Concat("row ", row.value, " of collection ", entry.id.value,
                                             " follows row ", previous->value));
   }
-  return previous;
+  if (*previous == kNoRow) return std::nullopt;
+  return *previous;
 }
 
 absl::StatusOr<std::optional<RowId>> RowTable::FindPoint(const CollectionEntry& entry,
@@ -259,14 +309,18 @@ absl::StatusOr<std::optional<RowId>> RowTable::FindPoint(const CollectionEntry& 
   // A live latest row of this version or an older one is not retired: `points` is at least as new as `at`.
   if (row < rows_end && !point->deleted) return row;
   while (row >= rows_end) {
-    absl::StatusOr<RowId> previous = ReadPrevious(entry, row);
+    absl::StatusOr<std::optional<RowId>> previous = ReadPrevious(entry, row);
     if (!previous.ok()) return previous.status();
-    if (*previous == kNoRow) return std::nullopt;
-    row = *previous;
+    if (!previous->has_value()) return std::nullopt;
+    row = **previous;
   }
   auto retired = rocks_.Get(Family::kRetired, RowKey(entry.prefix, row));
   if (!retired.ok()) return retired.status();
   if (!retired->has_value()) {
+    // What was let go no readable version shows.
+    const absl::StatusOr<bool> purged = RetentionTable(rocks_).IsPurged(entry, row);
+    if (!purged.ok()) return purged.status();
+    if (*purged) return std::nullopt;
     return absl::DataLossError(Concat("row ", row.value, " of collection ", entry.id.value,
                                             " was replaced or deleted, but is not retired"));
   }

@@ -16,7 +16,8 @@ namespace vouch {
 
 class Rocks;
 
-// Reads of rows, vectors, points and retired rows. Thread safe: it holds nothing of its own, and rows do not change.
+// Reads of rows, vectors, points and retired rows. Thread safe: it holds nothing of its own, and rows do not change, but that
+// retention lets go those that no readable version shows.
 class RowTable {
  public:
   explicit RowTable(const Rocks& rocks) : rocks_(rocks) {}
@@ -33,7 +34,10 @@ class RowTable {
                                                  RowId rows_end) const;
 
  private:
-  absl::StatusOr<RowId> ReadPrevious(const CollectionEntry& entry, RowId row) const;
+  // The row of the same point before it; nullopt where the row was let go, and nothing older is kept.
+  absl::StatusOr<std::optional<RowId>> ReadPrevious(const CollectionEntry& entry, RowId row) const;
+  // OUT_OF_RANGE where retention has let the row go, else DATA_LOSS.
+  absl::Status NotThere(const CollectionEntry& entry, RowId row) const;
 
   const Rocks& rocks_;
 };

@@ -5,6 +5,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "storage/concat.h"
+#include "storage/duration_text.h"
 #include "storage/name.h"
 #include "storage/utf8.h"
 
@@ -139,10 +140,36 @@ absl::Status CheckCount(std::string_view kind, const std::vector<Field>& fields)
 
 template <typename Field>
 int FindByName(const std::vector<Field>& fields, std::string_view name) {
+  if (name.empty()) return -1;  // as dropped fields have it
   for (size_t i = 0; i < fields.size(); ++i) {
     if (fields[i].name == name) return static_cast<int>(i);
   }
   return -1;
+}
+
+absl::Status CheckDropped(std::string_view name, bool plain) {
+  if (name.empty() && plain) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "the place of a dropped field has no name, no embedder and the index flat");
+}
+
+absl::Status CheckSpan(std::string_view what, int64_t us) {
+  if (us >= 0 && us <= kMaxDurationUs) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      Concat(what, " is ", us, " us; it takes 0 to ", kMaxDurationUs, ", which is ", FormatDurationText(kMaxDurationUs)));
+}
+
+absl::Status CheckPolicies(const CollectionSchema& schema) {
+  if (auto s = CheckSpan("retention.history", schema.retention.history_us); !s.ok()) return s;
+  if (auto s = CheckSpan("retention.records", schema.retention.records_us); !s.ok()) return s;
+  if (auto s = CheckSpan("ttl.after", schema.ttl.after_us); !s.ok()) return s;
+  const std::string& field = schema.ttl.field;
+  if (field.empty()) return absl::OkStatus();
+  const int at = schema.FindPayload(field);
+  if (at >= 0 && schema.payload[static_cast<size_t>(at)].type == PayloadType::kDatetime) return absl::OkStatus();
+  return absl::InvalidArgumentError(Concat("ttl.field is \"", Escape(field), "\", which is ",
+                                           at < 0 ? "no payload field of the schema" : "no datetime",
+                                           "; declare it as a payload field of the type datetime"));
 }
 
 }  // namespace
@@ -156,6 +183,11 @@ absl::Status CollectionSchema::Validate() const {
   // All these but payload fields are named in one query, so they share one space of names.
   absl::flat_hash_set<std::string_view> names;
   for (const DenseField& field : dense) {
+    if (field.dropped) {
+      if (auto s = CheckDropped(field.name, field.embedder.empty() && field.index == DenseIndexKind::kFlat); !s.ok()) return s;
+      if (auto s = CheckDense(field); !s.ok()) return s;
+      continue;
+    }
     if (auto s = CheckName("field", field.name); !s.ok()) return s;
     if (!names.insert(field.name).second) return Bad(field.name, "declared twice");
     if (auto s = CheckDense(field); !s.ok()) return s;
@@ -166,6 +198,10 @@ absl::Status CollectionSchema::Validate() const {
     if (auto s = CheckText(field); !s.ok()) return s;
   }
   for (const SparseField& field : sparse) {
+    if (field.dropped) {
+      if (auto s = CheckDropped(field.name, true); !s.ok()) return s;
+      continue;
+    }
     if (auto s = CheckName("field", field.name); !s.ok()) return s;
     if (!names.insert(field.name).second) return Bad(field.name, "declared twice");
   }
@@ -179,7 +215,7 @@ absl::Status CollectionSchema::Validate() const {
     if (auto s = CheckPayload(field); !s.ok()) return s;
     if (!paths.insert(field.path).second) return Bad(field.path, "declared twice");
   }
-  return absl::OkStatus();
+  return CheckPolicies(*this);
 }
 
 int CollectionSchema::FindDense(std::string_view name) const { return FindByName(dense, name); }

@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "storage/retention.h"
 
 namespace vouch {
 
@@ -42,6 +43,9 @@ struct DenseField {
   double recall_target = 0;
   // Names the embedder that fills the field from text, as "builtin/lsa?dim=300"; empty where users send vectors.
   std::string embedder = {};
+  // Only holds the place of a field that was dropped: rows are kept by the ordinals of fields, which therefore never change. It
+  // has no name, is not indexed, and takes no vectors.
+  bool dropped = false;
 };
 
 // BM25 over the string values at `paths` of the payload, taken as one text in that order
@@ -58,6 +62,7 @@ struct TextField {
 // exactly by an inverted index.
 struct SparseField {
   std::string name = {};
+  bool dropped = false;  // as DenseField's
 };
 
 // Several vectors a point, one a token (multi_vector.h), compared by MaxSim: the sum over a query's tokens of the greatest
@@ -100,6 +105,8 @@ struct CollectionSchema {
   std::vector<SparseField> sparse = {};
   std::vector<MultiVectorField> multi_vector = {};
   std::vector<PayloadField> payload = {};
+  RetentionPolicy retention = {};
+  TtlPolicy ttl = {};
 
   // INVALID_ARGUMENT naming the field, the value and the limit.
   absl::Status Validate() const;

@@ -7,8 +7,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include "storage/concat.h"
+#include "storage/duration_text.h"
 #include "storage/schema.h"
 
 namespace vouch {
@@ -51,6 +53,9 @@ class ObjectReader {
       out = value->get_ref<const std::string&>();
     }
   }
+  void Boolean(const char* key, bool& out) {
+    if (const Json* value = Find(key, &Json::is_boolean, "true or false")) out = value->get<bool>();
+  }
   void Number(const char* key, double& out) {
     if (const Json* value = Find(key, &Json::is_number, "a number")) out = value->get<double>();
   }
@@ -58,9 +63,12 @@ class ObjectReader {
   void Integer(const char* key, Int& out) {
     const Json* value = Find(key, &Json::is_number_integer, "an integer");
     if (value == nullptr) return;
-    const bool fits = value->is_number_unsigned()
-                          ? value->get<uint64_t>() <= std::numeric_limits<Int>::max()
-                          : value->get<int64_t>() >= std::numeric_limits<Int>::min();
+    bool fits = value->is_number_unsigned()
+                    ? value->get<uint64_t>() <= static_cast<uint64_t>(std::numeric_limits<Int>::max())
+                    : std::is_signed_v<Int>;
+    if constexpr (std::is_signed_v<Int>) {
+      fits = fits && (value->is_number_unsigned() || value->get<int64_t>() >= std::numeric_limits<Int>::min());
+    }
     if (!fits) {
       Fail(key, Concat("is ", value->dump(), ", which is out of range"));
       return;
@@ -115,8 +123,9 @@ class ObjectReader {
 };
 
 absl::Status ReadDense(const Json& json, const std::string& where, DenseField& field) {
-  ObjectReader reader(json, where, {"dim", "embedder", "hnsw", "index", "metric", "name", "recall_target",
+  ObjectReader reader(json, where, {"dim", "dropped", "embedder", "hnsw", "index", "metric", "name", "recall_target",
                                     "type"});
+  reader.Boolean("dropped", field.dropped);
   reader.String("name", field.name);
   reader.Integer("dim", field.dim);
   reader.Choice("metric",
@@ -167,7 +176,8 @@ absl::Status ReadText(const Json& json, const std::string& where, TextField& fie
 }
 
 absl::Status ReadSparse(const Json& json, const std::string& where, SparseField& field) {
-  ObjectReader reader(json, where, {"name"});
+  ObjectReader reader(json, where, {"dropped", "name"});
+  reader.Boolean("dropped", field.dropped);
   reader.String("name", field.name);
   return reader.status();
 }
@@ -190,6 +200,30 @@ absl::Status ReadPayload(const Json& json, const std::string& where, PayloadFiel
                 {PayloadType::kKeyword, PayloadType::kInteger, PayloadType::kFloat,
                  PayloadType::kBool, PayloadType::kDatetime, PayloadType::kGeo, PayloadType::kText},
                 PayloadTypeName, field.type);
+  return reader.status();
+}
+
+void ReadDuration(ObjectReader& reader, const char* key, int64_t& us) {
+  std::string text;
+  reader.String(key, text);
+  if (text.empty() || !reader.status().ok()) return;
+  const absl::StatusOr<int64_t> parsed = ParseDurationText(text);
+  if (!parsed.ok()) return reader.Fail(key, Concat("is ", ToStd(parsed.status().message())));
+  us = *parsed;
+}
+
+absl::Status ReadRetention(const Json& json, RetentionPolicy& retention) {
+  ObjectReader reader(json, "retention", {"history", "records", "versions"});
+  ReadDuration(reader, "history", retention.history_us);
+  ReadDuration(reader, "records", retention.records_us);
+  reader.Integer("versions", retention.versions);
+  return reader.status();
+}
+
+absl::Status ReadTtl(const Json& json, TtlPolicy& ttl) {
+  ObjectReader reader(json, "ttl", {"after", "field"});
+  reader.String("field", ttl.field);
+  ReadDuration(reader, "after", ttl.after_us);
   return reader.status();
 }
 
@@ -224,6 +258,7 @@ std::string CollectionSchema::ToJson() const {
     // older stores keep their bytes.
     if (field.type != VectorType::kF32) one["type"] = VectorTypeName(field.type);
     if (field.recall_target != 0) one["recall_target"] = field.recall_target;
+    if (field.dropped) one["dropped"] = true;
     dense_json.push_back(std::move(one));
   }
   Json text_json = Json::array();
@@ -235,7 +270,10 @@ std::string CollectionSchema::ToJson() const {
                          {"b", field.b}});
   }
   Json sparse_json = Json::array();
-  for (const SparseField& field : sparse) sparse_json.push_back({{"name", field.name}});
+  for (const SparseField& field : sparse) {
+    Json& one = sparse_json.emplace_back(Json{{"name", field.name}});
+    if (field.dropped) one["dropped"] = true;
+  }
   Json payload_json = Json::array();
   for (const PayloadField& field : payload) {
     Json& declared = payload_json.emplace_back(Json{{"path", field.path}, {"type", PayloadTypeName(field.type)}});
@@ -251,6 +289,18 @@ std::string CollectionSchema::ToJson() const {
                                     {"dim", field.dim},
                                     {"metric", MetricName(field.metric)},
                                     {"type", VectorTypeName(field.type)}});
+  }
+  // Left out where there is none, as above.
+  if (retention != RetentionPolicy()) {
+    Json& one = json["retention"] = Json::object();
+    if (retention.history_us != 0) one["history"] = FormatDurationText(retention.history_us);
+    if (retention.versions != 0) one["versions"] = retention.versions;
+    if (retention.records_us != 0) one["records"] = FormatDurationText(retention.records_us);
+  }
+  if (!ttl.empty()) {
+    Json& one = json["ttl"] = Json::object();
+    if (!ttl.field.empty()) one["field"] = ttl.field;
+    if (ttl.after_us != 0) one["after"] = FormatDurationText(ttl.after_us);
   }
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
@@ -274,13 +324,17 @@ absl::StatusOr<CollectionSchema> CollectionSchema::FromJson(std::string_view tex
   if (too_deep) return absl::InvalidArgumentError("the schema's JSON is nested too deeply");
   if (json.is_discarded()) return absl::InvalidArgumentError("the schema is not JSON");
   CollectionSchema schema;
-  ObjectReader reader(json, "the schema", {"dense", "multi_vector", "payload", "sparse", "text"});
+  ObjectReader reader(json, "the schema", {"dense", "multi_vector", "payload", "retention", "sparse", "text", "ttl"});
   reader.Fail(ReadFields(reader.Array("dense"), "dense", ReadDense, schema.dense));
   reader.Fail(ReadFields(reader.Array("text"), "text", ReadText, schema.text));
   reader.Fail(ReadFields(reader.Array("sparse"), "sparse", ReadSparse, schema.sparse));
   reader.Fail(ReadFields(reader.Array("multi_vector"), "multi_vector", ReadMultiVector,
                          schema.multi_vector));
   reader.Fail(ReadFields(reader.Array("payload"), "payload", ReadPayload, schema.payload));
+  if (const Json* retention = reader.Object("retention")) {
+    reader.Fail(ReadRetention(*retention, schema.retention));
+  }
+  if (const Json* ttl = reader.Object("ttl")) reader.Fail(ReadTtl(*ttl, schema.ttl));
   if (!reader.status().ok()) return reader.status();
   if (auto s = schema.Validate(); !s.ok()) return s;
   return schema;

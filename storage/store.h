@@ -15,6 +15,8 @@
 #include "storage/commit.h"
 #include "storage/commit_log.h"
 #include "storage/ids.h"
+#include "storage/purged_rows.h"
+#include "storage/retention.h"
 
 namespace vouch {
 
@@ -47,7 +49,8 @@ struct StoreMemory {
 // Thread safety: all methods are thread safe. One process opens a store at a time.
 //
 // Invariants:
-// 1. Rows are append-only in commit order; only `retired` and `points` are overwritten, by the commit that does it.
+// 1. Rows are append-only in commit order; only `retired` and `points` are overwritten, by the commit that does it. Retention
+//    alone takes rows away, those that no readable version shows.
 // 2. A commit is one write batch, synced before it is acknowledged.
 // 3. Reads of a row at a version need no lock: row < rows(v), and retired(row) > v.
 class Store {
@@ -75,18 +78,35 @@ class Store {
   // The commit that added a row. NOT_FOUND.
   virtual absl::StatusOr<CommitHeader> FindCommitOfRow(CollectionId collection, RowId row) const = 0;
   virtual absl::StatusOr<RowRecord> ReadRow(CollectionId collection, RowId row, bool with_vectors) const = 0;
-  // In the order asked; all must exist.
+  // In the order asked; all must exist. OUT_OF_RANGE: one was let go by retention.
   virtual absl::StatusOr<std::vector<RowRecord>> ReadRows(CollectionId collection, std::span<const RowId> rows,
                                                           bool with_vectors) const = 0;
-  // Calls `visit` for each row of the range in order until it returns an error, which is passed on.
+  // Calls `visit` for each row of the range in order until it returns an error, which is passed on. Rows that were let go are
+  // left out.
   virtual absl::Status ScanRows(CollectionId collection, RowRange range, bool with_vectors,
                                 const std::function<absl::Status(RowRecord&&)>& visit) const = 0;
-  // The row of a point visible at a version; nullopt where none is.
+  // The row of a point visible at a version that is readable; nullopt where none is.
   virtual absl::StatusOr<std::optional<RowId>> FindPoint(CollectionId collection, const PointId& id,
                                                          Version at) const = 0;
   // Calls `visit` with each retired row of the range and the version that retired it.
   virtual absl::Status ScanRetired(CollectionId collection, RowRange range,
                                    const std::function<void(RowId, Version)>& visit) const = 0;
+
+  // What of the history can be read; kept in memory.
+  virtual absl::StatusOr<RetentionState> GetRetention(CollectionId collection) const = 0;
+  // Sets from which version on the collection is readable, and which older ones stay: those of `pinned` and of tags that were
+  // readable until now. One durable change, ordered among the commits; what it takes away is refused from then on by who asks
+  // GetRetention, and deleted by Purge. Lets go nothing where nothing changes. INVALID_ARGUMENT: a horizon below the one
+  // before. OUT_OF_RANGE: above the latest version.
+  virtual absl::StatusOr<RetentionState> RaiseHorizon(const HorizonRaise& raise) = 0;
+  // Deletes rows that no readable version shows, but those of `held` versions: a bounded step from row `from` on, durable on
+  // return. Called with each step's `next` until it is done; what was done stays, and all may be done again.
+  virtual absl::StatusOr<PurgeStep> Purge(CollectionId collection, RowId from, std::span<const Version> held) = 0;
+  // Says that all steps were done for `state` with nothing held, so that `pending` becomes false unless it has changed since.
+  virtual absl::Status EndPurge(CollectionId collection, const RetentionState& state) = 0;
+  // How many rows Purge would delete, were `raise` made before.
+  virtual absl::StatusOr<uint64_t> CountPurgeable(const HorizonRaise& raise) const = 0;
+  virtual absl::StatusOr<PurgedRows> ReadPurged(CollectionId collection) const = 0;
 
   virtual absl::StatusOr<std::optional<std::string>> GetDocument(CollectionId collection, std::string_view key) const = 0;
   // Keys that start with `prefix`, ascending.
@@ -101,6 +121,9 @@ class Store {
   virtual absl::Status PutAnswer(std::string_view tenant, std::string_view id, std::string_view record) = 0;
   virtual absl::StatusOr<std::string> GetAnswer(std::string_view tenant, std::string_view id) const = 0;
   virtual absl::StatusOr<std::vector<std::string>> ListAnswers(std::string_view tenant, size_t limit) const = 0;
+  // Calls `visit` with each record, newest first, until it returns false.
+  virtual absl::Status ScanAnswers(std::string_view tenant,
+                                   const std::function<bool(std::string_view id, std::string_view record)>& visit) const = 0;
 
   // An incremental backup of the latest durable state into a folder; returns the backup's number. Backups of
   // several days share files. FAILED_PRECONDITION: the folder holds something else. An error of `progress`, which is

@@ -40,6 +40,11 @@ struct CatalogContent {
   std::optional<uint64_t> next_tenant;
 };
 
+// What retention and alterations keep of a collection; what is in it VerifyCollection checks.
+bool IsHistoryKey(std::string_view key) {
+  return DecodeRetentionKey(key).ok() || DecodePurgedKey(key).ok() || DecodeSchemaKey(key).ok();
+}
+
 // The checks that span collections. Thread compatible.
 class StoreVerifier {
  public:
@@ -120,14 +125,15 @@ void StoreVerifier::CheckCatalog() {
   // checks.
   Scan(Family::kCatalog, [&](std::string_view key, std::string_view) {
     const bool tag = DecodeTagKey(key).ok();
-    if (!tag && !DecodeSettingKey(key).ok()) return;
+    const bool history = IsHistoryKey(key);
+    if (!tag && !history && !DecodeSettingKey(key).ok()) return;
     if (catalog_.prefixes.contains(key.substr(1, kCollectionPrefixBytes))) return;
     const auto owner = DecodeCollectionPrefix(key.substr(1, kCollectionPrefixBytes));
-    if (!tag && owner.ok() && owner->collection == kNoCollection &&
+    if (!tag && !history && owner.ok() && owner->collection == kNoCollection &&
         catalog_.tenant_numbers.contains(owner->tenant.value)) {
       return;  // the tenant's own
     }
-    problems_.Add(Concat("catalog: the ", tag ? "tag" : "setting", " \"",
+    problems_.Add(Concat("catalog: the ", tag ? "tag" : history ? "history" : "setting", " \"",
                          Escape(key.substr(1 + kCollectionPrefixBytes)), "\" is of collection ",
                          owner.ok() ? owner->collection.value : 0,
                          ", which is not in the catalog"));
@@ -149,7 +155,7 @@ void StoreVerifier::CheckCatalogEntry(std::string_view key, std::string_view val
     CheckAlias(*alias, value);
   } else if (auto dropped = DecodeDroppedKey(key); dropped.ok()) {
     catalog_.prefixes.emplace(*dropped);
-  } else if (!DecodeTagKey(key).ok() && !DecodeSettingKey(key).ok()) {
+  } else if (!DecodeTagKey(key).ok() && !DecodeSettingKey(key).ok() && !IsHistoryKey(key)) {
     problems_.Add(Concat("catalog: the key \"", Escape(key, 64), "\" is of no known kind"));
   }
 }

@@ -14,6 +14,7 @@
 #include "storage/concat.h"
 #include "storage/point_id.h"
 #include "storage/prepared_commit.h"
+#include "storage/retention_table.h"
 #include "storage/rocks.h"
 #include "storage/rocks_catalog.h"
 #include "storage/row_codec.h"
@@ -32,7 +33,8 @@ struct SeenRow {
   uint64_t vectors = 0;            // by dense field: said to be there, and not found yet
   uint64_t sparse = 0;             // likewise, by sparse field
   uint64_t multi_vectors = 0;      // likewise, by multi-vector field
-  uint64_t id_hash : 61 = 0;       // of the encoded point id
+  uint64_t id_hash : 60 = 0;       // of the encoded point id
+  uint64_t stub : 1 = 0;           // let go, but for the way to an older row
   uint64_t damaged : 1 = 0;        // id and vectors are not known
   uint64_t has_successor : 1 = 0;  // another row names it as `previous`
   uint64_t has_point : 1 = 0;      // its point names it as the latest row
@@ -49,7 +51,7 @@ struct Retirement {
 };
 
 uint64_t HashId(std::string_view encoded) {
-  return XXH3_64bits(encoded.data(), encoded.size()) >> 3;
+  return XXH3_64bits(encoded.data(), encoded.size()) >> 4;
 }
 
 uint64_t BitsOf(const std::vector<bool>& fields) {
@@ -74,6 +76,7 @@ class CollectionVerifier {
         progress_(progress) {}
 
   void Run() {
+    LoadRetention();
     CheckCommits();
     CheckRows();
     CheckVectors();
@@ -81,6 +84,7 @@ class CollectionVerifier {
     CheckPoints();
     CheckNamed();
     CheckTags();
+    CheckRetention();
   }
 
  private:
@@ -92,6 +96,9 @@ class CollectionVerifier {
 
   // Visits all keys of the prefix; false where the family could not be read to its end.
   bool Scan(Family family, const std::function<void(std::string_view, std::string_view)>& visit);
+  void LoadRetention();
+  void CheckRetention();
+  void CheckStub(RowId row, std::string_view value);
   void CheckCommits();
   void CheckHeader(Version version, std::string_view value);
   void CheckRequestOf(const CommitHeader& header);
@@ -127,6 +134,8 @@ class CollectionVerifier {
   absl::flat_hash_map<uint64_t, Retirement> retired_;  // as the headers say
   bool headers_sound_ = true;                          // all headers are there and decode
   bool rows_sound_ = true;                             // all rows could be read
+  RetentionState retention_;
+  PurgedRows purged_;
   std::optional<CommitHeader> last_;  // the last header, nullopt after one that is damaged
 };
 
@@ -270,6 +279,15 @@ void CollectionVerifier::CheckRows() {
   uint64_t expected = 0;
   const auto missing = [&](uint64_t begin, uint64_t end) {
     if (!headers_sound_ && end == rows_end) return;
+    // What was let go is not missing.
+    while (begin < end && purged_.Contains(RowId(begin))) ++begin;
+    while (begin < end && purged_.Contains(RowId(end - 1))) --end;
+    if (begin < end && purged_.Count({RowId(begin), RowId(end)}) > 0) {
+      for (uint64_t row = begin; row < end; ++row) {
+        if (!purged_.Contains(RowId(row))) Problem("row ", row, " is missing");
+      }
+      return;
+    }
     if (begin + 1 == end) {
       Problem("row ", begin, " is missing");
     } else if (begin < end) {
@@ -295,8 +313,10 @@ void CollectionVerifier::CheckRows() {
 }
 
 void CollectionVerifier::CheckRow(RowId row, std::string_view value) {
+  if (IsRowStub(value)) return CheckStub(row, value);
   SeenRow seen;
   seen.row = row.value;
+  if (purged_.Contains(row)) Problem("row ", row.value, " is among those that were let go, and is there");
   absl::StatusOr<DecodedRow> decoded = DecodeRow(info_.id, row, value);
   if (!decoded.ok()) {
     Problem(decoded.status());
@@ -304,15 +324,19 @@ void CollectionVerifier::CheckRow(RowId row, std::string_view value) {
     rows_.push_back(seen);
     return;
   }
-  if (decoded->has_vector.size() != info_.schema.dense.size()) {
+  // Fields may have been added since.
+  if (decoded->has_vector.size() > info_.schema.dense.size() ||
+      (info_.schema_version == Version(0) && decoded->has_vector.size() != info_.schema.dense.size())) {
     Problem("row ", row.value, " has ", decoded->has_vector.size(),
             " vector fields; the schema has ", info_.schema.dense.size());
   }
-  if (decoded->has_sparse.size() != info_.schema.sparse.size()) {
+  if (decoded->has_sparse.size() > info_.schema.sparse.size() ||
+      (info_.schema_version == Version(0) && decoded->has_sparse.size() != info_.schema.sparse.size())) {
     Problem("row ", row.value, " has ", decoded->has_sparse.size(),
             " sparse fields; the schema has ", info_.schema.sparse.size());
   }
-  if (decoded->has_multi_vector.size() != info_.schema.multi_vector.size()) {
+  if (decoded->has_multi_vector.size() > info_.schema.multi_vector.size() ||
+      (info_.schema_version == Version(0) && decoded->has_multi_vector.size() != info_.schema.multi_vector.size())) {
     Problem("row ", row.value, " has ", decoded->has_multi_vector.size(),
             " multi-vector fields; the schema has ", info_.schema.multi_vector.size());
   }
@@ -325,6 +349,26 @@ void CollectionVerifier::CheckRow(RowId row, std::string_view value) {
     CheckPrevious(row, decoded->record.previous, seen.id_hash);
 }
 
+void CollectionVerifier::CheckStub(RowId row, std::string_view value) {
+  SeenRow seen;
+  seen.row = row.value;
+  seen.stub = 1;
+  const absl::StatusOr<RowStub> stub = DecodeRowStub(info_.id, row, value);
+  if (!stub.ok()) {
+    Problem(stub.status());
+    seen.damaged = 1;
+    rows_.push_back(seen);
+    return;
+  }
+  if (!purged_.Contains(row)) Problem("row ", row.value, " is a stub, and is not among those that were let go");
+  seen.id_hash = HashId(stub->encoded_id);
+  rows_.push_back(seen);
+  if (FindRow(stub->previous.value) == nullptr) {
+    return Problem("the stub of row ", row.value, " leads to row ", stub->previous.value, ", which is not there");
+  }
+  CheckPrevious(row, stub->previous, seen.id_hash);
+}
+
 void CollectionVerifier::CheckPrevious(RowId row, RowId previous, uint64_t id_hash) {
   if (previous >= row) {
     return Problem("row ", row.value, " has the previous row ", previous.value,
@@ -332,6 +376,7 @@ void CollectionVerifier::CheckPrevious(RowId row, RowId previous, uint64_t id_ha
   }
   SeenRow* seen = FindRow(previous.value);
   if (seen == nullptr) {
+    if (purged_.Contains(previous)) return;
     return Problem("row ", row.value, " has the previous row ", previous.value,
                    ", which is missing");
   }
@@ -418,7 +463,9 @@ void CollectionVerifier::CheckRetired() {
   if (!read) return;
   std::vector<uint64_t> lost;
   for (const auto& [row, retirement] : retired_) {
-    if (!retirement.found) lost.push_back(row);
+    const bool gone = purged_.Contains(RowId(row)) && FindRow(row) == nullptr;
+    if (gone && retirement.found) Problem("retired row ", row, " was let go, but `retired` has an entry");
+    if (!retirement.found && !gone) lost.push_back(row);
   }
   std::sort(lost.begin(), lost.end());
   for (const uint64_t row : lost) {
@@ -462,6 +509,46 @@ void CollectionVerifier::CheckPoint(std::string_view name, std::string_view valu
   }
 }
 
+// --- retention
+
+void CollectionVerifier::LoadRetention() {
+  CollectionEntry entry;
+  entry.id = info_.id;
+  entry.prefix = prefix_;
+  const RetentionTable table(rocks_);
+  absl::StatusOr<RetentionState> state = table.Load(entry);
+  if (!state.ok()) return Problem(state.status());
+  absl::StatusOr<PurgedRows> purged = table.LoadPurged(entry, {RowId(0), RowId(kNoRow.value)});
+  if (!purged.ok()) return Problem(purged.status());
+  retention_ = *std::move(state);
+  purged_ = *std::move(purged);
+}
+
+// Only what no readable version shows was let go.
+void CollectionVerifier::CheckRetention() {
+  if (retention_.purged_rows != purged_.count()) {
+    Problem("retention counts ", retention_.purged_rows, " rows that were let go, but there are ", purged_.count());
+  }
+  if (!headers_sound_) return;
+  if (!commits_.empty() && retention_.horizon.value > commits_.back().version) {
+    Problem("the horizon is version ", retention_.horizon.value, ", which does not exist");
+  }
+  purged_.ForEachRange([&](RowRange rows) {
+    for (uint64_t row = rows.begin.value; row < rows.end.value; ++row) {
+      const auto at = retired_.find(row);
+      if (at == retired_.end() || at->second.version > retention_.horizon.value) {
+        Problem("row ", row, " was let go, but no commit up to the horizon, ", retention_.horizon.value, ", retires it");
+        continue;
+      }
+      const auto after = std::lower_bound(retention_.kept.begin(), retention_.kept.end(), Version(at->second.version));
+      if (after == retention_.kept.begin()) continue;
+      if (VersionOf(row) <= std::prev(after)->value) {
+        Problem("row ", row, " was let go, but version ", std::prev(after)->value, ", which is kept, shows it");
+      }
+    }
+  });
+}
+
 // --- documents, artifacts, tags
 
 void CollectionVerifier::CheckNamed() {
@@ -491,6 +578,8 @@ void CollectionVerifier::CheckTags() {
         } else if (headers_sound_ && !HasVersion(tag->version.value)) {
           Problem("the tag \"", name, "\" names version ", tag->version.value,
                   ", which does not exist");
+        } else if (!retention_.IsReadable(tag->version)) {
+          Problem("the tag \"", name, "\" names version ", tag->version.value, ", which was let go");
         }
         return true;
       });
