@@ -24,7 +24,8 @@ namespace vouch {
 //   3  sparse vectors
 //   4  dense vectors of f16, i8 and bits; AliasKey: a program that does not know it would drop a
 //   collection under its alias
-inline constexpr uint32_t kFormatNumber = 4;
+//   5  AnswerLinkKey, AnswerTipKey: a program that does not know them would keep answers outside of the chain
+inline constexpr uint32_t kFormatNumber = 5;
 
 using TenantNumber = StrongId<struct TenantNumberTag>;  // 32 bits, given by the catalog, from 1 on
 
@@ -75,6 +76,10 @@ std::string AnswerKey(TenantNumber tenant, std::string_view id);
 // Newest first: the complement of the answer's number.
 std::string AnswerOrderKey(TenantNumber tenant, uint64_t number);
 std::string AnswerOrderKeyPrefix(TenantNumber tenant);
+// The chain: links by number, and the last one.
+std::string AnswerLinkKey(TenantNumber tenant, uint64_t number);
+std::string AnswerLinkKeyPrefix(TenantNumber tenant);
+std::string AnswerTipKey(TenantNumber tenant);
 // --- evaluations
 std::string EvaluationKey(TenantNumber tenant, std::string_view name);
 
