@@ -2,66 +2,35 @@
 
 #include <rocksdb/write_batch.h>
 
-#include <algorithm>
-#include <optional>
 #include <utility>
 
-#include "storage/checksum.h"
 #include "storage/coding.h"
 #include "storage/concat.h"
 #include "storage/rocks.h"
 
 namespace vouch {
 
-namespace {
-
-struct StoredAnswer {
-  uint64_t number = 0;
-  std::string_view record;
-};
-
-std::string EncodeAnswer(uint64_t number, std::string_view record) {
-  std::string value;
-  value.reserve(record.size() + 16);
-  PutBe64(value, number);
-  value.append(record);
-  Seal(value, 0);
-  return value;
-}
-
-absl::StatusOr<StoredAnswer> DecodeAnswer(std::string_view id, std::string_view value) {
-  std::string_view content;
-  if (!Unseal(value, 0, content) || content.size() < 8) {
-    return absl::DataLossError(Concat("the answer \"", Escape(id), "\" is damaged"));
-  }
-  return StoredAnswer{ReadBe64(content.data()), content.substr(8)};
-}
-
-}  // namespace
-
-absl::StatusOr<uint64_t> AnswerTable::TakeNumber(TenantNumber tenant) {
-  {
-    std::lock_guard lock(mu_);
-    const auto at = next_.find(tenant);
-    if (at != next_.end()) return at->second++;
-  }
+// Follows the tip where there is a chain; else starts one after the newest answer.
+absl::StatusOr<ChainTip> AnswerTable::TipOf(TenantNumber tenant) {
+  if (const auto known = tips_.find(tenant); known != tips_.end()) return known->second;
+  auto value = rocks_.Get(Family::kAnswers, AnswerTipKey(tenant));
+  if (!value.ok()) return value.status();
+  if (value->has_value()) return DecodeChainTip(**value);
   // The newest is the first in the order.
-  uint64_t next = 1;
+  uint64_t newest = 0;
   const std::string begin = AnswerOrderKeyPrefix(tenant);
-  const absl::Status scanned =
-      rocks_.Scan(Family::kAnswers, begin, PrefixEnd(begin),
-                  [&](std::string_view key, std::string_view) {
-                    Decoder decoder(key.substr(begin.size()));
-                    next = ~decoder.Be64() + 1;
-                    return false;
-                  });
+  const absl::Status scanned = rocks_.Scan(Family::kAnswers, begin, PrefixEnd(begin),
+                                           [&](std::string_view key, std::string_view) {
+                                             Decoder decoder(key.substr(begin.size()));
+                                             newest = ~decoder.Be64();
+                                             return false;
+                                           });
   if (!scanned.ok()) return scanned;
-  std::lock_guard lock(mu_);
-  uint64_t& shared = next_.try_emplace(tenant, next).first->second;
-  return shared++;
+  return ChainTip{.first = newest + 1, .last = newest, .head = ChainStart(tenant, newest + 1)};
 }
 
-absl::Status AnswerTable::Put(TenantNumber tenant, std::string_view id, std::string_view record) {
+absl::StatusOr<AnswerLink> AnswerTable::Put(TenantNumber tenant, std::string_view id,
+                                            std::string_view record, std::string_view salt) {
   if (id.empty() || id.size() > kMaxIdBytes) {
     return absl::InvalidArgumentError(Concat("an answer id has ", id.size(),
                                                    " bytes; it must have 1 to ", kMaxIdBytes));
@@ -71,25 +40,122 @@ absl::Status AnswerTable::Put(TenantNumber tenant, std::string_view id, std::str
                                                    record.size(), " bytes; the limit is ",
                                                    kMaxRecordBytes));
   }
-  absl::StatusOr<uint64_t> number = TakeNumber(tenant);
-  if (!number.ok()) return number.status();
-  rocksdb::WriteBatch batch;
-  rocksdb::ColumnFamilyHandle* answers = rocks_.handle(Family::kAnswers);
-  batch.Put(answers, AnswerKey(tenant, id), EncodeAnswer(*number, record));
-  batch.Put(answers, AnswerOrderKey(tenant, *number), rocksdb::Slice(id.data(), id.size()));
-  return rocks_.Write(batch);
+  if (salt.size() > AnswerSalts::kMaxRecordSaltBytes) {
+    return absl::InvalidArgumentError(Concat("the salt of an answer has ", salt.size(), " bytes; the limit is ",
+                                             AnswerSalts::kMaxRecordSaltBytes));
+  }
+  Pending pending{.tenant = tenant, .id = id, .record = record, .stored = {}, .status = {}};
+  pending.stored.id = id;
+  pending.stored.salts = AnswerSalts(salt);
+  pending.stored.link.content = DigestAnswer(record, pending.stored.salts).digest;
+
+  std::unique_lock lock(mu_);
+  waiting_.push_back(&pending);
+  while (!pending.done) {
+    if (leading_) {
+      changed_.wait(lock);
+      continue;
+    }
+    const std::vector<Pending*> group = TakeGroup();
+    leading_ = true;
+    lock.unlock();
+    WriteGroup(group);
+    lock.lock();
+    leading_ = false;
+    for (Pending* written : group) written->done = true;
+    changed_.notify_all();
+  }
+  if (!pending.status.ok()) return pending.status;
+  return pending.stored.link;
 }
 
-absl::StatusOr<std::string> AnswerTable::Get(TenantNumber tenant, std::string_view id) const {
+// Those that came first, up to kMaxGroupBytes; at least one.
+std::vector<AnswerTable::Pending*> AnswerTable::TakeGroup() {
+  size_t count = 0;
+  for (size_t bytes = 0; count < waiting_.size() && bytes < kMaxGroupBytes; ++count) {
+    bytes += waiting_[count]->record.size();
+  }
+  const auto end = waiting_.begin() + static_cast<ptrdiff_t>(count);
+  std::vector<Pending*> group(waiting_.begin(), end);
+  waiting_.erase(waiting_.begin(), end);
+  return group;
+}
+
+// By the leader, without the lock.
+void AnswerTable::WriteGroup(const std::vector<Pending*>& group) {
+  absl::flat_hash_map<TenantNumber, ChainTip> tips;
+  rocksdb::WriteBatch batch;
+  rocksdb::ColumnFamilyHandle* answers = rocks_.handle(Family::kAnswers);
+  const auto put = [&](const std::string& key, std::string_view value) {
+    batch.Put(answers, key, rocksdb::Slice(value.data(), value.size()));
+  };
+  for (Pending* pending : group) {
+    auto tip = tips.find(pending->tenant);
+    if (tip == tips.end()) {
+      absl::StatusOr<ChainTip> read = TipOf(pending->tenant);
+      if (!read.ok()) {
+        pending->status = read.status();
+        continue;
+      }
+      tip = tips.emplace(pending->tenant, *read).first;
+    }
+    AnswerLink& link = pending->stored.link;
+    link.number = tip->second.last + 1;
+    link.previous = tip->second.head;
+    link.hash = HashLink(pending->tenant, pending->id, link);
+    tip->second.last = link.number;
+    tip->second.head = link.hash;
+    put(AnswerKey(pending->tenant, pending->id), EncodeStoredAnswer(link.number, pending->record));
+    put(AnswerOrderKey(pending->tenant, link.number), pending->id);
+    put(AnswerLinkKey(pending->tenant, link.number), EncodeAnswerLink(pending->stored));
+  }
+  for (const auto& [tenant, tip] : tips) put(AnswerTipKey(tenant), EncodeChainTip(tip));
+  const absl::Status written = tips.empty() ? absl::OkStatus() : rocks_.Write(batch);
+  for (Pending* pending : group) {
+    if (pending->status.ok()) pending->status = written;
+  }
+  if (!written.ok()) return;
+  for (const auto& [tenant, tip] : tips) tips_.insert_or_assign(tenant, tip);
+}
+
+absl::StatusOr<std::string> AnswerTable::GetValue(TenantNumber tenant, std::string_view id) const {
   auto value = rocks_.Get(Family::kAnswers, AnswerKey(tenant, id));
   if (!value.ok()) return value.status();
   if (!value->has_value()) {
     return absl::NotFoundError(
         Concat("no answer has the id \"", Escape(id, kMaxIdBytes), "\""));
   }
-  absl::StatusOr<StoredAnswer> answer = DecodeAnswer(id, **value);
+  return **std::move(value);
+}
+
+absl::StatusOr<std::string> AnswerTable::Get(TenantNumber tenant, std::string_view id) const {
+  const absl::StatusOr<std::string> value = GetValue(tenant, id);
+  if (!value.ok()) return value.status();
+  absl::StatusOr<StoredAnswer> answer = DecodeStoredAnswer(id, *value);
   if (!answer.ok()) return answer.status();
   return std::string(answer->record);
+}
+
+absl::StatusOr<std::optional<AnswerLink>> AnswerTable::GetLink(TenantNumber tenant, std::string_view id) const {
+  const absl::StatusOr<std::string> value = GetValue(tenant, id);
+  if (!value.ok()) return value.status();
+  const absl::StatusOr<StoredAnswer> answer = DecodeStoredAnswer(id, *value);
+  if (!answer.ok()) return answer.status();
+  const auto link = rocks_.Get(Family::kAnswers, AnswerLinkKey(tenant, answer->number));
+  if (!link.ok()) return link.status();
+  if (!link->has_value()) return std::optional<AnswerLink>();
+  const absl::StatusOr<StoredLink> stored = DecodeAnswerLink(answer->number, **link);
+  if (!stored.ok()) return stored.status();
+  return std::optional<AnswerLink>(stored->link);
+}
+
+absl::StatusOr<Digest> AnswerTable::GetLinkHash(TenantNumber tenant, uint64_t number) const {
+  const auto value = rocks_.Get(Family::kAnswers, AnswerLinkKey(tenant, number));
+  if (!value.ok()) return value.status();
+  if (!value->has_value()) return absl::NotFoundError(Concat("the answers' chain has no link ", number));
+  const absl::StatusOr<StoredLink> stored = DecodeAnswerLink(number, **value);
+  if (!stored.ok()) return stored.status();
+  return stored->link.hash;
 }
 
 absl::Status AnswerTable::Scan(
@@ -108,7 +174,7 @@ absl::Status AnswerTable::Scan(
       status = absl::DataLossError(Concat("the answer \"", Escape(id), "\" is missing"));
       return false;
     }
-    absl::StatusOr<StoredAnswer> answer = DecodeAnswer(id, **value);
+    absl::StatusOr<StoredAnswer> answer = DecodeStoredAnswer(id, **value);
     if (!answer.ok()) {
       status = answer.status();
       return false;
@@ -129,6 +195,42 @@ absl::StatusOr<std::vector<std::string>> AnswerTable::List(TenantNumber tenant,
   });
   if (!scanned.ok()) return scanned;
   return records;
+}
+
+absl::StatusOr<uint32_t> AnswerTable::EraseTexts(TenantNumber tenant, std::string_view id,
+                                                 const std::set<std::string>& paths) {
+  std::unique_lock lock(mu_);
+  changed_.wait(lock, [&] { return !leading_; });
+  leading_ = true;
+  lock.unlock();
+  absl::StatusOr<uint32_t> erased = [&]() -> absl::StatusOr<uint32_t> {
+    const absl::StatusOr<std::string> value = GetValue(tenant, id);
+    if (!value.ok()) return value.status();
+    const absl::StatusOr<StoredAnswer> answer = DecodeStoredAnswer(id, *value);
+    if (!answer.ok()) return answer.status();
+    const auto link = rocks_.Get(Family::kAnswers, AnswerLinkKey(tenant, answer->number));
+    if (!link.ok()) return link.status();
+    StoredLink stored;
+    if (link->has_value()) {
+      absl::StatusOr<StoredLink> decoded = DecodeAnswerLink(answer->number, **link);
+      if (!decoded.ok()) return decoded.status();
+      stored = *std::move(decoded);
+    }
+    ErasedAnswer result = vouch::EraseTexts(answer->record, stored.salts, paths);
+    if (result.erased == 0) return 0u;
+    rocksdb::WriteBatch batch;
+    rocksdb::ColumnFamilyHandle* answers = rocks_.handle(Family::kAnswers);
+    batch.Put(answers, AnswerKey(tenant, id), EncodeStoredAnswer(answer->number, result.record));
+    stored.salts = std::move(result.salts);
+    if (link->has_value())
+      batch.Put(answers, AnswerLinkKey(tenant, answer->number), EncodeAnswerLink(stored));
+    if (absl::Status status = rocks_.Write(batch); !status.ok()) return status;
+    return result.erased;
+  }();
+  lock.lock();
+  leading_ = false;
+  changed_.notify_all();
+  return erased;
 }
 
 }  // namespace vouch

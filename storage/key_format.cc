@@ -27,6 +27,8 @@ constexpr uint8_t kRequest = 0x02;
 // answers: the byte after the tenant.
 constexpr uint8_t kRecord = 0x01;
 constexpr uint8_t kOrder = 0x02;
+constexpr uint8_t kLink = 0x03;
+constexpr uint8_t kTip = 0x04;
 
 std::string OneByte(uint8_t kind) { return std::string(1, static_cast<char>(kind)); }
 
@@ -49,6 +51,13 @@ std::string WithTenant(uint8_t kind, TenantNumber tenant, std::string_view name)
   std::string number;
   PutBe32(number, static_cast<uint32_t>(tenant.value));
   return WithKind(kind, number, name);
+}
+
+std::string TenantThenKind(TenantNumber tenant, uint8_t kind) {
+  std::string key;
+  PutBe32(key, static_cast<uint32_t>(tenant.value));
+  PutByte(key, kind);
+  return key;
 }
 
 absl::Status BadKey(std::string_view what, std::string_view key) {
@@ -160,20 +169,18 @@ std::string NamedKey(std::string_view prefix, std::string_view name) {
 }
 
 std::string AnswerKey(TenantNumber tenant, std::string_view id) {
-  std::string key;
-  PutBe32(key, static_cast<uint32_t>(tenant.value));
-  PutByte(key, kRecord);
-  return key.append(id);
+  return TenantThenKind(tenant, kRecord).append(id);
 }
-std::string AnswerOrderKeyPrefix(TenantNumber tenant) {
-  std::string key;
-  PutBe32(key, static_cast<uint32_t>(tenant.value));
-  PutByte(key, kOrder);
-  return key;
-}
+std::string AnswerOrderKeyPrefix(TenantNumber tenant) { return TenantThenKind(tenant, kOrder); }
 std::string AnswerOrderKey(TenantNumber tenant, uint64_t number) {
   return WithNumber(AnswerOrderKeyPrefix(tenant), ~number);
 }
+
+std::string AnswerLinkKeyPrefix(TenantNumber tenant) { return TenantThenKind(tenant, kLink); }
+std::string AnswerLinkKey(TenantNumber tenant, uint64_t number) {
+  return WithNumber(AnswerLinkKeyPrefix(tenant), number);
+}
+std::string AnswerTipKey(TenantNumber tenant) { return TenantThenKind(tenant, kTip); }
 
 std::string EvaluationKey(TenantNumber tenant, std::string_view name) {
   std::string key;

@@ -27,6 +27,7 @@ namespace vouch {
 //   5  multi-vectors: schemas, rows of kind 3, their values
 //   5  RetentionKey and PurgedKey: a program that does not know them would take rows that were let go for lost ones;
 //   SchemaKey, and schemas with retention, ttl or numbered fields
+//   5  AnswerLinkKey, AnswerTipKey: a program that does not know them would keep answers outside of the chain
 inline constexpr uint32_t kFormatNumber = 5;
 
 using TenantNumber = StrongId<struct TenantNumberTag>;  // 32 bits, given by the catalog, from 1 on
@@ -89,6 +90,10 @@ std::string AnswerKey(TenantNumber tenant, std::string_view id);
 // Newest first: the complement of the answer's number.
 std::string AnswerOrderKey(TenantNumber tenant, uint64_t number);
 std::string AnswerOrderKeyPrefix(TenantNumber tenant);
+// The chain: links by number, and the last one.
+std::string AnswerLinkKey(TenantNumber tenant, uint64_t number);
+std::string AnswerLinkKeyPrefix(TenantNumber tenant);
+std::string AnswerTipKey(TenantNumber tenant);
 // --- evaluations
 std::string EvaluationKey(TenantNumber tenant, std::string_view name);
 

@@ -178,9 +178,7 @@ absl::Status RocksStore::PutArtifact(CollectionId collection, const Artifact& ar
 
 absl::Status RocksStore::PutAnswer(std::string_view tenant, std::string_view id,
                                    std::string_view record) {
-  absl::StatusOr<TenantNumber> number = catalog_.FindOrAddTenant(tenant);
-  if (!number.ok()) return number.status();
-  return answers_.Put(*number, id, record);
+  return PutAnswerLinked(tenant, id, record, "").status();
 }
 
 absl::StatusOr<std::string> RocksStore::GetAnswer(std::string_view tenant,
@@ -199,6 +197,36 @@ absl::StatusOr<std::vector<std::string>> RocksStore::ListAnswers(std::string_vie
 absl::Status RocksStore::ScanAnswers(
     std::string_view tenant, const std::function<bool(std::string_view id, std::string_view record)>& visit) const {
   return answers_.Scan(catalog_.FindTenant(tenant).value_or(TenantNumber(0)), visit);
+}
+
+AnswerRecords& AnswerRecords::Of(Store& store) {
+  return static_cast<RocksStore&>(store);  // the only kind of store there is
+}
+
+absl::StatusOr<AnswerLink> RocksStore::PutAnswerLinked(std::string_view tenant, std::string_view id,
+                                                       std::string_view record, std::string_view salt) {
+  absl::StatusOr<TenantNumber> number = catalog_.FindOrAddTenant(tenant);
+  if (!number.ok()) return number.status();
+  return answers_.Put(*number, id, record, salt);
+}
+
+absl::StatusOr<std::optional<AnswerLink>> RocksStore::GetAnswerLink(std::string_view tenant,
+                                                                    std::string_view id) const {
+  return answers_.GetLink(catalog_.FindTenant(tenant).value_or(TenantNumber(0)), id);
+}
+
+absl::StatusOr<uint32_t> RocksStore::EraseAnswerTexts(std::string_view tenant, std::string_view id,
+                                                      const std::set<std::string>& paths) {
+  return answers_.EraseTexts(catalog_.FindTenant(tenant).value_or(TenantNumber(0)), id, paths);
+}
+
+absl::StatusOr<AnswerChainReport> RocksStore::VerifyAnswerChain(
+    std::string_view tenant, const std::function<absl::Status(uint64_t done, uint64_t all)>& progress) const {
+  return WalkAnswerChain(*rocks_, catalog_.FindTenant(tenant).value_or(TenantNumber(0)), progress);
+}
+
+absl::StatusOr<Digest> RocksStore::GetAnswerLinkHash(std::string_view tenant, uint64_t number) const {
+  return answers_.GetLinkHash(catalog_.FindTenant(tenant).value_or(TenantNumber(0)), number);
 }
 
 EvaluationRecords& EvaluationRecords::Of(Store& store) {

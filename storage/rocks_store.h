@@ -5,9 +5,11 @@
 #include <utility>
 #include <vector>
 
+#include "storage/answer_records.h"
 #include "storage/answer_table.h"
 #include "storage/collection_directory.h"
 #include "storage/commit_table.h"
+#include "storage/erasure.h"
 #include "storage/evaluation_table.h"
 #include "storage/local_commit_log.h"
 #include "storage/rocks.h"
@@ -19,7 +21,7 @@ namespace vouch {
 
 // The Store over RocksDB: finds the collection and where it stands, and passes on to the table that reads.
 // Thread safety and invariants: Store's.
-class RocksStore : public Store, public EvaluationRecords {
+class RocksStore : public Store, public EvaluationRecords, public AnswerRecords, public Erasure {
  public:
   RocksStore(std::string path, std::unique_ptr<Rocks> rocks);
 
@@ -70,6 +72,19 @@ class RocksStore : public Store, public EvaluationRecords {
 
   absl::Status ScanAnswers(std::string_view tenant,
                            const std::function<bool(std::string_view id, std::string_view record)>& visit) const override;
+  absl::StatusOr<AnswerLink> PutAnswerLinked(std::string_view tenant, std::string_view id, std::string_view record,
+                                             std::string_view salt) override;
+  absl::StatusOr<std::optional<AnswerLink>> GetAnswerLink(std::string_view tenant,
+                                                          std::string_view id) const override;
+  absl::StatusOr<uint32_t> EraseAnswerTexts(std::string_view tenant, std::string_view id,
+                                            const std::set<std::string>& paths) override;
+  absl::StatusOr<AnswerChainReport> VerifyAnswerChain(
+      std::string_view tenant, const std::function<absl::Status(uint64_t done, uint64_t all)>& progress) const override;
+  absl::StatusOr<Digest> GetAnswerLinkHash(std::string_view tenant, uint64_t number) const override;
+
+  absl::Status EraseRows(CollectionId collection, std::span<const RowErasure> rows) override;
+  absl::Status EraseArtifact(CollectionId collection, std::string_view hash) override;
+  absl::Status CompactErased() override;
 
   StoreMemory Memory() const override { return rocks_->Memory(); }
   void SetBlockCacheBytes(size_t bytes) override { rocks_->SetBlockCacheBytes(bytes); }

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "storage/answer_chain.h"
 #include "storage/checksum.h"
 #include "storage/coding.h"
 #include "storage/concat.h"
@@ -63,6 +64,7 @@ class StoreVerifier {
       CheckOwners(family);
     }
     CheckAnswers();
+    CheckChains();
     CheckEvaluations();
   }
 
@@ -77,6 +79,7 @@ class StoreVerifier {
   void CheckCounters();
   void CheckOwners(Family family);
   void CheckAnswers();
+  void CheckChains();
   void CheckEvaluations();
   void CheckAnswer(TenantNumber tenant, std::string_view id, std::string_view value);
   void CheckAnswerOrder(TenantNumber tenant, std::string_view key, std::string_view id);
@@ -288,6 +291,7 @@ void StoreVerifier::CheckAnswers() {
     const TenantNumber tenant(decoder.Be32());
     const std::string records = AnswerKey(tenant, "");
     const std::string order = AnswerOrderKeyPrefix(tenant);
+    const std::string links = AnswerLinkKeyPrefix(tenant);
     if (!catalog_.tenant_numbers.contains(tenant.value)) {
       problems_.Add(Concat("answers: the key \"", Escape(key, 64), "\" is of tenant number ",
                            tenant.value, ", which is not in the catalog"));
@@ -295,7 +299,7 @@ void StoreVerifier::CheckAnswers() {
       CheckAnswer(tenant, key.substr(records.size()), value);
     } else if (key.substr(0, order.size()) == order) {
       CheckAnswerOrder(tenant, key.substr(order.size()), value);
-    } else {
+    } else if (key.substr(0, links.size()) != links && key != AnswerTipKey(tenant)) {
       problems_.Add(Concat("answers: the key \"", Escape(key, 64), "\" is of no known kind"));
     }
   });
@@ -322,6 +326,20 @@ void StoreVerifier::CheckAnswerOrder(TenantNumber tenant, std::string_view key,
   if (key.size() != 8 || !record.ok() || !record->has_value()) {
     problems_.Add(Concat("answers: the order of tenant number ", tenant.value,
                          " names the answer \"", Escape(id), "\", which is missing"));
+  }
+}
+
+void StoreVerifier::CheckChains() {
+  for (const auto& [name, tenant] : catalog_.tenants) {
+    const absl::StatusOr<AnswerChainReport> chain = WalkAnswerChain(rocks_, tenant, nullptr);
+    if (!chain.ok()) {
+      problems_.Add(Concat("answers: the chain of tenant \"", Escape(name), "\": ", ToStd(chain.status().message())));
+      continue;
+    }
+    for (const AnswerProblem& problem : chain->problems) {
+      problems_.Add(Concat("answers: the chain of tenant \"", Escape(name), "\", number ", problem.number, ", answer \"",
+                           Escape(problem.id), "\": ", problem.what));
+    }
   }
 }
 

@@ -92,6 +92,8 @@ TEST(KeyFormatTest, GoldenBytes) {
   EXPECT_EQ(Hex(NamedKey(prefix, PointId(5).Encode())), "000000070000000000000102010000000000000005");
   EXPECT_EQ(Hex(AnswerKey(TenantNumber(7), "a")), "000000070161");
   EXPECT_EQ(Hex(AnswerOrderKey(TenantNumber(7), 1)), "0000000702fffffffffffffffe");
+  EXPECT_EQ(Hex(AnswerLinkKey(TenantNumber(7), 1)), "00000007030000000000000001");
+  EXPECT_EQ(Hex(AnswerTipKey(TenantNumber(7))), "0000000704");
   EXPECT_EQ(Hex(EvaluationKey(TenantNumber(7), "run/a")), "0000000772756e2f61");
   EXPECT_EQ(Hex(SparseKey(prefix, RowId(0x1122), 3)),
             "00000007000000000000010200000000000011228003");
