@@ -25,6 +25,14 @@ std::vector<QueryTerm> TermsOf(const NodeResult& result, const AnalyzedText& que
   return terms;
 }
 
+// The query of a node that scores by MaxSim; null: it does not.
+const MultiVector* TokensOf(const QueryNode& node) {
+  if (const auto* multi = std::get_if<MultiVectorLeaf>(&node.node)) return &multi->tokens;
+  const auto* rerank = std::get_if<RerankNode>(&node.node);
+  const auto* max_sim = rerank == nullptr ? nullptr : std::get_if<MaxSimRerank>(&rerank->method);
+  return max_sim == nullptr ? nullptr : &max_sim->tokens;
+}
+
 }  // namespace
 
 absl::Status Ledger::AddPlan(SearchResponse& response) {
@@ -107,6 +115,11 @@ absl::Status Ledger::ExplainLeaf(const PlannedNode& node, const NodeResult& resu
         reader_.ExplainSparse(node.field, sparse->vector, row);
     if (!terms.ok()) return terms.status();
     score.sparse_terms = *std::move(terms);
+  } else if (const MultiVector* tokens = TokensOf(*node.node)) {
+    absl::StatusOr<std::vector<TokenMatch>> matches =
+        reader_.ExplainMultiVector(node.field, *tokens, row);
+    if (!matches.ok()) return matches.status();
+    score.token_matches = *std::move(matches);
   }
   return absl::OkStatus();
 }

@@ -34,7 +34,8 @@ class Ledger {
   absl::Status ExplainNode(const PlannedNode& node, const NodeResult& result,
                            const std::string& path, const PlannedNode* parent,
                            std::span<PointHit> hits);
-  // What each term or index gave to a row's score in a text or sparse leaf.
+  // What each term, index or query token gave to a row's score in a text, sparse or multi_vector leaf
+  // or a maxsim reranking.
   absl::Status ExplainLeaf(const PlannedNode& node, const NodeResult& result, RowId row,
                            NodeScore& score);
 
