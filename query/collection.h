@@ -35,7 +35,7 @@ class Collection {
   virtual const CollectionInfo& info() const = 0;
   const CollectionSchema& schema() const { return info().schema; }
 
-  // Validates (dimension, finite, zero under cosine, sparse weights, known fields, payload types,
+  // Validates (dimension, finite, zero under cosine, sparse weights, tokens, known fields, payload types,
   // UTF-8, sizes, duplicate ids), normalises and commits. All or nothing: the error names the point
   // and what is wrong with it. Durable and visible on return. A write that changes nothing and has
   // no request id commits nothing.

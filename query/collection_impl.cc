@@ -224,6 +224,7 @@ absl::StatusOr<MemoryBudget::Reservation> CollectionImpl::ReserveFor(CollectionI
     bytes += row.payload.size() + row.provenance.size();
     for (const std::vector<float>& vector : row.vectors) bytes += vector.size() * sizeof(float);
     for (const SparseVector& sparse : row.sparse) bytes += 8 * sparse.indices.size();
+    for (const MultiVector& multi : row.multi_vectors) bytes += multi.values.size() * sizeof(float);
   }
   const std::string what = absl::StrCat("collection '", info_.name, "': a write of ", rows.size(), " rows");
   index.SealEarly(memory->limit_bytes() / MemoryBudget::kFreshShare);

@@ -21,6 +21,7 @@ size_t BytesOf(const RowInput& row) {
   size_t bytes = row.payload.size() + row.provenance.size();
   for (const auto& vector : row.vectors) bytes += vector.size() * sizeof(float);
   for (const auto& vector : row.sparse) bytes += vector.indices.size() * 8;
+  for (const auto& vector : row.multi_vectors) bytes += vector.values.size() * sizeof(float);
   return bytes;
 }
 
@@ -42,6 +43,7 @@ RowInput InputOf(RowRecord&& record) {
   return {.id = std::move(record.id),
           .vectors = std::move(record.vectors),
           .sparse = std::move(record.sparse),
+          .multi_vectors = std::move(record.multi_vectors),
           .payload = std::move(record.payload),
           .provenance = std::move(record.provenance),
           .access = std::move(record.access)};

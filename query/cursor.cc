@@ -180,6 +180,8 @@ class QuestionBytes {
       AddText(cross->text);
       AddText(cross->path);
       AddNumber(static_cast<uint8_t>(cross->on_failure));
+    } else if (const auto* max_sim = std::get_if<MaxSimRerank>(&rerank.method)) {
+      AddTokens(max_sim->field, max_sim->tokens);
     } else {
       AddText(std::get<FormulaRerank>(rerank.method).formula);
       AddNumber(std::get<FormulaRerank>(rerank.method).missing);
@@ -204,6 +206,12 @@ class QuestionBytes {
     AddText(std::string_view(reinterpret_cast<const char*>(leaf.vector.values.data()),
                              leaf.vector.values.size() * sizeof(float)));
   }
+  void AddTokens(const std::string& field, const MultiVector& tokens) {
+    AddText(field);
+    AddNumber(tokens.dim);
+    AddVector(tokens.values);
+  }
+  void AddNode(const MultiVectorLeaf& leaf) { AddTokens(leaf.field, leaf.tokens); }
   void AddNode(const FuseNode& fuse) {
     AddNumber(static_cast<uint8_t>(fuse.method));
     AddNumber<uint8_t>(fuse.by_reliability);

@@ -77,6 +77,11 @@ std::vector<std::string> Compare(const CollectionSchema& schema, const RowRecord
       changed.push_back(absl::StrCat("sparse ", schema.sparse[field].name));
     }
   }
+  for (size_t field = 0; field < schema.multi_vector.size(); ++field) {
+    if (!(before.multi_vectors[field] == after.multi_vectors[field])) {
+      changed.push_back(absl::StrCat("multi-vector ", schema.multi_vector[field].name));
+    }
+  }
   if (before.access != after.access) changed.push_back("access");
   if (before.provenance != after.provenance) changed.push_back("provenance");
   return changed;

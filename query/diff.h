@@ -33,7 +33,7 @@ struct DiffEntry {
   RowId old_row = kNoRow;  // kNoRow where it was added
   RowId new_row = kNoRow;  // kNoRow where it was retired
   // Of a replaced point: top-level keys of the payload ("payload.title"), fields ("vector
-  // embedding", "sparse terms"), "access" and "provenance" that are not the same; none where it was
+  // embedding", "sparse terms", "multi-vector tokens"), "access" and "provenance" that are not the same; none where it was
   // written again as it was.
   std::vector<std::string> changed = {};
 };

@@ -77,6 +77,14 @@ absl::Status Executor::RunLeaf(const PlannedNode& node, const RowMask& mask, Nod
     TakeHits(*hits, node.limit, result);
     return absl::OkStatus();
   }
+  if (const auto* multi = std::get_if<MultiVectorLeaf>(&kind)) {
+    absl::StatusOr<std::vector<Hit>> hits =
+        reader_.SearchMultiVector(node.field, multi->tokens, node.limit + 1, mask, cancel_,
+                                  options_.explain ? &result.stats : nullptr);
+    if (!hits.ok()) return hits.status();
+    TakeHits(*hits, node.limit, result);
+    return absl::OkStatus();
+  }
   return RunAll(std::get<AllLeaf>(kind), node, mask, result);
 }
 

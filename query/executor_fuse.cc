@@ -23,6 +23,11 @@ std::optional<double> LowestScore(const PlannedNode& node, const CollectionSchem
     if (field.metric == Metric::kHamming) return -static_cast<double>(field.dim);
     return std::nullopt;
   }
+  if (const auto* multi = std::get_if<MultiVectorLeaf>(&kind)) {
+    const MultiVectorField& field = schema.multi_vector[static_cast<size_t>(node.field)];
+    if (field.metric != Metric::kCosine) return std::nullopt;
+    return -static_cast<double>(multi->tokens.tokens());
+  }
   if (const auto* fuse = std::get_if<FuseNode>(&kind)) {
     if (fuse->method == FusionMethod::kDbsf) return std::nullopt;
     return 0;

@@ -75,6 +75,12 @@ absl::Status FetchHits(const Store& store, const CollectionInfo& info, const Pro
       hits[i].sparse_vectors.emplace(info.schema.sparse[field].name,
                                      std::move(record.sparse[field]));
     }
+    for (size_t field = 0;
+         field < record.multi_vectors.size() && field < info.schema.multi_vector.size(); ++field) {
+      if (record.multi_vectors[field].empty()) continue;
+      hits[i].multi_vectors.emplace(info.schema.multi_vector[field].name,
+                                    std::move(record.multi_vectors[field]));
+    }
   }
   return absl::OkStatus();
 }

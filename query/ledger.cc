@@ -25,6 +25,14 @@ std::vector<QueryTerm> TermsOf(const NodeResult& result, const AnalyzedText& que
   return terms;
 }
 
+// The query of a node that scores by MaxSim; null: it does not.
+const MultiVector* TokensOf(const QueryNode& node) {
+  if (const auto* multi = std::get_if<MultiVectorLeaf>(&node.node)) return &multi->tokens;
+  const auto* rerank = std::get_if<RerankNode>(&node.node);
+  const auto* max_sim = rerank == nullptr ? nullptr : std::get_if<MaxSimRerank>(&rerank->method);
+  return max_sim == nullptr ? nullptr : &max_sim->tokens;
+}
+
 }  // namespace
 
 absl::Status Ledger::AddPlan(SearchResponse& response) {
@@ -124,6 +132,12 @@ absl::Status Ledger::ExplainLeaf(const PlannedNode& node, const NodeResult& resu
         reader_.ExplainSparse(node.field, sparse->vector, rows[i]);
     if (!shares.ok()) return shares.status();
     scores[i].sparse_terms = *std::move(shares);
+  }
+  const MultiVector* tokens = TokensOf(*node.node);
+  for (size_t i = 0; tokens != nullptr && i < rows.size(); ++i) {
+    absl::StatusOr<std::vector<TokenMatch>> matches = reader_.ExplainMultiVector(node.field, *tokens, rows[i]);
+    if (!matches.ok()) return matches.status();
+    scores[i].token_matches = *std::move(matches);
   }
   return absl::OkStatus();
 }

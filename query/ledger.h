@@ -37,8 +37,9 @@ class Ledger {
   absl::Status ExplainNode(const PlannedNode& node, const NodeResult& result,
                            const std::string& path, const PlannedNode* parent,
                            std::span<PointHit> hits);
-  // What each term or index gave to the rows' scores in a text or sparse leaf: to the entry of the
-  // same place, which has it for each of the rows. Statistics are collected once a node.
+  // What each term, index or query token gave to the rows' scores in a text, sparse or multi_vector leaf
+  // or a maxsim reranking: to the entry of the same place, which has it for each of the rows. Statistics
+  // are collected once a node.
   absl::Status ExplainLeaf(const PlannedNode& node, const NodeResult& result,
                            std::span<const RowId> rows, std::span<NodeScore> scores);
   absl::Status ExplainText(const PlannedNode& node, const NodeResult& result,

@@ -21,6 +21,11 @@ std::string WordsOf(const PlannedNode& planned, const CollectionSchema& schema) 
     return absl::StrCat("bm25f of ", FormatTextClause(*planned.clause), ", exact");
   }
   if (std::holds_alternative<SparseLeaf>(node.node)) return "inner product, exact";
+  if (const auto* multi = std::get_if<MultiVectorLeaf>(&node.node)) {
+    const size_t tokens = multi->tokens.tokens();
+    return absl::StrCat("MaxSim of ", tokens, tokens == 1 ? " token" : " tokens",
+                        ", exact over the allowed rows");
+  }
   if (const auto* fuse = std::get_if<FuseNode>(&node.node)) {
     return absl::StrCat("fuses ", fuse->children.size(),
                         fuse->children.size() == 1 ? " list" : " lists");
@@ -75,6 +80,8 @@ std::string NodeLabel(const PlannedNode& node, const CollectionSchema& schema) {
     label += ")";
   } else if (std::holds_alternative<SparseLeaf>(node.node->node)) {
     absl::StrAppend(&label, "(", schema.sparse[node.field].name, ")");
+  } else if (std::holds_alternative<MultiVectorLeaf>(node.node->node)) {
+    absl::StrAppend(&label, "(", schema.multi_vector[node.field].name, ")");
   } else if (const auto* rerank = std::get_if<RerankNode>(&node.node->node)) {
     absl::StrAppend(&label, "(", std::string(RerankMethodName(*rerank)), ")");
   }

@@ -62,6 +62,8 @@ class Planner {
       planned.field = schema_.FindPayload(all->order_by);
     } else if (const auto* sparse = std::get_if<SparseLeaf>(&node.node)) {
       planned.field = ResolveSparseField(schema_, sparse->field).value_or(-1);
+    } else if (const auto* multi = std::get_if<MultiVectorLeaf>(&node.node)) {
+      planned.field = ResolveMultiVectorField(schema_, multi->field).value_or(-1);
     } else if (const auto* fuse = std::get_if<FuseNode>(&node.node)) {
       planned.children.resize(fuse->children.size());
       for (size_t i = 0; i < fuse->children.size(); ++i) {
@@ -124,6 +126,8 @@ class Planner {
     } else if (const auto* mmr = std::get_if<MmrRerank>(&rerank.method)) {
       planned.field = ResolveDenseField(schema_, mmr->field).value_or(-1);
       candidates = std::min<size_t>(candidates, QueryLimits::kMaxMmrCandidates);
+    } else if (const auto* max_sim = std::get_if<MaxSimRerank>(&rerank.method)) {
+      planned.field = ResolveMultiVectorField(schema_, max_sim->field).value_or(-1);
     } else if (std::holds_alternative<CrossEncoderRerank>(rerank.method)) {
       candidates = std::min<size_t>(candidates, QueryLimits::kMaxCrossEncoderCandidates);
     } else if (absl::StatusOr<Formula> formula =
@@ -177,6 +181,7 @@ std::string_view NodeKind(const QueryNode& node) {
     std::string_view operator()(const RecommendLeaf&) const { return "recommend"; }
     std::string_view operator()(const RerankNode&) const { return "rerank"; }
     std::string_view operator()(const SparseLeaf&) const { return "sparse"; }
+    std::string_view operator()(const MultiVectorLeaf&) const { return "multi_vector"; }
   };
   return std::visit(Kind(), node.node);
 }
@@ -213,6 +218,11 @@ absl::StatusOr<int> ResolveValueField(const CollectionSchema& schema, std::strin
 
 absl::StatusOr<int> ResolveSparseField(const CollectionSchema& schema, std::string_view name) {
   return ResolveField(schema.sparse, "sparse", name);
+}
+
+absl::StatusOr<int> ResolveMultiVectorField(const CollectionSchema& schema,
+                                            std::string_view name) {
+  return ResolveField(schema.multi_vector, "multi-vector", name);
 }
 
 Plan PlanQuery(const SearchRequest& request, const CollectionSchema& schema, PlanDepth depth) {

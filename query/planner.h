@@ -64,11 +64,12 @@ absl::StatusOr<int> ResolvePayloadField(const CollectionSchema& schema, std::str
 // Likewise, of a field whose values can be ordered and counted: not geo, not text.
 absl::StatusOr<int> ResolveValueField(const CollectionSchema& schema, std::string_view path);
 absl::StatusOr<int> ResolveSparseField(const CollectionSchema& schema, std::string_view name);
+absl::StatusOr<int> ResolveMultiVectorField(const CollectionSchema& schema, std::string_view name);
 
 // What the weight of a fusion's child is, legs of feedback included, before reliability.
 double WeightOfChild(const FuseNode& fuse, const PlannedNode& node, size_t child);
 
-// "dense", "text", "all", "fuse", "sparse", "recommend", "rerank".
+// "dense", "text", "all", "fuse", "sparse", "recommend", "rerank", "multi_vector".
 std::string_view NodeKind(const QueryNode& node);
 
 }  // namespace vouch

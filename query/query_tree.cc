@@ -59,6 +59,9 @@ class Validator {
       return CheckRecommend(*recommend, path);
     }
     if (const auto* sparse = std::get_if<SparseLeaf>(&node.node)) return CheckSparse(*sparse, path);
+    if (const auto* multi = std::get_if<MultiVectorLeaf>(&node.node)) {
+      return CheckTokens(multi->field, multi->tokens, path);
+    }
     return absl::OkStatus();
   }
 
@@ -184,6 +187,8 @@ class Validator {
                        absl::StrCat("its child's limit ", rerank.children[0].limit, " is over ",
                                     QueryLimits::kMaxMmrCandidates, ", the most that mmr takes"));
       }
+    } else if (const auto* max_sim = std::get_if<MaxSimRerank>(&rerank.method)) {
+      status = CheckTokens(max_sim->field, max_sim->tokens, path);
     } else if (const auto* cross = std::get_if<CrossEncoderRerank>(&rerank.method)) {
       status = CheckCrossEncoder(*cross, rerank.children[0].limit, path);
     } else {
@@ -307,6 +312,19 @@ class Validator {
     if (!ordinal.ok()) return Invalid(path, std::string(ordinal.status().message()));
     const absl::Status vector = CheckSparseVector(leaf.vector, QueryLimits::kMaxSparseEntries);
     return vector.ok() ? vector : Invalid(path, std::string(vector.message()));
+  }
+
+  absl::Status CheckTokens(const std::string& name, const MultiVector& tokens,
+                           const std::string& path) const {
+    const absl::StatusOr<int> ordinal = ResolveMultiVectorField(schema_, name);
+    if (!ordinal.ok()) return Invalid(path, std::string(ordinal.status().message()));
+    // A query is compared as it is, whatever the field's values are rounded to.
+    MultiVectorField compared = schema_.multi_vector[*ordinal];
+    compared.type = VectorType::kF32;
+    const absl::Status status = CheckMultiVector(compared, tokens, QueryLimits::kMaxQueryTokens);
+    return status.ok() ? status
+                       : Invalid(path, absl::StrCat("field '", compared.name, "': the query: ",
+                                                    status.message()));
   }
 
   absl::Status CheckFuse(const FuseNode& fuse, const std::string& path, uint32_t depth) {

@@ -12,6 +12,7 @@
 #include "index/payload/filter.h"
 #include "query/cross_encoder.h"
 #include "query/text_clause.h"
+#include "storage/multi_vector.h"
 #include "storage/point_id.h"
 #include "storage/schema.h"
 #include "storage/sparse_vector.h"
@@ -69,6 +70,14 @@ struct TextLeaf {
 struct SparseLeaf {
   std::string field = {};  // empty: the schema's only sparse field
   SparseVector vector = {};
+};
+
+// Late interaction: points by MaxSim of the query's tokens and theirs (index/multi/max_sim.h). Exact:
+// compares each token of the query with each of every allowed row. Those without tokens in the field
+// are no hits.
+struct MultiVectorLeaf {
+  std::string field = {};   // empty: the schema's only multi-vector field
+  MultiVector tokens = {};  // 1 … QueryLimits::kMaxQueryTokens; normalised here under cosine
 };
 
 // Visible points, score 0: in row order (scroll and filter-only reads), or by a payload field. Rows
@@ -174,9 +183,16 @@ struct CrossEncoderRerank {
   CrossEncoderFailure on_failure = CrossEncoderFailure::kError;
 };
 
+// Scores the child's hits anew by MaxSim, as a MultiVectorLeaf would. Those without tokens in the
+// field fall out.
+struct MaxSimRerank {
+  std::string field = {};  // empty: the schema's only multi-vector field
+  MultiVector tokens = {};
+};
+
 // Orders the hits of its one child anew: as many as the child's limit says, and no others.
 struct RerankNode {
-  std::variant<ExactRerank, MmrRerank, FormulaRerank, CrossEncoderRerank> method = {};
+  std::variant<ExactRerank, MmrRerank, FormulaRerank, CrossEncoderRerank, MaxSimRerank> method = {};
   std::vector<QueryNode> children;  // one; a vector since QueryNode is not complete here
 };
 
@@ -184,8 +200,9 @@ struct RerankNode {
 // planner's choice, which is max(100, 4 · (offset + limit)), at most kMaxLimit, under a fusion or a
 // reranking and offset + limit at the root).
 struct QueryNode {
-  std::variant<AllLeaf, DenseLeaf, TextLeaf, FuseNode, SparseLeaf, RecommendLeaf, RerankNode> node =
-      {};
+  std::variant<AllLeaf, DenseLeaf, TextLeaf, FuseNode, SparseLeaf, RecommendLeaf, RerankNode,
+               MultiVectorLeaf>
+      node = {};
   std::optional<Filter> filter = {};  // and-ed with those above it
   uint32_t limit = 0;
 };
@@ -203,6 +220,7 @@ struct QueryLimits {
   static constexpr size_t kMaxDocumentPathBytes = 256;
   static constexpr size_t kMaxExamples = 100;  // of one recommendation
   static constexpr size_t kMaxSparseEntries = 4096;
+  static constexpr size_t kMaxQueryTokens = 256;  // of a multi_vector leaf or a maxsim reranking
 };
 
 // INVALID_ARGUMENT names the node by its path ("fuse[1].dense: …"), the value and the limit. Models

@@ -7,6 +7,7 @@
 #include "query/formula.h"
 #include "query/rerank_exact.h"
 #include "query/rerank_formula.h"
+#include "query/rerank_max_sim.h"
 #include "query/rerank_mmr.h"
 #include "query/vector_scorer.h"
 
@@ -76,7 +77,9 @@ absl::StatusOr<std::vector<RankedRow>> Rerank(const RerankNode& rerank, const Pl
   if (stats != nullptr) {
     stats->rows_visited = candidates.size();
     stats->plan = absl::StrCat(RerankWords(rerank), " over ", candidates.size(), " hits");
-    if (node.field >= 0) stats->distances = candidates.size();
+    const bool by_vector = std::holds_alternative<ExactRerank>(rerank.method) ||
+                           std::holds_alternative<MmrRerank>(rerank.method);
+    if (by_vector) stats->distances = candidates.size();
   }
   if (const auto* exact = std::get_if<ExactRerank>(&rerank.method)) {
     const DenseField& field = context.schema.dense[static_cast<size_t>(node.field)];
@@ -94,6 +97,11 @@ absl::StatusOr<std::vector<RankedRow>> Rerank(const RerankNode& rerank, const Pl
   }
   if (const auto* cross = std::get_if<CrossEncoderRerank>(&rerank.method)) {
     return RunCrossEncoder(*cross, context, candidates, stats);
+  }
+  if (const auto* max_sim = std::get_if<MaxSimRerank>(&rerank.method)) {
+    if (stats != nullptr) stats->rows_visited = 0;  // counted as they are compared
+    return RerankByMaxSim(candidates, max_sim->tokens, node.field, context.reader, context.cancel,
+                          stats);
   }
   return RerankByFormula(candidates, *node.formula, std::get<FormulaRerank>(rerank.method).missing,
                          context.schema, context.reader, context.cancel);
@@ -128,6 +136,7 @@ absl::StatusOr<std::vector<std::string>> RerankNotes(const RerankNode& rerank,
 std::string_view RerankMethodName(const RerankNode& rerank) {
   if (std::holds_alternative<ExactRerank>(rerank.method)) return "exact";
   if (std::holds_alternative<CrossEncoderRerank>(rerank.method)) return "cross_encoder";
+  if (std::holds_alternative<MaxSimRerank>(rerank.method)) return "maxsim";
   return std::holds_alternative<MmrRerank>(rerank.method) ? "mmr" : "formula";
 }
 
@@ -135,6 +144,10 @@ std::string RerankWords(const RerankNode& rerank) {
   if (const auto* mmr = std::get_if<MmrRerank>(&rerank.method))
     return absl::StrCat("mmr lambda=", mmr->lambda);
   if (std::holds_alternative<ExactRerank>(rerank.method)) return "exact scores";
+  if (const auto* max_sim = std::get_if<MaxSimRerank>(&rerank.method)) {
+    const size_t tokens = max_sim->tokens.tokens();
+    return absl::StrCat("MaxSim of ", tokens, tokens == 1 ? " token" : " tokens");
+  }
   if (const auto* cross = std::get_if<CrossEncoderRerank>(&rerank.method)) {
     return absl::StrCat("cross-encoder ", cross->model, cross->model.empty() ? "" : " ",
                         "of the texts",

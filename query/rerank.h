@@ -36,7 +36,7 @@ absl::StatusOr<std::vector<std::string>> RerankNotes(const RerankNode& rerank,
                                                      std::span<const RankedRow> candidates,
                                                      std::span<const RankedRow> hits);
 
-std::string_view RerankMethodName(const RerankNode& rerank);  // "exact", "mmr", "formula", "cross_encoder"
+std::string_view RerankMethodName(const RerankNode& rerank);  // "exact", "mmr", "formula", "cross_encoder", "maxsim"
 // For plans: "mmr lambda=0.5".
 std::string RerankWords(const RerankNode& rerank);
 

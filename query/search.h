@@ -12,6 +12,7 @@
 #include "index/cancel.h"
 #include "index/inverted/bm25.h"
 #include "index/inverted/sparse_search.h"
+#include "index/multi/max_sim.h"
 #include "query/query_tree.h"
 #include "query/result_options.h"
 #include "storage/ids.h"
@@ -34,7 +35,7 @@ struct ReadAt {
 struct Projection {
   bool payload = true;
   std::vector<std::string> payload_keys = {};  // top-level keys; empty: all
-  bool vectors = false;                   // dense and sparse
+  bool vectors = false;                   // dense, sparse and multi-vectors
   bool provenance = false;
   bool access = false;           // fill PointHit::access
   bool written_version = false;  // fill PointHit::written_version
@@ -74,6 +75,8 @@ struct NodeScore {
   double contribution = 0;
   std::vector<TermContribution> terms = {};           // text leaves
   std::vector<SparseContribution> sparse_terms = {};  // sparse leaves
+  // multi_vector leaves and maxsim rerankings: one a query token; their scores, added in order, are the node's
+  std::vector<TokenMatch> token_matches = {};
   std::string note = {};  // rerankings: what the new score was made of, for people
 };
 
@@ -85,6 +88,7 @@ struct PointHit {
   std::string provenance = {};  // likewise
   std::map<std::string, std::vector<float>> vectors = {};
   std::map<std::string, SparseVector> sparse_vectors = {};
+  std::map<std::string, MultiVector> multi_vectors = {};
   std::vector<NodeScore> explanation = {};  // with explain: root first
   std::vector<Highlight> highlights = {};  // with highlight
   std::vector<std::string> access = {};

@@ -23,6 +23,12 @@ std::optional<size_t> PlaceOf(const std::vector<RankedRow>& hits, RowId row) {
 
 bool IsDense(const QueryNode& node) { return std::holds_alternative<DenseLeaf>(node.node); }
 
+bool ScoresByMaxSim(const QueryNode& node) {
+  if (std::holds_alternative<MultiVectorLeaf>(node.node)) return true;
+  const auto* rerank = std::get_if<RerankNode>(&node.node);
+  return rerank != nullptr && std::holds_alternative<MaxSimRerank>(rerank->method);
+}
+
 // The same search by exact comparison.
 void MakeExact(QueryNode& node) {
   if (auto* dense = std::get_if<DenseLeaf>(&node.node)) dense->exact = true;
@@ -83,6 +89,13 @@ absl::StatusOr<std::string> WhyNotFinder::WhyNoHit(const PlannedNode& node, bool
   if (node.examples != nullptr &&
       std::binary_search(node.examples->rows.begin(), node.examples->rows.end(), row_)) {
     return std::string("the point is one of the examples, which are no hits");
+  }
+  if (ScoresByMaxSim(*node.node)) {
+    if (!reader_.HasMultiVector(node.field, row_)) {
+      return absl::StrCat("the point has no token vectors in field '",
+                          schema_.multi_vector[static_cast<size_t>(node.field)].name, "'");
+    }
+    return absl::StrCat("the point is not among the first ", QueryLimits::kMaxLimit);
   }
   const bool by_vector = IsDense(*node.node) ||
                          std::holds_alternative<RecommendLeaf>(node.node->node) ||

@@ -22,6 +22,7 @@ struct PointInput {
   std::vector<std::pair<std::string, std::vector<float>>> vectors = {};  // by field name
   std::vector<std::pair<std::string, SparseVector>> sparse_vectors =
       {};                      // likewise; an empty one is none
+  std::vector<std::pair<std::string, MultiVector>> multi_vectors = {};  // likewise; none is empty
   std::string payload = "{}";  // a JSON object
   std::string provenance = {};  // for rag
   std::vector<std::string> access = {};
@@ -59,12 +60,13 @@ struct PointChange {
   std::vector<std::string> remove_keys = {};
   std::vector<std::pair<std::string, std::vector<float>>> vectors = {};
   std::vector<std::pair<std::string, SparseVector>> sparse_vectors = {};
-  std::vector<std::string> remove_vectors = {};  // dense or sparse fields
+  std::vector<std::pair<std::string, MultiVector>> multi_vectors = {};
+  std::vector<std::string> remove_vectors = {};  // dense, sparse or multi-vector fields
   std::optional<std::vector<std::string>> access = {};  // the whole new list
 
   bool empty() const {
     return payload_patch.empty() && remove_keys.empty() && vectors.empty() &&
-           sparse_vectors.empty() && remove_vectors.empty() && !access.has_value();
+           sparse_vectors.empty() && multi_vectors.empty() && remove_vectors.empty() && !access.has_value();
   }
 };
 

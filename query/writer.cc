@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "index/dense/kernels.h"
+#include "index/multi/max_sim.h"
 #include "index/payload/payload_columns.h"
 #include "nlohmann/json.hpp"
 #include "query/json_text.h"
@@ -184,6 +185,7 @@ size_t RowBytes(const PointInput& point) {
   size_t bytes = point.payload.size() + point.provenance.size();
   for (const auto& [name, vector] : point.vectors) bytes += vector.size() * sizeof(float);
   for (const auto& [name, vector] : point.sparse_vectors) bytes += vector.indices.size() * 8;
+  for (const auto& [name, vector] : point.multi_vectors) bytes += vector.values.size() * sizeof(float);
   for (const std::string& entry : point.access) bytes += entry.size();
   return bytes;
 }
@@ -257,6 +259,17 @@ absl::Status Writer::CheckParts(const PointInput& point, const std::string& labe
       return Invalid(label, absl::StrCat("field '", name, "': ", status.message()));
     }
   }
+  uint64_t multi = 0;
+  for (const auto& [name, vector] : point.multi_vectors) {
+    const auto ordinal = TakeField(schema_.multi_vector, schema_.FindMultiVector(name),
+                                   "multi-vector", name, multi);
+    if (!ordinal.ok()) return Invalid(label, std::string(ordinal.status().message()));
+    const absl::Status status =
+        CheckMultiVector(schema_.multi_vector[*ordinal], vector, Limits::kMaxTokens);
+    if (!status.ok()) {
+      return Invalid(label, absl::StrCat("field '", name, "': ", status.message()));
+    }
+  }
   if (absl::Status status = CheckObject(point.payload, label, "the payload"); !status.ok()) {
     return status;
   }
@@ -272,6 +285,7 @@ absl::Status Writer::CheckChange(const PointChange& change, const std::string& l
   PointInput parts;
   parts.vectors = change.vectors;
   parts.sparse_vectors = change.sparse_vectors;
+  parts.multi_vectors = change.multi_vectors;
   if (!change.payload_patch.empty()) parts.payload = change.payload_patch;
   if (change.access.has_value()) parts.access = *change.access;
   if (absl::Status status = CheckParts(parts, label); !status.ok()) return status;
@@ -279,7 +293,10 @@ absl::Status Writer::CheckChange(const PointChange& change, const std::string& l
     if (key.empty()) return Invalid(label, "a key to remove is empty");
   }
   for (const std::string& name : change.remove_vectors) {
-    if (schema_.FindDense(name) >= 0 || schema_.FindSparse(name) >= 0) continue;
+    if (schema_.FindDense(name) >= 0 || schema_.FindSparse(name) >= 0 ||
+        schema_.FindMultiVector(name) >= 0) {
+      continue;
+    }
     return Invalid(label, absl::StrCat("there is no vector field '", name, "' to remove from"));
   }
   return absl::OkStatus();
@@ -290,6 +307,7 @@ absl::StatusOr<RowInput> Writer::ChangeRow(RowRecord record, const PointChange& 
   point.id = std::move(record.id);
   point.vectors = change.vectors;
   point.sparse_vectors = change.sparse_vectors;
+  point.multi_vectors = change.multi_vectors;
   point.payload = std::move(record.payload);
   for (const std::string& key : change.remove_keys) point.payload = RemoveKey(point.payload, key);
   if (!change.payload_patch.empty()) {
@@ -315,6 +333,11 @@ absl::StatusOr<RowInput> Writer::ChangeRow(RowRecord record, const PointChange& 
                                    [&](const auto& entry) { return entry.first == name; });
     if (given || removed(name)) continue;
     if (field < record.sparse.size()) row.sparse[field] = std::move(record.sparse[field]);
+  }
+  for (size_t field = 0; field < row.multi_vectors.size(); ++field) {
+    MultiVector& kept = row.multi_vectors[field];
+    if (!kept.empty() || removed(schema_.multi_vector[field].name)) continue;
+    if (field < record.multi_vectors.size()) kept = std::move(record.multi_vectors[field]);
   }
   return row;
 }
@@ -343,6 +366,14 @@ RowInput Writer::MakeRow(PointInput point) const {
   for (auto& [name, vector] : point.sparse_vectors) {
     CanonicalizeSparseVector(vector);
     row.sparse[schema_.FindSparse(name)] = std::move(vector);
+  }
+  row.multi_vectors.resize(schema_.multi_vector.size());
+  for (auto& [name, vector] : point.multi_vectors) {
+    const int ordinal = schema_.FindMultiVector(name);
+    const MultiVectorField& field = schema_.multi_vector[ordinal];
+    NormalizeTokens(field.metric, vector);
+    if (field.type != VectorType::kF32) RoundVector(field.type, vector.values).IgnoreError();
+    row.multi_vectors[ordinal] = std::move(vector);
   }
   row.payload = std::move(point.payload);
   row.provenance = std::move(point.provenance);

@@ -45,6 +45,9 @@ class ModelTest : public QueryTest {
     schema.text.back().k1 = 0.5;
     schema.text.back().b = 0.25;
     schema.sparse = {{.name = "few"}, {.name = "many"}};
+    schema.multi_vector = {
+        {.name = "turns", .dim = 4, .metric = Metric::kCosine, .type = VectorType::kF32},
+        {.name = "steps", .dim = 3, .metric = Metric::kInnerProduct, .type = VectorType::kI8}};
     schema.payload.push_back({.path = "year", .type = PayloadType::kInteger});
     schema.payload.push_back({.path = "lang", .type = PayloadType::kKeyword});
     schema.payload.push_back({.path = "authors.name", .type = PayloadType::kKeyword});
@@ -71,6 +74,15 @@ class ModelTest : public QueryTest {
       for (float& value : vector) value = OneIn(2) ? size : -size;
     }
     return vector;
+  }
+  // Of field "turns" or "steps".
+  MultiVector RandomTokens(const std::string& field, uint64_t most) {
+    MultiVector tokens = {.dim = field == "turns" ? 4u : 3u, .values = {}};
+    for (uint64_t n = 1 + Below(most); n > 0; --n) {
+      const std::vector<float> token = tokens.dim == 4 ? Direction(1) : Whole(3);
+      tokens.values.insert(tokens.values.end(), token.begin(), token.end());
+    }
+    return tokens;
   }
   // Up to `most` of 40 indices in random order; zeros and equal weights among them.
   SparseVector RandomSparse(uint64_t most) {
@@ -134,6 +146,16 @@ class ModelTest : public QueryTest {
       point.sparse_vectors.emplace_back(field, vector);
       for (size_t i = 0; i < vector.indices.size(); ++i)
         row.sparse[field][vector.indices[i]] = vector.values[i];
+    }
+    for (const std::string field : {"turns", "steps"}) {
+      if (OneIn(5)) continue;
+      const MultiVector tokens = RandomTokens(field, 6);
+      point.multi_vectors.emplace_back(field, tokens);
+      for (size_t i = 0; i < tokens.tokens(); ++i) {
+        std::vector<float>& token = row.tokens[field].emplace_back(tokens.token(i).begin(), tokens.token(i).end());
+        const bool diagonal = field == "turns" && std::count(token.begin(), token.end(), 0.0f) == 0;
+        for (float& value : token) value /= diagonal ? 2.0f : 1.0f;
+      }
     }
     row.texts = {{"body", Words(8)}, {"lead", Words(3)}};
     point.payload =
@@ -360,7 +382,12 @@ class ModelTest : public QueryTest {
                                             "-year", "max(score, year)", "score / year"};
     RerankNode rerank;
     const std::string field = OneIn(2) ? "l2" : "ip";
-    switch (Below(4)) {
+    switch (Below(5)) {
+      case 3: {
+        const std::string tokens = OneIn(2) ? "turns" : "steps";
+        rerank.method = MaxSimRerank{.field = tokens, .tokens = RandomTokens(tokens, 6)};
+        break;
+      }
       case 0:
         rerank.method = ExactRerank{.field = field, .vector = Whole(3)};
         break;
@@ -407,10 +434,15 @@ class ModelTest : public QueryTest {
       node.node = std::move(fuse);
       return node;
     }
-    switch (Below(7)) {
+    switch (Below(8)) {
       case 6:
         node.node = RandomRecommend();
         break;
+      case 7: {
+        const std::string field = OneIn(2) ? "turns" : "steps";
+        node.node = MultiVectorLeaf{.field = field, .tokens = RandomTokens(field, 6)};
+        break;
+      }
       case 0:
         if (OneIn(2)) {
           node.node = AllLeaf{};

@@ -266,6 +266,9 @@ class ReferenceExecutor {
       if (const auto* exact = std::get_if<ExactRerank>(&rerank.method)) {
         const std::optional<double> score = Similarity(exact->field, exact->vector, row);
         if (score) hits.push_back({candidate.row, *score});
+      } else if (const auto* max_sim = std::get_if<MaxSimRerank>(&rerank.method)) {
+        const std::optional<double> score = MaxSimScore(max_sim->field, max_sim->tokens, row);
+        if (score) hits.push_back({candidate.row, *score});
       } else if (cross != nullptr) {
         const auto text = row.texts.find(cross->path == "lead" ? "lead" : "body");
         if (text == row.texts.end() || text->second.empty()) continue;
@@ -425,6 +428,11 @@ class ReferenceExecutor {
       const bool cosine = schema_.dense[schema_.FindDense(dense->field)].metric == Metric::kCosine;
       lowest = cosine ? -1 : last;
     }
+    if (const auto* multi = std::get_if<MultiVectorLeaf>(&child.node)) {
+      const bool cosine =
+          schema_.multi_vector[schema_.FindMultiVector(multi->field)].metric == Metric::kCosine;
+      lowest = cosine ? -static_cast<double>(multi->tokens.tokens()) : last;
+    }
     const auto* below = std::get_if<FuseNode>(&child.node);
     if (below != nullptr && below->method != FusionMethod::kDbsf) lowest = 0;
     for (double value : ReferenceValues(fuse, leg.hits, lowest, complete, rows))
@@ -487,6 +495,8 @@ class ReferenceExecutor {
       return RecommendScore(*recommend, i, scope);
     if (const auto* sparse = std::get_if<SparseLeaf>(&node.node))
       return SparseScore(*sparse, rows_[i]);
+    if (const auto* multi = std::get_if<MultiVectorLeaf>(&node.node))
+      return MaxSimScore(multi->field, multi->tokens, rows_[i]);
     return 0;
   }
 
@@ -568,6 +578,29 @@ class ReferenceExecutor {
       const double q = vector[d] / length;
       const double r = found->second[d];
       sum += metric == Metric::kL2 ? -(q - r) * (q - r) : q * r;
+    }
+    return sum == 0 ? 0 : sum;
+  }
+
+  // The sum over the query's tokens of the greatest product with any of the row's, as in
+  // index/multi/max_sim.h.
+  std::optional<double> MaxSimScore(const std::string& field, const MultiVector& query,
+                                    const Row& row) const {
+    const auto found = row.tokens.find(field);
+    if (found == row.tokens.end()) return std::nullopt;
+    const Metric metric = schema_.multi_vector[schema_.FindMultiVector(field)].metric;
+    double sum = 0;
+    for (size_t i = 0; i < query.tokens(); ++i) {
+      double squares = 0;
+      for (const float value : query.token(i)) squares += double{value} * value;
+      const double length = metric == Metric::kCosine ? std::sqrt(squares) : 1;
+      double best = -INFINITY;
+      for (const std::vector<float>& token : found->second) {
+        double product = 0;
+        for (size_t d = 0; d < token.size(); ++d) product += query.token(i)[d] / length * token[d];
+        best = std::max(best, product);
+      }
+      sum += best;
     }
     return sum == 0 ? 0 : sum;
   }

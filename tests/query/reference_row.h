@@ -18,6 +18,7 @@ struct ReferenceRow {
   PointId id;
   std::map<std::string, std::vector<float>> vectors;  // normalised under cosine
   std::map<std::string, std::map<uint32_t, float>> sparse;
+  std::map<std::string, std::vector<std::vector<float>>> tokens;  // normalised under cosine
   std::map<std::string, std::string> texts;  // by text field
   std::optional<int64_t> year;
   std::vector<std::string> lang;
