@@ -1,5 +1,7 @@
 #include "index/bitmap.h"
 
+#include "index/simd_limit.h"
+
 #include <new>
 
 #if defined(__x86_64__)
@@ -84,10 +86,10 @@ VOUCH_BIT_LOOPS(Avx2, __attribute__((target("avx2"))))
 BitKernels Pick() {
   BitKernels kernels{CountPortable, AndPortable, AndNotPortable, OrPortable, DifferencePortable};
   if (__builtin_cpu_supports("popcnt")) kernels.count = CountPopcnt;
-  if (__builtin_cpu_supports("avx2")) {
+  if (MayUseAvx2() && __builtin_cpu_supports("avx2")) {
     kernels = {CountAvx2, AndAvx2, AndNotAvx2, OrAvx2, DifferenceAvx2};
   }
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vpopcntdq")) kernels.count = CountAvx512;
+  if (MayUseAvx512() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vpopcntdq")) kernels.count = CountAvx512;
   return kernels;
 }
 

@@ -7,6 +7,7 @@
 #include "index/dense/kernels.h"
 #include "index/index_directory.h"
 #include "index/prepared_rows.h"
+#include "index/reread_rows.h"
 #include "index/segment_builder.h"
 #include "index/segment_maintainer.h"
 
@@ -91,6 +92,18 @@ absl::StatusOr<bool> FitsSource(const Segment& segment, const RowSource& source)
   return fits;
 }
 
+// RowTruth as a source.
+class TruthRows final : public RowSource {
+ public:
+  explicit TruthRows(const RowTruth& truth) : truth_(truth) {}
+  absl::Status ScanRows(RowRange range, const std::function<absl::Status(RowRecord&&)>& visit) const override {
+    return truth_.Scan(range, visit);
+  }
+
+ private:
+  const RowTruth& truth_;
+};
+
 // What Prepare hands to Apply: the rows' segment, numbered from 0. Null where there are no rows.
 class PreparedSegment final : public PreparedRows {
  public:
@@ -149,6 +162,20 @@ class CollectionIndexImpl final : public CollectionIndex {
   }
   absl::Status WaitIdle(const CancelToken& cancel) override { return maintainer_->WaitIdle(cancel); }
 
+  absl::Status Reread(std::span<const RowId> rows, const CancelToken& cancel) {
+    // The job outlives this object no longer than its maintainer does, whose parts these are.
+    return maintainer_->Reread(
+        rows,
+        [schema = schema_, truth = truth_](RowRange range) -> absl::StatusOr<SegmentPtr> {
+          std::vector<SegmentPtr> parts;
+          uint64_t refused = 0;
+          if (auto s = LoadFresh(*schema, TruthRows(*truth), range, parts, refused); !s.ok()) return s;
+          if (parts.size() == 1) return parts.front();
+          return MergeSegments(*schema, parts);
+        },
+        cancel);
+  }
+
  private:
   // Adds the commit's segment to `fresh`; `rows` is where its rows start, and moves on.
   absl::Status AddCommit(const DurableCommit& commit, uint64_t& rows, std::vector<SegmentPtr>& fresh) {
@@ -191,6 +218,10 @@ class CollectionIndexImpl final : public CollectionIndex {
 };
 
 }  // namespace
+
+absl::Status RereadRows(CollectionIndex& index, std::span<const RowId> rows, const CancelToken& cancel) {
+  return static_cast<CollectionIndexImpl&>(index).Reread(rows, cancel);  // the only kind of index there is
+}
 
 absl::StatusOr<std::unique_ptr<CollectionIndex>> CollectionIndex::Open(
     IndexOptions options, const CollectionSchema& schema, const RowSource* source, Version latest, uint64_t rows,

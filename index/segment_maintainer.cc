@@ -175,19 +175,30 @@ void SegmentMaintainer::Replace(const std::vector<SegmentPtr>& parts, SegmentPtr
 // --- what is due ---
 
 std::string SegmentMaintainer::Task::Describe() const {
-  static constexpr const char* kWords[] = {"sealing", "merging", "optimizing", "saving"};
+  static constexpr const char* kWords[] = {"sealing", "merging", "optimizing", "saving", "rereading"};
   return absl::StrCat(kWords[static_cast<size_t>(kind)], " rows [", rows().begin.value, ", ", rows().end.value,
                       ") of ", parts.size(), parts.size() == 1 ? " segment" : " segments");
 }
 
 std::optional<SegmentMaintainer::Task> SegmentMaintainer::PickTask() const {
   const std::vector<SegmentPtr>& segments = current_->segments;
+  if (std::optional<Task> task = PickReread(segments)) return task;
   if (std::optional<Task> task = PickOptimize(segments)) return task;
   if (current_->rows < retry_rows_) return std::nullopt;
   if (std::optional<Task> task = PickSeal(segments)) return task;
   if (std::optional<Task> task = PickMergeOfSealed(segments)) return task;
   for (const SegmentPtr& segment : segments) {
     if (NeedsFile(*segment)) return Task{TaskKind::kSave, {segment}};
+  }
+  return std::nullopt;
+}
+
+// One segment at a time, so that what is merged next has nothing of the old content.
+std::optional<SegmentMaintainer::Task> SegmentMaintainer::PickReread(const std::vector<SegmentPtr>& segments) const {
+  for (const SegmentPtr& segment : segments) {
+    if (reread_.empty()) break;
+    const auto row = reread_.lower_bound(segment->rows.begin.value);
+    if (row != reread_.end() && *row < segment->rows.end.value) return Task{TaskKind::kReread, {segment}};
   }
   return std::nullopt;
 }
@@ -287,6 +298,7 @@ void SegmentMaintainer::RunJobs() {
       last_error_ = status;
       ++failures_;
       optimize_rows_ = 0;  // its caller hears of the failure
+      reread_.clear();     // likewise
       retry_rows_ = current_->rows + std::max<uint64_t>(1, options_.seal_rows);
     }
   }
@@ -300,7 +312,17 @@ void SegmentMaintainer::RunJobs() {
 
 absl::StatusOr<Segment> SegmentMaintainer::BuildSealed(const Task& task, bool short_of_memory) {
   SegmentPtr whole = task.parts.front();
-  if (task.parts.size() > 1) {
+  if (task.kind == TaskKind::kReread) {
+    ReadSegment read;
+    {
+      std::lock_guard lock(mu_);
+      read = read_;
+    }
+    absl::StatusOr<SegmentPtr> fresh = read(task.rows());
+    if (!fresh.ok()) return fresh.status();
+    if (!whole->sealed) return Segment(**fresh);
+    whole = *std::move(fresh);
+  } else if (task.parts.size() > 1) {
     absl::StatusOr<SegmentPtr> merged = MergeSegments(*schema_, task.parts);
     if (!merged.ok()) return merged.status();
     whole = *std::move(merged);
@@ -310,7 +332,7 @@ absl::StatusOr<Segment> SegmentMaintainer::BuildSealed(const Task& task, bool sh
     whole = std::make_shared<const Segment>(*std::move(copy));
   }
   // Optimizing makes what does not depend on how the rows came in.
-  const bool anew = task.kind == TaskKind::kOptimize;
+  const bool anew = task.kind == TaskKind::kOptimize || task.kind == TaskKind::kReread;
   std::vector<SegmentPtr> others;
   const std::shared_ptr<const SegmentSet> current = Current();
   for (const SegmentPtr& segment : current->segments) {
@@ -361,11 +383,13 @@ absl::Status SegmentMaintainer::RunTask(const Task& task) {
                                                                : BuildSealed(task, short_of_memory);
   if (!built.ok()) return built.status();
   // Where the file cannot be written (a full disk) the segment serves from memory, and writing is tried again later.
-  absl::Status saved = directory_->Save(*schema_, *built);
+  absl::Status saved = built->sealed ? directory_->Save(*schema_, *built) : absl::OkStatus();
   std::vector<SegmentPtr> published;
   {
     std::lock_guard lock(mu_);
     Replace(task.parts, std::make_shared<const Segment>(*std::move(built)));
+    if (task.kind == TaskKind::kReread)
+      reread_.erase(reread_.lower_bound(task.rows().begin.value), reread_.lower_bound(task.rows().end.value));
     published = current_->segments;
   }
   if (!saved.ok()) return saved;
@@ -412,6 +436,25 @@ absl::Status SegmentMaintainer::Optimize(const CancelToken& cancel,
 absl::Status SegmentMaintainer::WaitIdle(const CancelToken& cancel) {
   Start();
   return WaitUntil(cancel, [this] { return !scheduled_; }, nullptr);
+}
+
+absl::Status SegmentMaintainer::Reread(std::span<const RowId> rows, const ReadSegment& read, const CancelToken& cancel) {
+  uint64_t failures = 0;
+  {
+    std::lock_guard lock(mu_);
+    for (const RowId row : rows) {
+      // Later ones were read from the store after their content was erased, if at all.
+      if (row.value < current_->rows) reread_.insert(row.value);
+    }
+    read_ = read;
+    failures = failures_;
+    ScheduleIfDue();
+  }
+  const absl::Status status =
+      WaitUntil(cancel, [this, failures] { return reread_.empty() || failures_ != failures; }, nullptr);
+  std::lock_guard lock(mu_);
+  if (!status.ok()) return status;  // it goes on without the caller
+  return failures_ == failures ? absl::OkStatus() : last_error_;
 }
 
 void SegmentMaintainer::Shutdown() {

@@ -8,6 +8,8 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -51,13 +53,17 @@ class SegmentMaintainer : public std::enable_shared_from_this<SegmentMaintainer>
   void SealEarly(uint64_t min_bytes);
   absl::Status Optimize(const CancelToken& cancel, const std::function<void(double fraction)>& progress);
   absl::Status WaitIdle(const CancelToken& cancel);
+  // Builds the segments of these rows anew from what `read` gives, and waits for it (index/reread_rows.h). `read` makes one
+  // unsealed segment of a range of rows; it is called without a lock, by the job.
+  using ReadSegment = std::function<absl::StatusOr<SegmentPtr>(RowRange rows)>;
+  absl::Status Reread(std::span<const RowId> rows, const ReadSegment& read, const CancelToken& cancel);
   // Starts what is due.
   void Start();
   // Stops a running build within a few hundred rows and waits for it.
   void Shutdown();
 
  private:
-  enum class TaskKind : uint8_t { kSeal, kMerge, kOptimize, kSave };
+  enum class TaskKind : uint8_t { kSeal, kMerge, kOptimize, kSave, kReread };
   struct Task {
     TaskKind kind = TaskKind::kSeal;
     std::vector<SegmentPtr> parts;
@@ -67,6 +73,7 @@ class SegmentMaintainer : public std::enable_shared_from_this<SegmentMaintainer>
 
   // --- called with mu_ held
   std::optional<Task> PickTask() const;
+  std::optional<Task> PickReread(const std::vector<SegmentPtr>& segments) const;
   std::optional<Task> PickOptimize(const std::vector<SegmentPtr>& segments) const;
   std::optional<Task> PickSeal(const std::vector<SegmentPtr>& segments) const;
   std::optional<Task> PickMergeOfSealed(const std::vector<SegmentPtr>& segments) const;
@@ -98,6 +105,8 @@ class SegmentMaintainer : public std::enable_shared_from_this<SegmentMaintainer>
   std::shared_ptr<const SegmentSet> current_;
   uint64_t busy_end_ = 0;        // rows below it may be a job's
   uint64_t optimize_rows_ = 0;   // rows that Optimize wants merged; 0: none
+  std::set<uint64_t> reread_;    // rows whose content in the store is another one than in the published segments
+  ReadSegment read_;             // for them; set where reread_ is not empty
   uint64_t reseal_rows_ = 0;     // rows below it are sealed whatever their number
   uint64_t retry_rows_ = 0;      // after a failure: no job before this many rows
   uint64_t failures_ = 0;

@@ -7,8 +7,10 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "index/payload/payload_columns.h"
+#include "index/reread_rows.h"
 #include "query/fetcher.h"
 #include "query/mask_cache.h"
+#include "query/reread_rows.h"
 #include "query/searcher.h"
 #include "query/together.h"
 
@@ -114,6 +116,16 @@ void CollectionImpl::Close() {
   const std::lock_guard lock(mu_);
   if (state_ == State::kOpen) state_ = State::kClosed;
   index.swap(latest_.index);
+}
+
+absl::Status CollectionImpl::Reread(std::span<const RowId> rows, const CancelToken& cancel) {
+  const absl::StatusOr<Latest> latest = Take();
+  if (!latest.ok()) return latest.status();
+  return vouch::RereadRows(*latest->index, rows, cancel);
+}
+
+absl::Status RereadRows(Collection& collection, std::span<const RowId> rows, const CancelToken& cancel) {
+  return static_cast<CollectionImpl&>(collection).Reread(rows, cancel);  // the only kind of collection there is
 }
 
 absl::Status CollectionImpl::NotOpen(State state) const {

@@ -53,6 +53,8 @@ class CollectionImpl final : public Collection {
   absl::Status Drop(const std::function<absl::Status()>& drop);
   // Later calls answer FAILED_PRECONDITION.
   void Close();
+  // See query/reread_rows.h.
+  absl::Status Reread(std::span<const RowId> rows, const CancelToken& cancel);
 
   const CollectionInfo& info() const override { return info_; }
   absl::StatusOr<WriteResult> Write(WriteRequest request) override;

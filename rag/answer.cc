@@ -8,12 +8,16 @@
 #include "query/filter_parser.h"
 #include "rag/answer_id.h"
 #include "rag/ask_steps.h"
+#include "rag/ask_trace.h"
 #include "rag/assemble.h"
 #include "rag/extractive.h"
 #include "rag/model_answer.h"
 #include "rag/passage.h"
 #include "rag/pipeline.h"
+#include "rag/redaction.h"
 #include "rag/rewrite.h"
+#include "storage/answer_records.h"
+#include "storage/clock.h"
 #include "storage/concat.h"
 #include "storage/utf8.h"
 
@@ -137,13 +141,20 @@ absl::StatusOr<TextQuery> QueryFor(Collection& collection, EmbedderRegistry& emb
   return query;
 }
 
+// Of the field that questions are embedded for; 0: there is none.
+uint32_t DimOf(const CollectionSchema& schema) { return schema.dense.empty() ? 0 : schema.dense.front().dim; }
+
 }  // namespace
 
 absl::Status RetrieveHits(Collection& collection, EmbedderRegistry& embedders,
                           const AskRequest& request, Answer* answer, uint64_t* points) {
+  const int64_t started_us = request.tracer == nullptr ? 0 : Clock::System().NowMicros();
   absl::StatusOr<TextQuery> query = QueryFor(collection, embedders, request, *answer);
+  if (query.ok()) answer->embedder = query->embedder;
+  if (request.tracer != nullptr && (!query.ok() || !query->embedder.empty())) {
+    RecordEmbedding(request, *answer, DimOf(collection.schema()), started_us, Clock::System().NowMicros(), query.status());
+  }
   if (!query.ok()) return query.status();
-  answer->embedder = query->embedder;
   SearchRequest search;
   search.query = std::move(query->root);
   search.filter = request.filter;
@@ -231,8 +242,23 @@ absl::Status UsePipeline(std::shared_ptr<const PipelineVersion> pipeline, ModelR
   return absl::OkStatus();
 }
 
-absl::StatusOr<Answer> Ask(Database& database, EmbedderRegistry& embedders,
-                           const AskRequest& request) {
+namespace {
+
+absl::Status KeepRecord(Database& database, const AskRequest& request, const Answer& answer) {
+  const std::array<uint8_t, 16> random = RandomBytes();
+  const std::string salt(random.begin(), random.end());
+  AnswerRecords& records = AnswerRecords::Of(database.store());
+  if (request.pipeline == nullptr || request.pipeline->spec.record.redact.empty())
+    return records.PutAnswerLinked(answer.tenant, answer.id, AnswerToJson(answer), salt).status();
+  const absl::StatusOr<Redaction> redaction = Redaction::Create(request.pipeline->spec.record);
+  if (!redaction.ok()) return redaction.status();
+  Answer kept = answer;
+  redaction->Cover(&kept);
+  return records.PutAnswerLinked(kept.tenant, kept.id, AnswerToJson(kept), salt).status();
+}
+
+// All of Ask but its spans. What the answer says so far stands in it when a step fails.
+absl::Status MakeAnswer(Database& database, EmbedderRegistry& embedders, const AskRequest& request, Answer* answer) {
   if (absl::Status status = Validate(request); !status.ok()) return status;
   absl::StatusOr<std::shared_ptr<Collection>> collection =
       database.GetCollection(request.principal, request.collection);
@@ -240,39 +266,42 @@ absl::StatusOr<Answer> Ask(Database& database, EmbedderRegistry& embedders,
   const absl::StatusOr<Version> version = (*collection)->Resolve(request.at);
   if (!version.ok()) return version.status();
 
+  answer->id = MakeUuidV7(answer->time_us, RandomBytes());
+  answer->tenant = request.principal.tenant;
+  answer->subject = request.principal.subject;
+  // By its name, whatever alias it was asked by: a replay must find the same one.
+  answer->collection = (*collection)->info().name;
+  answer->version = *version;
+  answer->question = request.question;
+  answer->mode = std::string(RetrievalModeName(request.mode));
+  if (request.filter) answer->filter = FilterToJson(*request.filter);
+  answer->context_chunks = request.context_chunks;
+  answer->engine = VOUCH_VERSION;
+  if (request.pipeline != nullptr) {
+    answer->pipeline = Concat(request.pipeline->spec.name, "@", request.pipeline->number);
+    answer->pipeline_hash = request.pipeline->hash;
+  }
+  answer->conversation = LatestTurns(request.conversation);
+  if (absl::Status status = RewriteQuestion(request, answer); !status.ok()) return status;
+  uint64_t points = 0;
+  if (absl::Status status = RetrieveHits(**collection, embedders, request, answer, &points); !status.ok()) return status;
+  const int64_t retrieved_us = database.clock().NowMicros();
+  answer->retrieve_us = retrieved_us - answer->time_us;
+  if (absl::Status status = Generate(**collection, request, points, answer); !status.ok()) return status;
+  answer->generate_us = database.clock().NowMicros() - retrieved_us;
+  return KeepRecord(database, request, *answer);
+}
+
+}  // namespace
+
+absl::StatusOr<Answer> Ask(Database& database, EmbedderRegistry& embedders,
+                           const AskRequest& request) {
   Answer answer;
   answer.time_us = database.clock().NowMicros();
-  answer.id = MakeUuidV7(answer.time_us, RandomBytes());
-  answer.tenant = request.principal.tenant;
-  answer.subject = request.principal.subject;
-  // By its name, whatever alias it was asked by: a replay must find the same one.
-  answer.collection = (*collection)->info().name;
-  answer.version = *version;
-  answer.question = request.question;
-  answer.mode = std::string(RetrievalModeName(request.mode));
-  if (request.filter) answer.filter = FilterToJson(*request.filter);
-  answer.context_chunks = request.context_chunks;
-  answer.engine = VOUCH_VERSION;
-  if (request.pipeline != nullptr) {
-    answer.pipeline = Concat(request.pipeline->spec.name, "@", request.pipeline->number);
-    answer.pipeline_hash = request.pipeline->hash;
-  }
-  answer.conversation = LatestTurns(request.conversation);
-  if (absl::Status status = RewriteQuestion(request, &answer); !status.ok()) return status;
-  uint64_t points = 0;
-  if (absl::Status status = RetrieveHits(**collection, embedders, request, &answer, &points);
-      !status.ok())
-    return status;
-  const int64_t retrieved_us = database.clock().NowMicros();
-  answer.retrieve_us = retrieved_us - answer.time_us;
-  if (absl::Status status = Generate(**collection, request, points, &answer); !status.ok())
-    return status;
-  answer.generate_us = database.clock().NowMicros() - retrieved_us;
-  if (absl::Status status =
-          database.store().PutAnswer(answer.tenant, answer.id, AnswerToJson(answer));
-      !status.ok()) {
-    return status;
-  }
+  if (request.tracer != nullptr || request.parent.valid()) answer.trace = NewSpan(request.parent);
+  const absl::Status status = MakeAnswer(database, embedders, request, &answer);
+  if (request.tracer != nullptr) RecordAsk(request, answer, database.clock().NowMicros(), status);
+  if (!status.ok()) return status;
   return answer;
 }
 

@@ -14,6 +14,7 @@
 #include "rag/embed/embedder_registry.h"
 #include "rag/llm/model_route.h"
 #include "rag/retriever.h"
+#include "rag/telemetry/span.h"
 
 namespace vouch {
 
@@ -54,6 +55,8 @@ struct AskRequest {
   ModelRoute* rewrite_route = nullptr;  // the models that rewrite; null: there are none
   TreeBuilder tree = nullptr;           // needed where a pipeline has a query of its own
   std::vector<ChatMessage> conversation = {};  // turns before the question; the latest ones count
+  Tracer* tracer = nullptr;  // takes the spans of the request; null: nobody does
+  SpanContext parent = {};   // that the request belongs to; its trace goes on, whether spans are taken or not
   ReadAt at = {};
   Principal principal = {};
   CancelToken cancel = {};
@@ -157,6 +160,10 @@ struct Answer {
   std::string pipeline_hash = {};  // of its canonical form
   std::vector<ChatMessage> conversation = {};
   std::vector<Rewrite> rewrites = {};
+  // Of the ask; the record keeps the trace's id alone. Not valid: it was not traced.
+  SpanContext trace = {};
+  // How many places of the record the pipeline's patterns have covered with asterisks; 0 in the answer that Ask returns.
+  uint32_t redacted = 0;
 };
 
 // Has the request answered as the pipeline says; a filter that it has is and-ed with the pipeline's.
@@ -165,6 +172,7 @@ struct Answer {
 absl::Status UsePipeline(std::shared_ptr<const PipelineVersion> pipeline, ModelRoute* route,
                          AskRequest* request);
 
+// Texts that were erased from a record are the JSON {"erased":"HASH"}, lists of them empty.
 std::string AnswerToJson(const Answer& answer);
 absl::StatusOr<Answer> AnswerFromJson(std::string_view json);
 
@@ -172,6 +180,8 @@ absl::StatusOr<Answer> AnswerFromJson(std::string_view json);
 // bytes, keeps the record, returns it. An error of a model is one only where some of its text has reached the listener;
 // otherwise the answer is extractive, and the record says why.
 absl::StatusOr<Answer> Ask(Database& database, EmbedderRegistry& embedders, const AskRequest& request);
+// 32 hexadecimal digits; empty where the ask was not traced.
+std::string TraceIdOf(const Answer& answer);
 // NOT_FOUND. An answer of another tenant is not found.
 absl::StatusOr<Answer> GetAnswer(Database& database, const Principal& principal, std::string_view id);
 

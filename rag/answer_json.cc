@@ -201,7 +201,17 @@ void TakePipeline(Reader* reader, Answer* answer) {
   reader->TakeList("rewrites", &answer->rewrites, ReadRewrite);
 }
 
+void TakeTrace(Reader* reader, Answer* answer) {
+  std::string text;
+  reader->Take("trace_id", &text);
+  (void)answer->trace.SetTrace(text);  // what is none is as if it were not there
+}
+
 }  // namespace
+
+std::string TraceIdOf(const Answer& answer) {
+  return answer.trace.trace == SpanContext().trace ? "" : answer.trace.trace_text();
+}
 
 std::string AnswerToJson(const Answer& answer) {
   Json json = {{"format", HasPipeline(answer) ? kFormat : kFormatWithoutPipeline},
@@ -228,6 +238,8 @@ std::string AnswerToJson(const Answer& answer) {
                {"retrieve_us", answer.retrieve_us},
                {"generate_us", answer.generate_us}};
   if (HasPipeline(answer)) AddPipeline(answer, &json);
+  if (const std::string trace = TraceIdOf(answer); !trace.empty()) json["trace_id"] = trace;
+  if (answer.redacted != 0) json["redacted"] = answer.redacted;
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -268,6 +280,8 @@ absl::StatusOr<Answer> AnswerFromJson(std::string_view text) {
   reader.Take("retrieve_us", &answer.retrieve_us);
   reader.Take("generate_us", &answer.generate_us);
   if (format > kFormatWithoutPipeline) TakePipeline(&reader, &answer);
+  if (reader.Has("trace_id")) TakeTrace(&reader, &answer);
+  if (reader.Has("redacted")) reader.Take("redacted", &answer.redacted);
   if (!reader.status().ok()) return reader.status();
   return answer;
 }

@@ -5,6 +5,7 @@
 
 #include "absl/strings/ascii.h"
 #include "rag/prompt_template.h"
+#include "rag/redaction.h"
 #include "rag/record_reader.h"
 #include "rag/llm/model_route.h"
 
@@ -100,6 +101,14 @@ absl::StatusOr<GenerateStep> ReadGenerate(const RecordJson& json, std::string wh
   return step;
 }
 
+absl::StatusOr<RecordStep> ReadRecord(const RecordJson& json, std::string where) {
+  RecordReader reader(json, std::move(where), kThing);
+  RecordStep step;
+  reader.TakeList("redact", &step.redact, ReadRecordText);
+  if (!reader.status().ok()) return reader.status();
+  return step;
+}
+
 absl::StatusOr<GuardStep> ReadGuard(const RecordJson& json, std::string where) {
   RecordReader reader(json, std::move(where), kThing);
   GuardStep step;
@@ -154,13 +163,13 @@ absl::Status CheckPipeline(const PipelineSpec& spec) {
     return Wrong("guard.min_grounding",
                  Concat("is ", spec.guard.min_grounding, "; it takes 0 to 1"));
   }
-  return absl::OkStatus();
+  return Redaction::Create(spec.record).status();
 }
 
 std::string PipelineToJson(const PipelineSpec& spec) {
   RecordJson variables = RecordJson::object();
   for (const auto& [name, value] : spec.prompt.variables) variables[name] = value;
-  const RecordJson json = {
+  RecordJson json = {
       {"format", kFormat},
       {"name", spec.name},
       {"description", spec.description},
@@ -185,6 +194,8 @@ std::string PipelineToJson(const PipelineSpec& spec) {
       {"generate",
        {{"generator", spec.generate.generator}, {"max_sentences", spec.generate.max_sentences}}},
       {"guard", {{"min_grounding", spec.guard.min_grounding}, {"hold", spec.guard.hold}}}};
+  // Only where it says something, so that pipelines from before it keep their hashes.
+  if (!spec.record.redact.empty()) json["record"] = {{"redact", spec.record.redact}};
   return json.dump(-1, ' ', false, RecordJson::error_handler_t::replace);
 }
 
@@ -208,6 +219,7 @@ absl::StatusOr<PipelineSpec> PipelineFromJson(std::string_view text) {
   reader.TakeObject("prompt", &spec.prompt, ReadPrompt);
   reader.TakeObject("generate", &spec.generate, ReadGenerate);
   reader.TakeObject("guard", &spec.guard, ReadGuard);
+  if (reader.Has("record")) reader.TakeObject("record", &spec.record, ReadRecord);
   if (!reader.status().ok()) return reader.status();
   return spec;
 }

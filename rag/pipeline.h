@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -58,6 +59,16 @@ struct GuardStep {
   bool hold = false;           // nothing streams before the answer is checked
 };
 
+// What of an answer is kept in its record. The caller gets it whole.
+struct RecordStep {
+  static constexpr size_t kMaxPatterns = 50;
+  static constexpr size_t kMaxPatternBytes = 1'000;
+
+  // "email", "phone", "iban", "card", or "re:REGEX" (RE2's syntax): what they match in the texts of caller and models is
+  // covered with asterisks. Such an answer can be shown, and not be replayed.
+  std::vector<std::string> redact = {};
+};
+
 // How questions are answered, from the first step to the last.
 struct PipelineSpec {
   std::string name = {};
@@ -69,6 +80,7 @@ struct PipelineSpec {
   PromptStep prompt = {};
   GenerateStep generate = {};
   GuardStep guard = {};
+  RecordStep record = {};
 };
 
 // INVALID_ARGUMENT names the step, the field, the value and what it takes; of a prompt, the variable

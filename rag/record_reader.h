@@ -33,7 +33,12 @@ class RecordReader {
     if (!json.is_object()) Fail("", "is no object");
   }
 
+  // A text that was erased is what stands in its place, as JSON.
   void Take(const char* key, std::string* value) {
+    if (IsErased(key)) {
+      *value = json_.find(key)->dump();
+      return;
+    }
     if (const RecordJson* json = Find(key, &RecordJson::is_string))
       *value = json->get_ref<const std::string&>();
   }
@@ -99,8 +104,10 @@ class RecordReader {
   }
 
   // The items of an array, each read by `read(item, where)`.
+  // An erased list is empty.
   template <typename T, typename Read>
   void TakeList(const char* key, std::vector<T>* items, Read read) {
+    if (IsErased(key)) return;
     const RecordJson* json = Find(key, &RecordJson::is_array);
     if (json == nullptr) return;
     items->reserve(json->size());
@@ -117,6 +124,11 @@ class RecordReader {
   const absl::Status& status() const { return status_; }
 
  private:
+  // {"erased":"HASH"} (storage/answer_digest.h)
+  bool IsErased(const char* key) const {
+    const auto found = json_.find(key);
+    return found != json_.end() && found->is_object() && found->size() == 1 && found->contains("erased");
+  }
   const RecordJson* Find(const char* key, bool (RecordJson::*is_kind)() const noexcept) {
     const auto found = json_.find(key);
     if (found != json_.end() && ((*found).*is_kind)()) return &*found;

@@ -10,6 +10,7 @@
 #include "rag/pipeline_store.h"
 #include "rag/prompt.h"
 #include "rag/record_reader.h"
+#include "storage/answer_digest.h"
 #include "storage/concat.h"
 
 namespace vouch {
@@ -79,8 +80,9 @@ RecordJson JsonOf(const Answer& answer) {
   return RecordJson::parse(AnswerToJson(answer), nullptr, /*allow_exceptions=*/false);
 }
 
-std::string ExplainsItself(const Answer& answer) {
-  if (answer.generation &&
+// `changed`: texts were erased or covered, so that hashes and spans over them are not those of what is left.
+std::string ExplainsItself(const Answer& answer, bool changed) {
+  if (answer.generation && !changed &&
       PromptHash(answer.generation->prompt) != answer.generation->prompt_hash &&
       !answer.generation->prompt.empty()) {
     return "generation.prompt_hash: is not the hash of generation.prompt";
@@ -92,9 +94,24 @@ std::string ExplainsItself(const Answer& answer) {
         answer.sources[number - 1].point != citation.point) {
       return Concat("citations[", i, "].source_number: names no source of the record");
     }
-    if (citation.answer.begin > citation.answer.end || citation.answer.end > answer.text.size()) {
+    if (!changed &&
+        (citation.answer.begin > citation.answer.end || citation.answer.end > answer.text.size())) {
       return Concat("citations[", i, "].answer: lies outside of the text");
     }
+  }
+  return "";
+}
+
+// Why the record alone cannot be taken again; empty where it is whole.
+std::string WhatIsMissing(const Answer& recorded, std::string_view record) {
+  const std::vector<ErasedText> erased = ListErasedTexts(record);
+  if (!erased.empty()) {
+    return Concat(erased[0].path, ": was erased, as its source was forgotten; its hash is ", erased[0].hash,
+                  erased.size() == 1 ? "" : Concat(" (and ", erased.size() - 1, " more)"));
+  }
+  if (recorded.redacted != 0) {
+    return Concat("question: the pipeline's patterns covered ", recorded.redacted,
+                  " places of the record with asterisks, so that it was not kept as it was asked");
   }
   return "";
 }
@@ -194,7 +211,9 @@ absl::StatusOr<Answer> Redo(Database& database, EmbedderRegistry& embedders, con
 
 absl::StatusOr<ReplayReport> Replay(Database& database, EmbedderRegistry& embedders,
                                     const ReplayRequest& request) {
-  const absl::StatusOr<Answer> recorded = GetAnswer(database, request.principal, request.id);
+  const absl::StatusOr<std::string> record = database.store().GetAnswer(request.principal.tenant, request.id);
+  if (!record.ok()) return record.status();
+  const absl::StatusOr<Answer> recorded = AnswerFromJson(*record);
   if (!recorded.ok()) return recorded.status();
   ReplayReport report{
       .id = recorded->id, .version = recorded->version, .level = "", .steps = {}, .text = ""};
@@ -206,16 +225,25 @@ absl::StatusOr<ReplayReport> Replay(Database& database, EmbedderRegistry& embedd
                             .first_difference = std::move(difference)});
     if (holds && report.steps.back().identical) report.level = level;
   };
-  add("R0", "the record explains itself", ExplainsItself(*recorded));
+  const std::string missing = WhatIsMissing(*recorded, *record);
+  add("R0", "the record explains itself", ExplainsItself(*recorded, !missing.empty()));
+  const auto add_all = [&add](const std::string& difference) {
+    for (const auto& [level, what] :
+         {std::pair{"R1", "the same hits and scores"}, std::pair{"R2", "the same prompt"},
+          std::pair{"R3", "the same answer"}}) {
+      add(level, what, difference);
+    }
+  };
+  if (!missing.empty()) {
+    report.text = recorded->text;
+    add_all(missing);
+    return report;
+  }
   const absl::StatusOr<Answer> redone = Redo(database, embedders, *recorded, request);
   // The caller's end says nothing of the answer.
   if (absl::Status status = request.cancel.Check(); !status.ok()) return status;
   if (!redone.ok()) {
-    for (const auto& [level, what] :
-         {std::pair{"R1", "the same hits and scores"}, std::pair{"R2", "the same prompt"},
-          std::pair{"R3", "the same answer"}}) {
-      add(level, what, Concat("it cannot be taken again: ", ToStd(redone.status().message())));
-    }
+    add_all(Concat("it cannot be taken again: ", ToStd(redone.status().message())));
     return report;
   }
   report.version = redone->version;

@@ -45,6 +45,7 @@ struct ReplayReport {
 //   says) R3  the answer is the same, with its citations, sources and grounding: quoted again, or,
 //   where a model
 //       wrote it, from the recorded completion, since no server gives the same one twice
+// An answer of which texts were erased or covered holds R0 alone, and the steps name what is missing, with its hash.
 // At another version (R4, counterfactual) the steps say what would be different. Nothing is
 // written, and no model is asked. NOT_FOUND: no such answer of the tenant. A collection or version
 // that is gone is a difference, no error.

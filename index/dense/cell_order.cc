@@ -1,5 +1,7 @@
 #include "index/dense/cell_order.h"
 
+#include "index/simd_limit.h"
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -54,7 +56,7 @@ std::vector<KeyRange> FindRanges() {
   std::vector<KeyRange> found = {ScalarRange};
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f")) found.push_back(Avx512Range);
+  if (MayUseAvx512() && __builtin_cpu_supports("avx512f")) found.push_back(Avx512Range);
 #endif
   return found;
 }

@@ -1,5 +1,7 @@
 #include "index/dense/code_kernels.h"
 
+#include "index/simd_limit.h"
+
 #include <cstring>
 #include <vector>
 
@@ -151,8 +153,8 @@ std::vector<CodeKernels> FindKernels() {
   std::vector<CodeKernels> found = {{.name = "scalar", .keys = ScalarKeys}};
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx2")) found.push_back({.name = "avx2", .keys = Avx2Keys});
-  if (__builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vl")) {
+  if (MayUseAvx2() && __builtin_cpu_supports("avx2")) found.push_back({.name = "avx2", .keys = Avx2Keys});
+  if (MayUseAvx512() && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vl")) {
     found.push_back({.name = "avx512-vnni", .keys = VnniKeys});
   }
 #endif

@@ -1,5 +1,7 @@
 #include "index/dense/hamming_kernels.h"
 
+#include "index/simd_limit.h"
+
 #include <bit>
 #include <cstring>
 #include <vector>
@@ -72,8 +74,8 @@ std::vector<HammingKernels> FindKernels() {
   std::vector<HammingKernels> found = {{.name = "scalar", .distance = ScalarDistance}};
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx2")) found.push_back({.name = "avx2", .distance = Avx2Distance});
-  if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vpopcntdq")) {
+  if (MayUseAvx2() && __builtin_cpu_supports("avx2")) found.push_back({.name = "avx2", .distance = Avx2Distance});
+  if (MayUseAvx512() && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vpopcntdq")) {
     found.push_back({.name = "avx512-vpopcntdq", .distance = Avx512Distance});
   }
 #endif

@@ -1,5 +1,7 @@
 #include "index/dense/kernels.h"
 
+#include "index/simd_limit.h"
+
 #include <array>
 #include <cmath>
 #include <cstdint>
@@ -208,14 +210,14 @@ std::vector<DistanceKernels> FindKernels() {
   }};
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx2")) {
+  if (MayUseAvx2() && __builtin_cpu_supports("avx2")) {
     found.push_back({.name = "avx2",
                      .l2 = One256<true>,
                      .negative_ip = One256<false>,
                      .l2_four = Four256<true>,
                      .negative_ip_four = Four256<false>});
   }
-  if (__builtin_cpu_supports("avx512f")) {
+  if (MayUseAvx512() && __builtin_cpu_supports("avx512f")) {
     found.push_back({.name = "avx512",
                      .l2 = One512<true>,
                      .negative_ip = One512<false>,

@@ -1,5 +1,7 @@
 #include "index/dense/node_filter.h"
 
+#include "index/simd_limit.h"
+
 #include <vector>
 
 #if defined(__x86_64__)
@@ -47,7 +49,7 @@ std::vector<NodeFilter> FindFilters() {
   std::vector<NodeFilter> found = {ScalarFilter};
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f")) found.push_back(Avx512Filter);
+  if (MayUseAvx512() && __builtin_cpu_supports("avx512f")) found.push_back(Avx512Filter);
 #endif
   return found;
 }

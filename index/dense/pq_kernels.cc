@@ -1,5 +1,7 @@
 #include "index/dense/pq_kernels.h"
 
+#include "index/simd_limit.h"
+
 #include <cstring>
 #include <vector>
 
@@ -51,7 +53,7 @@ std::vector<PqKernels> FindKernels() {
   std::vector<PqKernels> found = {{.name = "scalar", .sums = ScalarSums}};
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx2")) found.push_back({.name = "avx2", .sums = Avx2Sums});
+  if (MayUseAvx2() && __builtin_cpu_supports("avx2")) found.push_back({.name = "avx2", .sums = Avx2Sums});
 #endif
   return found;
 }

@@ -1,5 +1,7 @@
 #include "index/inverted/bm25_kernel.h"
 
+#include "index/simd_limit.h"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -46,7 +48,7 @@ __attribute__((target("avx2"))) void Avx2(const Bm25TermKernel& term, const uint
 
 }  // namespace
 
-Bm25Kernel Avx2Bm25Kernel() { return __builtin_cpu_supports("avx2") ? Avx2 : nullptr; }
+Bm25Kernel Avx2Bm25Kernel() { return MayUseAvx2() && __builtin_cpu_supports("avx2") ? Avx2 : nullptr; }
 #else
 Bm25Kernel Avx2Bm25Kernel() { return nullptr; }
 #endif
