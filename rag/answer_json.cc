@@ -185,6 +185,14 @@ absl::StatusOr<Rewrite> ReadRewrite(const Json& json, std::string where) {
   return rewrite;
 }
 
+absl::StatusOr<CacheUse> ReadCacheUse(const Json& json, std::string where) {
+  Reader reader(json, std::move(where));
+  CacheUse use;
+  reader.Take("answer_id", &use.answer_id);
+  if (!reader.status().ok()) return reader.status();
+  return use;
+}
+
 void AddPipeline(const Answer& answer, Json* json) {
   Json conversation = Json::array();
   for (const ChatMessage& turn : answer.conversation) conversation.push_back(MessageToJson(turn));
@@ -228,6 +236,7 @@ std::string AnswerToJson(const Answer& answer) {
                {"retrieve_us", answer.retrieve_us},
                {"generate_us", answer.generate_us}};
   if (HasPipeline(answer)) AddPipeline(answer, &json);
+  if (answer.cache) json["cache"] = {{"answer_id", answer.cache->answer_id}};
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -268,6 +277,7 @@ absl::StatusOr<Answer> AnswerFromJson(std::string_view text) {
   reader.Take("retrieve_us", &answer.retrieve_us);
   reader.Take("generate_us", &answer.generate_us);
   if (format > kFormatWithoutPipeline) TakePipeline(&reader, &answer);
+  if (reader.Has("cache")) reader.TakeObject("cache", &answer.cache.emplace(), ReadCacheUse);
   if (!reader.status().ok()) return reader.status();
   return answer;
 }

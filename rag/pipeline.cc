@@ -109,6 +109,16 @@ absl::StatusOr<GuardStep> ReadGuard(const RecordJson& json, std::string where) {
   return step;
 }
 
+absl::StatusOr<CacheStep> ReadCache(const RecordJson& json, std::string where) {
+  RecordReader reader(json, std::move(where), kThing);
+  CacheStep step;
+  reader.Take("enabled", &step.enabled);
+  reader.Take("similar", &step.similar);
+  reader.Take("max_age_seconds", &step.max_age_seconds);
+  if (!reader.status().ok()) return reader.status();
+  return step;
+}
+
 }  // namespace
 
 absl::Status CheckPipeline(const PipelineSpec& spec) {
@@ -154,13 +164,15 @@ absl::Status CheckPipeline(const PipelineSpec& spec) {
     return Wrong("guard.min_grounding",
                  Concat("is ", spec.guard.min_grounding, "; it takes 0 to 1"));
   }
+  if (!spec.cache.enabled && spec.cache != CacheStep())
+    return Wrong("cache", "has settings and is not enabled; set cache.enabled");
   return absl::OkStatus();
 }
 
 std::string PipelineToJson(const PipelineSpec& spec) {
   RecordJson variables = RecordJson::object();
   for (const auto& [name, value] : spec.prompt.variables) variables[name] = value;
-  const RecordJson json = {
+  RecordJson json = {
       {"format", kFormat},
       {"name", spec.name},
       {"description", spec.description},
@@ -185,6 +197,12 @@ std::string PipelineToJson(const PipelineSpec& spec) {
       {"generate",
        {{"generator", spec.generate.generator}, {"max_sentences", spec.generate.max_sentences}}},
       {"guard", {{"min_grounding", spec.guard.min_grounding}, {"hold", spec.guard.hold}}}};
+  // Left out where it says nothing, so that pipelines of before it keep their hashes.
+  if (spec.cache != CacheStep()) {
+    json["cache"] = {{"enabled", spec.cache.enabled},
+                     {"similar", spec.cache.similar},
+                     {"max_age_seconds", spec.cache.max_age_seconds}};
+  }
   return json.dump(-1, ' ', false, RecordJson::error_handler_t::replace);
 }
 
@@ -208,6 +226,7 @@ absl::StatusOr<PipelineSpec> PipelineFromJson(std::string_view text) {
   reader.TakeObject("prompt", &spec.prompt, ReadPrompt);
   reader.TakeObject("generate", &spec.generate, ReadGenerate);
   reader.TakeObject("guard", &spec.guard, ReadGuard);
+  if (reader.Has("cache")) reader.TakeObject("cache", &spec.cache, ReadCache);
   if (!reader.status().ok()) return reader.status();
   return spec;
 }

@@ -58,6 +58,14 @@ struct GuardStep {
   bool hold = false;           // nothing streams before the answer is checked
 };
 
+// Whether a completion is used again (AnswerCache says when).
+struct CacheStep {
+  bool enabled = false;
+  bool similar = false;  // also for questions that differ in words of courtesy alone
+  uint32_t max_age_seconds = 0;  // 0: as long as there is room
+  friend bool operator==(const CacheStep&, const CacheStep&) = default;
+};
+
 // How questions are answered, from the first step to the last.
 struct PipelineSpec {
   std::string name = {};
@@ -69,6 +77,7 @@ struct PipelineSpec {
   PromptStep prompt = {};
   GenerateStep generate = {};
   GuardStep guard = {};
+  CacheStep cache = {};
 };
 
 // INVALID_ARGUMENT names the step, the field, the value and what it takes; of a prompt, the variable
