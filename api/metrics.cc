@@ -9,12 +9,15 @@
 
 #include <algorithm>
 #include <fstream>
+#include <set>
 #include <sstream>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "api/version.h"
+#include "rag/llm/budget_store.h"
+#include "rag/llm/spend_ledger.h"
 #include "storage/concat.h"
 
 namespace vouch {
@@ -49,6 +52,11 @@ Family<Histogram>& HistogramOf(Registry& registry, const char* name, const char*
 
 // "ok", "skipped", or the code's name.
 std::string OutcomeOf(const ModelAttempt& attempt) {
+  // No code: whoever watches wants to tell it from a server that fails.
+  if (attempt.outcome.find(" may spend ") != std::string::npos &&
+      attempt.outcome.rfind("skipped", 0) == 0) {
+    return "over_limit";
+  }
   return attempt.outcome.substr(0, attempt.outcome.find(':'));
 }
 
@@ -90,6 +98,37 @@ void AddCollections(Registry& registry, Database& database) {
   }
 }
 
+// What the day has spent, and may. Of the default tenant and those with open collections; pipelines
+// are named by whoever may apply them, and the first ones by name are shown.
+void AddSpending(Registry& registry, Database& database) {
+  auto& spent = GaugeOf(registry, "vouch_spending_day",
+                        "Spent, lapsed and reserved today (UTC), in the currency.");
+  auto& limit = GaugeOf(registry, "vouch_spending_day_limit", "Budgets, in the currency.");
+  std::set<std::string> tenants = {Principal().tenant};
+  for (const std::shared_ptr<Collection>& collection : database.OpenCollections())
+    tenants.insert(collection->info().tenant);
+  const SpendLedger ledger(database.store().catalog(), database.clock());
+  for (const std::string& tenant : tenants) {
+    absl::StatusOr<SpendBook> book = ledger.Read(tenant, ledger.Today());
+    if (!book.ok()) continue;
+    book->LapseAt(database.clock().NowMicros());
+    spent.Add({{"tenant", tenant}, {"pipeline", ""}})
+        .Set(static_cast<double>(book->CommittedNano(std::nullopt)) / 1e9);
+    for (size_t i = 0; i < book->accounts.size() && i < Metrics::kMaxCollections; ++i) {
+      const std::string& pipeline = book->accounts[i].pipeline;
+      spent.Add({{"tenant", tenant}, {"pipeline", pipeline}})
+          .Set(static_cast<double>(book->CommittedNano(pipeline)) / 1e9);
+    }
+    const absl::StatusOr<std::vector<Budget>> budgets =
+        BudgetStore(database.store().catalog()).List(tenant);
+    if (!budgets.ok()) continue;
+    for (size_t i = 0; i < budgets->size() && i < Metrics::kMaxCollections; ++i) {
+      limit.Add({{"tenant", tenant}, {"pipeline", (*budgets)[i].pipeline}})
+          .Set(static_cast<double>((*budgets)[i].day_nano) / 1e9);
+    }
+  }
+}
+
 }  // namespace
 
 struct Metrics::Families {
@@ -116,6 +155,13 @@ struct Metrics::Families {
       HistogramOf(registry, "vouch_model_duration_seconds", "Time of a try that was made.");
   Family<Counter>& answers =
       CounterOf(registry, "vouch_answers_total", "Answers, by who wrote them and whether they abstain.");
+  Family<Counter>& hedges = CounterOf(registry, "vouch_model_hedges_total",
+                                      "Second requests beside slow ones, by model.");
+  Family<Counter>& decisions =
+      CounterOf(registry, "vouch_answer_tiers_total",
+                "Completions of routes that escalate, by tier and what was decided.");
+  Family<Counter>& cache =
+      CounterOf(registry, "vouch_answer_cache_total", "Questions to pipelines with a cache.");
   Family<Histogram>& steps =
       HistogramOf(registry, "vouch_answer_step_seconds", "Time of an answer's steps.");
   // Of calls that ended well, so that nothing is looked up for them.
@@ -168,7 +214,8 @@ void Metrics::CountModelTry(const ModelAttempt& attempt, std::string_view curren
   families_->tries
       .Add({{"tier", attempt.tier}, {"model", attempt.model}, {"outcome", outcome}})
       .Increment();
-  if (outcome == "skipped") return;
+  if (attempt.hedge) families_->hedges.Add({{"model", attempt.model}}).Increment();
+  if (outcome == "skipped" || outcome == "over_limit") return;
   families_->try_seconds.Add({{"model", attempt.model}}, Buckets())
       .Observe(static_cast<double>(attempt.ended_us - attempt.started_us) / 1e6);
   families_->tokens.Add({{"model", attempt.model}, {"kind", "prompt"}})
@@ -185,6 +232,15 @@ void Metrics::CountAnswer(const Answer& answer) {
       .Add({{"generator", model ? "model" : "quotes"},
             {"abstained", answer.abstained ? "true" : "false"}})
       .Increment();
+  if (answer.cache) {
+    families_->cache.Add({{"outcome", answer.cache->answer_id.empty() ? "miss" : "hit"}}).Increment();
+  }
+  if (answer.generation) {
+    for (const TierDecision& decision : answer.generation->decisions) {
+      families_->decisions.Add({{"tier", decision.tier}, {"decision", decision.decision}})
+          .Increment();
+    }
+  }
   families_->steps.Add({{"step", "retrieve"}}, Buckets())
       .Observe(static_cast<double>(answer.retrieve_us) / 1e6);
   families_->steps.Add({{"step", "generate"}}, Buckets())
@@ -197,7 +253,10 @@ std::string Metrics::Render(Database* database) const {
   GaugeOf(now, "process_resident_memory_bytes", "Resident memory of the process.")
       .Add({})
       .Set(ResidentBytes());
-  if (database != nullptr) AddCollections(now, *database);
+  if (database != nullptr) {
+    AddCollections(now, *database);
+    AddSpending(now, *database);
+  }
   for (MetricFamily& family : now.Collect()) all.push_back(std::move(family));
   std::ostringstream out;
   prometheus::TextSerializer().Serialize(out, all);

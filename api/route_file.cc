@@ -77,10 +77,40 @@ absl::Status TakeLimits(const YAML::Node& node, const std::string& file, SpendLi
   return mapping.status();
 }
 
+// A real number of a rule that has a default.
+void TakeNumber(YamlMapping* mapping, const char* key, double* value) {
+  std::optional<double> number;
+  mapping->TakeReal(key, &number);
+  if (number) *value = *number;
+}
+
+absl::Status TakeEscalation(const YAML::Node& node, const std::string& file,
+                            std::optional<EscalationRules>* rules) {
+  YamlMapping mapping(node, file, "escalate.",
+                      {"below_grounding", "on_refusal", "most", "explore"});
+  EscalationRules& escalate = rules->emplace();
+  TakeNumber(&mapping, "below_grounding", &escalate.below_grounding);
+  mapping.Take("on_refusal", &escalate.on_refusal);
+  mapping.TakeWhole<uint32_t>("most", &escalate.most, 1, EscalationRules::kMaxEscalations);
+  TakeNumber(&mapping, "explore", &escalate.explore);
+  return mapping.status();
+}
+
+absl::Status TakeHedge(const YAML::Node& node, const std::string& file,
+                       std::optional<HedgeRules>* rules) {
+  YamlMapping mapping(node, file, "hedge.", {"quantile", "share", "min_delay_ms"});
+  HedgeRules& hedge = rules->emplace();
+  TakeNumber(&mapping, "quantile", &hedge.quantile);
+  TakeNumber(&mapping, "share", &hedge.share);
+  mapping.TakeWhole<int64_t>("min_delay_ms", &hedge.min_delay_ms, 1, 60'000);
+  return mapping.status();
+}
+
 absl::StatusOr<RouteSpec> SpecOf(const YAML::Node& root, const std::string& file,
                                  const Environment& environment) {
   YamlMapping mapping(root, file, "",
-                  {"name", "tiers", "prices", "limits", "retries", "max_prompt_tokens"});
+                  {"name", "tiers", "prices", "limits", "retries", "max_prompt_tokens", "escalate",
+                   "hedge"});
   RouteSpec spec;
   mapping.Require("tiers");
   mapping.Take("name", &spec.name);
@@ -89,6 +119,9 @@ absl::StatusOr<RouteSpec> SpecOf(const YAML::Node& root, const std::string& file
                               RouteSpec::kMaxPromptTokens);
   if (mapping.Has("prices")) mapping.Take(TakePrices(mapping.At("prices"), file, &spec.prices));
   if (mapping.Has("limits")) mapping.Take(TakeLimits(mapping.At("limits"), file, &spec.limits));
+  if (mapping.Has("escalate"))
+    mapping.Take(TakeEscalation(mapping.At("escalate"), file, &spec.escalate));
+  if (mapping.Has("hedge")) mapping.Take(TakeHedge(mapping.At("hedge"), file, &spec.hedge));
   if (mapping.Has("tiers") && !mapping.At("tiers").IsSequence()) {
     mapping.Fail(mapping.At("tiers"), "tiers", "takes a list");
   }

@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <cstring>
 #include <mutex>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -74,6 +75,9 @@ class GrpcServer final : public Server {
     Add("Lineage", NewLineageService(context_));
     Add("Migrations", NewMigrationsService(context_));
     Add("Pipelines", NewPipelinesService(context_));
+    Add("Routes", NewRoutesService(context_));
+    Add("Spending", NewSpendingService(context_));
+    Add("Calibration", NewCalibrationService(context_));
     Add("Evaluation", NewEvaluationService(context_));
     Add("Datasets", NewDatasetsService(context_));
     Add("Evaluations", NewEvaluationsService(context_));
@@ -121,7 +125,10 @@ class GrpcServer final : public Server {
   void Open(Database& database, EmbedderRegistry& embedders, ModelRoute* route) override {
     context_.database = &database;
     context_.embedders = &embedders;
-    context_.route = route;
+    routes_.emplace(route, database.store().catalog());
+    context_.routes = &*routes_;
+    cache_.emplace(database.clock());
+    context_.cache = &*cache_;
     context_.started_us = database.clock().NowMicros();
     gate_.Open();
     SetHealth(true);
@@ -178,6 +185,9 @@ class GrpcServer final : public Server {
 
   CallGate gate_;
   ServiceContext context_;
+  // Made when it opens.
+  std::optional<TenantRoutes> routes_;
+  std::optional<AnswerCache> cache_;
   std::unique_ptr<Metrics> metrics_;
   std::vector<std::pair<std::string, std::unique_ptr<grpc::Service>>> services_;
   std::unique_ptr<grpc::Server> server_;

@@ -26,17 +26,6 @@ absl::StatusOr<std::string> ReadWhole(const std::string& path, size_t max_bytes,
   return text;
 }
 
-bool ParseDecimal(const std::string& text, size_t decimals, uint64_t* value) {
-  const size_t point = std::min(text.find('.'), text.size());
-  std::string fraction = point < text.size() ? text.substr(point + 1) : "";
-  if (point == 0 || fraction.size() > decimals || (point < text.size() && fraction.empty()))
-    return false;
-  fraction.resize(decimals, '0');
-  const std::string digits = text.substr(0, point) + fraction;
-  return digits.size() <= 18 && std::all_of(digits.begin(), digits.end(), absl::ascii_isdigit) &&
-         absl::SimpleAtoi(digits, value);
-}
-
 absl::StatusOr<std::string> ApiKey(const std::string& variable, const std::string& file,
                                    const Environment& environment) {
   if (!file.empty()) {

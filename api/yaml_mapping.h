@@ -15,6 +15,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "api/decimal.h"
 #include "api/route_file.h"
 
 namespace vouch {
@@ -28,10 +29,6 @@ absl::StatusOr<std::string> ReadWhole(const std::string& path, size_t max_bytes,
 // Of the variable, or of the file where there is one; empty: none is wanted. NOT_FOUND: none there.
 absl::StatusOr<std::string> ApiKey(const std::string& variable, const std::string& file,
                                    const Environment& environment);
-
-// Digits with at most `decimals` of them after a point, as a whole number of the last of them:
-// "0.15" with 3 is 150.
-bool ParseDecimal(const std::string& text, size_t decimals, uint64_t* value);
 
 // One mapping of the file. The first mistake is kept as the error.
 class YamlMapping {

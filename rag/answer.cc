@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "query/filter_parser.h"
+#include "rag/answer_cache.h"
 #include "rag/answer_id.h"
 #include "rag/ask_steps.h"
 #include "rag/ask_trace.h"
@@ -102,10 +103,14 @@ class Composer {
 };
 
 // By the route's models where they give an answer, else by quotes. Without hits no model is asked.
-absl::Status Generate(Collection& collection, const AskRequest& request, uint64_t points,
-                      Answer* answer) {
+absl::Status Generate(Database& database, Collection& collection, const AskRequest& request,
+                      uint64_t points, Answer* answer, std::string* cache_key) {
   if (request.route != nullptr && !answer->hits.empty()) {
-    const absl::StatusOr<bool> answered = AnswerByModel(collection, request, answer);
+    const AnswerReader read = [&](const std::string& id) {
+      return GetAnswer(database, request.principal, id);
+    };
+    const absl::StatusOr<bool> answered =
+        AnswerByModel(collection, request, read, answer, cache_key);
     if (!answered.ok()) return answered.status();
     if (*answered) return absl::OkStatus();
   }
@@ -237,6 +242,7 @@ absl::Status UsePipeline(std::shared_ptr<const PipelineVersion> pipeline, ModelR
                "server's configuration"));
   }
   request->route = spec.generate.generator == "builtin/extractive" ? nullptr : route;
+  request->needs_models = spec.generate.generator == "route";
   request->rewrite_route = route;
   request->pipeline = std::move(pipeline);
   return absl::OkStatus();
@@ -287,9 +293,13 @@ absl::Status MakeAnswer(Database& database, EmbedderRegistry& embedders, const A
   if (absl::Status status = RetrieveHits(**collection, embedders, request, answer, &points); !status.ok()) return status;
   const int64_t retrieved_us = database.clock().NowMicros();
   answer->retrieve_us = retrieved_us - answer->time_us;
-  if (absl::Status status = Generate(**collection, request, points, answer); !status.ok()) return status;
+  std::string cache_key;
+  if (absl::Status status = Generate(database, **collection, request, points, answer, &cache_key); !status.ok()) return status;
   answer->generate_us = database.clock().NowMicros() - retrieved_us;
-  return KeepRecord(database, request, *answer);
+  if (absl::Status status = KeepRecord(database, request, *answer); !status.ok()) return status;
+  // Once it is kept, so that whoever finds it there can read it.
+  if (!cache_key.empty()) request.cache->Put(cache_key, answer->id);
+  return absl::OkStatus();
 }
 
 }  // namespace

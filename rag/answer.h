@@ -18,6 +18,7 @@
 
 namespace vouch {
 
+class AnswerCache;
 struct Citation;
 struct AnswerSource;
 struct PipelineVersion;
@@ -49,10 +50,14 @@ struct AskRequest {
   ModelRoute* route = nullptr;
   // A model's answer of whose sentences less are supported by what they cite is withdrawn, 0 … 1.
   double min_grounding = 0.5;
+  // Models were asked for by name: RESOURCE_EXHAUSTED where the day's money is spent, in place of quotes.
+  bool needs_models = false;
   AnswerListener* listener = nullptr;  // may be null
   // Set by UsePipeline, which also sets what is above by it; null: none was named.
   std::shared_ptr<const PipelineVersion> pipeline = nullptr;
   ModelRoute* rewrite_route = nullptr;  // the models that rewrite; null: there are none
+  // Used where the pipeline's cache step is on; null: models are always asked.
+  AnswerCache* cache = nullptr;
   TreeBuilder tree = nullptr;           // needed where a pipeline has a query of its own
   std::vector<ChatMessage> conversation = {};  // turns before the question; the latest ones count
   Tracer* tracer = nullptr;  // takes the spans of the request; null: nobody does
@@ -99,6 +104,21 @@ struct AnswerSentence {
   std::vector<std::string> problems = {};   // why it is not supported; none: it is
 };
 
+// What came of one tier's whole completion, where the route escalates.
+struct TierDecision {
+  std::string tier = {};
+  // "answer"; "escalate": the next tier is asked; "outdone": an earlier tier's answer was better supported.
+  std::string decision = {};
+  std::string reason = {};   // for people; empty of an answer that was simply taken
+  double grounding = 0;      // share of the sentences that are supported
+  bool refused = false;      // it says that it does not know, or nothing
+  double propensity = 1;     // of this decision on this evidence
+  std::string response_model = {};
+  std::string completion = {};  // exactly as it came; empty where `taken`
+  TokenUsage usage = {};
+  bool taken = false;  // the answer has its completion
+};
+
 // How models were asked.
 struct Generation {
   std::string route = {};
@@ -121,6 +141,7 @@ struct Generation {
   double grounding = 0;        // share of the sentences that are supported
   double min_grounding = 0;
   std::vector<AnswerSentence> sentences = {};
+  std::vector<TierDecision> decisions = {};  // in their order; none where the route does not escalate
 };
 
 // What a model made of a question before retrieval.
@@ -129,6 +150,11 @@ struct Rewrite {
   std::vector<std::string> texts = {};  // none where the model failed: the question is taken as it is
   std::string completion = {};          // exactly as it came
   std::vector<ModelAttempt> attempts = {};
+};
+
+// What the pipeline's cache had.
+struct CacheUse {
+  std::string answer_id = {};  // whose completion the answer has; empty: there was none, and models were asked
 };
 
 // The full record of one ask; kept, and shown again by id exactly as it was.
@@ -164,6 +190,7 @@ struct Answer {
   SpanContext trace = {};
   // How many places of the record the pipeline's patterns have covered with asterisks; 0 in the answer that Ask returns.
   uint32_t redacted = 0;
+  std::optional<CacheUse> cache = {};  // where the pipeline has a cache and a model would have been asked
 };
 
 // Has the request answered as the pipeline says; a filter that it has is and-ed with the pipeline's.
@@ -178,7 +205,9 @@ absl::StatusOr<Answer> AnswerFromJson(std::string_view json);
 
 // Retrieves at one version, answers by a model or builtin/extractive, checks every citation against the kept source
 // bytes, keeps the record, returns it. An error of a model is one only where some of its text has reached the listener;
-// otherwise the answer is extractive, and the record says why.
+// otherwise the answer is extractive, and the record says why. Where the route may escalate, a tier's text reaches the
+// listener once it is checked; what streams as it comes is the last tier that may be asked, where nothing before it
+// could be given instead.
 absl::StatusOr<Answer> Ask(Database& database, EmbedderRegistry& embedders, const AskRequest& request);
 // 32 hexadecimal digits; empty where the ask was not traced.
 std::string TraceIdOf(const Answer& answer);

@@ -185,6 +185,14 @@ absl::StatusOr<Rewrite> ReadRewrite(const Json& json, std::string where) {
   return rewrite;
 }
 
+absl::StatusOr<CacheUse> ReadCacheUse(const Json& json, std::string where) {
+  Reader reader(json, std::move(where));
+  CacheUse use;
+  reader.Take("answer_id", &use.answer_id);
+  if (!reader.status().ok()) return reader.status();
+  return use;
+}
+
 void AddPipeline(const Answer& answer, Json* json) {
   Json conversation = Json::array();
   for (const ChatMessage& turn : answer.conversation) conversation.push_back(MessageToJson(turn));
@@ -240,6 +248,7 @@ std::string AnswerToJson(const Answer& answer) {
   if (HasPipeline(answer)) AddPipeline(answer, &json);
   if (const std::string trace = TraceIdOf(answer); !trace.empty()) json["trace_id"] = trace;
   if (answer.redacted != 0) json["redacted"] = answer.redacted;
+  if (answer.cache) json["cache"] = {{"answer_id", answer.cache->answer_id}};
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -282,6 +291,7 @@ absl::StatusOr<Answer> AnswerFromJson(std::string_view text) {
   if (format > kFormatWithoutPipeline) TakePipeline(&reader, &answer);
   if (reader.Has("trace_id")) TakeTrace(&reader, &answer);
   if (reader.Has("redacted")) reader.Take("redacted", &answer.redacted);
+  if (reader.Has("cache")) reader.TakeObject("cache", &answer.cache.emplace(), ReadCacheUse);
   if (!reader.status().ok()) return reader.status();
   return answer;
 }

@@ -46,6 +46,36 @@ absl::StatusOr<AnswerSentence> ReadSentence(const RecordJson& json, std::string 
   return sentence;
 }
 
+RecordJson DecisionToJson(const TierDecision& decision) {
+  return {{"tier", decision.tier},
+          {"decision", decision.decision},
+          {"reason", decision.reason},
+          {"grounding", decision.grounding},
+          {"refused", decision.refused},
+          {"propensity", decision.propensity},
+          {"response_model", decision.response_model},
+          {"completion", decision.completion},
+          {"usage", UsageToJson(decision.usage)},
+          {"taken", decision.taken}};
+}
+
+absl::StatusOr<TierDecision> ReadDecision(const RecordJson& json, std::string where) {
+  RecordReader reader(json, std::move(where));
+  TierDecision decision;
+  reader.Take("tier", &decision.tier);
+  reader.Take("decision", &decision.decision);
+  reader.Take("reason", &decision.reason);
+  reader.Take("grounding", &decision.grounding);
+  reader.Take("refused", &decision.refused);
+  reader.Take("propensity", &decision.propensity);
+  reader.Take("response_model", &decision.response_model);
+  reader.Take("completion", &decision.completion);
+  reader.TakeObject("usage", &decision.usage, ReadUsage);
+  reader.Take("taken", &decision.taken);
+  if (!reader.status().ok()) return reader.status();
+  return decision;
+}
+
 }  // namespace
 
 RecordJson MessageToJson(const ChatMessage& message) {
@@ -62,7 +92,7 @@ absl::StatusOr<ChatMessage> ReadChatMessage(const RecordJson& json, std::string 
 }
 
 RecordJson AttemptToJson(const ModelAttempt& attempt) {
-  return {{"tier", attempt.tier},
+  RecordJson json = {{"tier", attempt.tier},
           {"model", attempt.model},
           {"endpoint", attempt.endpoint},
           {"outcome", attempt.outcome},
@@ -70,6 +100,8 @@ RecordJson AttemptToJson(const ModelAttempt& attempt) {
           {"ended_us", attempt.ended_us},
           {"usage", UsageToJson(attempt.usage)},
           {"cost_nano", attempt.cost_nano}};
+  if (attempt.hedge) json["hedge"] = true;
+  return json;
 }
 
 absl::StatusOr<ModelAttempt> ReadAttempt(const RecordJson& json, std::string where) {
@@ -83,6 +115,7 @@ absl::StatusOr<ModelAttempt> ReadAttempt(const RecordJson& json, std::string whe
   reader.Take("ended_us", &attempt.ended_us);
   reader.TakeObject("usage", &attempt.usage, ReadUsage);
   reader.Take("cost_nano", &attempt.cost_nano);
+  if (reader.Has("hedge")) reader.Take("hedge", &attempt.hedge);
   if (!reader.status().ok()) return reader.status();
   return attempt;
 }
@@ -117,6 +150,9 @@ RecordJson GenerationToJson(const Generation& generation) {
   for (const AnswerSentence& sentence : generation.sentences) {
     json["sentences"].push_back(SentenceToJson(sentence));
   }
+  if (!generation.decisions.empty()) json["decisions"] = RecordJson::array();
+  for (const TierDecision& decision : generation.decisions)
+    json["decisions"].push_back(DecisionToJson(decision));
   return json;
 }
 
@@ -143,6 +179,7 @@ absl::StatusOr<Generation> ReadGeneration(const RecordJson& json, std::string wh
   reader.Take("grounding", &generation.grounding);
   reader.Take("min_grounding", &generation.min_grounding);
   reader.TakeList("sentences", &generation.sentences, ReadSentence);
+  if (reader.Has("decisions")) reader.TakeList("decisions", &generation.decisions, ReadDecision);
   if (!reader.status().ok()) return reader.status();
   return generation;
 }

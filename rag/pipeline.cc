@@ -118,6 +118,16 @@ absl::StatusOr<GuardStep> ReadGuard(const RecordJson& json, std::string where) {
   return step;
 }
 
+absl::StatusOr<CacheStep> ReadCache(const RecordJson& json, std::string where) {
+  RecordReader reader(json, std::move(where), kThing);
+  CacheStep step;
+  reader.Take("enabled", &step.enabled);
+  reader.Take("similar", &step.similar);
+  reader.Take("max_age_seconds", &step.max_age_seconds);
+  if (!reader.status().ok()) return reader.status();
+  return step;
+}
+
 }  // namespace
 
 absl::Status CheckPipeline(const PipelineSpec& spec) {
@@ -163,6 +173,11 @@ absl::Status CheckPipeline(const PipelineSpec& spec) {
     return Wrong("guard.min_grounding",
                  Concat("is ", spec.guard.min_grounding, "; it takes 0 to 1"));
   }
+  if (!spec.cache.enabled && spec.cache != CacheStep())
+    return Wrong("cache", "has settings and is not enabled; set cache.enabled");
+  if (spec.cache.enabled && !spec.record.redact.empty()) {
+    return Wrong("cache", "uses completions of records, and record.redact covers parts of those; leave one of the two out");
+  }
   return Redaction::Create(spec.record).status();
 }
 
@@ -196,6 +211,12 @@ std::string PipelineToJson(const PipelineSpec& spec) {
       {"guard", {{"min_grounding", spec.guard.min_grounding}, {"hold", spec.guard.hold}}}};
   // Only where it says something, so that pipelines from before it keep their hashes.
   if (!spec.record.redact.empty()) json["record"] = {{"redact", spec.record.redact}};
+  // Left out where it says nothing, so that pipelines of before it keep their hashes.
+  if (spec.cache != CacheStep()) {
+    json["cache"] = {{"enabled", spec.cache.enabled},
+                     {"similar", spec.cache.similar},
+                     {"max_age_seconds", spec.cache.max_age_seconds}};
+  }
   return json.dump(-1, ' ', false, RecordJson::error_handler_t::replace);
 }
 
@@ -220,6 +241,7 @@ absl::StatusOr<PipelineSpec> PipelineFromJson(std::string_view text) {
   reader.TakeObject("generate", &spec.generate, ReadGenerate);
   reader.TakeObject("guard", &spec.guard, ReadGuard);
   if (reader.Has("record")) reader.TakeObject("record", &spec.record, ReadRecord);
+  if (reader.Has("cache")) reader.TakeObject("cache", &spec.cache, ReadCache);
   if (!reader.status().ok()) return reader.status();
   return spec;
 }

@@ -69,6 +69,14 @@ struct RecordStep {
   std::vector<std::string> redact = {};
 };
 
+// Whether a completion is used again (AnswerCache says when).
+struct CacheStep {
+  bool enabled = false;
+  bool similar = false;  // also for questions that differ in words of courtesy alone
+  uint32_t max_age_seconds = 0;  // 0: as long as there is room
+  friend bool operator==(const CacheStep&, const CacheStep&) = default;
+};
+
 // How questions are answered, from the first step to the last.
 struct PipelineSpec {
   std::string name = {};
@@ -81,6 +89,7 @@ struct PipelineSpec {
   GenerateStep generate = {};
   GuardStep guard = {};
   RecordStep record = {};
+  CacheStep cache = {};
 };
 
 // INVALID_ARGUMENT names the step, the field, the value and what it takes; of a prompt, the variable

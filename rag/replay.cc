@@ -258,7 +258,7 @@ absl::StatusOr<ReplayReport> Replay(Database& database, EmbedderRegistry& embedd
   std::string answer = FirstDifferenceOf(
       "", before, after, {"generator", "text", "abstained", "citations", "sources"});
   if (answer.empty()) {
-    answer = FirstDifferenceOf("generation", then, now, {"sentences", "grounding"});
+    answer = FirstDifferenceOf("generation", then, now, {"sentences", "grounding", "decisions"});
   }
   add("R3", "the same answer", std::move(answer));
   if (redone->version != recorded->version) report.level = "R4";

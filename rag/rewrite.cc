@@ -75,7 +75,10 @@ class Rewriter {
     const std::vector<ChatMessage> messages = {{.role = "system", .content = std::string(rules)},
                                                {.role = "user", .content = asked}};
     RouteOutcome outcome =
-        request_.rewrite_route->Generate(messages, answer_.tenant, request_.cancel, nullptr);
+        request_.rewrite_route->Generate(
+            messages,
+            RouteCall{.tenant = answer_.tenant, .pipeline = request_.pipeline->spec.name},
+            request_.cancel, nullptr);
     if (absl::Status ended = request_.cancel.Check(); !ended.ok()) return ended;
     Rewrite& rewrite = answer_.rewrites.emplace_back();
     rewrite.kind = kind;

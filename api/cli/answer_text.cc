@@ -71,6 +71,19 @@ std::string FormatGeneration(const v1::Answer& answer) {
                                               : "Tries that failed\n",
                     failed);
   }
+  if (generation.decisions_size() > 1) {
+    absl::StrAppend(&out, "\nTiers asked in turn\n");
+    for (const v1::TierDecision& decision : generation.decisions()) {
+      absl::StrAppend(
+          &out, "    ", decision.tier(), ": ",
+          decision.refused() ? "no answer"
+                             : absl::StrFormat("%.0f %% supported", 100 * decision.grounding()),
+          ", ", decision.taken() ? "taken" : decision.decision(),
+          decision.reason().empty() || decision.decision() == "answer" ? ""
+                                                                       : " since " + decision.reason(),
+          "\n");
+    }
+  }
   if (generation.tier().empty()) return out;
   absl::StrAppend(&out, "\nModel ", generation.response_model(), " at ", generation.endpoint(),
                   ": ", FormatCount(generation.usage().prompt_tokens()), " + ",
@@ -106,6 +119,10 @@ std::string FormatBehindText(const v1::Answer& answer, bool explain) {
   if (!answer.pipeline().empty()) {
     absl::StrAppend(&out, "Pipeline ", answer.pipeline(), ", hash ",
                     answer.pipeline_hash().substr(0, 12), "\n");
+  }
+  if (!answer.cache().answer_id().empty()) {
+    absl::StrAppend(&out, "From the cache: the completion of answer ", answer.cache().answer_id(),
+                    "\n");
   }
   for (const v1::Rewrite& rewrite : answer.rewrites()) {
     absl::StrAppend(&out, "Rewritten (", rewrite.kind(), "): ",

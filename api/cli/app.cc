@@ -39,6 +39,8 @@ void AddCommands(CLI::App& app, Invocation& invocation) {
   AddAnswerCommands(app, invocation);
   AddApplyCommand(app, invocation);
   AddPipelineCommands(app, invocation);
+  AddBudgetCommands(app, invocation);
+  AddCalibrateCommand(app, invocation);
   AddReplayCommand(app, invocation);
   AddLineageCommand(app, invocation);
   AddCollectionCommands(app, invocation);

@@ -14,9 +14,14 @@
 #include "api/cli/line_diff.h"
 #include "api/cli/manifest.h"
 #include "api/cli/message_json.h"
+#include "api/decimal.h"
 #include "nlohmann/json.hpp"
+#include "rag/file_walker.h"
 #include "vouch/v1/collections.grpc.pb.h"
+#include "vouch/v1/evaluations.grpc.pb.h"
 #include "vouch/v1/pipelines.grpc.pb.h"
+#include "vouch/v1/routes.grpc.pb.h"
+#include "vouch/v1/spending.grpc.pb.h"
 
 namespace vouch {
 namespace {
@@ -24,6 +29,8 @@ namespace {
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using Json = nlohmann::ordered_json;
+
+constexpr size_t kMoneyDecimals = 9;
 
 struct ApplyOptions {
   std::string path;
@@ -82,7 +89,10 @@ class Applier {
         connection_(connection),
         options_(options),
         collections_(v1::Collections::NewStub(connection.channel())),
-        pipelines_(v1::Pipelines::NewStub(connection.channel())) {}
+        pipelines_(v1::Pipelines::NewStub(connection.channel())),
+        routes_(v1::Routes::NewStub(connection.channel())),
+        spending_(v1::Spending::NewStub(connection.channel())),
+        datasets_(v1::Datasets::NewStub(connection.channel())) {}
 
   absl::Status Run(const std::vector<ManifestItem>& items) {
     // All is looked at before anything is changed, so that most mistakes change nothing.
@@ -100,7 +110,9 @@ class Applier {
 
   absl::Status Pass(const std::vector<ManifestItem>& items, bool dry_run) {
     created_.clear();
-    for (const Item kind : {v1::Manifest::kCollection, v1::Manifest::kPipeline, v1::Manifest::kAlias}) {
+    // What others rest on comes first.
+    for (const Item kind : {v1::Manifest::kCollection, v1::Manifest::kRoute, v1::Manifest::kDataset,
+                            v1::Manifest::kPipeline, v1::Manifest::kAlias, v1::Manifest::kBudget}) {
       for (const ManifestItem& item : items) {
         if (item.manifest.item_case() != kind) continue;
         absl::Status status = One(item, dry_run);
@@ -119,6 +131,12 @@ class Applier {
         return Pipeline(item.manifest.pipeline(), dry_run);
       case v1::Manifest::kAlias:
         return Alias(item.manifest.alias(), dry_run);
+      case v1::Manifest::kRoute:
+        return Route(item.manifest.route(), dry_run);
+      case v1::Manifest::kBudget:
+        return Budget(item.manifest.budget(), dry_run);
+      case v1::Manifest::kDataset:
+        return Dataset(item, dry_run);
       case v1::Manifest::ITEM_NOT_SET:
         break;
     }
@@ -217,8 +235,142 @@ class Applier {
     return Call(pipelines_, &v1::Pipelines::Stub::SetPipelineAlias, request, &there);
   }
 
-  // Pipelines that no file names. Collections hold what a file cannot bring back, so none goes.
+  absl::Status Route(const v1::RouteSpec& wanted, bool dry_run) {
+    v1::ApplyRouteRequest request;
+    *request.mutable_spec() = wanted;
+    request.set_dry_run(dry_run);
+    v1::ApplyRouteResponse reply;
+    absl::Status status = Call(routes_, &v1::Routes::Stub::ApplyRoute, request, &reply);
+    if (!status.ok()) return status;
+    Step(reply.changed() ? "change" : "same", "route", "default",
+         reply.changed() ? LineDiff(Pretty(reply.previous()), Pretty(reply.canonical()), "    ") : "");
+    return absl::OkStatus();
+  }
+
+  absl::Status Budget(const v1::Budget& wanted, bool dry_run) {
+    uint64_t nano = 0;
+    if (!ParseDecimal(wanted.day(), kMoneyDecimals, &nano)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("day is '", wanted.day(),
+                       "'; it takes an amount with at most 9 decimals, as 1.50"));
+    }
+    const std::string amount = FormatDecimal(nano, kMoneyDecimals);
+    const std::string name = wanted.pipeline().empty() ? "(all pipelines)" : wanted.pipeline();
+    v1::SpendingReply there;
+    absl::Status status = Spending(&there);
+    if (!status.ok()) return status;
+    std::string before;
+    for (const v1::Budget& budget : there.budgets()) {
+      if (budget.pipeline() == wanted.pipeline() && ParseDecimal(budget.day(), kMoneyDecimals, &nano))
+        before = FormatDecimal(nano, kMoneyDecimals);
+    }
+    if (before == amount) {
+      Step("same", "budget", name, "");
+      return absl::OkStatus();
+    }
+    Step(before.empty() ? "create" : "change", "budget", name,
+         absl::StrCat(before.empty() ? "" : absl::StrCat("    - ", before, " a day\n"), "    + ",
+                      amount, " a day\n"));
+    if (dry_run) return absl::OkStatus();
+    v1::SetBudgetRequest request;
+    *request.mutable_budget() = wanted;
+    v1::SetBudgetResponse reply;
+    return Call(spending_, &v1::Spending::Stub::SetBudget, request, &reply);
+  }
+
+  absl::Status Spending(v1::SpendingReply* reply) {
+    return Call(spending_, &v1::Spending::Stub::GetSpending, v1::GetSpendingRequest(), reply);
+  }
+
+  absl::Status Dataset(const ManifestItem& item, bool dry_run) {
+    const v1::DatasetFiles& wanted = item.manifest.dataset();
+    v1::ImportDatasetRequest request;
+    request.set_name(wanted.name());
+    request.set_source(wanted.questions());
+    *request.mutable_tags() = wanted.tags();
+    request.set_dry_run(dry_run);
+    for (const auto& [path, content] :
+         {std::pair(&wanted.questions(), request.mutable_questions()),
+          std::pair(&wanted.judgements(), request.mutable_judgements())}) {
+      if (path->empty()) continue;
+      absl::StatusOr<std::string> bytes = ReadSource(BesideManifest(item, *path));
+      if (!bytes.ok()) return bytes.status();
+      *content = *std::move(bytes);
+    }
+    v1::GetDatasetRequest get;
+    get.set_dataset(wanted.name());
+    v1::Dataset there;
+    absl::Status status = Call(datasets_, &v1::Datasets::Stub::GetDataset, get, &there);
+    if (!status.ok() && !absl::IsNotFound(status)) return status;
+    const bool fresh = absl::IsNotFound(status);
+    v1::DatasetInfo info;
+    status = Call(datasets_, &v1::Datasets::Stub::ImportDataset, request, &info);
+    if (!status.ok()) return status;
+    const std::string name = absl::StrCat(wanted.name(), "@", info.version());
+    if (!fresh && info.hash() == there.info().hash()) {
+      Step("same", "dataset", name, "");
+      return absl::OkStatus();
+    }
+    const auto line = [](const v1::DatasetInfo& shown) {
+      return absl::StrCat(shown.questions(), " questions, ", shown.unanswerable(),
+                          " unanswerable, hash ", shown.hash().substr(0, 12), "\n");
+    };
+    Step(fresh ? "create" : "change", "dataset", name,
+         absl::StrCat(fresh ? "" : absl::StrCat("    - ", line(there.info())), "    + ", line(info)));
+    return absl::OkStatus();
+  }
+
+  // A path of a file is meant from the folder of the file that names it.
+  static std::string BesideManifest(const ManifestItem& item, const std::string& path) {
+    if (path.front() == '/') return path;
+    const std::string file = item.place.substr(0, item.place.rfind(':'));
+    const size_t slash = file.rfind('/');
+    return slash == std::string::npos ? path : absl::StrCat(file.substr(0, slash + 1), path);
+  }
+
+  // Pipelines, budgets and the route that no file names. Collections and datasets hold what a file
+  // cannot bring back, so none goes.
   absl::Status Prune(const std::vector<ManifestItem>& items, bool dry_run) {
+    if (absl::Status status = PrunePipelines(items, dry_run); !status.ok()) return status;
+    if (absl::Status status = PruneBudgets(items, dry_run); !status.ok()) return status;
+    return PruneRoute(items, dry_run);
+  }
+
+  absl::Status PruneBudgets(const std::vector<ManifestItem>& items, bool dry_run) {
+    std::set<std::string> kept;
+    for (const ManifestItem& item : items) {
+      if (item.manifest.has_budget()) kept.insert(item.manifest.budget().pipeline());
+    }
+    v1::SpendingReply there;
+    absl::Status status = Spending(&there);
+    if (!status.ok()) return status;
+    for (const v1::Budget& budget : there.budgets()) {
+      if (kept.contains(budget.pipeline())) continue;
+      Step("remove", "budget", budget.pipeline().empty() ? "(all pipelines)" : budget.pipeline(), "");
+      if (dry_run) continue;
+      v1::RemoveBudgetRequest request;
+      request.set_pipeline(budget.pipeline());
+      v1::RemoveBudgetResponse reply;
+      status = Call(spending_, &v1::Spending::Stub::RemoveBudget, request, &reply);
+      if (!status.ok()) return status;
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status PruneRoute(const std::vector<ManifestItem>& items, bool dry_run) {
+    for (const ManifestItem& item : items) {
+      if (item.manifest.has_route()) return absl::OkStatus();
+    }
+    v1::RemoveRouteRequest request;
+    request.set_dry_run(dry_run);
+    v1::RemoveRouteResponse reply;
+    absl::Status status = Call(routes_, &v1::Routes::Stub::RemoveRoute, request, &reply);
+    if (absl::IsNotFound(status)) return absl::OkStatus();
+    if (status.ok()) Step("remove", "route", "default", "");
+    return status;
+  }
+
+  absl::Status PrunePipelines(const std::vector<ManifestItem>& items, bool dry_run) {
     std::set<std::string> kept;
     for (const ManifestItem& item : items) {
       if (item.manifest.has_pipeline()) kept.insert(item.manifest.pipeline().name());
@@ -270,6 +422,9 @@ class Applier {
   const ApplyOptions& options_;
   const std::unique_ptr<v1::Collections::Stub> collections_;
   const std::unique_ptr<v1::Pipelines::Stub> pipelines_;
+  const std::unique_ptr<v1::Routes::Stub> routes_;
+  const std::unique_ptr<v1::Spending::Stub> spending_;
+  const std::unique_ptr<v1::Datasets::Stub> datasets_;
   Json steps_ = Json::array();
   std::set<std::string> created_;            // collections that this pass makes
   std::map<std::string, uint64_t> numbers_;  // of the pipelines applied, by name
@@ -278,6 +433,7 @@ class Applier {
 absl::Status RunApply(Invocation& invocation, const ApplyOptions& options) {
   absl::StatusOr<std::vector<ManifestItem>> items = ReadManifests(options.path);
   if (!items.ok()) return items.status();
+  invocation.uses_models = true;  // a route is checked against the server's tiers
   absl::StatusOr<Connection*> connection = invocation.Connect(Invocation::Store::kCreate);
   if (!connection.ok()) return connection.status();
   return Applier(invocation, **connection, options).Run(*items);
@@ -289,18 +445,19 @@ void AddApplyCommand(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<ApplyOptions>();
   CLI::App* command = AddCommand(
       app, invocation, CommandKind::kClient,
-      {"apply", "Bring collections, pipelines and aliases to what YAML files say",
+      {"apply", "Bring collections, pipelines, routes, budgets and datasets to what YAML files say",
        "  vouch apply -f pipelines/ --dry-run\n"
        "  vouch apply -f support.yaml\n"
-       "Each document of a file is one of collection, pipeline and alias. What is as the files say\n"
-       "stays untouched; a pipeline that differs becomes a new version."},
+       "Each document of a file is one of collection, pipeline, alias, route, budget and dataset. What\n"
+       "is as the files say stays untouched; a pipeline or dataset that differs becomes a new version."},
       [&invocation, options] { return RunApply(invocation, *options); });
   command->add_option("-f,--file", options->path, "the file, or a folder of YAML files")
       ->required()
       ->type_name("PATH");
   command->add_flag("--dry-run", options->dry_run, "say what would be done, and do nothing");
   command->add_flag("--prune", options->prune,
-                    "remove pipelines that no file names (their versions stay for replays)");
+                    "remove pipelines (their versions stay for replays), budgets and the route that "
+                    "no file names");
 }
 
 }  // namespace vouch

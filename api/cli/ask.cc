@@ -27,6 +27,7 @@ struct AskOptions {
   uint32_t context_chunks = 8;
   uint32_t max_sentences = 4;
   bool quote = false;
+  bool no_cache = false;
   double min_grounding = 0.5;
   bool explain = false;
 };
@@ -45,6 +46,7 @@ v1::AskRequest RequestOf(const AskOptions& options) {
     // Its only word is the question.
     request.set_question(options.collection);
     request.set_pipeline(options.pipeline);
+    request.set_no_cache(options.no_cache);
     request.set_at(options.at);
     if (!options.filter.empty()) request.mutable_filter()->set_expression(options.filter);
     return request;
@@ -199,6 +201,8 @@ void AddAskCommand(CLI::App& app, Invocation& invocation) {
                    "length of a quoted answer, 1 to 20 (default 4)")
       ->check(CLI::Range(1, 20));
   AddModelOptions(*command, invocation, options.get());
+  command->add_flag("--no-cache", options->no_cache,
+                    "ask the models though the pipeline's cache has an answer");
   command->add_flag("--explain", options->explain,
                     "show what was retrieved, and why it ranks as it does");
   for (const char* owned :

@@ -38,6 +38,8 @@ void AddAnswerCommands(CLI::App& app, Invocation& invocation);
 void AddApplyCommand(CLI::App& app, Invocation& invocation);
 void AddAskCommand(CLI::App& app, Invocation& invocation);
 void AddBackupCommands(CLI::App& app, Invocation& invocation);
+void AddBudgetCommands(CLI::App& app, Invocation& invocation);
+void AddCalibrateCommand(CLI::App& app, Invocation& invocation);
 void AddCollectionCommands(CLI::App& app, Invocation& invocation);
 void AddEvalCommands(CLI::App& app, Invocation& invocation);
 void AddTuneCommands(CLI::App& app, Invocation& invocation);

@@ -107,11 +107,10 @@ absl::Status RunServe(Invocation& invocation, const std::string& port_file) {
   SpendLedger ledger((*database)->store().catalog(), (*database)->clock());
   std::unique_ptr<ModelRoute> route;
   if (spec->has_value()) {
-    const std::string currency = (*spec)->prices.currency;
     ModelRoute::Dependencies dependencies{.ledger = ledger, .clock = (*database)->clock()};
-    dependencies.on_attempt = [&metrics = (*server)->metrics(),
-                               currency](const ModelAttempt& attempt) {
-      metrics.CountModelTry(attempt, currency);
+    dependencies.on_attempt = [&metrics = (*server)->metrics()](const ModelAttempt& attempt,
+                                                                const RouteSpec& asked) {
+      metrics.CountModelTry(attempt, asked.prices.currency);
     };
     absl::StatusOr<std::unique_ptr<ModelRoute>> made =
         ModelRoute::Create(**std::move(spec), std::move(dependencies));

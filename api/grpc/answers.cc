@@ -67,9 +67,10 @@ class AnswersService final : public v1::Answers::Service {
   grpc::Status Ask(grpc::ServerContext* context, const v1::AskRequest* request,
                    v1::Answer* reply) override {
     return Serve(services_, *context, [&]() -> absl::Status {
-      absl::StatusOr<AskRequest> ask = RequestOf(*context, *request);
-      if (!ask.ok()) return ask.status();
-      absl::StatusOr<Answer> answer = vouch::Ask(*services_.database, *services_.embedders, *ask);
+      absl::StatusOr<Prepared> prepared = Prepare(*context, *request);
+      if (!prepared.ok()) return prepared.status();
+      absl::StatusOr<Answer> answer =
+          vouch::Ask(*services_.database, *services_.embedders, prepared->ask);
       if (!answer.ok()) return answer.status();
       services_.metrics->CountAnswer(*answer);
       FillAnswer(*std::move(answer), reply);
@@ -80,11 +81,12 @@ class AnswersService final : public v1::Answers::Service {
   grpc::Status AskStream(grpc::ServerContext* context, const v1::AskRequest* request,
                          grpc::ServerWriter<v1::AskEvent>* writer) override {
     return Serve(services_, *context, [&]() -> absl::Status {
-      absl::StatusOr<AskRequest> ask = RequestOf(*context, *request);
-      if (!ask.ok()) return ask.status();
+      absl::StatusOr<Prepared> prepared = Prepare(*context, *request);
+      if (!prepared.ok()) return prepared.status();
       EventWriter events(*writer);
-      ask->listener = &events;
-      absl::StatusOr<Answer> answer = vouch::Ask(*services_.database, *services_.embedders, *ask);
+      prepared->ask.listener = &events;
+      absl::StatusOr<Answer> answer =
+          vouch::Ask(*services_.database, *services_.embedders, prepared->ask);
       if (!answer.ok()) return answer.status();
       services_.metrics->CountAnswer(*answer);
       return events.OnDone(*std::move(answer));
@@ -158,8 +160,25 @@ class AnswersService final : public v1::Answers::Service {
   }
 
  private:
+  // A request with the models that it borrows.
+  struct Prepared {
+    std::shared_ptr<ModelRoute> models;
+    AskRequest ask;
+  };
+
+  absl::StatusOr<Prepared> Prepare(const grpc::ServerContext& context,
+                                   const v1::AskRequest& request) const {
+    absl::StatusOr<std::shared_ptr<ModelRoute>> models =
+        services_.RouteFor(PrincipalOf(context).tenant);
+    if (!models.ok()) return models.status();
+    absl::StatusOr<AskRequest> ask = RequestOf(context, request, models->get());
+    if (!ask.ok()) return ask.status();
+    return Prepared{.models = *std::move(models), .ask = *std::move(ask)};
+  }
+
+  // `models` may be null.
   absl::StatusOr<AskRequest> RequestOf(const grpc::ServerContext& context,
-                                       const v1::AskRequest& request) const {
+                                       const v1::AskRequest& request, ModelRoute* models) const {
     AskRequest ask;
     ask.collection = request.collection();
     ask.question = request.question();
@@ -174,15 +193,17 @@ class AnswersService final : public v1::Answers::Service {
     absl::StatusOr<ReadAt> at = ReadAtOf(request.at());
     if (!at.ok()) return at.status();
     ask.at = *std::move(at);
-    absl::StatusOr<ModelRoute*> route = RouteFor(request.generator());
+    absl::StatusOr<ModelRoute*> route = RouteFor(request.generator(), models);
     if (!route.ok()) return route.status();
     ask.route = *route;
+    ask.needs_models = request.generator() == "route";
     if (request.has_min_grounding()) ask.min_grounding = request.min_grounding();
     ask.principal = PrincipalOf(context);
     ask.cancel = CancelOf(context);
     if (absl::Status status = TakeConversation(request, &ask); !status.ok()) return status;
     if (request.pipeline().empty()) return ask;
-    if (absl::Status status = TakePipeline(request, &ask); !status.ok()) return status;
+    if (!request.no_cache()) ask.cache = services_.cache;
+    if (absl::Status status = TakePipeline(request, models, &ask); !status.ok()) return status;
     return ask;
   }
 
@@ -197,7 +218,8 @@ class AnswersService final : public v1::Answers::Service {
     return absl::OkStatus();
   }
 
-  absl::Status TakePipeline(const v1::AskRequest& request, AskRequest* ask) const {
+  absl::Status TakePipeline(const v1::AskRequest& request, ModelRoute* models,
+                            AskRequest* ask) const {
     const std::pair<const char*, bool> owned[] = {
         {"mode", request.mode() != v1::RETRIEVAL_MODE_UNSPECIFIED},
         {"context_chunks", request.context_chunks() != 0},
@@ -214,21 +236,21 @@ class AnswersService final : public v1::Answers::Service {
             .Get(ask->principal.tenant, request.pipeline());
     if (!pipeline.ok()) return pipeline.status();
     ask->tree = PipelineTrees(*services_.embedders);
-    return UsePipeline(*std::move(pipeline), services_.route, ask);
+    return UsePipeline(*std::move(pipeline), models, ask);
   }
 
-  absl::StatusOr<ModelRoute*> RouteFor(const std::string& generator) const {
-    if (generator.empty()) return services_.route;
+  static absl::StatusOr<ModelRoute*> RouteFor(const std::string& generator, ModelRoute* models) {
+    if (generator.empty()) return models;
     if (generator == "builtin/extractive") return nullptr;
     if (generator != "route") {
       return absl::InvalidArgumentError(absl::StrCat(
           "generator is '", generator, "'; it takes builtin/extractive, route, or nothing"));
     }
-    if (services_.route == nullptr) {
+    if (models == nullptr) {
       return absl::FailedPreconditionError(
           "the server has no models: set generator.route or generator.model in its configuration");
     }
-    return services_.route;
+    return models;
   }
 
   const ServiceContext& services_;

@@ -68,6 +68,7 @@ void FillAnswer(Answer&& answer, v1::Answer* message) {
     added->set_role(std::move(turn.role));
     added->set_content(std::move(turn.content));
   }
+  if (answer.cache) message->mutable_cache()->set_answer_id(std::move(answer.cache->answer_id));
   for (Rewrite& rewrite : answer.rewrites) {
     v1::Rewrite* added = message->add_rewrites();
     added->set_kind(std::move(rewrite.kind));

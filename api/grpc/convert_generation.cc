@@ -18,6 +18,19 @@ void FillSentence(AnswerSentence&& sentence, v1::AnswerSentence* message) {
   for (std::string& problem : sentence.problems) message->add_problems(std::move(problem));
 }
 
+void FillDecision(TierDecision&& decision, v1::TierDecision* message) {
+  message->set_tier(std::move(decision.tier));
+  message->set_decision(std::move(decision.decision));
+  message->set_reason(std::move(decision.reason));
+  message->set_grounding(decision.grounding);
+  message->set_refused(decision.refused);
+  message->set_propensity(decision.propensity);
+  message->set_response_model(std::move(decision.response_model));
+  message->set_completion(std::move(decision.completion));
+  FillUsage(decision.usage, message->mutable_usage());
+  message->set_taken(decision.taken);
+}
+
 }  // namespace
 
 void FillAttempt(ModelAttempt&& attempt, v1::ModelAttempt* message) {
@@ -29,6 +42,7 @@ void FillAttempt(ModelAttempt&& attempt, v1::ModelAttempt* message) {
   message->set_ended_us(attempt.ended_us);
   FillUsage(attempt.usage, message->mutable_usage());
   message->set_cost_nano(attempt.cost_nano);
+  message->set_hedge(attempt.hedge);
 }
 
 void FillGeneration(Generation&& generation, v1::Generation* message) {
@@ -59,6 +73,8 @@ void FillGeneration(Generation&& generation, v1::Generation* message) {
   for (AnswerSentence& sentence : generation.sentences) {
     FillSentence(std::move(sentence), message->add_sentences());
   }
+  for (TierDecision& decision : generation.decisions)
+    FillDecision(std::move(decision), message->add_decisions());
 }
 
 }  // namespace vouch

@@ -100,6 +100,9 @@ absl::StatusOr<PipelineSpec> PipelineSpecOf(const v1::PipelineSpec& message) {
   if (message.guard().has_min_grounding())
     spec.guard.min_grounding = message.guard().min_grounding();
   spec.guard.hold = message.guard().hold();
+  spec.cache = {.enabled = message.cache().enabled(),
+                .similar = message.cache().similar(),
+                .max_age_seconds = message.cache().max_age_seconds()};
   return spec;
 }
 
@@ -146,6 +149,10 @@ void FillPipelineSpec(const PipelineSpec& spec, v1::PipelineSpec* message) {
   message->mutable_generate()->set_max_sentences(spec.generate.max_sentences);
   message->mutable_guard()->set_min_grounding(spec.guard.min_grounding);
   message->mutable_guard()->set_hold(spec.guard.hold);
+  if (spec.cache == CacheStep()) return;
+  message->mutable_cache()->set_enabled(spec.cache.enabled);
+  message->mutable_cache()->set_similar(spec.cache.similar);
+  message->mutable_cache()->set_max_age_seconds(spec.cache.max_age_seconds);
 }
 
 TreeBuilder PipelineTrees(EmbedderRegistry& embedders) {

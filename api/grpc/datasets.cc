@@ -33,7 +33,7 @@ class DatasetsService final : public v1::Datasets::Service {
       for (const std::string& tag : request->tags()) AddTag(tag, &*questions);
       const absl::StatusOr<DatasetInfo> info =
           StoreOf(principal).Put(request->name(), request->source(), *questions,
-                                 services_.database->clock().NowMicros());
+                                 services_.database->clock().NowMicros(), request->dry_run());
       if (!info.ok()) return info.status();
       FillDatasetInfo(*info, reply);
       return absl::OkStatus();

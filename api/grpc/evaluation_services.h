@@ -9,6 +9,7 @@ namespace vouch {
 // Datasets and evaluations, as the other services: translation and limits only. Thread safe.
 std::unique_ptr<grpc::Service> NewDatasetsService(const ServiceContext& context);
 std::unique_ptr<grpc::Service> NewEvaluationsService(const ServiceContext& context);
+std::unique_ptr<grpc::Service> NewCalibrationService(const ServiceContext& context);
 
 struct EvaluationApiLimits {
   static constexpr uint32_t kMaxEvaluations = 1'000;

@@ -185,7 +185,10 @@ class EvaluationsService final : public v1::Evaluations::Service {
   absl::StatusOr<EvaluationRecord> RunSubject(CollectionSubjectOptions described,
                                               EvaluationOptions options,
                                               const EvaluationRecord* resumed) const {
-    described.route = services_.route;
+    absl::StatusOr<std::shared_ptr<ModelRoute>> route =
+        services_.RouteFor(described.principal.tenant);
+    if (!route.ok()) return route.status();
+    described.route = route->get();
     options.answers = std::string(AnswerKindName(described.answers));
     options.depth = described.depth;
     options.context_chunks = described.context_chunks;

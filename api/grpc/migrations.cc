@@ -89,7 +89,10 @@ class MigrationsService final : public v1::Migrations::Service {
       if (!request.ok()) return request.status();
       request->principal = PrincipalOf(*context);
       request->cancel = CancelOf(*context);
-      if (services_.route != nullptr) request->prices = &services_.route->spec().prices;
+      absl::StatusOr<std::shared_ptr<ModelRoute>> route =
+          services_.RouteFor(request->principal.tenant);
+      if (!route.ok()) return route.status();
+      if (*route != nullptr) request->prices = &(*route)->spec().prices;
       Migrator migrator = NewMigrator();
       return Reply(message->dry_run() ? migrator.Estimate(*request)
                                       : migrator.Migrate(*request, SinkOf(writer)),

@@ -7,7 +7,8 @@
 #include "api/grpc/call_gate.h"
 #include "query/database.h"
 #include "rag/embed/embedder_registry.h"
-#include "rag/llm/model_route.h"
+#include "rag/answer_cache.h"
+#include "rag/llm/tenant_routes.h"
 
 namespace grpc {
 class Service;
@@ -22,10 +23,16 @@ class Metrics;
 struct ServiceContext {
   Database* database = nullptr;
   EmbedderRegistry* embedders = nullptr;
-  ModelRoute* route = nullptr;  // null: answers are quoted
+  TenantRoutes* routes = nullptr;
+  AnswerCache* cache = nullptr;
   int64_t started_us = 0;
   CallGate* gate = nullptr;
   Metrics* metrics = nullptr;  // set before the gate, like the gate
+
+  // The models of a tenant's questions; null: answers are quoted.
+  absl::StatusOr<std::shared_ptr<ModelRoute>> RouteFor(const std::string& tenant) const {
+    return routes->For(tenant);
+  }
 };
 
 // One gRPC service each: translation and limits only. Thread safe.
@@ -38,6 +45,8 @@ std::unique_ptr<grpc::Service> NewEmbeddingsService(const ServiceContext& contex
 std::unique_ptr<grpc::Service> NewLineageService(const ServiceContext& context);
 std::unique_ptr<grpc::Service> NewMigrationsService(const ServiceContext& context);
 std::unique_ptr<grpc::Service> NewPipelinesService(const ServiceContext& context);
+std::unique_ptr<grpc::Service> NewRoutesService(const ServiceContext& context);
+std::unique_ptr<grpc::Service> NewSpendingService(const ServiceContext& context);
 std::unique_ptr<grpc::Service> NewEvaluationService(const ServiceContext& context);
 std::unique_ptr<grpc::Service> NewAdminService(const ServiceContext& context);
 

@@ -163,7 +163,7 @@ absl::StatusOr<Dataset> DatasetStore::Get(const DatasetRef& ref) const {
 
 absl::StatusOr<DatasetInfo> DatasetStore::Put(std::string_view name, std::string_view source,
                                               const std::vector<DatasetQuestion>& questions,
-                                              int64_t now_us) {
+                                              int64_t now_us, bool dry_run) {
   if (absl::Status status = CheckName("dataset", name); !status.ok()) return status;
   if (absl::Status status = CheckQuestions(questions); !status.ok()) return status;
   const std::string content = EncodeQuestions(questions);
@@ -181,11 +181,12 @@ absl::StatusOr<DatasetInfo> DatasetStore::Put(std::string_view name, std::string
     absl::StatusOr<std::vector<DatasetInfo>> versions = Versions(name);
     if (!versions.ok()) return versions.status();
     if (!versions->empty() && versions->back().hash == info.hash) return versions->back();
+    info.version = versions->empty() ? 1 : versions->back().version + 1;
+    if (dry_run) return info;
     if (attempt == 0) {
       absl::Status status = records_.PutEvaluationRecords(tenant_, {&kept_content, 1}, false);
       if (!status.ok()) return status;
     }
-    info.version = versions->empty() ? 1 : versions->back().version + 1;
     const NamedRecord record{VersionKey(name, info.version), EncodeDatasetInfo(info)};
     absl::Status status = records_.PutEvaluationRecords(tenant_, {&record, 1}, true);
     if (status.ok()) return info;

@@ -51,9 +51,10 @@ class DatasetStore {
       : records_(records), tenant_(std::move(tenant)) {}
 
   // A new version; where the latest has the same questions, that one, and nothing is written.
-  // INVALID_ARGUMENT: the name, or a question that may not be kept.
+  // INVALID_ARGUMENT: the name, or a question that may not be kept. `dry_run`: what it would be.
   absl::StatusOr<DatasetInfo> Put(std::string_view name, std::string_view source,
-                                  const std::vector<DatasetQuestion>& questions, int64_t now_us);
+                                  const std::vector<DatasetQuestion>& questions, int64_t now_us,
+                                  bool dry_run = false);
   // NOT_FOUND names what there is. DATA_LOSS: the content does not have its hash.
   absl::StatusOr<Dataset> Get(const DatasetRef& ref) const;
   absl::StatusOr<DatasetInfo> GetInfo(const DatasetRef& ref) const;

@@ -56,9 +56,12 @@ absl::Status CheckChatEndpoint(ChatEndpoint* endpoint) {
 
 ChatTry TryChat(const HttpClient& http, const ChatEndpoint& endpoint,
                 const std::vector<ChatMessage>& messages, const ChatParameters& parameters,
-                const CancelToken& cancel, const TextSink& text) {
+                const CancelToken& cancel, const TextSink& text,
+                std::string_view idempotency_key) {
   ChatTry result;
-  const HttpRequest request = RequestFor(endpoint, messages, parameters);
+  HttpRequest request = RequestFor(endpoint, messages, parameters);
+  if (!idempotency_key.empty())
+    request.headers.emplace_back("Idempotency-Key", std::string(idempotency_key));
   absl::Status stopped;  // by the caller's sink
   ChatReader reader([&](std::string_view piece) {
     if (text) stopped = text(piece);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -36,9 +37,11 @@ struct ChatTry {
 
 // One POST base_url/chat/completions. `text` may be null. A reply longer than kMaxChatReplyBytes is
 // RESOURCE_EXHAUSTED; otherwise the codes are those of HttpClient, StatusOfReply and ChatReader.
+// `idempotency_key`: of the header of that name; empty: none is sent.
 ChatTry TryChat(const HttpClient& http, const ChatEndpoint& endpoint,
                 const std::vector<ChatMessage>& messages, const ChatParameters& parameters,
-                const CancelToken& cancel, const TextSink& text);
+                const CancelToken& cancel, const TextSink& text,
+                std::string_view idempotency_key = {});
 
 inline constexpr size_t kMaxChatReplyBytes = size_t{64} << 20;
 

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "absl/strings/str_format.h"
 #include "absl/time/time.h"
+#include "rag/llm/budget_store.h"
 #include "storage/concat.h"
 
 namespace vouch {
@@ -11,18 +11,12 @@ namespace {
 
 std::string KeyOf(std::string_view day) { return Concat("spend/", day); }
 
-// "12.500000000".
-std::string Money(uint64_t nano) {
-  constexpr uint64_t kNano = 1'000'000'000;
-  return absl::StrFormat("%d.%09d", nano / kNano, nano % kNano);
-}
-
 absl::Status CheckLimit(std::string_view whose, const std::optional<uint64_t>& limit,
                         uint64_t committed, uint64_t nano) {
   if (!limit || AddNano(committed, nano) <= *limit) return absl::OkStatus();
-  return absl::ResourceExhaustedError(Concat(whose, " may spend ", Money(*limit), " a day; ",
-                                             Money(committed), " of it is spent or reserved, and ",
-                                             "this call may cost ", Money(nano)));
+  return absl::ResourceExhaustedError(
+      Concat(whose, " may spend ", FormatNano(*limit), " a day; ", FormatNano(committed),
+             " of it is spent or reserved, and this call may cost ", FormatNano(nano)));
 }
 
 }  // namespace
@@ -52,13 +46,19 @@ absl::StatusOr<SpendLedger::Ticket> SpendLedger::Reserve(std::string_view tenant
   absl::StatusOr<SpendBook> book = Read(tenant, ticket.day);
   if (!book.ok()) return book.status();
   book->LapseAt(now_us);
-  absl::Status allowed = CheckLimit(Concat("tenant ", tenant), limits.tenant_day_nano,
-                                    book->CommittedNano(std::nullopt), nano);
-  if (allowed.ok()) {
-    allowed = CheckLimit(Concat("pipeline ", pipeline), limits.pipeline_day_nano,
-                         book->CommittedNano(pipeline), nano);
+  const absl::StatusOr<std::vector<Budget>> budgets = BudgetStore(catalog_).List(tenant);
+  if (!budgets.ok()) return budgets.status();
+  const uint64_t of_all = book->CommittedNano(std::nullopt);
+  const uint64_t of_one = book->CommittedNano(pipeline);
+  const std::string tenant_name = Concat("tenant ", tenant);
+  const std::string pipeline_name = Concat("pipeline ", pipeline);
+  for (const absl::Status& allowed :
+       {CheckLimit(tenant_name, limits.tenant_day_nano, of_all, nano),
+        CheckLimit(tenant_name, LimitOf(*budgets, ""), of_all, nano),
+        CheckLimit(pipeline_name, limits.pipeline_day_nano, of_one, nano),
+        CheckLimit(pipeline_name, LimitOf(*budgets, pipeline), of_one, nano)}) {
+    if (!allowed.ok()) return allowed;
   }
-  if (!allowed.ok()) return allowed;
   (void)book->Account(pipeline);
   if (book->accounts.size() > SpendBook::kMaxAccounts ||
       book->reservations.size() >= SpendBook::kMaxReservations) {

@@ -24,7 +24,8 @@ struct SpendLimits {
 // Who may still spend what: money is reserved before a call and settled after it. Thread safe.
 //
 // Invariants:
-// 1. Spent, lapsed and reserved together never pass a limit at the time of a reservation.
+// 1. Spent, lapsed and reserved together never pass a limit at the time of a reservation: neither one
+//    that the caller brings nor a budget of the tenant (BudgetStore).
 // 2. A reservation is durable before its call is made, and its settlement when Settle returns. A
 // call
 //    whose process died counts with all that was reserved, once its lease has ended: what it cost

@@ -76,6 +76,53 @@ TEST_F(ApplyCliTest, WhatTheFilesSayIsThereAfterwardsAndOnlyOnce) {
   EXPECT_THAT(Run({"pipeline", "list"}).out, HasSubstr("champion=1"));
 }
 
+TEST_F(ApplyCliTest, RoutesBudgetsAndDatasets) {
+  Ingest();
+  Write("vouch.yaml",
+        "generator: {route: " + dir_.File("route.yaml") + "}\n");
+  Write("route.yaml",
+        "prices:\n  version: p1\n  currency: EUR\n  models:\n"
+        "    small: {input_per_million: 0.15, output_per_million: 0.6}\n"
+        "    large: {input_per_million: 2.5, output_per_million: 10}\n"
+        "tiers:\n"
+        "  - {name: cheap, endpoint: \"http://127.0.0.1:1/v1\", model: small}\n"
+        "  - {name: dear, endpoint: \"http://127.0.0.1:1/v1\", model: large}\n");
+  store_ = {"--config", dir_.File("vouch.yaml")};
+  Write("spec/questions.jsonl", "{\"_id\": \"1\", \"text\": \"Is a backup incremental?\"}\n");
+  const std::string all =
+      "route:\n  tiers: [{name: dear}, {name: cheap, max_tokens: 100}]\n"
+      "  escalate: {below_grounding: 0.7}\n---\n"
+      "budget: {day: 5.00}\n---\nbudget: {pipeline: support, day: 1.5}\n---\n"
+      "dataset: {name: support, questions: questions.jsonl, tags: [backup]}\n";
+  Write("spec/models.yaml", all);
+  ProgramResult result = Apply({"--dry-run"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, AllOf(HasSubstr("~ route default\n"), HasSubstr("+ budget support\n    + 1.5 a day"),
+                                HasSubstr("+ dataset support@1\n    + 1 questions"),
+                                HasSubstr("4 created, 1 changed")));
+  EXPECT_THAT(Run({"dataset", "list"}).out, StartsWith("no datasets"));
+  EXPECT_THAT(Apply().out, HasSubstr("4 created, 1 changed, 0 removed"));
+  EXPECT_THAT(Apply().out, HasSubstr("0 created, 0 changed, 0 removed, 5 as they were"));
+  EXPECT_THAT(Run({"budget", "show"}).out,
+              AllOf(HasSubstr("EUR, prices p1"), HasSubstr("support"), HasSubstr("all together")));
+  Write("spec/questions.jsonl", "{\"_id\": \"1\", \"text\": \"Is a backup whole?\"}\n");
+  EXPECT_THAT(Apply().out, AllOf(HasSubstr("~ dataset support@2"), HasSubstr("1 changed")));
+  Write("spec/models.yaml", "budget: {day: 5}\n");
+  EXPECT_THAT(Apply().out, HasSubstr("0 removed"));
+  result = Apply({"--prune"});
+  EXPECT_THAT(result.out, AllOf(HasSubstr("- budget support\n"), HasSubstr("- route default\n"),
+                                HasSubstr("2 removed")));
+  EXPECT_THAT(Run({"dataset", "list"}).out, HasSubstr("support")) << "datasets stay";
+  // Mistakes name the file and the line.
+  Write("spec/models.yaml", "# one\nroute:\n  tiers: [{name: free}]\n");
+  EXPECT_THAT(Apply().err, AllOf(HasSubstr("models.yaml:1: the server has no tier"),
+                                 HasSubstr("cheap, dear")));
+  Write("spec/models.yaml", "budget: {day: 5}\n---\nbudget: {day: lots}\n");
+  EXPECT_THAT(Apply().err, HasSubstr("models.yaml:3: day is 'lots'"));
+  Write("spec/models.yaml", "dataset: {name: support, questions: gone.jsonl}\n");
+  EXPECT_THAT(Apply().err, AllOf(HasSubstr("models.yaml:1: "), HasSubstr("gone.jsonl")));
+}
+
 TEST_F(ApplyCliTest, OnlyPruneRemoves) {
   Ingest();
   ASSERT_EQ(Apply().exit_code, 0);

@@ -68,8 +68,9 @@ class HttpTest : public ApiTest {
                    .endpoint = {.base_url = model_->base_url(), .model = "m"},
                    .parameters = {}}};
     ModelRoute::Dependencies dependencies{.ledger = *ledger_};
-    dependencies.on_attempt = [&metrics = server_->metrics()](const ModelAttempt& attempt) {
-      metrics.CountModelTry(attempt, "USD");
+    dependencies.on_attempt = [&metrics = server_->metrics()](const ModelAttempt& attempt,
+                                                              const RouteSpec& route) {
+      metrics.CountModelTry(attempt, route.prices.currency);
     };
     route_ = ModelRoute::Create(std::move(spec), std::move(dependencies)).value();
     server_->Open(*database_, embedders_, route_.get());

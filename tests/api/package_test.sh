@@ -23,6 +23,7 @@ expected_files='
 ./usr/share/doc/vouchdb/copyright
 ./usr/share/vouch/proto/vouch/v1/admin.proto
 ./usr/share/vouch/proto/vouch/v1/answers.proto
+./usr/share/vouch/proto/vouch/v1/calibration.proto
 ./usr/share/vouch/proto/vouch/v1/collections.proto
 ./usr/share/vouch/proto/vouch/v1/documents.proto
 ./usr/share/vouch/proto/vouch/v1/embeddings.proto
@@ -33,7 +34,9 @@ expected_files='
 ./usr/share/vouch/proto/vouch/v1/migrations.proto
 ./usr/share/vouch/proto/vouch/v1/pipelines.proto
 ./usr/share/vouch/proto/vouch/v1/points.proto
-./usr/share/vouch/proto/vouch/v1/search.proto'
+./usr/share/vouch/proto/vouch/v1/routes.proto
+./usr/share/vouch/proto/vouch/v1/search.proto
+./usr/share/vouch/proto/vouch/v1/spending.proto'
 dpkg -c "$package" > "$work/list"
 diff <(printf '%s\n' $expected_files) <(awk '$1 ~ /^-/ { print $6 }' "$work/list" | sort) ||
   fail 'its files are not those expected (left)'

@@ -158,12 +158,19 @@ ModelServer::Reply AnswerOfPages(size_t, const ModelServer::Request& request) {
                   return (has ? 1 : 0) - static_cast<double>(text.size()) / 1024;
                 })};
   }
-  const std::string prompt = nlohmann::json::parse(request.body)["messages"][1]["content"];
+  const nlohmann::json body = nlohmann::json::parse(request.body);
+  const std::string prompt = body["messages"][1]["content"];
   std::string answer = "I do not know.";
+  if (prompt.ends_with("Is a backup incremental?")) answer = "A backup is incremental [1].";
   if (prompt.ends_with("What do backups share?")) {
     answer = "Backups share the files that have not changed since the last backup [1].";
   } else if (prompt.ends_with("How long does a backup take?")) {
     answer = "A backup takes 7 minutes [1].";
+  } else if (prompt.ends_with("Where does a restored backup go?")) {
+    answer = body["model"] == "small" ? "A backup is restored within 9 minutes [1]."
+                                      : "Restoring puts a backup into an empty folder [1].";
+  } else if (prompt.ends_with("How often are seals replaced?")) {
+    answer = "Seals are replaced every ninety days by the workshop [1].";
   }
   return ChatStream(answer, 212, 14);
 }

@@ -7,6 +7,7 @@
 #include "rag/prompt.h"
 #include "storage/store.h"
 #include "tests/rag/ingested_collection.h"
+#include "tests/rag/noting_listener.h"
 #include "tests/support/model_server.h"
 
 namespace vouch {
@@ -25,28 +26,6 @@ constexpr char kGuide[] =
     "# Backup\n\n"
     "A backup is *incremental*: days share their files.\n\n"
     "A backup is restored into an empty folder only. A running store is never overwritten.\n";
-
-// Notes what comes, and in which order.
-class Listener final : public AnswerListener {
- public:
-  absl::Status OnSources(const std::vector<AnswerSource>& sources) override {
-    events.push_back("sources " + std::to_string(sources.size()));
-    return absl::OkStatus();
-  }
-  absl::Status OnText(std::string_view piece) override {
-    if (events.empty() || events.back() != "text") events.push_back("text");
-    text += piece;
-    return end;
-  }
-  absl::Status OnCitations(const std::vector<Citation>& citations) override {
-    events.push_back("citations " + std::to_string(citations.size()));
-    return absl::OkStatus();
-  }
-
-  std::vector<std::string> events;
-  std::string text;
-  absl::Status end;
-};
 
 class ModelAnswerTest : public ::testing::Test {
  protected:
@@ -94,7 +73,7 @@ class ModelAnswerTest : public ::testing::Test {
   std::unique_ptr<ModelServer> server_;
   std::unique_ptr<SpendLedger> ledger_;
   std::unique_ptr<ModelRoute> route_;
-  Listener listener_;
+  NotingListener listener_;
 };
 
 TEST_F(ModelAnswerTest, AnswersStreamsCitesAndKeepsTheWholeRecord) {

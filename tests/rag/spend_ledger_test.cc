@@ -1,5 +1,7 @@
 #include "rag/llm/spend_ledger.h"
 
+#include "rag/llm/budget_store.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -95,6 +97,51 @@ TEST_F(SpendLedgerTest, ReservedThenSettled) {
       "pipeline p may spend 0.000000090 a day; 0.000000040 of it is spent or reserved, and this "
       "call may cost 0.000000051");
   EXPECT_TRUE(ledger_->Read("other", "2026-09-21")->accounts.empty());
+}
+
+TEST_F(SpendLedgerTest, BudgetsHoldBesideTheCallersLimits) {
+  BudgetStore budgets(store_->catalog());
+  EXPECT_EQ(budgets.Set("t", {.pipeline = "p", .day_nano = 90}).value(), std::nullopt);
+  EXPECT_EQ(budgets.Set("t", {.pipeline = "", .day_nano = 120}).value(), std::nullopt);
+  EXPECT_THAT(budgets.List("t").value(), ::testing::ElementsAre(Budget{"", 120}, Budget{"p", 90}));
+  EXPECT_TRUE(ledger_->Reserve("t", "p", 90, {.pipeline_day_nano = 1'000}, 1'000).ok());
+  EXPECT_EQ(ledger_->Reserve("t", "p", 1, {}, 1'000).status().message(),
+            "pipeline p may spend 0.000000090 a day; 0.000000090 of it is spent or reserved, and "
+            "this call may cost 0.000000001");
+  EXPECT_EQ(ledger_->Reserve("t", "q", 31, {}, 1'000).status().message(),
+            "tenant t may spend 0.000000120 a day; 0.000000090 of it is spent or reserved, and "
+            "this call may cost 0.000000031");
+  EXPECT_TRUE(ledger_->Reserve("other", "p", 1'000, {}, 1'000).ok()) << "another tenant's money";
+  Open();  // they are kept, as is what is spent
+  EXPECT_EQ(ledger_->Reserve("t", "p", 1, {}, 1'000).status().code(),
+            absl::StatusCode::kResourceExhausted);
+  BudgetStore again(store_->catalog());
+  EXPECT_EQ(again.Set("t", {.pipeline = "p", .day_nano = 91}).value(), 90u);
+  EXPECT_TRUE(ledger_->Reserve("t", "p", 1, {}, 1'000).ok());
+  clock_.now_us += 24LL * 3'600 * 1'000'000;
+  EXPECT_TRUE(ledger_->Reserve("t", "p", 91, {}, 1'000).ok()) << "a new day";
+  ASSERT_TRUE(again.Remove("t", "p").ok());
+  EXPECT_EQ(again.Remove("t", "p").message(), "pipeline p has no budget");
+  EXPECT_EQ(again.Set("t", {std::string(129, 'x'), 1}).status().code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
+TEST(Budgets, TheirBytes) {
+  const std::vector<Budget> budgets = {{"", 1'500'000'000}, {"support", 7}};
+  const std::string bytes = EncodeBudgets(budgets);
+  EXPECT_EQ(bytes,
+            R"({"format":1,"budgets":[{"pipeline":"","day_nano":1500000000},)"
+            R"({"pipeline":"support","day_nano":7}]})");
+  EXPECT_EQ(DecodeBudgets(bytes).value(), budgets);
+  EXPECT_EQ(DecodeBudgets(R"({"format":2,"budgets":[]})").status().code(),
+            absl::StatusCode::kFailedPrecondition);
+  for (const char* damaged :
+       {"", "[]", "{}", R"({"format":1})", R"({"format":1,"budgets":[1]})",
+        R"({"format":1,"budgets":[{"pipeline":"p","day_nano":-1}]})",
+        R"({"format":1,"budgets":[{"pipeline":"p","day_nano":1},{"pipeline":"p","day_nano":1}]})"}) {
+    EXPECT_EQ(DecodeBudgets(damaged).status().code(), absl::StatusCode::kDataLoss) << damaged;
+  }
+  EXPECT_EQ(FormatNano(1'500'000'000), "1.500000000");
 }
 
 TEST_F(SpendLedgerTest, AProcessThatDiedHasSpentWhatItReserved) {

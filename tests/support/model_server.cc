@@ -42,7 +42,7 @@ class ModelServer::Impl {
  private:
   void Answer(const httplib::Request& request, httplib::Response& response) {
     const Request seen{request.path, request.get_header_value("Authorization"), request.body,
-                       request.remote_port};
+                       request.remote_port, request.get_header_value("Idempotency-Key")};
     size_t number = 0;
     {
       const std::lock_guard<std::mutex> lock(mu_);

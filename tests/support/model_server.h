@@ -19,6 +19,7 @@ class ModelServer {
     std::string authorization;
     std::string body;
     int client_port = 0;  // tells connections apart
+    std::string idempotency_key = {};
   };
   // A part of a streamed body; `pause_ms` before it.
   struct Piece {
