@@ -16,7 +16,9 @@
 #include "index/cancel.h"
 #include "index/collection_index.h"
 #include "index/index_directory.h"
+#include "index/row_truth.h"
 #include "index/segment_set.h"
+#include "storage/purged_rows.h"
 
 namespace vouch {
 
@@ -33,12 +35,17 @@ namespace vouch {
 //    of an older set are not touched by that: what they have mapped stays until they let it go.
 // 4. A segment whose file was found damaged is written to another file and replaced; its graphs, which lie in memory, are
 //    kept.
-// 5. After Shutdown no job of this object runs, and none starts.
+// 5. Rows that were let go are dropped by reading the others of their segment from the store: when it is merged, or when they
+//    are kPurgedShare of it. What exact search returns at a readable version does not change by that.
+// 6. After Shutdown no job of this object runs, and none starts.
 class SegmentMaintainer : public std::enable_shared_from_this<SegmentMaintainer> {
  public:
   // `files_damaged` > 0: the rows of `initial` that have no file are sealed again at once.
   SegmentMaintainer(IndexOptions options, std::unique_ptr<IndexDirectory> directory,
-                    std::shared_ptr<const SegmentSet> initial, uint64_t files_damaged);
+                    std::shared_ptr<const SegmentSet> initial, std::shared_ptr<const RowTruth> rows, PurgedRows purged,
+                    uint64_t files_damaged);
+  // A segment is built anew where at least one in so many of the rows that it holds was let go.
+  static constexpr uint64_t kPurgedShare = 4;
 
   std::shared_ptr<const SegmentSet> Current() const;
   // Publishes commits up to `version`: `fresh` holds their rows, which follow those published.
@@ -46,6 +53,10 @@ class SegmentMaintainer : public std::enable_shared_from_this<SegmentMaintainer>
   void ReportError(const absl::Status& status);
   // A search or merge found that the file is not what was written.
   void ReportDamage(const std::string& file);
+
+  void Purge(std::span<const RowRange> rows);
+  // Publishes the same segments with another schema of the same fingerprint.
+  void SetSchema(std::shared_ptr<const IndexSchema> schema);
 
   IndexStatus Status() const;
   void SealEarly(uint64_t min_bytes);
@@ -57,7 +68,7 @@ class SegmentMaintainer : public std::enable_shared_from_this<SegmentMaintainer>
   void Shutdown();
 
  private:
-  enum class TaskKind : uint8_t { kSeal, kMerge, kOptimize, kSave };
+  enum class TaskKind : uint8_t { kSeal, kMerge, kOptimize, kSave, kPurge };
   struct Task {
     TaskKind kind = TaskKind::kSeal;
     std::vector<SegmentPtr> parts;
@@ -70,6 +81,8 @@ class SegmentMaintainer : public std::enable_shared_from_this<SegmentMaintainer>
   std::optional<Task> PickOptimize(const std::vector<SegmentPtr>& segments) const;
   std::optional<Task> PickSeal(const std::vector<SegmentPtr>& segments) const;
   std::optional<Task> PickMergeOfSealed(const std::vector<SegmentPtr>& segments) const;
+  std::optional<Task> PickPurge(const std::vector<SegmentPtr>& segments) const;
+  bool IsMuchPurged(const Segment& segment) const;
   void ScheduleIfDue();
   void Replace(const std::vector<SegmentPtr>& parts, SegmentPtr whole);
   void PublishSet(std::vector<SegmentPtr> segments, Version latest, uint64_t rows);
@@ -82,6 +95,8 @@ class SegmentMaintainer : public std::enable_shared_from_this<SegmentMaintainer>
   // What building the task's segment may hold at a time, beside what is there already.
   uint64_t BytesToBuild(const Task& task) const;
   absl::StatusOr<Segment> BuildSealed(const Task& task);
+  // The parts with what was let go dropped; the first one keeps it where its graphs are to grow and little of it went.
+  absl::StatusOr<std::vector<SegmentPtr>> DropPurged(const std::vector<SegmentPtr>& parts, bool grows) const;
   std::vector<SegmentPtr> MergeTail(const std::vector<SegmentPtr>& segments, uint64_t busy_end) const;
   absl::Status WaitUntil(const CancelToken& cancel, const std::function<bool()>& done,
                          const std::function<void(double)>& progress);
@@ -89,6 +104,7 @@ class SegmentMaintainer : public std::enable_shared_from_this<SegmentMaintainer>
   const IndexOptions options_;
   const std::unique_ptr<IndexDirectory> directory_;
   const std::shared_ptr<const IndexSchema> schema_;
+  const std::shared_ptr<const RowTruth> rows_;
   std::atomic<bool> stopping_{false};
   std::atomic<double> build_fraction_{0};
 
@@ -96,6 +112,8 @@ class SegmentMaintainer : public std::enable_shared_from_this<SegmentMaintainer>
   std::condition_variable changed_;
   // --- guarded by mu_
   std::shared_ptr<const SegmentSet> current_;
+  PurgedRows purged_;
+  mutable bool purge_due_ = false;  // false: looked at since the last purge, and no segment is to be built anew
   uint64_t busy_end_ = 0;        // rows below it may be a job's
   uint64_t optimize_rows_ = 0;   // rows that Optimize wants merged; 0: none
   uint64_t reseal_rows_ = 0;     // rows below it are sealed whatever their number

@@ -6,21 +6,13 @@ namespace vouch {
 
 absl::Status SegmentTruth::Read(uint32_t field, uint32_t begin, uint32_t end, const Visit& visit) {
   const uint64_t first = range_.begin.value;
-  uint64_t next = first + begin;
-  absl::Status status =
-      rows_->Scan({RowId(next), RowId(first + end)}, [&](RowRecord&& record) -> absl::Status {
-        if (record.row.value != next) {
-          return absl::DataLossError(
-              absl::StrCat("row ", next, " is missing; the next is ", record.row.value));
-        }
-        visit(static_cast<uint32_t>(next - first),
+  const absl::Status status =
+      rows_->Scan({RowId(first + begin), RowId(first + end)}, [&](RowRecord&& record) {
+        visit(static_cast<uint32_t>(record.row.value - first),
               field < record.vectors.size() ? std::span<const float>(record.vectors[field])
                                             : std::span<const float>());
-        ++next;
         return absl::OkStatus();
       });
-  if (status.ok() && next != first + end)
-    status = absl::DataLossError(absl::StrCat("row ", next, " is missing"));
   if (status.ok()) return status;
   return absl::Status(status.code(),
                       absl::StrCat("index file '", file_name_,
