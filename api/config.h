@@ -34,6 +34,7 @@ struct Config {
   uint64_t http_connections = 256;
   uint64_t seal_rows = 10'000;
   uint64_t drain_seconds = 10;
+  uint64_t maintenance_seconds = 60;  // 0: only when a command asks for it
   std::string model_server_base_url = {};
   std::string model_server_api_key_env = "OPENAI_API_KEY";
   // The models that answers are written by; neither route nor model: answers are quoted.

@@ -8,51 +8,12 @@
 #include "index/index_directory.h"
 #include "index/prepared_rows.h"
 #include "index/reread_rows.h"
+#include "index/row_loader.h"
 #include "index/segment_builder.h"
 #include "index/segment_maintainer.h"
 
 namespace vouch {
 namespace {
-
-// Rows read from the source in one piece where no file holds them.
-constexpr uint64_t kLoadRows = 4096;
-
-RowInput InputOf(RowRecord&& record) {
-  return {.id = std::move(record.id),
-          .vectors = std::move(record.vectors),
-          .sparse = std::move(record.sparse),
-          .multi_vectors = std::move(record.multi_vectors),
-          .payload = std::move(record.payload),
-          .provenance = {},
-          .access = std::move(record.access)};
-}
-
-// Appends unsealed segments of the rows of `range` to `segments`.
-absl::Status LoadFresh(const IndexSchema& schema, const RowSource& source, RowRange range,
-                       std::vector<SegmentPtr>& segments, uint64_t& refused) {
-  std::vector<RowInput> rows;
-  uint64_t next = range.begin.value;
-  const auto flush = [&]() -> absl::Status {
-    if (rows.empty()) return absl::OkStatus();
-    const auto prepared = IndexedRows::PrepareStored(schema, rows, refused);
-    absl::StatusOr<SegmentPtr> segment = BuildFreshSegment(schema, RowId(next - rows.size()), rows, *prepared);
-    if (!segment.ok()) return segment.status();
-    segments.push_back(*std::move(segment));
-    rows.clear();
-    return absl::OkStatus();
-  };
-  absl::Status status = source.ScanRows(range, [&](RowRecord&& record) -> absl::Status {
-    if (record.row.value != next) {
-      return absl::DataLossError(absl::StrCat("row ", next, " is missing; the next is ", record.row.value));
-    }
-    ++next;
-    rows.push_back(InputOf(std::move(record)));
-    return rows.size() < kLoadRows ? absl::OkStatus() : flush();
-  });
-  if (!status.ok()) return status;
-  if (next != range.end.value) return absl::DataLossError(absl::StrCat("row ", next, " is missing"));
-  return flush();
-}
 
 // By the checksum where the vector lies in a file, whose bytes are not looked at when it is opened.
 bool HasVector(const DenseColumn& column, uint32_t node, std::span<const float> vector) {
@@ -62,15 +23,33 @@ bool HasVector(const DenseColumn& column, uint32_t node, std::span<const float> 
   return bytes == std::string_view(column.bytes(node), bytes.size());
 }
 
+// The last row of the segment that was not let go; nullopt where all were, or one is dropped that was not.
+absl::StatusOr<std::optional<uint32_t>> LastRow(const Segment& segment, const PurgedRows& purged) {
+  std::optional<uint32_t> last;
+  for (uint32_t row = segment.row_count(); row-- > 0;) {
+    if (purged.Contains(RowId(segment.rows.begin.value + row))) continue;
+    if (segment.ids->IsDropped(row)) return absl::NotFoundError("the segment lacks a row");
+    if (!last) last = row;
+    if (segment.ids->dropped_rows() == 0) break;
+  }
+  return last;
+}
+
 // Whether the segment's last row is that of the source: a file may come from another history of the collection, as
-// when a store was put back to an older state and went on from there.
-absl::StatusOr<bool> FitsSource(const Segment& segment, const RowSource& source) {
-  const uint32_t last = segment.row_count() - 1;
+// when a store was put back to an older state and went on from there. Likewise one that has dropped a row which is there.
+absl::StatusOr<bool> FitsSource(const CollectionSchema& schema, const Segment& segment, const RowSource& source,
+                                const PurgedRows& purged) {
+  const absl::StatusOr<std::optional<uint32_t>> found = LastRow(segment, purged);
+  if (!found.ok()) return false;
+  if (!found->has_value()) return true;
+  const uint32_t last = **found;
+  const RowId row(segment.rows.begin.value + last);
   bool fits = false;
   absl::Status status = source.ScanRows(
-      {RowId(segment.rows.end.value - 1), segment.rows.end}, [&](RowRecord&& record) -> absl::Status {
+      {row, RowId(row.value + 1)}, [&](RowRecord&& record) -> absl::Status {
         fits = record.id == segment.ids->IdOf(last);
         for (size_t field = 0; field < segment.dense.size() && fits; ++field) {
+          if (schema.dense[field].dropped) continue;
           const std::optional<uint32_t> node = segment.dense[field].NodeOf(last);
           const bool has = field < record.vectors.size() && !record.vectors[field].empty();
           fits = has == node.has_value();
@@ -80,7 +59,7 @@ absl::StatusOr<bool> FitsSource(const Segment& segment, const RowSource& source)
         }
         for (size_t field = 0;
              field < segment.sparse.size() && field < record.sparse.size() && fits; ++field) {
-          fits = segment.sparse[field]->Holds(last, record.sparse[field]);
+          fits = schema.sparse[field].dropped || segment.sparse[field]->Holds(last, record.sparse[field]);
         }
         for (size_t field = 0;
              field < segment.tokens.size() && field < record.multi_vectors.size() && fits; ++field) {
@@ -151,8 +130,18 @@ class CollectionIndexImpl final : public CollectionIndex {
     if (!status.ok()) maintainer_->ReportError(status);
   }
 
-  IndexReader Read(Version at, uint64_t rows_at) const override {
-    return IndexReader(maintainer_->Current(), at, rows_at);
+  absl::Status SetSearchSchema(const CollectionSchema& schema) override {
+    absl::StatusOr<std::shared_ptr<const IndexSchema>> created = IndexSchema::Create(schema);
+    if (!created.ok()) return created.status();
+    if ((*created)->fingerprint != schema_->fingerprint) {
+      return absl::InvalidArgumentError("the schema is indexed otherwise");
+    }
+    maintainer_->SetSchema(*std::move(created));
+    return absl::OkStatus();
+  }
+  void Purge(std::span<const RowRange> rows) override { maintainer_->Purge(rows); }
+  IndexReader Read(Version at, uint64_t rows_at, std::shared_ptr<const void> hold) const override {
+    return IndexReader(maintainer_->Current(), at, rows_at, std::move(hold));
   }
   Version latest() const override { return maintainer_->Current()->latest; }
   IndexStatus Status() const override { return maintainer_->Status(); }
@@ -162,19 +151,7 @@ class CollectionIndexImpl final : public CollectionIndex {
   }
   absl::Status WaitIdle(const CancelToken& cancel) override { return maintainer_->WaitIdle(cancel); }
 
-  absl::Status Reread(std::span<const RowId> rows, const CancelToken& cancel) {
-    // The job outlives this object no longer than its maintainer does, whose parts these are.
-    return maintainer_->Reread(
-        rows,
-        [schema = schema_, truth = truth_](RowRange range) -> absl::StatusOr<SegmentPtr> {
-          std::vector<SegmentPtr> parts;
-          uint64_t refused = 0;
-          if (auto s = LoadFresh(*schema, TruthRows(*truth), range, parts, refused); !s.ok()) return s;
-          if (parts.size() == 1) return parts.front();
-          return MergeSegments(*schema, parts);
-        },
-        cancel);
-  }
+  absl::Status Reread(std::span<const RowId> rows, const CancelToken& cancel) { return maintainer_->Reread(rows, cancel); }
 
  private:
   // Adds the commit's segment to `fresh`; `rows` is where its rows start, and moves on.
@@ -225,7 +202,7 @@ absl::Status RereadRows(CollectionIndex& index, std::span<const RowId> rows, con
 
 absl::StatusOr<std::unique_ptr<CollectionIndex>> CollectionIndex::Open(
     IndexOptions options, const CollectionSchema& schema, const RowSource* source, Version latest, uint64_t rows,
-    const std::function<absl::Status(const std::function<void(RowId, Version)>&)>& scan_retired) {
+    const std::function<absl::Status(const std::function<void(RowId, Version)>&)>& scan_retired, PurgedRows purged) {
   if (options.filesystem == nullptr || options.job_pool == nullptr || source == nullptr) {
     return absl::InvalidArgumentError("an index needs a filesystem, a job pool and a source of rows");
   }
@@ -241,16 +218,23 @@ absl::StatusOr<std::unique_ptr<CollectionIndex>> CollectionIndex::Open(
   auto retired = std::make_shared<RetiredRows>();
   absl::Status status = scan_retired([&](RowId row, Version version) { retired->Retire(row, version); });
   if (!status.ok()) return status;
+  // No version that can be read shows them.
+  purged.ForEachRange([&](RowRange range) {
+    for (RowId row = range.begin; row < range.end; ++row.value) retired->Retire(row, Version(1));
+  });
 
   auto set = std::make_shared<SegmentSet>();
   uint64_t next = 0;
   uint64_t refused = 0;
   const auto fill_to = [&](uint64_t end) -> absl::Status {
     if (next == end) return absl::OkStatus();
-    return LoadFresh(**index_schema, *source, {RowId(next), RowId(end)}, set->segments, refused);
+    const auto scan = [&](RowRange range, const std::function<absl::Status(RowRecord&&)>& visit) {
+      return source->ScanRows(range, visit);
+    };
+    return LoadRows(**index_schema, scan, {RowId(next), RowId(end)}, &purged, set->segments, refused);
   };
   for (const SegmentPtr& segment : loaded->segments) {
-    absl::StatusOr<bool> fits = FitsSource(*segment, *source);
+    absl::StatusOr<bool> fits = FitsSource((*index_schema)->schema, *segment, *source, purged);
     if (!fits.ok()) return fits.status();
     if (!*fits) {
       directory->Discard(*segment);
@@ -278,8 +262,8 @@ absl::StatusOr<std::unique_ptr<CollectionIndex>> CollectionIndex::Open(
   set->retired = retired;
   set->latest = latest;
   set->rows = rows;
-  auto maintainer = std::make_shared<SegmentMaintainer>(std::move(options), std::move(directory), std::move(set),
-                                                        loaded->damaged);
+  auto maintainer = std::make_shared<SegmentMaintainer>(std::move(options), std::move(directory), std::move(set), truth,
+                                                        std::move(purged), loaded->damaged);
   truth->Listen([weak = std::weak_ptr(maintainer)](const std::string& file) {
     if (const auto alive = weak.lock()) alive->ReportDamage(file);
   });

@@ -16,6 +16,7 @@
 #include "index/row_source.h"
 #include "storage/commit_log.h"
 #include "storage/filesystem.h"
+#include "storage/purged_rows.h"
 #include "storage/schema.h"
 
 namespace vouch {
@@ -82,10 +83,12 @@ struct IndexStatus {
 // 3. Apply does no I/O and waits for no build.
 class CollectionIndex {
  public:
-  // Loads the segment files that fit rows [0, rows), and the other rows from `source`. `retired` gives those known.
+  // Loads the segment files that fit rows [0, rows), and the other rows from `source`. `retired` gives those known, `purged` those
+  // that were let go, which the source leaves out.
   static absl::StatusOr<std::unique_ptr<CollectionIndex>> Open(
       IndexOptions options, const CollectionSchema& schema, const RowSource* source, Version latest, uint64_t rows,
-      const std::function<absl::Status(const std::function<void(RowId, Version)>&)>& scan_retired);
+      const std::function<absl::Status(const std::function<void(RowId, Version)>&)>& scan_retired,
+      PurgedRows purged = {});
   virtual ~CollectionIndex() = default;
 
   // Makes the rows' segment: analyses texts, types payloads, copies vectors. The same rows go into the commit,
@@ -99,8 +102,15 @@ class CollectionIndex {
     Apply(std::span(&commit, 1));
   }
 
-  // The latest snapshot; `at` is the version to be read and `rows_at` its rows_end. Cheap.
-  virtual IndexReader Read(Version at, uint64_t rows_at) const = 0;
+  // Says that the source has these rows no more: no version that is read from now on shows them. They are dropped when their
+  // segment is merged or, where they are a large share of it, built anew.
+  virtual void Purge(std::span<const RowRange> rows) = 0;
+
+  // Goes by another schema of the same fingerprint: other constants of BM25, another default beam. INVALID_ARGUMENT else.
+  virtual absl::Status SetSearchSchema(const CollectionSchema& schema) = 0;
+
+  // The latest snapshot; `at` is the version to be read and `rows_at` its rows_end, `hold` as IndexReader's. Cheap.
+  virtual IndexReader Read(Version at, uint64_t rows_at, std::shared_ptr<const void> hold = nullptr) const = 0;
   virtual Version latest() const = 0;
 
   virtual IndexStatus Status() const = 0;

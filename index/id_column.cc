@@ -43,14 +43,15 @@ std::shared_ptr<const IdColumn> IdColumn::Build(std::span<const PointId* const> 
   std::vector<uint64_t> offsets = {0};
   std::string encoded;
   for (const PointId* id : ids) {
-    encoded += id->Encode();
+    if (id != nullptr) encoded += id->Encode();
     offsets.push_back(encoded.size());
   }
   auto buffer = std::make_shared<AlignedBuffer>(OffsetBytes(ids.size()) + encoded.size());
   std::memcpy(buffer->data(), offsets.data(), OffsetBytes(ids.size()));
   if (!encoded.empty()) std::memcpy(buffer->data() + OffsetBytes(ids.size()), encoded.data(), encoded.size());
-  return std::shared_ptr<const IdColumn>(
-      new IdColumn(buffer->view(), static_cast<uint32_t>(ids.size()), buffer));
+  std::shared_ptr<IdColumn> column(new IdColumn(buffer->view(), static_cast<uint32_t>(ids.size()), buffer));
+  for (const PointId* id : ids) column->dropped_rows_ += id == nullptr ? 1 : 0;
+  return column;
 }
 
 std::shared_ptr<const IdColumn> IdColumn::Merge(std::span<const IdColumn* const> parts) {
@@ -71,13 +72,15 @@ std::shared_ptr<const IdColumn> IdColumn::Merge(std::span<const IdColumn* const>
     begin += size;
   }
   *offsets = begin;
-  return std::shared_ptr<const IdColumn>(new IdColumn(buffer->view(), static_cast<uint32_t>(rows), buffer));
+  std::shared_ptr<IdColumn> column(new IdColumn(buffer->view(), static_cast<uint32_t>(rows), buffer));
+  for (const IdColumn* part : parts) column->dropped_rows_ += part->dropped_rows_;
+  return column;
 }
 
 absl::StatusOr<std::shared_ptr<const IdColumn>> IdColumn::Parse(std::string_view bytes, uint32_t rows,
                                                                 std::shared_ptr<const void> owner) {
   if (bytes.size() < OffsetBytes(rows)) return absl::DataLossError("ids: shorter than their offsets");
-  std::shared_ptr<const IdColumn> column(new IdColumn(bytes, rows, std::move(owner)));
+  std::shared_ptr<IdColumn> column(new IdColumn(bytes, rows, std::move(owner)));
   const uint64_t id_bytes = bytes.size() - OffsetBytes(rows);
   if (column->offsets_[0] != 0 || column->offsets_[rows] != id_bytes) {
     return absl::DataLossError("ids: the offsets do not fit the bytes");
@@ -85,6 +88,10 @@ absl::StatusOr<std::shared_ptr<const IdColumn>> IdColumn::Parse(std::string_view
   for (uint32_t row = 0; row < rows; ++row) {
     if (column->offsets_[row] > column->offsets_[row + 1] || column->offsets_[row + 1] > id_bytes) {
       return absl::DataLossError("ids: the offsets do not ascend");
+    }
+    if (column->IsDropped(row)) {
+      ++column->dropped_rows_;
+      continue;
     }
     if (absl::StatusOr<PointId> id = PointId::Decode(column->EncodedIdOf(row)); !id.ok()) {
       return absl::DataLossError(absl::StrCat("ids: row ", row, ": ", id.status().message()));

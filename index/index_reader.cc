@@ -82,14 +82,14 @@ VisibleRows VisibleIn(const SegmentSet& set, const Segment& segment, Version at,
 }
 
 RowMask::SegmentMask MaskSegment(const Segment& segment, VisibleRows visible, const CompiledFilter* filter,
-                                 const Principal& principal) {
+                                 const Principal* principal) {
   RowMask::SegmentMask mask;
   mask.visible = std::move(visible.rows);
   mask.visible_count = visible.count;
   mask.allowed_count = mask.visible_count;
   if (mask.visible_count == 0) return mask;
 
-  const bool hides = segment.access != nullptr && segment.access->MayHideFrom(principal);
+  const bool hides = principal != nullptr && segment.access != nullptr && segment.access->MayHideFrom(*principal);
   if (filter == nullptr && !hides) return mask;
   std::shared_ptr<Bitmap> allowed;
   if (filter != nullptr) {
@@ -99,7 +99,7 @@ RowMask::SegmentMask MaskSegment(const Segment& segment, VisibleRows visible, co
   } else {
     allowed = mask.visible ? std::make_shared<Bitmap>(*mask.visible) : std::make_shared<Bitmap>(segment.row_count(), true);
   }
-  if (hides) segment.access->ClearHidden(principal, *allowed);
+  if (hides) segment.access->ClearHidden(*principal, *allowed);
   mask.allowed_count = allowed->Count();
   mask.allowed = std::move(allowed);
   return mask;
@@ -120,11 +120,24 @@ absl::StatusOr<SparseVector> PrepareSparse(const IndexSchema& schema, int field,
 
 }  // namespace
 
-IndexReader::IndexReader(std::shared_ptr<const SegmentSet> segments, Version at, uint64_t rows_at)
-    : segments_(std::move(segments)), at_(at), rows_at_(std::min(rows_at, segments_->rows)) {}
+IndexReader::IndexReader(std::shared_ptr<const SegmentSet> segments, Version at, uint64_t rows_at,
+                         std::shared_ptr<const void> hold)
+    : segments_(std::move(segments)),
+      at_(at),
+      rows_at_(std::min(rows_at, segments_->rows)),
+      hold_(std::move(hold)) {}
 
 absl::StatusOr<RowMask> IndexReader::MakeMask(const Filter* filter, const Principal& principal,
                                               const CancelToken& cancel) const {
+  return MakeMaskFor(filter, &principal, cancel);
+}
+
+absl::StatusOr<RowMask> IndexReader::MakeMaskOfAll(const Filter* filter, const CancelToken& cancel) const {
+  return MakeMaskFor(filter, nullptr, cancel);
+}
+
+absl::StatusOr<RowMask> IndexReader::MakeMaskFor(const Filter* filter, const Principal* principal,
+                                                 const CancelToken& cancel) const {
   RowMask mask;
   mask.segments.reserve(segments_->segments.size());
   std::optional<CompiledFilter> compiled;

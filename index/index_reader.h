@@ -94,12 +94,17 @@ struct SearchStats {
 // processor and any number of threads give the same bits; results are in the total order of Hit.
 class IndexReader {
  public:
-  IndexReader(std::shared_ptr<const SegmentSet> segments, Version at, uint64_t rows_at);
+  // `hold`, which may be null, lives as long as the reader and its copies: what keeps the version's rows in the store.
+  IndexReader(std::shared_ptr<const SegmentSet> segments, Version at, uint64_t rows_at,
+              std::shared_ptr<const void> hold = nullptr);
 
   Version at() const { return at_; }
 
   // `filter` may be null and must be validated. Looks at cancel between segments.
   absl::StatusOr<RowMask> MakeMask(const Filter* filter, const Principal& principal, const CancelToken& cancel) const;
+
+  // As MakeMask for one who sees every row: for what the engine does by itself.
+  absl::StatusOr<RowMask> MakeMaskOfAll(const Filter* filter, const CancelToken& cancel) const;
 
   // At least and at most how many rows MakeMask would allow, from the payload indexes alone: no row is looked at.
   AllowedEstimate EstimateAllowed(const Filter* filter, const Principal& principal) const;
@@ -212,9 +217,13 @@ class IndexReader {
   std::vector<std::string> BuildIds() const;
 
  private:
+  // Null `principal`: sees every row.
+  absl::StatusOr<RowMask> MakeMaskFor(const Filter* filter, const Principal* principal, const CancelToken& cancel) const;
+
   std::shared_ptr<const SegmentSet> segments_;
   Version at_;
   uint64_t rows_at_ = 0;
+  std::shared_ptr<const void> hold_;
 };
 
 }  // namespace vouch

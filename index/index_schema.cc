@@ -35,6 +35,7 @@ uint64_t Fingerprint(const IndexSchema& made) {
     // Whether recalls are measured; which one is aimed at changes no byte, but where it is part of a choice.
     if (field.recall_target != 0) writer.Number(static_cast<uint8_t>(0xFF));
     if (field.index == DenseIndexKind::kAuto) writer.Number(field.recall_target);
+    if (field.dropped) writer.Number(static_cast<uint8_t>(0xFE));
   }
   writer.Number(static_cast<uint64_t>(schema.text.size()));
   for (size_t i = 0; i < schema.text.size(); ++i) {
@@ -52,6 +53,9 @@ uint64_t Fingerprint(const IndexSchema& made) {
   }
   // Only where there are some, so that files of collections without sparse fields stay good.
   if (!schema.sparse.empty()) writer.Number(static_cast<uint64_t>(schema.sparse.size()));
+  for (size_t i = 0; i < schema.sparse.size(); ++i) {
+    if (schema.sparse[i].dropped) writer.Number(static_cast<uint64_t>(i));
+  }
   if (!schema.multi_vector.empty()) {
     writer.Number(static_cast<uint64_t>(schema.sparse.size()));  // so that no count is taken for the other
     writer.Number(static_cast<uint64_t>(schema.multi_vector.size()));

@@ -8,7 +8,7 @@
 
 namespace vouch {
 
-// Rows of one collection, in order, as storage gives them. Tests give rows from memory.
+// Rows of one collection, in order, as storage gives them; those that were let go are left out. Tests give rows from memory.
 class RowSource {
  public:
   virtual ~RowSource() = default;

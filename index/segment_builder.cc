@@ -17,7 +17,8 @@ absl::Status BuildDense(const CollectionSchema& schema, std::span<const RowInput
   for (size_t field = 0; field < schema.dense.size(); ++field) {
     for (size_t row = 0; row < rows.size(); ++row) {
       vectors[row] = {};
-      if (field < rows[row].vectors.size() && rows[row].vectors[field].size() == schema.dense[field].dim) {
+      if (!schema.dense[field].dropped && field < rows[row].vectors.size() &&
+          rows[row].vectors[field].size() == schema.dense[field].dim) {
         vectors[row] = rows[row].vectors[field];
       }
     }
@@ -36,7 +37,7 @@ void BuildSparse(const CollectionSchema& schema, std::span<const RowInput> rows,
     std::vector<const SparseVector*> vectors;
     vectors.reserve(rows.size());
     for (const RowInput& row : rows)
-      vectors.push_back(field < row.sparse.size() ? &row.sparse[field] : &kNone);
+      vectors.push_back(!schema.sparse[field].dropped && field < row.sparse.size() ? &row.sparse[field] : &kNone);
     segment.sparse.push_back(SparseIndex::Build(vectors));
   }
 }
@@ -176,7 +177,7 @@ absl::StatusOr<Segment> ReadVectors(const IndexSchema& schema, const Segment& se
 }
 
 absl::StatusOr<SegmentPtr> BuildFreshSegment(const IndexSchema& schema, RowId first, std::span<const RowInput> rows,
-                                             const IndexedRows& prepared) {
+                                             const IndexedRows& prepared, const std::vector<bool>* dropped) {
   if (prepared.payloads.size() != rows.size() || prepared.texts.size() != schema.schema.text.size()) {
     return absl::InternalError(
         absl::StrCat("rows were prepared for ", prepared.payloads.size(), " rows; there are ", rows.size()));
@@ -185,9 +186,9 @@ absl::StatusOr<SegmentPtr> BuildFreshSegment(const IndexSchema& schema, RowId fi
   segment->rows = {first, RowId(first.value + rows.size())};
   std::vector<const PointId*> ids;
   std::vector<const std::vector<std::string>*> access;
-  for (const RowInput& row : rows) {
-    ids.push_back(&row.id);
-    access.push_back(&row.access);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    ids.push_back(dropped != nullptr && (*dropped)[i] ? nullptr : &rows[i].id);
+    access.push_back(&rows[i].access);
   }
   segment->ids = IdColumn::Build(ids);
   segment->access = AccessColumn::Build(access);

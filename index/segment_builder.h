@@ -1,6 +1,7 @@
 #pragma once
 
 #include <span>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "index/dense/graph_build.h"
@@ -11,9 +12,10 @@
 namespace vouch {
 
 // An unsealed segment of rows numbered from `first` on. `prepared` was made of the same rows. A vector of another
-// dimension than its field's is taken as none: rows are validated before they are committed.
+// dimension than its field's is taken as none: rows are validated before they are committed. `dropped`, where not null, says
+// which rows stand for one that was let go, and have no id.
 absl::StatusOr<SegmentPtr> BuildFreshSegment(const IndexSchema& schema, RowId first, std::span<const RowInput> rows,
-                                             const IndexedRows& prepared);
+                                             const IndexedRows& prepared, const std::vector<bool>* dropped = nullptr);
 
 // One unsealed segment of adjacent ones' rows. At least one part, Segment::kMaxRows rows in all.
 absl::StatusOr<SegmentPtr> MergeSegments(const IndexSchema& schema, std::span<const SegmentPtr> parts);

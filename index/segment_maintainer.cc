@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "index/dense/index_choice.h"
 #include "index/merge_policy.h"
+#include "index/row_loader.h"
 #include "index/segment_builder.h"
 
 namespace vouch {
@@ -45,11 +46,15 @@ size_t GrowFrom(const std::vector<SegmentPtr>& segments, size_t begin, uint64_t 
 }  // namespace
 
 SegmentMaintainer::SegmentMaintainer(IndexOptions options, std::unique_ptr<IndexDirectory> directory,
-                                     std::shared_ptr<const SegmentSet> initial, uint64_t files_damaged)
+                                     std::shared_ptr<const SegmentSet> initial, std::shared_ptr<const RowTruth> rows,
+                                     PurgedRows purged, uint64_t files_damaged)
     : options_(std::move(options)),
       directory_(std::move(directory)),
       schema_(initial->schema),
+      rows_(std::move(rows)),
       current_(std::move(initial)),
+      purged_(std::move(purged)),
+      purge_due_(purged_.count() > 0),
       reseal_rows_(files_damaged > 0 ? current_->rows : 0),
       files_damaged_(files_damaged) {
   CountMemory();
@@ -73,6 +78,21 @@ void SegmentMaintainer::ReportDamage(const std::string& file) {
   std::lock_guard lock(mu_);
   ++files_damaged_;
   ScheduleIfDue();
+}
+
+void SegmentMaintainer::Purge(std::span<const RowRange> rows) {
+  if (rows.empty()) return;
+  std::lock_guard lock(mu_);
+  for (const RowRange& range : rows) purged_.Add(range);
+  purge_due_ = true;
+  ScheduleIfDue();
+}
+
+void SegmentMaintainer::SetSchema(std::shared_ptr<const IndexSchema> schema) {
+  std::lock_guard lock(mu_);
+  auto next = std::make_shared<SegmentSet>(*current_);
+  next->schema = std::move(schema);
+  current_ = std::move(next);
 }
 
 // --- taking in commits ---
@@ -126,7 +146,7 @@ void SegmentMaintainer::Append(std::vector<SegmentPtr> fresh, Version version) {
 
 void SegmentMaintainer::PublishSet(std::vector<SegmentPtr> segments, Version latest, uint64_t rows) {
   auto next = std::make_shared<SegmentSet>();
-  next->schema = schema_;
+  next->schema = current_->schema;
   next->retired = current_->retired;
   next->segments = std::move(segments);
   next->latest = latest;
@@ -175,7 +195,7 @@ void SegmentMaintainer::Replace(const std::vector<SegmentPtr>& parts, SegmentPtr
 // --- what is due ---
 
 std::string SegmentMaintainer::Task::Describe() const {
-  static constexpr const char* kWords[] = {"sealing", "merging", "optimizing", "saving", "rereading"};
+  static constexpr const char* kWords[] = {"sealing", "merging", "optimizing", "saving", "purging", "rereading"};
   return absl::StrCat(kWords[static_cast<size_t>(kind)], " rows [", rows().begin.value, ", ", rows().end.value,
                       ") of ", parts.size(), parts.size() == 1 ? " segment" : " segments");
 }
@@ -187,8 +207,12 @@ std::optional<SegmentMaintainer::Task> SegmentMaintainer::PickTask() const {
   if (current_->rows < retry_rows_) return std::nullopt;
   if (std::optional<Task> task = PickSeal(segments)) return task;
   if (std::optional<Task> task = PickMergeOfSealed(segments)) return task;
+  if (std::optional<Task> task = PickPurge(segments)) return task;
   for (const SegmentPtr& segment : segments) {
-    if (NeedsFile(*segment)) return Task{TaskKind::kSave, {segment}};
+    if (!NeedsFile(*segment)) continue;
+    // What was let go cannot be read again for a file that is damaged.
+    const bool lacks = segment->damaged() && CountUndropped(*segment, purged_) > 0;
+    return Task{lacks ? TaskKind::kPurge : TaskKind::kSave, {segment}};
   }
   return std::nullopt;
 }
@@ -200,6 +224,22 @@ std::optional<SegmentMaintainer::Task> SegmentMaintainer::PickReread(const std::
     const auto row = reread_.lower_bound(segment->rows.begin.value);
     if (row != reread_.end() && *row < segment->rows.end.value) return Task{TaskKind::kReread, {segment}};
   }
+  return std::nullopt;
+}
+
+bool SegmentMaintainer::IsMuchPurged(const Segment& segment) const {
+  const uint64_t held = segment.rows.size() - segment.ids->dropped_rows();
+  const uint64_t undropped = CountUndropped(segment, purged_);
+  return undropped > 0 && undropped * kPurgedShare >= held;
+}
+
+// Fresh segments lose what was let go when they are sealed.
+std::optional<SegmentMaintainer::Task> SegmentMaintainer::PickPurge(const std::vector<SegmentPtr>& segments) const {
+  if (!purge_due_) return std::nullopt;
+  for (const SegmentPtr& segment : segments) {
+    if (segment->sealed && IsMuchPurged(*segment)) return Task{TaskKind::kPurge, {segment}};
+  }
+  purge_due_ = false;
   return std::nullopt;
 }
 
@@ -215,7 +255,9 @@ std::optional<SegmentMaintainer::Task> SegmentMaintainer::PickOptimize(const std
     }
     const std::vector<SegmentPtr> group(segments.begin() + static_cast<ptrdiff_t>(begin),
                                         segments.begin() + static_cast<ptrdiff_t>(end));
-    if (group.size() > 1 || !group[0]->sealed || HasGrownGraphs(*group[0])) return Task{TaskKind::kOptimize, group};
+    if (group.size() > 1 || !group[0]->sealed || HasGrownGraphs(*group[0]) || CountUndropped(*group[0], purged_) > 0) {
+      return Task{TaskKind::kOptimize, group};
+    }
     if (NeedsFile(*group[0])) return Task{TaskKind::kSave, group};
     begin = end;
   }
@@ -311,19 +353,16 @@ void SegmentMaintainer::RunJobs() {
 }
 
 absl::StatusOr<Segment> SegmentMaintainer::BuildSealed(const Task& task, bool short_of_memory) {
-  SegmentPtr whole = task.parts.front();
-  if (task.kind == TaskKind::kReread) {
-    ReadSegment read;
-    {
-      std::lock_guard lock(mu_);
-      read = read_;
-    }
-    absl::StatusOr<SegmentPtr> fresh = read(task.rows());
-    if (!fresh.ok()) return fresh.status();
-    if (!whole->sealed) return Segment(**fresh);
-    whole = *std::move(fresh);
-  } else if (task.parts.size() > 1) {
-    absl::StatusOr<SegmentPtr> merged = MergeSegments(*schema_, task.parts);
+  // Optimizing and rereading make what does not depend on how the rows came in.
+  const bool anew = task.kind == TaskKind::kOptimize || task.kind == TaskKind::kReread;
+  bool grows = !anew && task.parts.size() > 1 && task.parts.front()->sealed;
+  const absl::StatusOr<std::vector<SegmentPtr>> parts = LoadParts(task, grows);
+  if (!parts.ok()) return parts.status();
+  grows = grows && parts->front() == task.parts.front();
+  SegmentPtr whole = parts->front();
+  if (task.kind == TaskKind::kReread && !task.parts.front()->sealed) return Segment(*whole);
+  if (parts->size() > 1) {
+    absl::StatusOr<SegmentPtr> merged = MergeSegments(*schema_, *parts);
     if (!merged.ok()) return merged.status();
     whole = *std::move(merged);
   } else if (whole->sealed) {
@@ -331,15 +370,12 @@ absl::StatusOr<Segment> SegmentMaintainer::BuildSealed(const Task& task, bool sh
     if (!copy.ok()) return copy.status();
     whole = std::make_shared<const Segment>(*std::move(copy));
   }
-  // Optimizing makes what does not depend on how the rows came in.
-  const bool anew = task.kind == TaskKind::kOptimize || task.kind == TaskKind::kReread;
   std::vector<SegmentPtr> others;
   const std::shared_ptr<const SegmentSet> current = Current();
   for (const SegmentPtr& segment : current->segments) {
     const bool part = segment->rows.begin >= task.rows().begin && segment->rows.end <= task.rows().end;
     if (!anew && !part) others.push_back(segment);
   }
-  const bool grows = !anew && task.parts.size() > 1 && task.parts.front()->sealed;
   const BuildProgress progress = [this](double fraction) {
     build_fraction_.store(fraction);
     return stopping_.load() ? absl::CancelledError("the index is closing") : absl::OkStatus();
@@ -348,6 +384,29 @@ absl::StatusOr<Segment> SegmentMaintainer::BuildSealed(const Task& task, bool sh
                                               options_.job_pool->threads(), progress, short_of_memory);
   if (built.ok()) built->sealed = true;
   return built;
+}
+
+absl::StatusOr<std::vector<SegmentPtr>> SegmentMaintainer::LoadParts(const Task& task, bool grows) const {
+  const std::vector<SegmentPtr>& parts = task.parts;
+  std::vector<bool> drop(parts.size());
+  {
+    std::lock_guard lock(mu_);
+    for (size_t i = 0; i < parts.size(); ++i) {
+      drop[i] = task.kind == TaskKind::kReread ||
+                (grows && i == 0 ? IsMuchPurged(*parts[i]) : CountUndropped(*parts[i], purged_) > 0);
+    }
+  }
+  const auto scan = [this](RowRange range, const std::function<absl::Status(RowRecord&&)>& visit) {
+    return stopping_.load() ? absl::CancelledError("the index is closing") : rows_->Scan(range, visit);
+  };
+  std::vector<SegmentPtr> loaded_parts = parts;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    if (!drop[i]) continue;
+    absl::StatusOr<SegmentPtr> loaded = LoadSegment(*schema_, scan, parts[i]->rows);
+    if (!loaded.ok()) return loaded.status();
+    loaded_parts[i] = *std::move(loaded);
+  }
+  return loaded_parts;
 }
 
 uint64_t SegmentMaintainer::BytesToBuild(const Task& task, bool short_of_memory) const {
@@ -438,7 +497,7 @@ absl::Status SegmentMaintainer::WaitIdle(const CancelToken& cancel) {
   return WaitUntil(cancel, [this] { return !scheduled_; }, nullptr);
 }
 
-absl::Status SegmentMaintainer::Reread(std::span<const RowId> rows, const ReadSegment& read, const CancelToken& cancel) {
+absl::Status SegmentMaintainer::Reread(std::span<const RowId> rows, const CancelToken& cancel) {
   uint64_t failures = 0;
   {
     std::lock_guard lock(mu_);
@@ -446,7 +505,6 @@ absl::Status SegmentMaintainer::Reread(std::span<const RowId> rows, const ReadSe
       // Later ones were read from the store after their content was erased, if at all.
       if (row.value < current_->rows) reread_.insert(row.value);
     }
-    read_ = read;
     failures = failures_;
     ScheduleIfDue();
   }

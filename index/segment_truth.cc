@@ -24,19 +24,11 @@ absl::Status SegmentTruth::Scan(
     uint32_t begin, uint32_t end,
     const std::function<void(uint32_t row, const RowRecord&)>& visit) const {
   const uint64_t first = range_.begin.value;
-  uint64_t next = first + begin;
-  absl::Status status =
-      rows_->Scan({RowId(next), RowId(first + end)}, [&](RowRecord&& record) -> absl::Status {
-        if (record.row.value != next) {
-          return absl::DataLossError(
-              absl::StrCat("row ", next, " is missing; the next is ", record.row.value));
-        }
-        visit(static_cast<uint32_t>(next - first), record);
-        ++next;
+  const absl::Status status =
+      rows_->Scan({RowId(first + begin), RowId(first + end)}, [&](RowRecord&& record) {
+        visit(static_cast<uint32_t>(record.row.value - first), record);
         return absl::OkStatus();
       });
-  if (status.ok() && next != first + end)
-    status = absl::DataLossError(absl::StrCat("row ", next, " is missing"));
   if (status.ok()) return status;
   return absl::Status(status.code(),
                       absl::StrCat("index file '", file_name_,

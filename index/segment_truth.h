@@ -22,7 +22,7 @@ class SegmentTruth final : public VectorTruth {
   void ReportDamage() override {
     if (!damaged() && !damaged_.exchange(true)) rows_->DamageFound(file_name_);
   }
-  // DATA_LOSS where the store lacks a row.
+  // Leaves out rows that were let go, which no search asks for. DATA_LOSS where the store lacks another.
   absl::Status Read(uint32_t field, uint32_t begin, uint32_t end, const Visit& visit) override;
   absl::Status ReadTokens(uint32_t field, uint32_t begin, uint32_t end, const Visit& visit) override;
 

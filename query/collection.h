@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "index/collection_index.h"
 #include "query/diff.h"
+#include "query/maintenance.h"
 #include "query/search.h"
 #include "query/why_not.h"
 #include "query/write_request.h"
@@ -32,6 +33,7 @@ class Collection {
  public:
   virtual ~Collection() = default;
 
+  // As it is now; what was returned before an alteration stays valid as long as the collection.
   virtual const CollectionInfo& info() const = 0;
   const CollectionSchema& schema() const { return info().schema; }
 
@@ -74,12 +76,26 @@ class Collection {
   virtual absl::StatusOr<uint64_t> Count(const std::optional<Filter>& filter, const ReadAt& at,
                                          const Principal& principal) const = 0;
 
-  // OUT_OF_RANGE: a version not yet committed. NOT_FOUND: unknown tag, with those there are.
+  // OUT_OF_RANGE: a version not yet committed, or let go by retention. NOT_FOUND: unknown tag, with those there are.
   virtual absl::StatusOr<Version> Resolve(const ReadAt& at) const = 0;
   virtual absl::StatusOr<std::vector<CommitHeader>> Versions(Version first, Version last, size_t limit) const = 0;
   virtual absl::StatusOr<Tag> CreateTag(std::string_view name, const ReadAt& at) = 0;
   virtual absl::StatusOr<std::vector<Tag>> ListTags() const = 0;
   virtual absl::Status DeleteTag(std::string_view name) = 0;
+
+  // What of the history can be read.
+  virtual absl::StatusOr<RetentionState> Retention() const = 0;
+  // Lets go the versions before a horizon: they cannot be read any more, and the rows that only they showed are deleted, in steps
+  // that are durable one by one, so that a call that was ended goes on where it is made again. Rows that a running read needs go
+  // with a later call. OUT_OF_RANGE: the horizon is above the latest version.
+  virtual absl::StatusOr<LetGoResult> LetGo(const LetGoRequest& request) = 0;
+  // How many rows LetGo would delete.
+  virtual absl::StatusOr<uint64_t> CountLetGo(const LetGoRequest& request) const = 0;
+  // Retires the points that the schema's ttl says have expired at `now_us`, by commits whose actor is `ttl`; returns how many.
+  virtual absl::StatusOr<uint64_t> Expire(int64_t now_us, const CancelToken& cancel) = 0;
+  // Alters the schema: a version of its own. Reads and writes go on meanwhile; where indexes have to be built anew, the old ones
+  // serve until the new ones are ready. Errors as ApplySchemaChange's, and RESOURCE_EXHAUSTED: no memory for both at a time.
+  virtual absl::StatusOr<AlterReply> Alter(const AlterRequest& request) = 0;
 
   virtual CollectionStats Stats() const = 0;
   virtual absl::Status Optimize(const CancelToken& cancel, const std::function<void(double)>& progress) = 0;

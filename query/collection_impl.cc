@@ -17,7 +17,6 @@
 namespace vouch {
 namespace {
 
-constexpr size_t kMaxListedTags = 10;
 // How long a write waits for memory that builds are about to give back.
 constexpr absl::Duration kMemoryWait = absl::Seconds(20);
 
@@ -38,6 +37,10 @@ class StoreRows final : public RowSource {
 
 }  // namespace
 
+std::string IndexDirectoryOf(const std::string& base, uint64_t index_number) {
+  return index_number == 0 ? base : absl::StrCat(base, "-", index_number);
+}
+
 absl::StatusOr<std::shared_ptr<CollectionImpl>> CollectionImpl::Open(CollectionInfo info,
                                                                      CollectionDeps deps) {
   std::shared_ptr<CollectionImpl> collection(new CollectionImpl(std::move(info), std::move(deps)));
@@ -45,35 +48,55 @@ absl::StatusOr<std::shared_ptr<CollectionImpl>> CollectionImpl::Open(CollectionI
   return collection;
 }
 
+const CollectionImpl::SchemaPart* CollectionImpl::AddSchema(CollectionInfo info) {
+  const SchemaPart* const part = schemas_.emplace_back(std::make_unique<const SchemaPart>(std::move(info))).get();
+  current_schema_.store(part);
+  return part;
+}
+
 absl::Status CollectionImpl::OpenIndex() {
-  const absl::StatusOr<CollectionState> state = deps_.store->GetState(info_.id);
+  absl::StatusOr<OpenedIndex> opened = OpenIndexFor(info());
+  if (!opened.ok()) return opened.status();
+  const std::lock_guard lock(mu_);
+  latest_.index = std::move(opened->index);
+  latest_.schema = schemas_.back().get();
+  remove_files_ = std::move(opened->remove_files);
+  latest_.version = opened->state.latest;
+  latest_.rows = opened->state.rows;
+  latest_.live_rows = opened->state.live_rows;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<CollectionImpl::OpenedIndex> CollectionImpl::OpenIndexFor(const CollectionInfo& info) const {
+  // Before the retired rows are: what is let go is retired no more.
+  absl::StatusOr<PurgedRows> purged = deps_.store->ReadPurged(id_);
+  if (!purged.ok()) return purged.status();
+  const absl::StatusOr<CollectionState> state = deps_.store->GetState(id_);
   if (!state.ok()) return state.status();
-  auto rows = std::make_shared<StoreRows>(*deps_.store, info_.id);
+  auto rows = std::make_shared<StoreRows>(*deps_.store, id_);
   const RowRange all{RowId(0), RowId(state->rows)};
+  const std::string directory = IndexDirectoryOf(deps_.index_directory, info.index_number);
   absl::StatusOr<std::unique_ptr<CollectionIndex>> index =
-      CollectionIndex::Open({.directory = deps_.index_directory,
+      CollectionIndex::Open({.directory = directory,
                              .filesystem = deps_.filesystem,
                              .job_pool = deps_.job_pool,
                              .memory = deps_.memory,
                              .seal_rows = deps_.seal_rows,
                              .warn = deps_.warn},
-                            info_.schema, rows.get(), state->latest, state->rows,
+                            info.schema, rows.get(), state->latest, state->rows,
                             [&](const std::function<void(RowId, Version)>& visit) {
-                              return deps_.store->ScanRetired(info_.id, all, visit);
-                            });
+                              return deps_.store->ScanRetired(id_, all, visit);
+                            },
+                            *std::move(purged));
   if (!index.ok()) return index.status();
-  const std::lock_guard lock(mu_);
-  latest_.index = std::shared_ptr<CollectionIndex>(
-      index->release(), [rows, remove = remove_files_, filesystem = deps_.filesystem,
-                         directory = deps_.index_directory](CollectionIndex* last) {
+  OpenedIndex opened{.index = nullptr, .remove_files = std::make_shared<std::atomic<bool>>(false), .state = *state};
+  opened.index = std::shared_ptr<CollectionIndex>(
+      index->release(), [rows, remove = opened.remove_files, filesystem = deps_.filesystem, directory](CollectionIndex* last) {
         delete last;
         // What cannot be removed now goes when the database is next opened.
         if (remove->load()) filesystem->RemoveAll(directory).IgnoreError();
       });
-  latest_.version = state->latest;
-  latest_.rows = state->rows;
-  latest_.live_rows = state->live_rows;
-  return absl::OkStatus();
+  return opened;
 }
 
 void CollectionImpl::Apply(std::span<const DurableCommit> commits) {
@@ -103,10 +126,10 @@ absl::Status CollectionImpl::Drop(const std::function<absl::Status()>& drop) {
     if (state_ == State::kDropped) state_ = State::kOpen;
     return status;
   }
-  remove_files_->store(true);
   std::shared_ptr<CollectionIndex>
       index;  // goes outside the lock: its end waits for a running build
   const std::lock_guard lock(mu_);
+  if (remove_files_ != nullptr) remove_files_->store(true);
   index.swap(latest_.index);
   return absl::OkStatus();
 }
@@ -130,76 +153,30 @@ absl::Status RereadRows(Collection& collection, std::span<const RowId> rows, con
 
 absl::Status CollectionImpl::NotOpen(State state) const {
   if (state == State::kDropped) {
-    return absl::NotFoundError(absl::StrCat("collection '", info_.name, "' was dropped"));
+    return absl::NotFoundError(absl::StrCat("collection '", name_, "' was dropped"));
   }
   return absl::FailedPreconditionError(
-      absl::StrCat("collection '", info_.name, "': its database was closed"));
+      absl::StrCat("collection '", name_, "': its database was closed"));
 }
 
 absl::Status CollectionImpl::CheckPrincipal(const Principal& principal) const {
-  if (principal.tenant == info_.tenant) return absl::OkStatus();
+  if (principal.tenant == tenant_) return absl::OkStatus();
   return absl::NotFoundError(
-      absl::StrCat("no collection '", info_.name, "' in tenant '", principal.tenant, "'"));
+      absl::StrCat("no collection '", name_, "' in tenant '", principal.tenant, "'"));
 }
 
 absl::StatusOr<CollectionImpl::Latest> CollectionImpl::Take() const {
   const std::lock_guard lock(mu_);
   if (state_ != State::kOpen) return NotOpen(state_);
-  return latest_;
+  Latest latest = latest_;
+  // A horizon is never above the version that was the latest before it was raised, so this one is readable.
+  latest.hold = leases_->Take(latest.version);
+  return latest;
 }
 
 absl::Status CollectionImpl::Explained(absl::Status status) const {
   const std::lock_guard lock(mu_);
   return state_ == State::kOpen ? status : NotOpen(state_);
-}
-
-absl::StatusOr<Version> CollectionImpl::ResolveFrom(const Latest& latest, const ReadAt& at) const {
-  if (std::holds_alternative<ReadAt::Latest>(at.at)) return latest.version;
-  if (const auto* version = std::get_if<Version>(&at.at)) {
-    if (*version <= latest.version) return *version;
-    return absl::OutOfRangeError(absl::StrCat("version ", version->value, " of collection '",
-                                              info_.name, "' is not committed yet; the latest is ",
-                                              latest.version.value));
-  }
-  if (const auto* time = std::get_if<ReadAt::AtTime>(&at.at)) {
-    absl::StatusOr<Version> version = deps_.store->FindVersionAt(info_.id, time->time_us);
-    // A commit that is durable and not yet applied is not yet there for readers.
-    return version.ok() ? std::min(*version, latest.version) : version;
-  }
-  const std::string& name = std::get<std::string>(at.at);
-  const absl::StatusOr<Tag> tag = deps_.store->catalog().GetTag(info_.id, name);
-  if (tag.ok()) return tag->version;
-  if (!absl::IsNotFound(tag.status())) return tag.status();
-  const absl::StatusOr<std::vector<Tag>> tags = deps_.store->catalog().ListTags(info_.id);
-  if (!tags.ok()) return tags.status();
-  std::string known;
-  for (size_t i = 0; i < std::min(tags->size(), kMaxListedTags); ++i) {
-    absl::StrAppend(&known, i == 0 ? "; there are: " : ", ", (*tags)[i].name);
-  }
-  if (tags->size() > kMaxListedTags) {
-    absl::StrAppend(&known, " and ", tags->size() - kMaxListedTags, " more");
-  }
-  return absl::NotFoundError(absl::StrCat("collection '", info_.name, "' has no tag '", name, "'",
-                                          tags->empty() ? "; it has none" : known));
-}
-
-absl::StatusOr<IndexReader> CollectionImpl::ReadAtVersion(const Latest& latest,
-                                                          Version version) const {
-  if (version > latest.version) {
-    const absl::StatusOr<Version> known = ResolveFrom(latest, ReadAt{version});
-    if (!known.ok()) return known.status();
-  }
-  const absl::StatusOr<uint64_t> rows = RowsAt(latest, version);
-  if (!rows.ok()) return rows.status();
-  return latest.index->Read(version, *rows);
-}
-
-absl::StatusOr<uint64_t> CollectionImpl::RowsAt(const Latest& latest, Version version) const {
-  if (version == latest.version) return latest.rows;
-  if (version == Version(0)) return uint64_t{0};
-  const absl::StatusOr<CommitHeader> header = deps_.store->GetCommit(info_.id, version);
-  if (!header.ok()) return header.status();
-  return header->rows_end().value;
 }
 
 absl::StatusOr<DiffResponse> CollectionImpl::Diff(const DiffRequest& request) const {
@@ -221,10 +198,11 @@ absl::StatusOr<DiffResponse> CollectionImpl::RunDiff(const DiffRequest& request)
   }
   const absl::StatusOr<uint64_t> from_rows = RowsAt(*latest, *from);
   if (!from_rows.ok()) return from_rows.status();
-  const absl::StatusOr<uint64_t> to_rows = RowsAt(*latest, *to);
-  if (!to_rows.ok()) return to_rows.status();
-  return MakeDiff(*deps_.store, info_, request, latest->index->Read(*from, *from_rows), *from_rows,
-                  latest->index->Read(*to, *to_rows));
+  const absl::StatusOr<IndexReader> from_reader = ReadAtVersion(*latest, *from);
+  if (!from_reader.ok()) return from_reader.status();
+  const absl::StatusOr<IndexReader> to_reader = ReadAtVersion(*latest, *to);
+  if (!to_reader.ok()) return to_reader.status();
+  return MakeDiff(*deps_.store, latest->schema->info, request, *from_reader, *from_rows, *to_reader);
 }
 
 absl::StatusOr<MemoryBudget::Reservation> CollectionImpl::ReserveFor(CollectionIndex& index,
@@ -238,7 +216,7 @@ absl::StatusOr<MemoryBudget::Reservation> CollectionImpl::ReserveFor(CollectionI
     for (const SparseVector& sparse : row.sparse) bytes += 8 * sparse.indices.size();
     for (const MultiVector& multi : row.multi_vectors) bytes += multi.values.size() * sizeof(float);
   }
-  const std::string what = absl::StrCat("collection '", info_.name, "': a write of ", rows.size(), " rows");
+  const std::string what = absl::StrCat("collection '", name_, "': a write of ", rows.size(), " rows");
   index.SealEarly(memory->limit_bytes() / MemoryBudget::kFreshShare);
   absl::StatusOr<MemoryBudget::Reservation> reserved = memory->Reserve(2 * bytes, what);
   if (reserved.ok()) return reserved;
@@ -251,7 +229,8 @@ absl::StatusOr<MemoryBudget::Reservation> CollectionImpl::ReserveFor(CollectionI
 std::vector<absl::Status> CollectionImpl::Check(std::span<const PointInput> points) const {
   std::vector<absl::Status> statuses;
   statuses.reserve(points.size());
-  for (const PointInput& point : points) statuses.push_back(writer_.Check(point));
+  const Writer& writer = current_schema_.load()->writer;
+  for (const PointInput& point : points) statuses.push_back(writer.Check(point));
   return statuses;
 }
 
@@ -262,10 +241,10 @@ absl::StatusOr<SearchResponse> CollectionImpl::Search(const SearchRequest& reque
 
 absl::StatusOr<SearchResponse> CollectionImpl::RunSearch(const SearchRequest& request) const {
   if (absl::Status status = CheckPrincipal(request.principal); !status.ok()) return status;
-  Searcher searcher(*deps_.store, info_, request, *deps_.cross_encoders);
-  if (absl::Status status = searcher.Check(); !status.ok()) return status;
   const absl::StatusOr<Latest> latest = Take();
   if (!latest.ok()) return latest.status();
+  Searcher searcher(*deps_.store, latest->schema->info, request, *deps_.cross_encoders);
+  if (absl::Status status = searcher.Check(); !status.ok()) return status;
   absl::StatusOr<Version> version = ResolveFrom(*latest, request.at);
   if (!version.ok()) return version.status();
   if (const Cursor* cursor = searcher.cursor(); cursor != nullptr) {
@@ -341,7 +320,7 @@ absl::StatusOr<SearchResponse> CollectionImpl::RunOfBatch(const SearchRequest& r
     return absl::InvalidArgumentError(absl::StrCat(
         "it reads version ", version->value, ", the first request version ", reader.at().value));
   }
-  Searcher searcher(*deps_.store, info_, request, *deps_.cross_encoders, &masks);
+  Searcher searcher(*deps_.store, latest.schema->info, request, *deps_.cross_encoders, &masks);
   if (absl::Status status = searcher.Check(); !status.ok()) return status;
   return searcher.Run(reader);
 }
@@ -355,10 +334,10 @@ absl::StatusOr<WhyNotResponse> CollectionImpl::WhyNot(const SearchRequest& reque
 absl::StatusOr<WhyNotResponse> CollectionImpl::RunWhyNot(const SearchRequest& request,
                                                          const PointId& id) const {
   if (absl::Status status = CheckPrincipal(request.principal); !status.ok()) return status;
-  Searcher searcher(*deps_.store, info_, request, *deps_.cross_encoders);
-  if (absl::Status status = searcher.Check(); !status.ok()) return status;
   const absl::StatusOr<Latest> latest = Take();
   if (!latest.ok()) return latest.status();
+  Searcher searcher(*deps_.store, latest->schema->info, request, *deps_.cross_encoders);
+  if (absl::Status status = searcher.Check(); !status.ok()) return status;
   const absl::StatusOr<Version> version = ResolveFrom(*latest, request.at);
   if (!version.ok()) return version.status();
   const absl::StatusOr<IndexReader> reader = ReadAtVersion(*latest, *version);
@@ -395,7 +374,7 @@ absl::StatusOr<std::vector<std::optional<PointHit>>> CollectionImpl::RunGet(
   std::vector<size_t> positions;
   for (size_t i = 0; i < ids.size(); ++i) {
     const absl::StatusOr<std::optional<RowId>> row =
-        deps_.store->FindPoint(info_.id, ids[i], *version);
+        deps_.store->FindPoint(id_, ids[i], *version);
     if (!row.ok()) return row.status();
     if (!row->has_value() || !reader->IsAllowed(**row, *mask)) continue;
     PointHit& hit = found.emplace_back();
@@ -403,7 +382,7 @@ absl::StatusOr<std::vector<std::optional<PointHit>>> CollectionImpl::RunGet(
     hit.row = **row;
     positions.push_back(i);
   }
-  absl::Status status = FetchHits(*deps_.store, info_, projection, found);
+  absl::Status status = FetchHits(*deps_.store, latest->schema->info, projection, found);
   if (!status.ok()) return status;
   std::vector<std::optional<PointHit>> points(ids.size());
   for (size_t i = 0; i < found.size(); ++i) points[positions[i]] = std::move(found[i]);
@@ -420,13 +399,13 @@ absl::StatusOr<uint64_t> CollectionImpl::Count(const std::optional<Filter>& filt
 absl::StatusOr<uint64_t> CollectionImpl::RunCount(const Filter* filter, const ReadAt& at,
                                                   const Principal& principal) const {
   if (absl::Status status = CheckPrincipal(principal); !status.ok()) return status;
+  const absl::StatusOr<Latest> latest = Take();
+  if (!latest.ok()) return latest.status();
   if (filter != nullptr) {
-    if (absl::Status status = ValidateFilter(*filter, info_.schema); !status.ok()) {
+    if (absl::Status status = ValidateFilter(*filter, latest->schema->info.schema); !status.ok()) {
       return absl::Status(status.code(), absl::StrCat("filter: ", status.message()));
     }
   }
-  const absl::StatusOr<Latest> latest = Take();
-  if (!latest.ok()) return latest.status();
   const absl::StatusOr<Version> version = ResolveFrom(*latest, at);
   if (!version.ok()) return version.status();
   const absl::StatusOr<IndexReader> reader = ReadAtVersion(*latest, *version);
@@ -434,50 +413,6 @@ absl::StatusOr<uint64_t> CollectionImpl::RunCount(const Filter* filter, const Re
   const absl::StatusOr<RowMask> mask = reader->MakeMask(filter, principal, CancelToken());
   if (!mask.ok()) return mask.status();
   return mask->allowed_count;
-}
-
-absl::StatusOr<Version> CollectionImpl::Resolve(const ReadAt& at) const {
-  const absl::StatusOr<Latest> latest = Take();
-  if (!latest.ok()) return latest.status();
-  absl::StatusOr<Version> version = ResolveFrom(*latest, at);
-  return version.ok() ? version : Explained(version.status());
-}
-
-absl::StatusOr<std::vector<CommitHeader>> CollectionImpl::Versions(Version first, Version last,
-                                                                   size_t limit) const {
-  const absl::StatusOr<Latest> latest = Take();
-  if (!latest.ok()) return latest.status();
-  first = std::max(first, Version(1));
-  last = std::min(last, latest->version);
-  if (first > last || limit == 0) return std::vector<CommitHeader>();
-  absl::StatusOr<std::vector<CommitHeader>> commits = deps_.store->ListCommits(
-      info_.id, first, last, std::min<size_t>(limit, QueryLimits::kMaxLimit));
-  return commits.ok() ? std::move(commits) : Explained(commits.status());
-}
-
-absl::StatusOr<Tag> CollectionImpl::CreateTag(std::string_view name, const ReadAt& at) {
-  const absl::StatusOr<ReadAt> read = ReadAt::Parse(name);
-  if (!read.ok() || !std::holds_alternative<std::string>(read->at)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("tag '", std::string(name),
-                     "': a tag is not empty, not 'latest', not a number, nor 'v' and a number, "
-                     "and does not start with '@': these name versions already"));
-  }
-  const absl::StatusOr<Version> version = Resolve(at);
-  if (!version.ok()) return version.status();
-  absl::StatusOr<Tag> tag =
-      deps_.store->catalog().CreateTag(info_.id, name, *version, deps_.clock->NowMicros());
-  return tag.ok() ? std::move(tag) : Explained(tag.status());
-}
-
-absl::StatusOr<std::vector<Tag>> CollectionImpl::ListTags() const {
-  if (const absl::StatusOr<Latest> open = Take(); !open.ok()) return open.status();
-  return deps_.store->catalog().ListTags(info_.id);
-}
-
-absl::Status CollectionImpl::DeleteTag(std::string_view name) {
-  if (const absl::StatusOr<Latest> open = Take(); !open.ok()) return open.status();
-  return deps_.store->catalog().DeleteTag(info_.id, name);
 }
 
 CollectionStats CollectionImpl::Stats() const {

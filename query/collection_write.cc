@@ -60,6 +60,18 @@ WriteResult ResultOf(const CommitHeader& header, bool replayed) {
           .replayed = replayed};
 }
 
+// Vectors of fields that were dropped, which rows of before still have.
+void DropVectorsOf(const CollectionSchema& schema, std::vector<RowInput>& rows) {
+  for (size_t field = 0; field < schema.dense.size(); ++field) {
+    if (!schema.dense[field].dropped) continue;
+    for (RowInput& row : rows) row.vectors[field].clear();
+  }
+  for (size_t field = 0; field < schema.sparse.size(); ++field) {
+    if (!schema.sparse[field].dropped) continue;
+    for (RowInput& row : rows) row.sparse[field] = {};
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<bool> CollectionImpl::ChangesNothing(const WriteRequest& request,
@@ -70,7 +82,7 @@ absl::StatusOr<bool> CollectionImpl::ChangesNothing(const WriteRequest& request,
   }
   if (request.expected_version && *request.expected_version != latest) return false;
   for (const PointId& id : request.deletes) {
-    const absl::StatusOr<std::optional<RowId>> row = deps_.store->FindPoint(info_.id, id, latest);
+    const absl::StatusOr<std::optional<RowId>> row = deps_.store->FindPoint(id_, id, latest);
     if (!row.ok()) return row.status();
     if (row->has_value()) return false;
   }
@@ -80,7 +92,7 @@ absl::StatusOr<bool> CollectionImpl::ChangesNothing(const WriteRequest& request,
 absl::StatusOr<std::optional<WriteResult>> CollectionImpl::FindReply(
     const Latest& latest, const std::string& request_id) const {
   if (request_id.empty()) return std::nullopt;
-  const auto header = deps_.store->FindRequest(info_.id, request_id);
+  const auto header = deps_.store->FindRequest(id_, request_id);
   if (!header.ok()) return header.status();
   // One that is durable and not yet applied is replayed by the commit log, which waits for it.
   if (!header->has_value() || (*header)->version > latest.version) return std::nullopt;
@@ -92,15 +104,17 @@ absl::Status CollectionImpl::WithVersion(absl::Status status) const {
   uint64_t row = 0;
   if (!payload.has_value() || !absl::SimpleAtoi(std::string(*payload), &row)) return status;
   const absl::StatusOr<CommitHeader> header =
-      deps_.store->FindCommitOfRow(info_.id, RowId(row));
+      deps_.store->FindCommitOfRow(id_, RowId(row));
   if (!header.ok()) return absl::Status(status.code(), status.message());
   return absl::Status(status.code(), absl::StrCat(status.message(), ", last written at version ",
                                                   header->version.value));
 }
 
 absl::StatusOr<WriteResult> CollectionImpl::Commit(const Latest& latest, CommitRequest commit) {
-  commit.collection = info_.id;
+  commit.collection = id_;
   commit.time_us = deps_.clock->NowMicros();
+  commit.schema_version = latest.schema->info.schema_version;
+  DropVectorsOf(latest.schema->info.schema, commit.upserts);
   const absl::StatusOr<MemoryBudget::Reservation> reserved = ReserveFor(*latest.index, commit.upserts);
   if (!reserved.ok()) return reserved.status();
   absl::StatusOr<std::shared_ptr<const PreparedRows>> prepared =
@@ -140,6 +154,7 @@ absl::StatusOr<WriteResult> CollectionImpl::Retry(
 
 absl::StatusOr<WriteResult> CollectionImpl::Write(WriteRequest request) {
   if (absl::Status status = CheckPrincipal(request.principal); !status.ok()) return status;
+  const WriteGate::Pass pass(gate_);
   const absl::StatusOr<Latest> latest = Take();
   if (!latest.ok()) return latest.status();
   const absl::StatusOr<bool> nothing = ChangesNothing(request, latest->version);
@@ -153,7 +168,7 @@ absl::StatusOr<WriteResult> CollectionImpl::Write(WriteRequest request) {
   }
   const Principal principal = request.principal;
   absl::StatusOr<CommitRequest> commit =
-      writer_.MakeCommit(info_.id, deps_.clock->NowMicros(), std::move(request));
+      latest->schema->writer.MakeCommit(id_, deps_.clock->NowMicros(), std::move(request));
   if (!commit.ok()) return commit.status();
   if (conditions.empty()) {
     absl::StatusOr<WriteResult> result = Commit(*latest, *std::move(commit));
@@ -185,7 +200,7 @@ absl::Status CollectionImpl::AddCondition(const Latest& latest, const WriteCondi
           "point ", id.ToString(), ": no commit has the version ", version->value,
           " that it is to be last written at; the latest is ", latest.version.value));
     }
-    const absl::StatusOr<CommitHeader> header = deps_.store->GetCommit(info_.id, *version);
+    const absl::StatusOr<CommitHeader> header = deps_.store->GetCommit(id_, *version);
     if (!header.ok()) return header.status();
     if (header->row_count == 0) {
       return absl::FailedPreconditionError(absl::StrCat("point ", id.ToString(), ": version ",
@@ -195,7 +210,7 @@ absl::Status CollectionImpl::AddCondition(const Latest& latest, const WriteCondi
     return absl::OkStatus();
   }
   const absl::StatusOr<std::optional<RowId>> row =
-      deps_.store->FindPoint(info_.id, id, latest.version);
+      deps_.store->FindPoint(id_, id, latest.version);
   if (!row.ok()) return row.status();
   if (row->has_value() && reader.IsAllowed(**row, *mask)) {
     commit.conditions.push_back(StillRow(id, **row));
@@ -216,12 +231,12 @@ absl::Status CollectionImpl::AddConditions(const Latest& latest,
                                            std::span<const PointId> named,
                                            const Principal& principal,
                                            CommitRequest& commit) const {
-  const IndexReader reader = latest.index->Read(latest.version, latest.rows);
+  const IndexReader reader = ReadLatest(latest);
   for (size_t i = 0; i < conditions.size(); ++i) {
     const WriteCondition& condition = conditions[i];
     absl::StatusOr<RowMask> mask = RowMask{};
     if (const auto* filter = std::get_if<Filter>(&condition.must)) {
-      absl::Status valid = ValidateFilter(*filter, info_.schema);
+      absl::Status valid = ValidateFilter(*filter, latest.schema->info.schema);
       if (!valid.ok()) {
         return absl::Status(valid.code(),
                             absl::StrCat("conditions[", i, "]: filter: ", valid.message()));
@@ -247,10 +262,10 @@ absl::StatusOr<CollectionImpl::Selected> CollectionImpl::Select(const Latest& la
     return absl::InvalidArgumentError(absl::StrCat("limit is ", selection.limit,
                                                    "; it takes 1 to ", Limits::kMaxCommitRows));
   }
-  if (absl::Status status = ValidateFilter(selection.filter, info_.schema); !status.ok()) {
+  if (absl::Status status = ValidateFilter(selection.filter, latest.schema->info.schema); !status.ok()) {
     return absl::Status(status.code(), absl::StrCat("filter: ", status.message()));
   }
-  const IndexReader reader = latest.index->Read(latest.version, latest.rows);
+  const IndexReader reader = ReadLatest(latest);
   const absl::StatusOr<RowMask> mask = reader.MakeMask(&selection.filter, principal, cancel);
   if (!mask.ok()) return mask.status();
   const uint64_t count = mask->allowed_count;
@@ -272,14 +287,14 @@ absl::StatusOr<CollectionImpl::Selected> CollectionImpl::FindUpdated(
   if (request.selection.has_value()) {
     return Select(latest, *request.selection, request.principal, request.cancel);
   }
-  const IndexReader reader = latest.index->Read(latest.version, latest.rows);
+  const IndexReader reader = ReadLatest(latest);
   const absl::StatusOr<RowMask> mask = reader.MakeMask(nullptr, request.principal, request.cancel);
   if (!mask.ok()) return mask.status();
   Selected selected;
   for (size_t i = 0; i < request.updates.size(); ++i) {
     const PointId& id = request.updates[i].id;
     const absl::StatusOr<std::optional<RowId>> row =
-        deps_.store->FindPoint(info_.id, id, latest.version);
+        deps_.store->FindPoint(id_, id, latest.version);
     if (!row.ok()) return row.status();
     if (row->has_value() && reader.IsAllowed(**row, *mask)) {
       selected.rows.push_back(**row);
@@ -303,7 +318,7 @@ absl::Status CollectionImpl::CheckUpdate(const UpdateRequest& request) const {
     if (!request.updates.empty()) {
       return absl::InvalidArgumentError("an update names points by id or by filter, not by both");
     }
-    return writer_.CheckChange(request.change, "the change");
+    return current_schema_.load()->writer.CheckChange(request.change, "the change");
   }
   if (!request.change.empty()) {
     return absl::InvalidArgumentError("a change for all points stands without a filter");
@@ -320,12 +335,13 @@ absl::Status CollectionImpl::CheckUpdate(const UpdateRequest& request) const {
     if (!seen.insert(id.Encode()).second) {
       return absl::InvalidArgumentError(absl::StrCat(label, ": the id stands twice in one write"));
     }
-    if (absl::Status s = writer_.CheckChange(request.updates[i].change, label); !s.ok()) return s;
+    if (absl::Status s = current_schema_.load()->writer.CheckChange(request.updates[i].change, label); !s.ok()) return s;
   }
   return absl::OkStatus();
 }
 
 absl::StatusOr<WriteResult> CollectionImpl::Update(UpdateRequest request) {
+  const WriteGate::Pass pass(gate_);
   if (absl::Status status = CheckUpdate(request); !status.ok()) return status;
   return Retry(request.request_id, request.expected_version,
                [&](const Latest& latest) { return TryUpdate(latest, request); });
@@ -350,14 +366,14 @@ absl::StatusOr<WriteResult> CollectionImpl::TryUpdate(const Latest& latest,
     if (absl::Status status = request.cancel.Check(); !status.ok()) return status;
     const size_t count = std::min(kRowsARead, rows.size() - begin);
     absl::StatusOr<std::vector<RowRecord>> records = deps_.store->ReadRows(
-        info_.id, std::span(rows).subspan(begin, count), /*with_vectors=*/true);
+        id_, std::span(rows).subspan(begin, count), /*with_vectors=*/true);
     if (!records.ok()) return records.status();
     for (size_t i = 0; i < count; ++i) {
       const PointChange& change = request.selection.has_value()
                                       ? request.change
                                       : request.updates[selected->updates[begin + i]].change;
       commit.conditions.push_back(StillRow((*records)[i].id, rows[begin + i]));
-      absl::StatusOr<RowInput> row = writer_.ChangeRow(std::move((*records)[i]), change);
+      absl::StatusOr<RowInput> row = latest.schema->writer.ChangeRow(std::move((*records)[i]), change);
       if (!row.ok()) return row.status();
       bytes += BytesOf(*row);
       commit.upserts.push_back(*std::move(row));
@@ -375,6 +391,7 @@ absl::StatusOr<WriteResult> CollectionImpl::TryUpdate(const Latest& latest,
 
 absl::StatusOr<WriteResult> CollectionImpl::DeleteByFilter(DeleteByFilterRequest request) {
   if (absl::Status status = CheckPrincipal(request.principal); !status.ok()) return status;
+  const WriteGate::Pass pass(gate_);
   return Retry(request.request_id, request.expected_version,
                [&](const Latest& latest) { return TryDelete(latest, request); });
 }
@@ -392,7 +409,7 @@ absl::StatusOr<WriteResult> CollectionImpl::TryDelete(const Latest& latest,
   commit.actor = request.principal;
   commit.request_id = request.request_id;
   commit.expected_version = request.expected_version;
-  const IndexReader reader = latest.index->Read(latest.version, latest.rows);
+  const IndexReader reader = ReadLatest(latest);
   for (const RowId row : rows) {
     commit.deletes.push_back(reader.IdOf(row));
     commit.conditions.push_back(StillRow(commit.deletes.back(), row));
@@ -404,6 +421,7 @@ absl::StatusOr<WriteResult> CollectionImpl::TryDelete(const Latest& latest,
 
 absl::StatusOr<WriteResult> CollectionImpl::Restore(RestoreRequest request) {
   if (absl::Status status = CheckPrincipal(request.principal); !status.ok()) return status;
+  const WriteGate::Pass pass(gate_);
   return Retry(request.request_id, std::nullopt,
                [&](const Latest& latest) { return TryRestore(latest, request); });
 }
@@ -412,13 +430,15 @@ absl::StatusOr<WriteResult> CollectionImpl::TryRestore(const Latest& latest,
                                                        const RestoreRequest& request) {
   const absl::StatusOr<Version> at = ResolveFrom(latest, ReadAt{request.at});
   if (!at.ok()) return at.status();
+  const absl::StatusOr<std::shared_ptr<const void>> hold = Hold(latest, *at);
+  if (!hold.ok()) return hold.status();
   const absl::StatusOr<uint64_t> rows_at = RowsAt(latest, *at);
   if (!rows_at.ok()) return rows_at.status();
   // Rows of the version that are gone since, and rows that came since and are there now.
   std::vector<RowId> gone;
   absl::flat_hash_set<RowId> dead;
   absl::Status status = deps_.store->ScanRetired(
-      info_.id, {RowId(0), RowId(latest.rows)}, [&](RowId row, Version version) {
+      id_, {RowId(0), RowId(latest.rows)}, [&](RowId row, Version version) {
         if (version > latest.version) return;
         if (row.value >= *rows_at) {
           dead.insert(row);
@@ -438,7 +458,7 @@ absl::StatusOr<WriteResult> CollectionImpl::TryRestore(const Latest& latest,
   for (size_t begin = 0; begin < gone.size(); begin += kRowsARead) {
     if (status = request.cancel.Check(); !status.ok()) return status;
     absl::StatusOr<std::vector<RowRecord>> records = deps_.store->ReadRows(
-        info_.id,
+        id_,
         std::span<const RowId>(gone).subspan(begin, std::min(kRowsARead, gone.size() - begin)),
         /*with_vectors=*/true);
     if (!records.ok()) return records.status();
@@ -451,7 +471,7 @@ absl::StatusOr<WriteResult> CollectionImpl::TryRestore(const Latest& latest,
     if (status = CheckSize(gone.size(), bytes, "the restoration adds"); !status.ok()) return status;
   }
   status = deps_.store->ScanRows(
-      info_.id, {RowId(*rows_at), RowId(latest.rows)}, /*with_vectors=*/false,
+      id_, {RowId(*rows_at), RowId(latest.rows)}, /*with_vectors=*/false,
       [&](RowRecord&& record) -> absl::Status {
         if (dead.contains(record.row)) return absl::OkStatus();
         plan.provenances.push_back(std::move(record.provenance));

@@ -54,13 +54,18 @@ class LocalDatabase final : public Database, private CommitListener {
     const absl::StatusOr<std::vector<CollectionInfo>> kept = store_->catalog().ListAllCollections();
     if (!kept.ok()) return kept.status();
     absl::flat_hash_set<std::string> names;
-    for (const CollectionInfo& info : *kept) names.insert(DirectoryName(info.id));
+    for (const CollectionInfo& info : *kept) {
+      names.insert(IndexDirectoryOf(DirectoryName(info.id), info.index_number));
+    }
     const absl::StatusOr<std::vector<std::string>> found =
         options_.filesystem->ListDirectory(IndexDirectory());
     if (!found.ok()) return found.status();
     for (const std::string& name : *found) {
+      // "c7", or "c7-2" where alterations have built other indexes.
       uint64_t number = 0;
-      const bool ours = name.starts_with('c') && absl::SimpleAtoi(name.substr(1), &number);
+      const size_t dash = std::min(name.find('-'), name.size());
+      const bool ours = name.starts_with('c') && absl::SimpleAtoi(name.substr(1, dash - 1), &number) &&
+                        (dash == name.size() || absl::SimpleAtoi(name.substr(dash + 1), &number));
       if (!ours || names.contains(name)) continue;
       absl::Status status = options_.filesystem->RemoveAll(IndexDirectory() + "/" + name);
       if (!status.ok()) return status;
@@ -100,7 +105,7 @@ class LocalDatabase final : public Database, private CommitListener {
     if (!status.ok()) return status;
     if (collection == nullptr) {
       // What cannot be removed now goes when the database is next opened.
-      options_.filesystem->RemoveAll(IndexDirectory(info->id)).IgnoreError();
+      options_.filesystem->RemoveAll(IndexDirectoryOf(IndexDirectory(info->id), info->index_number)).IgnoreError();
     }
     const std::lock_guard lock(mu_);
     slots_.erase(info->id);

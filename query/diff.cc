@@ -68,12 +68,12 @@ std::vector<std::string> Compare(const CollectionSchema& schema, const RowRecord
   std::vector<std::string> changed;
   ComparePayloads(before.payload, after.payload, changed);
   for (size_t field = 0; field < schema.dense.size(); ++field) {
-    if (before.vectors[field] != after.vectors[field]) {
+    if (!schema.dense[field].dropped && before.vectors[field] != after.vectors[field]) {
       changed.push_back(absl::StrCat("vector ", schema.dense[field].name));
     }
   }
   for (size_t field = 0; field < schema.sparse.size(); ++field) {
-    if (!(before.sparse[field] == after.sparse[field])) {
+    if (!schema.sparse[field].dropped && !(before.sparse[field] == after.sparse[field])) {
       changed.push_back(absl::StrCat("sparse ", schema.sparse[field].name));
     }
   }

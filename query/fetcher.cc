@@ -66,12 +66,12 @@ absl::Status FetchHits(const Store& store, const CollectionInfo& info, const Pro
     if (!projection.vectors) continue;
     for (size_t field = 0; field < record.vectors.size() && field < info.schema.dense.size();
          ++field) {
-      if (record.vectors[field].empty()) continue;
+      if (record.vectors[field].empty() || info.schema.dense[field].dropped) continue;
       hits[i].vectors.emplace(info.schema.dense[field].name, std::move(record.vectors[field]));
     }
     for (size_t field = 0; field < record.sparse.size() && field < info.schema.sparse.size();
          ++field) {
-      if (record.sparse[field].empty()) continue;
+      if (record.sparse[field].empty() || info.schema.sparse[field].dropped) continue;
       hits[i].sparse_vectors.emplace(info.schema.sparse[field].name,
                                      std::move(record.sparse[field]));
     }

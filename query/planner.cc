@@ -21,24 +21,39 @@ struct Name {
   }
 };
 
+// Whether only the place of the field is left.
+template <typename Field>
+bool IsDropped(const Field& field) {
+  if constexpr (requires { field.dropped; }) {
+    return field.dropped;
+  } else {
+    return false;
+  }
+}
+
 template <typename Field>
 absl::StatusOr<int> ResolveField(const std::vector<Field>& fields, std::string_view kind,
                                  std::string_view name) {
-  if (fields.empty()) {
+  std::vector<Field> there;
+  int last = 0;
+  for (size_t i = 0; i < fields.size(); ++i) {
+    if (IsDropped(fields[i])) continue;
+    if (!name.empty() && fields[i].name == name) return static_cast<int>(i);
+    last = static_cast<int>(i);
+    there.push_back(fields[i]);
+  }
+  if (there.empty()) {
     return absl::InvalidArgumentError(
         absl::StrCat("the collection has no ", std::string(kind), " field"));
   }
   if (name.empty()) {
-    if (fields.size() == 1) return 0;
+    if (there.size() == 1) return last;
     return absl::InvalidArgumentError(absl::StrCat(
-        "name a ", std::string(kind), " field; there are ", absl::StrJoin(fields, ", ", Name())));
-  }
-  for (size_t i = 0; i < fields.size(); ++i) {
-    if (fields[i].name == name) return static_cast<int>(i);
+        "name a ", std::string(kind), " field; there are ", absl::StrJoin(there, ", ", Name())));
   }
   return absl::InvalidArgumentError(absl::StrCat("unknown ", std::string(kind), " field '",
                                                  std::string(name), "'; there are ",
-                                                 absl::StrJoin(fields, ", ", Name())));
+                                                 absl::StrJoin(there, ", ", Name())));
 }
 
 class Planner {

@@ -14,6 +14,7 @@
 #include "api/cli/service_call.h"
 #include "api/cli/text_output.h"
 #include "api/grpc/convert.h"
+#include "storage/duration_text.h"
 #include "vouch/v1/collections.grpc.pb.h"
 
 namespace vouch {
@@ -59,7 +60,18 @@ std::string FormatSchema(const CollectionSchema& schema) {
     if (field.type == PayloadType::kText && field.language != "none") absl::StrAppend(&what, ", ", field.language);
     rows.push_back({field.path, "payload", std::move(what)});
   }
-  return FormatTable({"field", "kind", "what"}, rows);
+  std::string out = FormatTable({"field", "kind", "what"}, rows);
+  const RetentionPolicy& keeps = schema.retention;
+  if (keeps.versions > 0) absl::StrAppend(&out, "keeps the last ", FormatCounted(keeps.versions, "version"), "\n");
+  if (keeps.history_us > 0) absl::StrAppend(&out, "keeps ", FormatDurationText(keeps.history_us), " of history\n");
+  if (keeps.records_us > 0) {
+    absl::StrAppend(&out, "answers and evaluations pin their versions for ", FormatDurationText(keeps.records_us), "\n");
+  }
+  if (!schema.ttl.empty()) {
+    absl::StrAppend(&out, "points expire ", schema.ttl.after_us > 0 ? FormatDurationText(schema.ttl.after_us) + " after " : "at ",
+                    schema.ttl.field.empty() ? "they were written" : schema.ttl.field, "\n");
+  }
+  return out;
 }
 
 // "graph 1.2 MiB, codes 400 KiB", the structures that hold anything.
@@ -331,7 +343,7 @@ absl::Status RunOptimize(Invocation& invocation, const CollectionOptions& option
 
 void AddCollectionCommands(CLI::App& app, Invocation& invocation) {
   CLI::App* group =
-      AddGroup(app, "collection", "Collections: make, show, drop, list versions, restore one, optimize");
+      AddGroup(app, "collection", "Collections: make, show, alter, drop, list versions, restore one, let go, optimize");
   auto options = std::make_shared<CollectionOptions>();
   const auto add = [&](const CommandText& text,
                        absl::Status (*run)(Invocation&, const CollectionOptions&)) {
@@ -371,6 +383,7 @@ void AddCollectionCommands(CLI::App& app, Invocation& invocation) {
       ->type_name("FIELD")
       ->expected(1)
       ->take_all();
+  AddPolicyOptions(*create, &options->schema);
   AddCommand(*group, invocation, CommandKind::kClient,
              {"list", "All collections", "  vouch collection list"},
              [&invocation] { return RunList(invocation); });
@@ -398,6 +411,7 @@ void AddCollectionCommands(CLI::App& app, Invocation& invocation) {
   restore->add_flag("--dry-run", options->dry_run, "say how many points would change");
   restore->add_option("--request-id", options->request_id,
                       "name of this write: sent again, it changes nothing");
+  AddAlterCommands(*group, invocation);
   add({"optimize", "Build all indexes that are due and merge segments",
        "  vouch collection optimize films"},
       RunOptimize);

@@ -34,6 +34,7 @@ CLI::App* AddCommand(CLI::App& parent, Invocation& invocation, CommandKind kind,
 CLI::App* AddGroup(CLI::App& parent, const std::string& name, const std::string& summary);
 
 // One command a file.
+void AddAlterCommands(CLI::App& group, Invocation& invocation);  // of AddCollectionCommands
 void AddAnswerCommands(CLI::App& app, Invocation& invocation);
 void AddApplyCommand(CLI::App& app, Invocation& invocation);
 void AddAskCommand(CLI::App& app, Invocation& invocation);

@@ -1,5 +1,6 @@
 #include "api/cli/schema_options.h"
 
+#include <CLI/CLI.hpp>
 #include <initializer_list>
 #include <optional>
 #include <string_view>
@@ -10,6 +11,7 @@
 #include "absl/strings/str_split.h"
 #include "api/cli/invocation.h"
 #include "rag/file_walker.h"
+#include "storage/duration_text.h"
 
 namespace vouch {
 namespace {
@@ -133,7 +135,46 @@ absl::Status ParseAll(const std::vector<std::string>& texts, Parse parse,
   return absl::OkStatus();
 }
 
+absl::Status SetSpan(const std::string& option, const std::string& text, int64_t* us) {
+  if (text.empty()) return absl::OkStatus();
+  if (text == "off") {
+    *us = 0;
+    return absl::OkStatus();
+  }
+  const absl::StatusOr<int64_t> parsed = ParseDurationText(text);
+  if (!parsed.ok()) return UsageError(absl::StrCat(option, ": ", parsed.status().message(), "; off: none"));
+  *us = *parsed;
+  return absl::OkStatus();
+}
+
 }  // namespace
+
+void AddPolicyOptions(CLI::App& command, SchemaOptions* options) {
+  command
+      .add_option("--keep-history", options->keep_history,
+                  "keep versions readable that were the latest within this span: 30d, 12h; off: no such rule")
+      ->type_name("SPAN");
+  command.add_option("--keep-versions", options->keep_versions, "keep the last so many versions readable; 0: no such rule")
+      ->type_name("NUMBER");
+  command
+      .add_option("--keep-records", options->keep_records,
+                  "how long an answer or evaluation pins its version; off: as long as it is kept")
+      ->type_name("SPAN");
+  command.add_option("--ttl", options->ttl, "points expire so long after they were written, or after --ttl-field; off: not")
+      ->type_name("SPAN");
+  command.add_option("--ttl-field", options->ttl_field, "datetime field of the payload that points expire at")
+      ->type_name("PATH");
+}
+
+absl::Status SetPolicies(const SchemaOptions& options, CollectionSchema* schema) {
+  RetentionPolicy& retention = schema->retention;
+  absl::Status status = SetSpan("--keep-history", options.keep_history, &retention.history_us);
+  status.Update(SetSpan("--keep-records", options.keep_records, &retention.records_us));
+  status.Update(SetSpan("--ttl", options.ttl, &schema->ttl.after_us));
+  retention.versions = options.keep_versions.value_or(retention.versions);
+  if (!options.ttl_field.empty()) schema->ttl.field = options.ttl_field;
+  return status;
+}
 
 absl::StatusOr<CollectionSchema> SchemaFromOptions(const SchemaOptions& options) {
   CollectionSchema schema;
@@ -149,8 +190,9 @@ absl::StatusOr<CollectionSchema> SchemaFromOptions(const SchemaOptions& options)
   }
   absl::Status status = ParseAll(options.dense, ParseDense, &schema.dense);
   status.Update(ParseAll(options.text, ParseText, &schema.text));
-  for (const std::string& name : options.sparse) schema.sparse.push_back({name});
+  for (const std::string& name : options.sparse) schema.sparse.push_back({.name = name});
   status.Update(ParseAll(options.payload, ParsePayload, &schema.payload));
+  status.Update(SetPolicies(options, &schema));
   if (!status.ok()) return status;
   return schema;
 }

@@ -17,6 +17,7 @@
 #include "api/server.h"
 #include "api/version.h"
 #include "query/database.h"
+#include "rag/retention/maintenance.h"
 #include "storage/filesystem.h"
 
 namespace vouch {
@@ -126,11 +127,18 @@ absl::Status RunServe(Invocation& invocation, const std::string& port_file) {
     return absl::Status(status.code(), absl::StrCat("--port-file: ", status.message()));
   }
 
+  std::unique_ptr<MaintenanceJob> maintenance;
+  if (config->maintenance_seconds > 0) {
+    maintenance = std::make_unique<MaintenanceJob>(**database, std::chrono::seconds(config->maintenance_seconds),
+                                                   [](const std::string& message) { spdlog::warn("{}", message); });
+  }
+
   const int signal = stop.Await();
   spdlog::info("got signal {}, finishing what runs, for at most {} s", signal,
                config->drain_seconds);
   (*server)->Shutdown(absl::Seconds(static_cast<int64_t>(config->drain_seconds)));
   http->reset();
+  maintenance.reset();
   server->reset();
   database->reset();
   spdlog::info("stopped");

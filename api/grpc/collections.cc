@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "api/grpc/convert.h"
+#include "api/grpc/convert_alter.h"
 #include "api/grpc/progress_writer.h"
 #include "api/grpc/read_page.h"
 #include "api/grpc/request.h"
@@ -212,6 +213,50 @@ class CollectionsService final : public v1::Collections::Service {
     });
   }
 
+  grpc::Status AlterCollection(grpc::ServerContext* context, const v1::AlterCollectionRequest* request,
+                               grpc::ServerWriter<v1::AlterProgress>* writer) override {
+    return Serve(services_, *context, [&]() -> absl::Status {
+      AlterRequest alter;
+      absl::StatusOr<SchemaChange> change = SchemaChangeOf(*request);
+      if (!change.ok()) return change.status();
+      alter.change = *std::move(change);
+      alter.dry_run = request->dry_run();
+      alter.principal = PrincipalOf(*context);
+      alter.request_id = request->request_id();
+      alter.cancel = CancelOf(*context);
+      ProgressWriter progress([&](double fraction) {
+        v1::AlterProgress reply;
+        reply.set_fraction(fraction);
+        writer->Write(reply);
+      });
+      alter.progress = [&](double fraction) { progress.Update(fraction); };
+      auto collection = services_.database->GetCollection(alter.principal, request->collection());
+      if (!collection.ok()) return collection.status();
+      const absl::StatusOr<AlterReply> altered = (*collection)->Alter(alter);
+      if (!altered.ok()) return altered.status();
+      v1::AlterProgress reply;
+      reply.set_fraction(1);
+      reply.set_done(true);
+      if (absl::Status status = Fill(altered->info, reply.mutable_collection()); !status.ok()) return status;
+      reply.set_version(altered->version.value);
+      reply.set_replayed(altered->replayed);
+      reply.set_built(altered->builds);
+      writer->Write(reply);
+      return absl::OkStatus();
+    });
+  }
+
+  grpc::Status GetRetention(grpc::ServerContext* context, const v1::GetRetentionRequest* request,
+                            v1::RetentionStatus* reply) override {
+    return Serve(services_, *context, [&] { return FillReport(*context, request->collection(), /*run=*/false, reply); });
+  }
+
+  grpc::Status RunRetention(grpc::ServerContext* context, const v1::RunRetentionRequest* request,
+                            v1::RetentionStatus* reply) override {
+    return Serve(services_, *context,
+                 [&] { return FillReport(*context, request->collection(), !request->dry_run(), reply); });
+  }
+
   grpc::Status OptimizeCollection(grpc::ServerContext* context,
                                   const v1::OptimizeCollectionRequest* request,
                                   grpc::ServerWriter<v1::OptimizeProgress>* writer) override {
@@ -237,6 +282,19 @@ class CollectionsService final : public v1::Collections::Service {
   }
 
  private:
+  absl::Status FillReport(const grpc::ServerContext& context, const std::string& name, bool run,
+                          v1::RetentionStatus* reply) {
+    const Principal principal = PrincipalOf(context);
+    const auto collection = services_.database->GetCollection(principal, name);
+    if (!collection.ok()) return collection.status();
+    const absl::StatusOr<RetentionReport> report =
+        run ? vouch::RunRetention(*services_.database, **collection, principal, CancelOf(context))
+            : InspectRetention(*services_.database, **collection);
+    if (!report.ok()) return report.status();
+    FillRetentionStatus(*report, reply);
+    return absl::OkStatus();
+  }
+
   absl::Status FillAliases(const grpc::ServerContext& context, v1::ListAliasesResponse* reply) {
     auto aliases = services_.database->ListAliases(PrincipalOf(context));
     if (!aliases.ok()) return aliases.status();

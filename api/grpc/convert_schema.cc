@@ -1,6 +1,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "api/grpc/convert.h"
+#include "api/grpc/convert_alter.h"
 
 namespace vouch {
 namespace {
@@ -214,12 +215,19 @@ absl::StatusOr<CollectionSchema> SchemaOf(const v1::Schema& message) {
     field.type = *type;
     if (!payload.language().empty()) field.language = payload.language();
   }
-  for (const v1::SparseField& sparse : message.sparse()) schema.sparse.push_back({sparse.name()});
+  for (const v1::SparseField& sparse : message.sparse()) schema.sparse.push_back({.name = sparse.name()});
+  absl::StatusOr<RetentionPolicy> retention = RetentionOf(message.retention());
+  if (!retention.ok()) return retention.status();
+  schema.retention = *retention;
+  absl::StatusOr<TtlPolicy> ttl = TtlOf(message.ttl());
+  if (!ttl.ok()) return ttl.status();
+  schema.ttl = *std::move(ttl);
   return schema;
 }
 
 void FillSchema(const CollectionSchema& schema, v1::Schema* message) {
   for (const DenseField& field : schema.dense) {
+    if (field.dropped) continue;
     v1::DenseField* dense = message->add_dense();
     dense->set_name(field.name);
     dense->set_dim(field.dim);
@@ -248,7 +256,11 @@ void FillSchema(const CollectionSchema& schema, v1::Schema* message) {
     payload->set_type(MessageOf(field.type));
     if (field.type == PayloadType::kText) payload->set_language(field.language);
   }
-  for (const SparseField& field : schema.sparse) message->add_sparse()->set_name(field.name);
+  for (const SparseField& field : schema.sparse) {
+    if (!field.dropped) message->add_sparse()->set_name(field.name);
+  }
+  if (schema.retention != RetentionPolicy()) FillRetention(schema.retention, message->mutable_retention());
+  if (!schema.ttl.empty()) FillTtl(schema.ttl, message->mutable_ttl());
 }
 
 }  // namespace vouch

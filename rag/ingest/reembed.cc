@@ -51,11 +51,11 @@ absl::StatusOr<LiveChunks> ReadLiveChunks(Collection& collection, const Collecti
         PointInput point;
         point.id = std::move(row.id);
         for (size_t i = 0; i < row.vectors.size() && i < schema.dense.size(); ++i) {
-          if (schema.dense[i].name == embedded_field || row.vectors[i].empty()) continue;
+          if (schema.dense[i].name == embedded_field || schema.dense[i].dropped || row.vectors[i].empty()) continue;
           point.vectors.emplace_back(schema.dense[i].name, std::move(row.vectors[i]));
         }
         for (size_t i = 0; i < row.sparse.size() && i < schema.sparse.size(); ++i) {
-          if (row.sparse[i].empty()) continue;
+          if (row.sparse[i].empty() || schema.sparse[i].dropped) continue;
           bytes += row.sparse[i].indices.size() * 8;
           point.sparse_vectors.emplace_back(schema.sparse[i].name, std::move(row.sparse[i]));
         }

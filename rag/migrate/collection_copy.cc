@@ -179,7 +179,7 @@ absl::Status CollectionCopy::AddPoint(RowRecord row, const std::string& embedder
   PointInput point;
   absl::StatusOr<Provenance> provenance = DecodeProvenance(row.provenance);
   for (size_t i = 0; i < row.vectors.size() && i < schema.dense.size(); ++i) {
-    if (row.vectors[i].empty()) continue;
+    if (row.vectors[i].empty() || schema.dense[i].dropped) continue;
     if (schema.dense[i].name != field_) {
       point.vectors.emplace_back(schema.dense[i].name, std::move(row.vectors[i]));
     } else if (!provenance.ok()) {
@@ -190,7 +190,7 @@ absl::Status CollectionCopy::AddPoint(RowRecord row, const std::string& embedder
     }
   }
   for (size_t i = 0; i < row.sparse.size() && i < schema.sparse.size(); ++i) {
-    if (!row.sparse[i].empty()) {
+    if (!row.sparse[i].empty() && !schema.sparse[i].dropped) {
       point.sparse_vectors.emplace_back(schema.sparse[i].name, std::move(row.sparse[i]));
     }
   }

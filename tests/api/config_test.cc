@@ -140,6 +140,7 @@ const std::map<std::string, KeySample>& KeySamples() {
       {"http_connections", Number(37, &Config::http_connections)},
       {"seal_rows", Number(1234, &Config::seal_rows)},
       {"drain_seconds", Number(36, &Config::drain_seconds)},
+      {"maintenance_seconds", Number(37, &Config::maintenance_seconds)},
       {"model_server.base_url", Text("http://127.0.0.1:3/v1", &Config::model_server_base_url)},
       {"model_server.api_key_env", Text("MY_KEY", &Config::model_server_api_key_env)},
       {"generator.route", Text("/r.yaml", &Config::generator_route)},
