@@ -54,13 +54,14 @@ class AnswerForgetter {
 
  private:
   absl::Status Scan(const std::function<absl::Status(const std::string& id, const Answer& answer)>& visit) {
-    return AnswerRecords::Of(store_).ScanAnswers(
-        tenant_, [&](std::string_view id, std::string_view record) -> absl::Status {
-          if (absl::Status status = cancel_.Check(); !status.ok()) return status;
-          const absl::StatusOr<Answer> answer = AnswerFromJson(record);
-          if (!answer.ok()) return answer.status();
-          return visit(std::string(id), *answer);
-        });
+    absl::Status status;
+    const absl::Status scanned = store_.ScanAnswers(tenant_, [&](std::string_view id, std::string_view record) {
+      if (status = cancel_.Check(); !status.ok()) return false;
+      const absl::StatusOr<Answer> answer = AnswerFromJson(record);
+      status = answer.ok() ? visit(std::string(id), *answer) : answer.status();
+      return status.ok();
+    });
+    return status.ok() ? scanned : status;
   }
 
   absl::Status Find() {

@@ -50,17 +50,15 @@ TEST(ReplayPaths, DISABLED_Child) {
   const auto database = AnswerData::Open(dir);
   EmbedderRegistry embedders({});
   size_t replayed = 0;
-  ASSERT_TRUE(AnswerRecords::Of(database->store())
-                  .ScanAnswers(Principal().tenant,
-                               [&](std::string_view id, std::string_view) {
-                                 const ReplayReport report =
-                                     Replay(*database, embedders, {.id = std::string(id)}).value();
-                                 EXPECT_EQ(report.level, "R3");
-                                 for (const ReplayStep& step : report.steps) EXPECT_EQ(step.first_difference, "");
-                                 ++replayed;
-                                 return absl::OkStatus();
-                               })
-                  .ok());
+  const absl::Status scanned =
+      database->store().ScanAnswers(Principal().tenant, [&](std::string_view id, std::string_view) {
+        const ReplayReport report = Replay(*database, embedders, {.id = std::string(id)}).value();
+        EXPECT_EQ(report.level, "R3");
+        for (const ReplayStep& step : report.steps) EXPECT_EQ(step.first_difference, "");
+        ++replayed;
+        return true;
+      });
+  ASSERT_TRUE(scanned.ok()) << scanned;
   EXPECT_EQ(replayed, kAnswers);
 }
 
