@@ -33,7 +33,8 @@ class Loader {
     if (record.row.value != next_) {
       return absl::DataLossError(absl::StrCat("row ", next_, " is missing; the next is ", record.row.value));
     }
-    return Push(InputOf(std::move(record)), false);
+    rows_.push_back(InputOf(std::move(record)));
+    return Count(false);
   }
   absl::Status Finish(RowId end) {
     if (absl::Status status = FillTo(end.value); !status.ok()) return status;
@@ -45,15 +46,14 @@ class Loader {
   // Empty rows for those that were let go.
   absl::Status FillTo(uint64_t row) {
     while (next_ < row && (purged_ == nullptr || purged_->Contains(RowId(next_)))) {
-      RowInput nothing;
-      nothing.payload = "{}";
-      if (absl::Status status = Push(std::move(nothing), true); !status.ok()) return status;
+      rows_.emplace_back().payload = "{}";
+      if (absl::Status status = Count(true); !status.ok()) return status;
     }
     return absl::OkStatus();
   }
-  absl::Status Push(RowInput&& row, bool dropped) {
+  // The last of rows_ is the next row.
+  absl::Status Count(bool dropped) {
     ++next_;
-    rows_.push_back(std::move(row));
     dropped_.push_back(dropped);
     return rows_.size() < kLoadRows ? absl::OkStatus() : Flush();
   }
