@@ -14,6 +14,7 @@ struct SchemaOptions {
   std::vector<std::string> dense;    // NAME:DIM[:METRIC][:INDEX][:TYPE][:recall=TARGET]
   std::vector<std::string> text;     // NAME:PATH[,PATH…][:LANGUAGE]
   std::vector<std::string> sparse;   // NAME
+  std::vector<std::string> multi_vector;  // NAME:DIM[:METRIC][:TYPE]
   std::vector<std::string> payload;  // PATH:TYPE
 };
 
