@@ -55,6 +55,12 @@ std::string FormatSchema(const CollectionSchema& schema) {
   for (const SparseField& field : schema.sparse) {
     rows.push_back({field.name, "sparse", "inner product of sparse vectors"});
   }
+  for (const MultiVectorField& field : schema.multi_vector) {
+    rows.push_back({field.name, "multi-vector",
+                    absl::StrCat("MaxSim of token vectors, dim ", field.dim, ", ",
+                                 std::string(MetricName(field.metric)), ", ",
+                                 std::string(VectorTypeName(field.type)))});
+  }
   for (const PayloadField& field : schema.payload) {
     std::string what(PayloadTypeName(field.type));
     if (field.type == PayloadType::kText && field.language != "none") absl::StrAppend(&what, ", ", field.language);
@@ -161,10 +167,11 @@ std::string FormatStats(const v1::CollectionStats& stats) {
 absl::Status RunCreate(Invocation& invocation, const CollectionOptions& options) {
   absl::StatusOr<CollectionSchema> schema = SchemaFromOptions(options.schema);
   if (!schema.ok()) return schema.status();
-  if (schema->dense.empty() && schema->text.empty() && schema->sparse.empty()) {
+  if (schema->dense.empty() && schema->text.empty() && schema->sparse.empty() &&
+      schema->multi_vector.empty()) {
     return UsageError(
-        "a collection needs a field to search: give --dense, --text, --sparse or --schema (`vouch "
-        "ingest` makes a collection for documents by itself)");
+        "a collection needs a field to search: give --dense, --text, --sparse, --multi-vector or "
+        "--schema (`vouch ingest` makes a collection for documents by itself)");
   }
   v1::CreateCollectionRequest request;
   request.set_name(options.name);
@@ -374,6 +381,12 @@ void AddCollectionCommands(CLI::App& app, Invocation& invocation) {
       ->expected(1)
       ->take_all();
   create->add_option("--sparse", options->schema.sparse, "field of sparse vectors: NAME")
+      ->type_name("FIELD")
+      ->expected(1)
+      ->take_all();
+  create
+      ->add_option("--multi-vector", options->schema.multi_vector,
+                   "field of token vectors for late interaction: NAME:DIM[:cosine|ip][:f32|f16|i8]")
       ->type_name("FIELD")
       ->expected(1)
       ->take_all();

@@ -82,6 +82,24 @@ std::string FormatTerms(const v1::NodeScore& node) {
   return out;
 }
 
+// The query's tokens that gave most first.
+std::string FormatTokenMatches(const v1::NodeScore& node) {
+  std::vector<const v1::TokenMatch*> matches;
+  for (const v1::TokenMatch& match : node.token_matches()) matches.push_back(&match);
+  std::stable_sort(matches.begin(), matches.end(),
+                   [](const auto* a, const auto* b) { return a->score() > b->score(); });
+  std::string out;
+  for (size_t i = 0; i < std::min(matches.size(), kMostTerms); ++i) {
+    absl::StrAppendFormat(&out, "        query token %u: %.4g (token %u here)\n",
+                          matches[i]->query_token(), matches[i]->score(), matches[i]->token());
+  }
+  if (matches.size() > kMostTerms) {
+    absl::StrAppend(&out, "        and ", FormatCounted(matches.size() - kMostTerms, "token"),
+                    " more\n");
+  }
+  return out;
+}
+
 // Title and headings; a title that is also the first heading once.
 std::string HeadlineOf(const std::string& title, const std::string& heading) {
   if (heading.empty() || heading == title) return title;
@@ -116,6 +134,7 @@ std::string FormatExplanation(const v1::Hit& hit) {
       absl::StrAppendFormat(&out, "        index %u: %.4g (%.4g here, %.4g in the query)\n",
                             term.index(), term.score(), term.weight(), term.query_weight());
     }
+    out += FormatTokenMatches(node);
   }
   return out;
 }

@@ -99,7 +99,7 @@ Json MessageToJson(const Message& message) {
         reflection.GetOneofFieldDescriptor(message, descriptor.oneof_decl(0));
     return set == nullptr ? Json(nullptr) : ValueOf(message, *set, 0);
   }
-  if (name == "vouch.v1.Vector" || name == "vouch.v1.Measures")
+  if (name == "vouch.v1.Vector" || name == "vouch.v1.MultiVector" || name == "vouch.v1.Measures")
     return RepeatedOf(message, *descriptor.field(0));
 
   Json object = Json::object();

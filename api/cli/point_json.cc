@@ -65,6 +65,19 @@ absl::Status ReadSparse(const std::string& value, v1::Point* point) {
   return absl::OkStatus();
 }
 
+absl::Status ReadMultiVectors(const std::string& value, v1::Point* point) {
+  if (value.empty() || value.front() != '{') {
+    return Bad("\"multi_vectors\"", "is an object of lists of token vectors by field", value);
+  }
+  for (const auto& [field, text] : SplitObject(value)) {
+    absl::StatusOr<v1::MultiVector> vector =
+        MultiVectorFromJson(text, absl::StrCat("\"multi_vectors\".\"", field, "\""));
+    if (!vector.ok()) return vector.status();
+    (*point->mutable_multi_vectors())[field] = *std::move(vector);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ReadAccess(const std::string& value, v1::Point* point) {
   const Json json = Parse(value);
   if (!json.is_array()) return Bad("\"access\"", "is a list of texts", value);
@@ -79,12 +92,14 @@ absl::Status ReadMember(const std::string& key, std::string value, v1::Point* po
   if (key == "id") return ReadId(value, point->mutable_id());
   if (key == "vectors") return ReadVectors(value, point);
   if (key == "sparse_vectors") return ReadSparse(value, point);
+  if (key == "multi_vectors") return ReadMultiVectors(value, point);
   if (key == "access") return ReadAccess(value, point);
   if (key == "written_version") return absl::OkStatus();
   if (key != "payload" && key != "provenance") {
     return absl::InvalidArgumentError(
         absl::StrCat("there is no key \"", key.substr(0, kShownBytes),
-                     "\"; a point has id, vectors, sparse_vectors, payload, provenance, access"));
+                     "\"; a point has id, vectors, sparse_vectors, multi_vectors, payload, "
+                     "provenance, access"));
   }
   if (value.front() != '{') return Bad(absl::StrCat("\"", key, "\""), "is an object", value);
   (key == "payload" ? point->mutable_payload_json() : point->mutable_provenance_json())->swap(value);
@@ -106,6 +121,23 @@ void AppendFloats(const Values& values, std::string* out) {
     out->append(digits, end.ptr);
   }
   out->push_back(']');
+}
+
+void AppendMultiVectors(const v1::Point& point, std::string* out) {
+  if (point.multi_vectors().empty()) return;
+  std::map<std::string, const v1::MultiVector*> sorted;
+  for (const auto& [field, vector] : point.multi_vectors()) sorted.emplace(field, &vector);
+  for (const auto& [field, vector] : sorted) {
+    out->append(field == sorted.begin()->first ? ",\"multi_vectors\":{" : ",");
+    AppendText(field, out);
+    out->append(":[");
+    for (int i = 0; i < vector->tokens_size(); ++i) {
+      if (i > 0) out->push_back(',');
+      AppendFloats(vector->tokens(i).values(), out);
+    }
+    out->push_back(']');
+  }
+  out->push_back('}');
 }
 
 }  // namespace
@@ -152,6 +184,29 @@ absl::StatusOr<v1::SparseVector> SparseFromJson(std::string_view json, const std
   for (const Json& value : object["values"]) {
     if (!value.is_number()) return Bad(absl::StrCat(what, ".\"values\""), "holds numbers", value.dump());
     vector.add_values(value.get<float>());
+  }
+  return vector;
+}
+
+absl::StatusOr<v1::MultiVector> MultiVectorFromJson(std::string_view json,
+                                                     const std::string& what) {
+  const Json list = Parse(json);
+  const char* const kForm = "is a list of lists of numbers, one a token";
+  if (!list.is_array()) return Bad(what, kForm, json);
+  v1::MultiVector vector;
+  for (const Json& token : list) {
+    if (!token.is_array()) return Bad(what, kForm, token.dump());
+    if (token.size() != list[0].size()) {
+      return Bad(absl::StrCat(what, "[", vector.tokens_size(), "]"),
+                 absl::StrCat("has as many numbers as the first token, ", list[0].size()),
+                 absl::StrCat(token.size()));
+    }
+    v1::Vector* values = vector.add_tokens();
+    values->mutable_values()->Reserve(static_cast<int>(token.size()));
+    for (const Json& value : token) {
+      if (!value.is_number()) return Bad(what, kForm, value.dump());
+      values->add_values(value.get<float>());
+    }
   }
   return vector;
 }
@@ -207,6 +262,7 @@ std::string PointToJson(const v1::Point& point) {
     out.push_back('}');
   }
   if (!sparse.empty()) out.push_back('}');
+  AppendMultiVectors(point, &out);
   if (!point.payload_json().empty()) {
     out.append(",\"payload\":").append(OneLine(point.payload_json()));
   }

@@ -10,7 +10,8 @@ namespace vouch {
 
 // A point in one line of JSON, as `point put`, `import` and `export` have it:
 //   {"id": 7, "vectors": {"embedding": [0.1, …]}, "sparse_vectors": {"terms": {"indices": [3],
-//    "values": [0.5]}}, "payload": {…}, "provenance": {…}, "access": ["team"]}
+//    "values": [0.5]}}, "multi_vectors": {"tokens": [[0.1, …], …]}, "payload": {…},
+//    "provenance": {…}, "access": ["team"]}
 // Only the id must be there: a whole number from 0 on, or a text. Payload and provenance are taken
 // and given as they are written, numbers to the last digit. "written_version", which a read may
 // give, is passed over.
@@ -26,5 +27,7 @@ v1::PointId PointIdFromWord(const std::string& word);
 absl::StatusOr<v1::Vector> VectorFromJson(std::string_view json, const std::string& what);
 // {"indices": […], "values": […]}.
 absl::StatusOr<v1::SparseVector> SparseFromJson(std::string_view json, const std::string& what);
+// A list of lists of numbers, one a token, all of one length.
+absl::StatusOr<v1::MultiVector> MultiVectorFromJson(std::string_view json, const std::string& what);
 
 }  // namespace vouch

@@ -30,6 +30,7 @@ struct WriteOptions {
   std::string payload;
   std::vector<std::string> vector;
   std::vector<std::string> sparse;
+  std::vector<std::string> multi_vector;
   std::vector<std::string> access;
   bool if_absent = false;
   bool if_present = false;
@@ -106,6 +107,13 @@ absl::Status FillVectors(const WriteOptions& options, Message* message) {
     if (!vector.ok()) return UsageError(std::string(vector.status().message()));
     (*message->mutable_sparse_vectors())[parts->first] = *std::move(vector);
   }
+  for (const std::string& word : options.multi_vector) {
+    auto parts = SplitAssignment("--multi-vector", word);
+    if (!parts.ok()) return parts.status();
+    auto vector = MultiVectorFromJson(parts->second, absl::StrCat("--multi-vector ", parts->first));
+    if (!vector.ok()) return UsageError(std::string(vector.status().message()));
+    (*message->mutable_multi_vectors())[parts->first] = *std::move(vector);
+  }
   return absl::OkStatus();
 }
 
@@ -142,8 +150,9 @@ absl::Status RunPut(Invocation& invocation, const WriteOptions& options) {
   }
   if (!options.file.empty()) {
     if (!options.payload.empty() || !options.vector.empty() || !options.sparse.empty() ||
-        !options.access.empty()) {
-      return UsageError("--payload, --vector, --sparse and --access go with --id");
+        !options.multi_vector.empty() || !options.access.empty()) {
+      return UsageError(
+          "--payload, --vector, --sparse, --multi-vector and --access go with --id");
     }
     if (absl::Status status = ReadPoints(options.file, &request); !status.ok()) return status;
   } else {
@@ -310,6 +319,8 @@ void AddVectorOptions(CLI::App& command, WriteOptions& options) {
           "FIELD=JSON");
   AddList(command, "--sparse", &options.sparse,
           "sparse vector, as 'FIELD={\"indices\": [3], \"values\": [0.5]}'", "FIELD=JSON");
+  AddList(command, "--multi-vector", &options.multi_vector,
+          "token vectors, as 'FIELD=[[0.1, -0.2], [0.3, 0.4]]'", "FIELD=JSON");
   AddList(command, "--access", &options.access, "who may see the point: a subject or group",
           "NAME");
 }

@@ -12,6 +12,7 @@
 #include "api/cli/hit_text.h"
 #include "api/cli/message_json.h"
 #include "api/cli/message_yaml.h"
+#include "api/cli/point_json.h"
 #include "api/cli/read_options.h"
 #include "api/cli/text_output.h"
 #include "rag/file_walker.h"
@@ -26,6 +27,7 @@ struct QueryOptions {
   std::string mode = "hybrid";
   std::string vector;
   std::string sparse;
+  std::string multi_vector;
   std::string field;
   std::string file;
   bool exact = false;
@@ -85,7 +87,23 @@ absl::Status ParseSparse(const std::string& text, v1::SparseVector* vector) {
   return absl::OkStatus();
 }
 
+// Of a query by --multi-vector.
+absl::Status FillTokens(const QueryOptions& options, v1::MultiVectorQuery* query) {
+  if (!options.text.empty() || !options.vector.empty() || !options.sparse.empty() ||
+      options.exact || options.ef_search != 0) {
+    return UsageError(
+        "--multi-vector goes without a text, --vector, --sparse, --exact and --ef-search");
+  }
+  absl::StatusOr<v1::MultiVector> tokens =
+      MultiVectorFromJson(options.multi_vector, "--multi-vector");
+  if (!tokens.ok()) return UsageError(std::string(tokens.status().message()));
+  query->set_field(options.field);
+  query->mutable_tokens()->Swap(tokens->mutable_tokens());
+  return absl::OkStatus();
+}
+
 absl::Status FillQuery(const QueryOptions& options, v1::QueryNode* query) {
+  if (!options.multi_vector.empty()) return FillTokens(options, query->mutable_multi_vector());
   if (!options.sparse.empty()) {
     if (!options.text.empty() || !options.vector.empty() || options.exact ||
         options.ef_search != 0) {
@@ -106,13 +124,15 @@ absl::Status FillQuery(const QueryOptions& options, v1::QueryNode* query) {
     return UsageError("--exact and --ef-search go with --vector");
   if (options.text.empty()) {
     if (!options.field.empty())
-      return UsageError("--field goes with a text in --mode text, with --vector or --sparse");
+      return UsageError(
+          "--field goes with a text in --mode text, with --vector, --sparse or --multi-vector");
     query->mutable_all();
     return absl::OkStatus();
   }
   if (!options.field.empty()) {
     if (options.mode != "text")
-      return UsageError("--field goes with --mode text, with --vector or --sparse");
+      return UsageError(
+          "--field goes with --mode text, with --vector, --sparse or --multi-vector");
     query->mutable_text()->set_field(options.field);
     query->mutable_text()->set_text(options.text);
     return absl::OkStatus();
@@ -125,9 +145,11 @@ absl::Status FillQuery(const QueryOptions& options, v1::QueryNode* query) {
 // The whole request from a file; options given beside it go before what it says.
 absl::Status ReadFile(const QueryOptions& options, v1::SearchRequest* request, MessageFile* file) {
   if (!options.text.empty() || !options.vector.empty() || !options.sparse.empty() ||
-      !options.field.empty() || options.exact || options.ef_search != 0) {
+      !options.multi_vector.empty() || !options.field.empty() || options.exact ||
+      options.ef_search != 0) {
     return UsageError(
-        "--file holds the query: no text, --vector, --sparse, --field, --exact or --ef-search beside it");
+        "--file holds the query: no text, --vector, --sparse, --multi-vector, --field, --exact or "
+        "--ef-search beside it");
   }
   const absl::StatusOr<std::string> text = ReadSource(options.file);
   if (!text.ok()) return text.status();
@@ -170,6 +192,7 @@ std::string WhatWasAsked(const QueryOptions& options) {
   if (!options.file.empty()) return options.file;
   if (!options.vector.empty()) return "vector search";
   if (!options.sparse.empty()) return "sparse search";
+  if (!options.multi_vector.empty()) return "MaxSim search";
   return options.text.empty() ? "all points" : options.mode + " search";
 }
 
@@ -258,7 +281,8 @@ void AddQueryCommand(CLI::App& app, Invocation& invocation) {
   command->add_option("collection", options->collection, "the collection")->required();
   command
       ->add_option("text", options->text,
-                   "what to search for; without it, --vector and --sparse: all points, in order")
+                   "what to search for; without it, --vector, --sparse and --multi-vector: all "
+                   "points, in order")
       ->check([](const std::string& text) {
         return text.empty() ? "it is empty; without a text come all points, in order" : "";
       });
@@ -306,9 +330,10 @@ void AddQueryCommand(CLI::App& app, Invocation& invocation) {
   command->add_option("--vector", options->vector, "search by this vector: a JSON list of numbers");
   command->add_option("--sparse", options->sparse,
                       "search by this sparse vector: {\"indices\": [...], \"values\": [...]}");
-  command->add_option(
-      "--field", options->field,
-      "dense field for --vector, sparse field for --sparse, text field for --mode text");
+  command->add_option("--multi-vector", options->multi_vector,
+                      "search by MaxSim with these token vectors: a JSON list of lists of numbers");
+  command->add_option("--field", options->field,
+                      "field for --vector, --sparse or --multi-vector, text field for --mode text");
   command->add_flag("--exact", options->exact, "with --vector: compare with every allowed point");
   command
       ->add_option("--ef-search", options->ef_search,

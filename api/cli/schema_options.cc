@@ -85,6 +85,33 @@ absl::StatusOr<DenseField> ParseDense(const std::string& text) {
   return field;
 }
 
+absl::StatusOr<MultiVectorField> ParseMultiVector(const std::string& text) {
+  const std::vector<std::string> parts = Split(text, ':');
+  MultiVectorField field;
+  if (parts.size() < 2 || !absl::SimpleAtoi(parts[1], &field.dim)) {
+    return UsageError(absl::StrCat("--multi-vector is '", text,
+                                   "'; it takes NAME:DIM[:METRIC][:TYPE], as tokens:128:cosine:f16"));
+  }
+  field.name = parts[0];
+  std::optional<Metric> metric;
+  std::optional<VectorType> type;
+  for (size_t i = 2; i < parts.size(); ++i) {
+    if (Choose({Metric::kCosine, Metric::kInnerProduct}, MetricName, parts[i], metric) ||
+        Choose({VectorType::kF32, VectorType::kF16, VectorType::kI8}, VectorTypeName, parts[i],
+               type)) {
+      continue;
+    }
+    return UsageError(absl::StrCat("--multi-vector is '", text, "': '", parts[i],
+                                   "' is neither a metric (cosine, ip), nor a type (f32, f16, i8)"));
+  }
+  if (2 + metric.has_value() + type.has_value() != static_cast<int>(parts.size())) {
+    return UsageError(absl::StrCat("--multi-vector is '", text, "': metric or type is said twice"));
+  }
+  field.metric = metric.value_or(field.metric);
+  field.type = type.value_or(field.type);
+  return field;
+}
+
 absl::StatusOr<TextField> ParseText(const std::string& text) {
   const std::vector<std::string> parts = Split(text, ':');
   if (parts.size() < 2 || parts.size() > 3 || parts[1].empty()) {
@@ -191,6 +218,7 @@ absl::StatusOr<CollectionSchema> SchemaFromOptions(const SchemaOptions& options)
   absl::Status status = ParseAll(options.dense, ParseDense, &schema.dense);
   status.Update(ParseAll(options.text, ParseText, &schema.text));
   for (const std::string& name : options.sparse) schema.sparse.push_back({.name = name});
+  status.Update(ParseAll(options.multi_vector, ParseMultiVector, &schema.multi_vector));
   status.Update(ParseAll(options.payload, ParsePayload, &schema.payload));
   status.Update(SetPolicies(options, &schema));
   if (!status.ok()) return status;

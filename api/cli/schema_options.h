@@ -20,6 +20,7 @@ struct SchemaOptions {
   std::vector<std::string> dense = {};    // NAME:DIM[:METRIC][:INDEX][:TYPE][:recall=TARGET]
   std::vector<std::string> text = {};     // NAME:PATH[,PATH…][:LANGUAGE]
   std::vector<std::string> sparse = {};   // NAME
+  std::vector<std::string> multi_vector = {};  // NAME:DIM[:METRIC][:TYPE]
   std::vector<std::string> payload = {};  // PATH:TYPE
   std::string keep_history = {};     // spans of time: "30d"
   std::optional<uint64_t> keep_versions = {};

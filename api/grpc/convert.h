@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -42,6 +43,12 @@ void FillWriteReply(const WriteResult& result, v1::WriteReply* message);
 void FillPoint(PointHit&& hit, v1::Point* message);
 Projection ProjectionOf(const v1::Projection& message);
 SparseVector SparseVectorOf(const v1::SparseVector& message);
+// The tokens one after the other. Those of another length than the first are named by number.
+absl::StatusOr<MultiVector> MultiVectorOf(
+    const google::protobuf::RepeatedPtrField<v1::Vector>& tokens);
+// By field, sorted by name; `what` names the point in errors.
+absl::StatusOr<std::vector<std::pair<std::string, MultiVector>>> MultiVectorsOf(
+    const google::protobuf::Map<std::string, v1::MultiVector>& messages, const std::string& what);
 
 absl::StatusOr<Filter> FilterOf(const v1::Filter& message);
 // nullopt where the message has no condition at all.

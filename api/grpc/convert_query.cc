@@ -129,12 +129,30 @@ class QueryConverter {
       case v1::QueryNode::kSparse:
         return NodeOf(
             SparseLeaf{message.sparse().field(), SparseVectorOf(message.sparse().vector())});
+      case v1::QueryNode::kMultiVector: {
+        absl::StatusOr<MultiVector> tokens = TokensOf(message.multi_vector().tokens());
+        if (!tokens.ok()) return tokens.status();
+        return NodeOf(MultiVectorLeaf{message.multi_vector().field(), *std::move(tokens)});
+      }
       case v1::QueryNode::NODE_NOT_SET:
         break;
     }
     return absl::InvalidArgumentError(
-        "query: a node is not set; give one of all, dense, text, sparse, fuse, text_query, "
-        "recommend, rerank");
+        "query: a node is not set; give one of all, dense, text, sparse, multi_vector, fuse, "
+        "text_query, recommend, rerank");
+  }
+
+  static absl::StatusOr<MultiVector> TokensOf(
+      const google::protobuf::RepeatedPtrField<v1::Vector>& messages) {
+    // Before they are copied.
+    if (static_cast<size_t>(messages.size()) > QueryLimits::kMaxQueryTokens) {
+      return absl::InvalidArgumentError(absl::StrCat("query: ", messages.size(),
+                                                     " tokens, at most ",
+                                                     QueryLimits::kMaxQueryTokens));
+    }
+    absl::StatusOr<MultiVector> tokens = MultiVectorOf(messages);
+    if (tokens.ok()) return tokens;
+    return absl::InvalidArgumentError(absl::StrCat("query: ", tokens.status().message()));
   }
 
   absl::StatusOr<QueryNode> ConvertDense(const v1::DenseQuery& message) {
@@ -269,9 +287,16 @@ class QueryConverter {
         rerank.method = *std::move(cross);
         break;
       }
+      case v1::RerankQuery::kMaxsim: {
+        absl::StatusOr<MultiVector> tokens = TokensOf(message.maxsim().tokens());
+        if (!tokens.ok()) return tokens.status();
+        rerank.method = MaxSimRerank{message.maxsim().field(), *std::move(tokens)};
+        break;
+      }
       case v1::RerankQuery::METHOD_NOT_SET:
         return absl::InvalidArgumentError(
-            "query: a reranking has no method; give one of exact, mmr, formula, cross_encoder");
+            "query: a reranking has no method; give one of exact, mmr, formula, cross_encoder, "
+            "maxsim");
     }
     absl::StatusOr<QueryNode> child = Convert(std::move(*message.mutable_child()), depth + 1);
     if (!child.ok()) return child;
@@ -391,6 +416,12 @@ void FillHit(PointHit&& hit, v1::Hit* message) {
       term->set_query_weight(contribution.query_weight);
       term->set_weight(contribution.weight);
       term->set_score(contribution.score);
+    }
+    for (const TokenMatch& match : score.token_matches) {
+      v1::TokenMatch* token = node->add_token_matches();
+      token->set_query_token(match.query_token);
+      token->set_token(match.token);
+      token->set_score(match.score);
     }
   }
   for (Highlight& highlight : hit.highlights) {

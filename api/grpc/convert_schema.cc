@@ -19,7 +19,7 @@ absl::StatusOr<Metric> MetricOf(v1::Metric metric, const std::string& field) {
       return Metric::kHamming;
     default:
       return absl::InvalidArgumentError(
-          absl::StrCat("dense field '", field, "': unknown metric ", int{metric}));
+          absl::StrCat("field '", field, "': unknown metric ", int{metric}));
   }
 }
 
@@ -36,7 +36,7 @@ absl::StatusOr<VectorType> TypeOf(v1::VectorType type, const std::string& field)
       return VectorType::kBit;
     default:
       return absl::InvalidArgumentError(
-          absl::StrCat("dense field '", field, "': unknown vector type ", int{type}));
+          absl::StrCat("field '", field, "': unknown vector type ", int{type}));
   }
 }
 
@@ -123,6 +123,19 @@ absl::StatusOr<DenseField> DenseFieldOf(const v1::DenseField& message) {
                           &field.hnsw.ef_construction));
   status.Update(SetOption(hnsw.ef_search(), field.name, "ef_search", &field.hnsw.ef_search));
   if (!status.ok()) return status;
+  return field;
+}
+
+absl::StatusOr<MultiVectorField> MultiVectorFieldOf(const v1::MultiVectorField& message) {
+  MultiVectorField field;
+  field.name = message.name();
+  field.dim = message.dim();
+  absl::StatusOr<Metric> metric = MetricOf(message.metric(), message.name());
+  if (!metric.ok()) return metric.status();
+  field.metric = *metric;
+  absl::StatusOr<VectorType> type = TypeOf(message.type(), message.name());
+  if (!type.ok()) return type.status();
+  field.type = *type;
   return field;
 }
 
@@ -216,6 +229,11 @@ absl::StatusOr<CollectionSchema> SchemaOf(const v1::Schema& message) {
     if (!payload.language().empty()) field.language = payload.language();
   }
   for (const v1::SparseField& sparse : message.sparse()) schema.sparse.push_back({.name = sparse.name()});
+  for (const v1::MultiVectorField& multi : message.multi_vector()) {
+    absl::StatusOr<MultiVectorField> field = MultiVectorFieldOf(multi);
+    if (!field.ok()) return field.status();
+    schema.multi_vector.push_back(*std::move(field));
+  }
   absl::StatusOr<RetentionPolicy> retention = RetentionOf(message.retention());
   if (!retention.ok()) return retention.status();
   schema.retention = *retention;
@@ -258,6 +276,13 @@ void FillSchema(const CollectionSchema& schema, v1::Schema* message) {
   }
   for (const SparseField& field : schema.sparse) {
     if (!field.dropped) message->add_sparse()->set_name(field.name);
+  }
+  for (const MultiVectorField& field : schema.multi_vector) {
+    v1::MultiVectorField* multi = message->add_multi_vector();
+    multi->set_name(field.name);
+    multi->set_dim(field.dim);
+    multi->set_metric(MessageOf(field.metric));
+    multi->set_type(MessageOf(field.type));
   }
   if (schema.retention != RetentionPolicy()) FillRetention(schema.retention, message->mutable_retention());
   if (!schema.ttl.empty()) FillTtl(schema.ttl, message->mutable_ttl());

@@ -41,7 +41,7 @@ absl::StatusOr<WriteCondition> ConditionOf(const v1::WriteCondition& message) {
       "it says nothing; give `absent`, `present`, `version` or `matches`");
 }
 
-PointChange ChangeOf(const v1::PointChange& message) {
+absl::StatusOr<PointChange> ChangeOf(const v1::PointChange& message, const std::string& what) {
   PointChange change;
   change.payload_patch = message.payload_patch_json();
   change.remove_keys.assign(message.remove_keys().begin(), message.remove_keys().end());
@@ -56,6 +56,9 @@ PointChange ChangeOf(const v1::PointChange& message) {
   const auto by_name = [](const auto& a, const auto& b) { return a.first < b.first; };
   std::sort(change.vectors.begin(), change.vectors.end(), by_name);
   std::sort(change.sparse_vectors.begin(), change.sparse_vectors.end(), by_name);
+  auto multi_vectors = MultiVectorsOf(message.multi_vectors(), what);
+  if (!multi_vectors.ok()) return multi_vectors.status();
+  change.multi_vectors = *std::move(multi_vectors);
   change.remove_vectors.assign(message.remove_vectors().begin(), message.remove_vectors().end());
   if (message.has_access()) {
     change.access.emplace(message.access().entries().begin(), message.access().entries().end());
@@ -102,14 +105,19 @@ absl::StatusOr<UpdateRequest> UpdateOf(const v1::UpdateRequest& message) {
       return absl::Status(id.status().code(),
                           absl::StrCat("updates[", i, "]: ", id.status().message()));
     }
-    request.updates.push_back({*std::move(id), ChangeOf(update.change())});
+    absl::StatusOr<PointChange> change =
+        ChangeOf(update.change(), absl::StrCat("updates[", i, "] (", id->ToString(), ")"));
+    if (!change.ok()) return change.status();
+    request.updates.push_back({*std::move(id), *std::move(change)});
   }
   if (message.has_selection()) {
     absl::StatusOr<PointSelection> selection = SelectionOf(message.selection());
     if (!selection.ok()) return selection.status();
     request.selection = *std::move(selection);
   }
-  request.change = ChangeOf(message.change());
+  absl::StatusOr<PointChange> change = ChangeOf(message.change(), "change");
+  if (!change.ok()) return change.status();
+  request.change = *std::move(change);
   request.skip_missing = message.skip_missing();
   request.dry_run = message.dry_run();
   request.request_id = message.request_id();

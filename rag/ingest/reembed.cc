@@ -34,7 +34,7 @@ absl::StatusOr<LiveChunks> ReadLiveChunks(Collection& collection, const Collecti
   LiveChunks live;
   uint64_t bytes = 0;
   status = collection.store().ScanRows(
-      collection.id(), rows, /*with_vectors=*/schema.dense.size() > 1 || !schema.sparse.empty(),
+      collection.id(), rows, /*with_vectors=*/schema.dense.size() > 1 || !schema.sparse.empty() || !schema.multi_vector.empty(),
       [&](RowRecord&& row) -> absl::Status {
         if (retired.contains(row.row.value)) return absl::OkStatus();
         absl::StatusOr<Provenance> provenance = DecodeProvenance(row.provenance);
@@ -58,6 +58,11 @@ absl::StatusOr<LiveChunks> ReadLiveChunks(Collection& collection, const Collecti
           if (row.sparse[i].empty() || schema.sparse[i].dropped) continue;
           bytes += row.sparse[i].indices.size() * 8;
           point.sparse_vectors.emplace_back(schema.sparse[i].name, std::move(row.sparse[i]));
+        }
+        for (size_t i = 0; i < row.multi_vectors.size() && i < schema.multi_vector.size(); ++i) {
+          if (row.multi_vectors[i].empty()) continue;
+          bytes += row.multi_vectors[i].values.size() * sizeof(float);
+          point.multi_vectors.emplace_back(schema.multi_vector[i].name, std::move(row.multi_vectors[i]));
         }
         live.texts.push_back(EmbeddedTextOf(row.payload));
         point.payload = std::move(row.payload);

@@ -26,6 +26,7 @@ size_t BytesOf(const RowRecord& row) {
   size_t bytes = row.payload.size() + row.provenance.size();
   for (const auto& vector : row.vectors) bytes += vector.size() * sizeof(float);
   for (const auto& vector : row.sparse) bytes += vector.indices.size() * 8;
+  for (const auto& vector : row.multi_vectors) bytes += vector.values.size() * sizeof(float);
   return bytes;
 }
 
@@ -192,6 +193,12 @@ absl::Status CollectionCopy::AddPoint(RowRecord row, const std::string& embedder
   for (size_t i = 0; i < row.sparse.size() && i < schema.sparse.size(); ++i) {
     if (!row.sparse[i].empty() && !schema.sparse[i].dropped) {
       point.sparse_vectors.emplace_back(schema.sparse[i].name, std::move(row.sparse[i]));
+    }
+  }
+  for (size_t i = 0; i < row.multi_vectors.size() && i < schema.multi_vector.size(); ++i) {
+    if (!row.multi_vectors[i].empty()) {
+      point.multi_vectors.emplace_back(schema.multi_vector[i].name,
+                                       std::move(row.multi_vectors[i]));
     }
   }
   point.provenance = std::move(row.provenance);

@@ -19,7 +19,11 @@ TEST(MessageJson, IdsVectorsAndPayloadsArePlainValues) {
   v1::SparseVector& sparse = (*hit.mutable_point()->mutable_sparse_vectors())["s"];
   sparse.add_indices(4'294'967'295u);
   sparse.add_values(0.1f);
+  v1::MultiVector& multi = (*hit.mutable_point()->mutable_multi_vectors())["m"];
+  multi.add_tokens()->add_values(0.1f);
+  multi.add_tokens()->add_values(-3);
   const auto json = MessageToJson(hit);
+  EXPECT_EQ(json["point"]["multi_vectors"].dump(), R"({"m":[[0.1],[-3.0]]})");
   EXPECT_EQ(json["point"]["id"], 18'446'744'073'709'551'615u);
   EXPECT_EQ(json["point"]["payload"]["big"].dump(), "12345678901234567890");
   EXPECT_EQ(json["point"]["vectors"].dump(), R"({"a":[-2.0],"b":[0.1]})");

@@ -8,6 +8,7 @@
 
 std::vector<std::string> FuzzSeeds() {
   return {R"({"id":7,"vectors":{"v":[0.1,2]},"payload":{"a":1.50},"access":["x"]})",
+          R"({"id":8,"multi_vectors":{"m":[[0.5,2],[3,4e-5]],"n":[]},"payload":{}})",
           R"({"id":"a","sparse_vectors":{"s":{"indices":[3],"values":[0.5]}},"provenance":{}})"};
 }
 
@@ -23,6 +24,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (const auto& [field, vector] : point->sparse_vectors()) {
     for (const float value : vector.values()) {
       if (value - value != 0) return 0;
+    }
+  }
+  for (const auto& [field, vector] : point->multi_vectors()) {
+    for (const auto& token : vector.tokens()) {
+      for (const float value : token.values()) {
+        if (value - value != 0) return 0;
+      }
     }
   }
   const std::string line = vouch::PointToJson(*point);

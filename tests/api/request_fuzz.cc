@@ -36,6 +36,11 @@ std::vector<std::string> FuzzSeeds() {
   vouch::v1::SparseVector& sparse = (*point.mutable_sparse_vectors())["s"];
   sparse.add_indices(7);
   sparse.add_values(0.5f);
+  schema.add_multi_vector()->set_name("m");
+  schema.mutable_multi_vector(0)->set_dim(2);
+  vouch::v1::MultiVector& multi = (*point.mutable_multi_vectors())["m"];
+  multi.add_tokens()->add_values(1);
+  multi.add_tokens()->add_values(2);
   return {request.filter().SerializeAsString(), structured.SerializeAsString(),
           schema.SerializeAsString(), point.SerializeAsString()};
 }

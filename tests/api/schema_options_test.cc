@@ -43,6 +43,31 @@ TEST(SchemaOptions, MistakesNameTheWord) {
   }
 }
 
+TEST(SchemaOptions, AMultiVectorFieldSaysMetricAndTypeInAnyOrder) {
+  const auto multi = [](const std::string& text) {
+    SchemaOptions options;
+    options.multi_vector = {text};
+    return SchemaFromOptions(options);
+  };
+  EXPECT_EQ(multi("m:128")->multi_vector[0].metric, Metric::kCosine);
+  EXPECT_EQ(multi("m:128")->multi_vector[0].type, VectorType::kF32);
+  const auto field = multi("m:128:i8:ip");
+  ASSERT_TRUE(field.ok()) << field.status();
+  EXPECT_EQ(field->multi_vector[0].dim, 128u);
+  EXPECT_EQ(field->multi_vector[0].metric, Metric::kInnerProduct);
+  EXPECT_EQ(field->multi_vector[0].type, VectorType::kI8);
+  v1::Schema message;
+  FillSchema(*field, &message);
+  EXPECT_EQ(SchemaOf(message)->ToJson(), field->ToJson());
+  for (const auto& [text, words] : std::vector<std::pair<std::string, std::string>>{
+           {"m", "it takes NAME:DIM[:METRIC][:TYPE], as tokens:128:cosine:f16"},
+           {"m:x", "NAME:DIM"},
+           {"m:8:l2", "'l2' is neither a metric (cosine, ip), nor a type (f32, f16, i8)"},
+           {"m:8:f16:f32", "said twice"}}) {
+    EXPECT_THAT(std::string(multi(text).status().message()), HasSubstr(words)) << text;
+  }
+}
+
 // What a schema says goes over the wire and comes back.
 TEST(SchemaOptions, TypeKindAndTargetGoOverTheWire) {
   SchemaOptions options;
