@@ -63,7 +63,7 @@ absl::StatusOr<bool> FitsSource(const CollectionSchema& schema, const Segment& s
         }
         for (size_t field = 0;
              field < segment.tokens.size() && field < record.multi_vectors.size() && fits; ++field) {
-          fits = segment.tokens[field].Holds(last, record.multi_vectors[field]);
+          fits = schema.multi_vector[field].dropped || segment.tokens[field].Holds(last, record.multi_vectors[field]);
         }
         return absl::OkStatus();
       });

@@ -64,6 +64,7 @@ uint64_t Fingerprint(const IndexSchema& made) {
     writer.Number(field.dim);
     writer.Number(static_cast<uint8_t>(field.metric));
     writer.Number(static_cast<uint8_t>(field.type));
+    if (field.dropped) writer.Number(static_cast<uint8_t>(0xFE));
   }
   const std::string bytes = std::move(writer).Take();
   return XXH3_64bits(bytes.data(), bytes.size());

@@ -49,7 +49,8 @@ absl::Status BuildTokens(const CollectionSchema& schema, std::span<const RowInpu
     std::vector<const MultiVector*> vectors;
     vectors.reserve(rows.size());
     for (const RowInput& row : rows) {
-      const MultiVector& vector = field < row.multi_vectors.size() ? row.multi_vectors[field] : kNone;
+      const bool has = !schema.multi_vector[field].dropped && field < row.multi_vectors.size();
+      const MultiVector& vector = has ? row.multi_vectors[field] : kNone;
       const bool fits = vector.dim == schema.multi_vector[field].dim && vector.tokens() <= Limits::kMaxTokens;
       vectors.push_back(fits ? &vector : &kNone);
     }

@@ -70,6 +70,10 @@ void DropVectorsOf(const CollectionSchema& schema, std::vector<RowInput>& rows) 
     if (!schema.sparse[field].dropped) continue;
     for (RowInput& row : rows) row.sparse[field] = {};
   }
+  for (size_t field = 0; field < schema.multi_vector.size(); ++field) {
+    if (!schema.multi_vector[field].dropped) continue;
+    for (RowInput& row : rows) row.multi_vectors[field] = {};
+  }
 }
 
 }  // namespace

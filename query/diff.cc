@@ -78,7 +78,7 @@ std::vector<std::string> Compare(const CollectionSchema& schema, const RowRecord
     }
   }
   for (size_t field = 0; field < schema.multi_vector.size(); ++field) {
-    if (!(before.multi_vectors[field] == after.multi_vectors[field])) {
+    if (!schema.multi_vector[field].dropped && !(before.multi_vectors[field] == after.multi_vectors[field])) {
       changed.push_back(absl::StrCat("multi-vector ", schema.multi_vector[field].name));
     }
   }

@@ -77,7 +77,7 @@ absl::Status FetchHits(const Store& store, const CollectionInfo& info, const Pro
     }
     for (size_t field = 0;
          field < record.multi_vectors.size() && field < info.schema.multi_vector.size(); ++field) {
-      if (record.multi_vectors[field].empty()) continue;
+      if (record.multi_vectors[field].empty() || info.schema.multi_vector[field].dropped) continue;
       hits[i].multi_vectors.emplace(info.schema.multi_vector[field].name,
                                     std::move(record.multi_vectors[field]));
     }

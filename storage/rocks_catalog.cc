@@ -185,6 +185,7 @@ absl::StatusOr<CollectionInfo> RocksCatalog::CreateCollection(std::string_view t
   // A file of another collection's schema may have such places.
   std::erase_if(info.schema.dense, [](const DenseField& field) { return field.dropped; });
   std::erase_if(info.schema.sparse, [](const SparseField& field) { return field.dropped; });
+  std::erase_if(info.schema.multi_vector, [](const MultiVectorField& field) { return field.dropped; });
   info.created_us = now_us;
   const absl::Status status = log_.RunExclusive([&]() -> absl::Status {
     if (const auto old = GetCollection(tenant, name); old.ok()) {

@@ -206,6 +206,11 @@ absl::Status CollectionSchema::Validate() const {
     if (!names.insert(field.name).second) return Bad(field.name, "declared twice");
   }
   for (const MultiVectorField& field : multi_vector) {
+    if (field.dropped) {
+      if (auto s = CheckDropped(field.name, true); !s.ok()) return s;
+      if (auto s = CheckMultiVector(field); !s.ok()) return s;
+      continue;
+    }
     if (auto s = CheckName("field", field.name); !s.ok()) return s;
     if (!names.insert(field.name).second) return Bad(field.name, "declared twice");
     if (auto s = CheckMultiVector(field); !s.ok()) return s;

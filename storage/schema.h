@@ -72,6 +72,7 @@ struct MultiVectorField {
   uint32_t dim = 0;  // 1 … Limits::kMaxTokenDim
   Metric metric = Metric::kCosine;  // or kInnerProduct; under cosine each token's vector is normalised at write
   VectorType type = VectorType::kF32;  // or kF16; or kI8 under kInnerProduct
+  bool dropped = false;  // as DenseField's
 };
 
 // A payload value that is typed at write and can be filtered by. An array, also one of objects on the path's way, matches

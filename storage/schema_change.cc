@@ -20,6 +20,9 @@ absl::Status NoField(const CollectionSchema& schema, std::string_view name) {
   for (const SparseField& field : schema.sparse) {
     if (!field.dropped) add(field.name);
   }
+  for (const MultiVectorField& field : schema.multi_vector) {
+    if (!field.dropped) add(field.name);
+  }
   return absl::NotFoundError(Concat("no field is named \"", Escape(name), "\"; there are ", known.empty() ? "none" : known));
 }
 
@@ -41,6 +44,10 @@ absl::Status DropField(const std::string& name, CollectionSchema& schema) {
     schema.text.erase(schema.text.begin() + text);
   } else if (const int sparse = schema.FindSparse(name); sparse >= 0) {
     schema.sparse[static_cast<size_t>(sparse)] = {.name = {}, .dropped = true};
+  } else if (const int multi = schema.FindMultiVector(name); multi >= 0) {
+    MultiVectorField& field = schema.multi_vector[static_cast<size_t>(multi)];
+    field.name.clear();
+    field.dropped = true;
   } else {
     return NoField(schema, name);
   }
@@ -84,6 +91,10 @@ absl::Status CheckNew(const CollectionSchema& schema, const std::string& name) {
                                            "change. k1 and b can be changed"));
   }
   if (schema.FindSparse(name) >= 0) return absl::AlreadyExistsError(Concat("there is a sparse field \"", name, "\""));
+  if (schema.FindMultiVector(name) >= 0) {
+    return absl::AlreadyExistsError(Concat("there is a multi-vector field \"", name,
+                                           "\"; an empty one of this name is had by dropping it in the same change"));
+  }
   return absl::OkStatus();
 }
 
@@ -109,6 +120,11 @@ absl::Status AddFields(const SchemaChange& change, CollectionSchema& schema) {
     if (auto s = CheckRoom("sparse", schema.sparse.size()); !s.ok()) return s;
     schema.sparse.push_back(field);
   }
+  for (const MultiVectorField& field : change.add_multi_vector) {
+    if (auto s = CheckNew(schema, field.name); !s.ok()) return s;
+    if (auto s = CheckRoom("multi-vector", schema.multi_vector.size()); !s.ok()) return s;
+    schema.multi_vector.push_back(field);
+  }
   for (const PayloadField& field : change.add_payload) {
     if (const int at = schema.FindPayload(field.path); at >= 0) {
       return absl::AlreadyExistsError(
@@ -125,7 +141,7 @@ absl::Status AddFields(const SchemaChange& change, CollectionSchema& schema) {
 
 bool SchemaChange::empty() const {
   return drop.empty() && drop_payload.empty() && change_dense.empty() && change_text.empty() && add_dense.empty() &&
-         add_text.empty() && add_sparse.empty() && add_payload.empty() && !retention.has_value() && !ttl.has_value();
+         add_text.empty() && add_sparse.empty() && add_multi_vector.empty() && add_payload.empty() && !retention.has_value() && !ttl.has_value();
 }
 
 absl::StatusOr<CollectionSchema> ApplySchemaChange(const CollectionSchema& schema, const SchemaChange& change) {
@@ -150,7 +166,8 @@ absl::StatusOr<CollectionSchema> ApplySchemaChange(const CollectionSchema& schem
   if (auto s = changed.Validate(); !s.ok()) return s;
   const auto dropped = [](const auto& field) { return field.dropped; };
   if (std::all_of(changed.dense.begin(), changed.dense.end(), dropped) && changed.text.empty() &&
-      std::all_of(changed.sparse.begin(), changed.sparse.end(), dropped) && !change.drop.empty()) {
+      std::all_of(changed.sparse.begin(), changed.sparse.end(), dropped) &&
+      std::all_of(changed.multi_vector.begin(), changed.multi_vector.end(), dropped) && !change.drop.empty()) {
     return absl::FailedPreconditionError("no field that can be searched would be left");
   }
   return changed;

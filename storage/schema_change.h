@@ -26,15 +26,16 @@ struct TextFieldChange {
 };
 
 // One alteration of a schema. Fields are dropped, then changed, then added, so that a field may be dropped and another of the
-// same name be added at once: a dense or sparse one then has no vectors yet.
+// same name be added at once: it then has no vectors yet.
 struct SchemaChange {
-  std::vector<std::string> drop = {};          // dense, text and sparse fields by name
+  std::vector<std::string> drop = {};          // fields by name
   std::vector<std::string> drop_payload = {};  // payload fields by path
   std::vector<DenseFieldChange> change_dense = {};
   std::vector<TextFieldChange> change_text = {};
   std::vector<DenseField> add_dense = {};
   std::vector<TextField> add_text = {};
   std::vector<SparseField> add_sparse = {};
+  std::vector<MultiVectorField> add_multi_vector = {};
   std::vector<PayloadField> add_payload = {};
   std::optional<RetentionPolicy> retention = {};  // the whole new policy
   std::optional<TtlPolicy> ttl = {};              // likewise

@@ -183,7 +183,8 @@ absl::Status ReadSparse(const Json& json, const std::string& where, SparseField&
 }
 
 absl::Status ReadMultiVector(const Json& json, const std::string& where, MultiVectorField& field) {
-  ObjectReader reader(json, where, {"dim", "metric", "name", "type"});
+  ObjectReader reader(json, where, {"dim", "dropped", "metric", "name", "type"});
+  reader.Boolean("dropped", field.dropped);
   reader.String("name", field.name);
   reader.Integer("dim", field.dim);
   reader.Choice("metric", {Metric::kCosine, Metric::kInnerProduct}, MetricName, field.metric);
@@ -289,6 +290,7 @@ std::string CollectionSchema::ToJson() const {
                                     {"dim", field.dim},
                                     {"metric", MetricName(field.metric)},
                                     {"type", VectorTypeName(field.type)}});
+    if (field.dropped) json["multi_vector"].back()["dropped"] = true;
   }
   // Left out where there is none, as above.
   if (retention != RetentionPolicy()) {

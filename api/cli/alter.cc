@@ -255,8 +255,10 @@ void AddAlterCommands(CLI::App& group, Invocation& invocation) {
   AddFields(*command, "--add-dense", "dense field, as in `collection create --dense`", &alter->add.dense);
   AddFields(*command, "--add-text", "text field, as in `collection create --text`", &alter->add.text);
   AddFields(*command, "--add-sparse", "field of sparse vectors: NAME", &alter->add.sparse);
+  AddFields(*command, "--add-multi-vector", "multi-vector field, as in `collection create --multi-vector`",
+            &alter->add.multi_vector);
   AddFields(*command, "--add-payload", "payload field, as in `collection create --payload`", &alter->add.payload);
-  AddFields(*command, "--drop", "dense, text or sparse field to drop: NAME", &alter->drop);
+  AddFields(*command, "--drop", "field to drop: NAME", &alter->drop);
   AddFields(*command, "--drop-payload", "payload field to drop: PATH", &alter->drop_payload);
   AddFields(*command, "--change-dense",
             "NAME:KEY=VALUE[:...] with the keys index, recall, m, ef_construction, ef_search", &alter->change_dense);

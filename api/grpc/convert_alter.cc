@@ -127,6 +127,7 @@ absl::StatusOr<SchemaChange> SchemaChangeOf(const v1::AlterCollectionRequest& re
   change.add_dense = std::move(add->dense);
   change.add_text = std::move(add->text);
   change.add_sparse = std::move(add->sparse);
+  change.add_multi_vector = std::move(add->multi_vector);
   change.add_payload = std::move(add->payload);
   if (request.has_retention()) {
     const absl::StatusOr<RetentionPolicy> policy = RetentionOf(request.retention());

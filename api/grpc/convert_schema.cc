@@ -278,6 +278,7 @@ void FillSchema(const CollectionSchema& schema, v1::Schema* message) {
     if (!field.dropped) message->add_sparse()->set_name(field.name);
   }
   for (const MultiVectorField& field : schema.multi_vector) {
+    if (field.dropped) continue;
     v1::MultiVectorField* multi = message->add_multi_vector();
     multi->set_name(field.name);
     multi->set_dim(field.dim);

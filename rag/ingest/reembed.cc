@@ -60,7 +60,7 @@ absl::StatusOr<LiveChunks> ReadLiveChunks(Collection& collection, const Collecti
           point.sparse_vectors.emplace_back(schema.sparse[i].name, std::move(row.sparse[i]));
         }
         for (size_t i = 0; i < row.multi_vectors.size() && i < schema.multi_vector.size(); ++i) {
-          if (row.multi_vectors[i].empty()) continue;
+          if (row.multi_vectors[i].empty() || schema.multi_vector[i].dropped) continue;
           bytes += row.multi_vectors[i].values.size() * sizeof(float);
           point.multi_vectors.emplace_back(schema.multi_vector[i].name, std::move(row.multi_vectors[i]));
         }

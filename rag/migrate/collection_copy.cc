@@ -196,7 +196,7 @@ absl::Status CollectionCopy::AddPoint(RowRecord row, const std::string& embedder
     }
   }
   for (size_t i = 0; i < row.multi_vectors.size() && i < schema.multi_vector.size(); ++i) {
-    if (!row.multi_vectors[i].empty()) {
+    if (!row.multi_vectors[i].empty() && !schema.multi_vector[i].dropped) {
       point.multi_vectors.emplace_back(schema.multi_vector[i].name,
                                        std::move(row.multi_vectors[i]));
     }

@@ -75,7 +75,10 @@ TEST_F(AlterTest, FieldsComeAndGo) {
   change.add_dense.push_back(Vectors("w", 3, Metric::kL2));
   change.add_text.push_back(TextOf("titles", "title"));
   change.add_sparse.push_back({.name = "terms"});
+  change.add_multi_vector.push_back({.name = "tokens", .dim = 2, .metric = Metric::kInnerProduct});
   Alter(change);
+  const QueryNode tokens{.node = MultiVectorLeaf{.field = "tokens", .tokens = {.dim = 2, .values = {1, 0}}}};
+  EXPECT_THAT(Ids(Search(Request(tokens))), IsEmpty());
   // Older points have no vector there, and are found by the new text.
   QueryNode dense{.node = DenseLeaf{.field = "w", .vector = {1, 2, 3}, .ef_search = 0, .exact = true}};
   EXPECT_THAT(Ids(Search(Request(dense))), IsEmpty());
@@ -84,23 +87,28 @@ TEST_F(AlterTest, FieldsComeAndGo) {
   PointInput point = Point(100, {5, 5}, R"({"title":"t1"})");
   point.vectors.emplace_back("w", std::vector<float>{1, 2, 3});
   point.sparse_vectors.emplace_back("terms", SparseVector{.indices = {4}, .values = {2}});
+  point.multi_vectors.emplace_back("tokens", MultiVector{.dim = 2, .values = {1, 2, 3, 4}});
   Upsert({point});
   EXPECT_THAT(Ids(Search(Request(dense))), ElementsAre(100));
+  EXPECT_THAT(Ids(Search(Request(tokens))), ElementsAre(100));
   EXPECT_THAT(Ids(Search(Request(SparseQuery({.indices = {4}, .values = {1}}, "terms")))), ElementsAre(100));
   Reopen();
   EXPECT_THAT(Ids(Search(Request(dense))), ElementsAre(100));
+  EXPECT_THAT(Ids(Search(Request(tokens))), ElementsAre(100));
   // Dropped: not asked, not shown, not written, at any version.
   SchemaChange drop;
-  drop.drop = {"w", "terms", "titles"};
+  drop.drop = {"w", "terms", "titles", "tokens"};
   Alter(drop);
   EXPECT_THAT(SearchError(Request(dense)), HasSubstr("unknown dense field 'w'"));
   EXPECT_THAT(SearchError(Request(text)), HasSubstr("unknown text field 'titles'"));
+  EXPECT_THAT(SearchError(Request(tokens)), HasSubstr("the collection has no multi-vector field"));
   Projection everything;
   everything.vectors = true;
   auto points = collection_->Get(std::vector<PointId>{Id(100)}, {}, everything, principal_);
   ASSERT_TRUE(points.ok() && (*points)[0].has_value());
   EXPECT_EQ((*points)[0]->vectors.size(), 1u);
   EXPECT_THAT((*points)[0]->sparse_vectors, IsEmpty());
+  EXPECT_THAT((*points)[0]->multi_vectors, IsEmpty());
   EXPECT_TRUE(absl::IsInvalidArgument(TryUpsert({point}).status()));
   // The one field that is left is the default again.
   QueryNode first{.node = DenseLeaf{.field = "", .vector = {5, 5}, .ef_search = 0, .exact = true}};
