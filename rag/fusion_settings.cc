@@ -28,20 +28,23 @@ std::optional<FusionMethod> MethodOf(std::string_view name) {
 }
 
 Json ToJson(const TunedFusion& tuned) {
-  return {{"method", FusionMethodName(tuned.settings.method)},
+  Json json = {{"method", FusionMethodName(tuned.settings.method)},
           {"text_weight", tuned.settings.text_weight},
           {"dense_weight", tuned.settings.dense_weight},
           {"by_reliability", tuned.settings.by_reliability},
-          {"feedback_weight", tuned.settings.feedback_weight},
-          {"judgements", tuned.judgements},
-          {"tuned_at", tuned.tuned_at.value},
-          {"embedder", tuned.embedder},
-          {"queries", tuned.queries},
-          {"folds", tuned.folds},
-          {"tuned", tuned.tuned},
-          {"text", tuned.text},
-          {"dense", tuned.dense},
-          {"standard", tuned.standard}};
+          {"feedback_weight", tuned.settings.feedback_weight}};
+  // Left out where there is none: entries of older programs keep their ids.
+  if (tuned.settings.phrase_weight > 0) json["phrase_weight"] = tuned.settings.phrase_weight;
+  json.update({{"judgements", tuned.judgements},
+               {"tuned_at", tuned.tuned_at.value},
+               {"embedder", tuned.embedder},
+               {"queries", tuned.queries},
+               {"folds", tuned.folds},
+               {"tuned", tuned.tuned},
+               {"text", tuned.text},
+               {"dense", tuned.dense},
+               {"standard", tuned.standard}});
+  return json;
 }
 
 // Takes the values of one entry; the first that is missing or out of range names itself.
@@ -94,6 +97,9 @@ std::string ReadTuned(const Json& json, TunedFusion* tuned) {
   reader.Number("dense_weight", &tuned->settings.dense_weight);
   reader.Bool("by_reliability", &tuned->settings.by_reliability);
   reader.Number("feedback_weight", &tuned->settings.feedback_weight);
+  if (json.contains("phrase_weight")) {
+    reader.Number("phrase_weight", &tuned->settings.phrase_weight);
+  }
   reader.Text("judgements", &tuned->judgements);
   reader.Whole("tuned_at", &tuned->tuned_at.value);
   reader.Text("embedder", &tuned->embedder);
@@ -113,7 +119,9 @@ std::string FormatFusion(const FusionSettings& settings) {
       std::string(FusionMethodName(settings.method)), ", text ", settings.text_weight, ", dense ",
       settings.dense_weight, settings.by_reliability ? " by reliability" : "",
       settings.feedback_weight == 0 ? std::string(", no feedback")
-                                    : absl::StrCat(", feedback ", settings.feedback_weight));
+                                    : absl::StrCat(", feedback ", settings.feedback_weight),
+      settings.phrase_weight == 0 ? std::string()
+                                  : absl::StrCat(", phrases ", settings.phrase_weight));
 }
 
 std::string FusionEntry::id() const {

@@ -20,6 +20,8 @@ struct FusionSettings {
   bool by_reliability = true;  // FuseNode::by_reliability
   // Of the legs that feedback adds, as a share of their leg's weight; 0: none are added.
   double feedback_weight = 1;
+  // Of a leg of phrases (PhraseLeg), as a share of the text leg's weight; 0: there is none.
+  double phrase_weight = 0;
   friend bool operator==(const FusionSettings&, const FusionSettings&) = default;
 };
 

@@ -1,9 +1,12 @@
 #include "rag/retriever.h"
 
+#include <algorithm>
+#include <memory>
 #include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
+#include "index/inverted/analyzer.h"
 #include "storage/concat.h"
 
 namespace vouch {
@@ -138,17 +141,46 @@ absl::StatusOr<TextLegs> BuildTextLegs(Collection& collection, EmbedderRegistry&
   return built;
 }
 
-QueryNode FuseLegs(std::vector<QueryNode> legs, const FusionSettings& settings) {
-  if (legs.empty()) return NoHits();
-  if (legs.size() == 1) return std::move(legs.front());
+absl::Status AddPhrases(const CollectionSchema& schema, TextLegs& legs) {
+  const auto leg = std::find_if(legs.legs.begin(), legs.legs.end(), [](const QueryNode& node) {
+    return std::holds_alternative<TextLeaf>(node.node);
+  });
+  if (leg == legs.legs.end()) return absl::OkStatus();
+  const auto& leaf = std::get<TextLeaf>(leg->node);
+  const int field = schema.FindText(leaf.field);
+  const absl::StatusOr<std::shared_ptr<const Analyzer>> analyzer =
+      Analyzer::Create(schema.text[static_cast<size_t>(field)].language);
+  if (!analyzer.ok()) return analyzer.status();
+  const std::vector<Token> words = (*analyzer)->Tokenize(leaf.text);
+  const std::string_view text = leaf.text;
+  TextBoolean any;
+  for (size_t i = 1; i < words.size() && any.should.size() < kMaxPhrases; ++i) {
+    const auto [first, second] = std::pair(words[i - 1], words[i]);
+    std::string pair = Concat(text.substr(first.begin, first.end - first.begin), " ",
+                              text.substr(second.begin, second.end - second.begin));
+    any.should.push_back({.kind = TextPhrase{.text = std::move(pair)}});
+  }
+  if (any.should.empty()) return absl::OkStatus();
+  TextLeaf phrases{.field = leaf.field};
+  phrases.clause = TextClause{.kind = std::move(any)};
+  legs.phrases = QueryNode{.node = std::move(phrases), .filter = std::nullopt};
+  return absl::OkStatus();
+}
+
+QueryNode FuseLegs(TextLegs legs, const FusionSettings& settings) {
+  if (legs.legs.empty()) return NoHits();
+  if (legs.legs.size() == 1) return std::move(legs.legs.front());
   FuseNode fuse;
-  for (QueryNode& leg : legs) {
-    const bool text = std::holds_alternative<TextLeaf>(leg.node);
-    const double weight = text ? settings.text_weight : settings.dense_weight;
-    if (weight == 0) continue;
+  const auto add = [&](QueryNode&& leg, double weight) {
+    if (weight == 0) return;
     fuse.weights.push_back(weight);
     fuse.children.push_back(std::move(leg));
+  };
+  for (QueryNode& leg : legs.legs) {
+    const bool text = std::holds_alternative<TextLeaf>(leg.node);
+    add(std::move(leg), text ? settings.text_weight : settings.dense_weight);
   }
+  if (legs.phrases) add(*std::move(legs.phrases), settings.text_weight * settings.phrase_weight);
   if (fuse.children.empty()) return NoHits();
   if (fuse.children.size() == 1 && settings.feedback_weight == 0)
     return std::move(fuse.children.front());
@@ -181,7 +213,7 @@ absl::StatusOr<TextQuery> BuildTextQuery(Collection& collection, EmbedderRegistr
   absl::StatusOr<TextLegs> legs = BuildTextLegs(collection, embedders, text, mode, at, cancel);
   if (!legs.ok()) return legs.status();
   TextQuery query;
-  query.embedder = std::move(legs->embedder);
+  query.embedder = legs->embedder;
   FusionSettings settings;
   if (mode == RetrievalMode::kHybrid) {
     const absl::StatusOr<std::optional<FusionEntry>> tuned = TunedFusionAt(collection, at);
@@ -191,7 +223,11 @@ absl::StatusOr<TextQuery> BuildTextQuery(Collection& collection, EmbedderRegistr
       query.fusion = (*tuned)->id();
     }
   }
-  query.root = FuseLegs(std::move(legs->legs), settings);
+  if (settings.phrase_weight > 0) {
+    absl::Status status = AddPhrases(collection.schema(), *legs);
+    if (!status.ok()) return status;
+  }
+  query.root = FuseLegs(*std::move(legs), settings);
   return query;
 }
 

@@ -23,15 +23,24 @@ std::string_view RetrievalModeName(RetrievalMode mode);
 // A leg to which the text says nothing (no term that its embedder knows) is left out.
 struct TextLegs {
   std::vector<QueryNode> legs = {};
+  std::optional<QueryNode> phrases = {};  // see AddPhrases
   std::string embedder = {};  // its id; empty for kText
 };
 absl::StatusOr<TextLegs> BuildTextLegs(Collection& collection, EmbedderRegistry& embedders,
                                        std::string_view text, RetrievalMode mode, Version at,
                                        const CancelToken& cancel);
 
+// Makes legs.phrases of the text leg, if there is one and its text has neighbours: a text leaf of
+// any of the pairs of words that follow one another in the text, stop words left out, as phrases
+// without slop. BM25 of words knows nothing of their order; of the sequential dependence model
+// (Metzler and Croft, "A Markov Random Field Model for Term Dependencies", SIGIR 2005) this is the
+// ordered part. Of a long text the first kMaxPhrases pairs.
+inline constexpr size_t kMaxPhrases = 64;
+absl::Status AddPhrases(const CollectionSchema& schema, TextLegs& legs);
+
 // The legs under a fusion; a single leg as it is, and no leg a tree without hits. A leg of weight 0
 // is left out.
-QueryNode FuseLegs(std::vector<QueryNode> legs, const FusionSettings& settings);
+QueryNode FuseLegs(TextLegs legs, const FusionSettings& settings);
 
 // The fusion that was tuned for the collection and holds at the version; nullopt where the default
 // does.

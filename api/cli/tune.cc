@@ -42,7 +42,10 @@ std::string Words(const v1::FusionSettings& settings) {
                       settings.dense_weight(), settings.by_reliability() ? " by reliability" : "",
                       settings.feedback_weight() == 0
                           ? std::string(", no feedback")
-                          : absl::StrCat(", feedback ", settings.feedback_weight()));
+                          : absl::StrCat(", feedback ", settings.feedback_weight()),
+                      settings.phrase_weight() == 0
+                          ? std::string()
+                          : absl::StrCat(", phrases ", settings.phrase_weight()));
 }
 
 std::vector<std::string> Row(std::string name, uint64_t queries, const v1::FusionFigures& figures,

@@ -92,6 +92,7 @@ void FillSettings(const FusionSettings& settings, v1::FusionSettings* message) {
   message->set_dense_weight(settings.dense_weight);
   message->set_by_reliability(settings.by_reliability);
   message->set_feedback_weight(settings.feedback_weight);
+  message->set_phrase_weight(settings.phrase_weight);
 }
 
 // Of a fold, or of the folds together.

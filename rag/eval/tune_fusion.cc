@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <random>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -19,6 +20,8 @@ constexpr uint32_t kDepth = 10;
 constexpr size_t kText = 0;  // of FusionCandidates
 constexpr size_t kDense = 1;
 constexpr size_t kStandard = 2;
+constexpr size_t kResamples = 40;
+constexpr uint64_t kSeed = 1;
 
 // nDCG@10 of each judged query under each candidate.
 using Figures = std::vector<std::vector<double>>;  // [query][candidate]
@@ -55,10 +58,16 @@ size_t FoldOf(const std::string& id, uint32_t folds) {
 
 class Tuner {
  public:
-  Tuner(Collection& collection, EmbedderRegistry& embedders, const FusionTuningRequest& request)
-      : collection_(collection), embedders_(embedders), request_(request) {}
+  Tuner(Collection& collection, EmbedderRegistry& embedders, const FusionTuningRequest& request,
+        Version at, const std::function<void(double)>& progress)
+      : collection_(collection),
+        embedders_(embedders),
+        request_(request),
+        at_(at),
+        progress_(progress) {}
 
-  absl::Status Run(Version at, const std::function<void(double)>& progress) {
+  // Every judged query under every candidate.
+  absl::Status Run() {
     for (const EvaluationQuery& query : request_.queries) {
       if (HasRelevant(request_.qrels, query.id)) judged_.push_back(&query);
     }
@@ -67,14 +76,26 @@ class Tuner {
                                                " queries have a relevant document, fewer than the ",
                                                request_.folds, " folds"));
     }
-    for (size_t i = 0; i < judged_.size(); ++i) {
-      if (absl::Status status = RunQuery(*judged_[i], at); !status.ok()) return status;
-      if (progress) progress(static_cast<double>(i + 1) / static_cast<double>(judged_.size()));
+    for (const EvaluationQuery* query : judged_) {
+      absl::StatusOr<TextLegs> legs = BuildTextLegs(collection_, embedders_, query->text,
+                                                    RetrievalMode::kHybrid, at_, request_.cancel);
+      if (!legs.ok()) return legs.status();
+      absl::Status status = AddPhrases(collection_.schema(), *legs);
+      if (!status.ok()) return status;
+      embedder_ = legs->embedder;
+      legs_.push_back(*std::move(legs));
+      std::vector<double>& figures = figures_.emplace_back();
+      for (const FusionSettings& candidate : candidates_) {
+        const absl::StatusOr<double> figure = RunQuery(figures_.size() - 1, candidate);
+        if (!figure.ok()) return figure.status();
+        figures.push_back(*figure);
+      }
     }
     return absl::OkStatus();
   }
 
-  FusionTuning Choose() const {
+  // After Run: runs each query once more, fused by what the other folds' queries chose.
+  absl::StatusOr<FusionTuning> Choose() {
     FusionTuning tuning;
     double tuned = 0;
     for (uint32_t f = 0; f < request_.folds; ++f) {
@@ -83,20 +104,27 @@ class Tuner {
       for (size_t q = 0; q < judged_.size(); ++q) {
         (FoldOf(judged_[q]->id, request_.folds) == f ? inside : outside).push_back(q);
       }
-      const size_t chosen = Best(outside);
-      tuning.folds.push_back({.queries = inside.size(),
-                              .chosen = candidates_[chosen],
-                              .tuned = Mean(inside, chosen),
-                              .text = Mean(inside, kText),
-                              .dense = Mean(inside, kDense),
-                              .standard = Mean(inside, kStandard)});
-      tuned += tuning.folds.back().tuned * static_cast<double>(inside.size());
+      FusionFold& fold = tuning.folds.emplace_back();
+      fold = {.queries = inside.size(),
+              .chosen = Learn(outside),
+              .text = Mean(inside, kText),
+              .dense = Mean(inside, kDense),
+              .standard = Mean(inside, kStandard)};
+      double sum = 0;
+      for (size_t q : inside) {
+        const absl::StatusOr<double> figure = RunQuery(q, fold.chosen);
+        if (!figure.ok()) return figure.status();
+        sum += *figure;
+      }
+      fold.tuned = inside.empty() ? 0 : sum / static_cast<double>(inside.size());
+      tuned += sum;
     }
     std::vector<size_t> all(judged_.size());
     for (size_t q = 0; q < all.size(); ++q) all[q] = q;
     TunedFusion& result = tuning.result;
-    result.settings = candidates_[Best(all)];
+    result.settings = Learn(all);
     result.judgements = HashJudgements(request_);
+    result.tuned_at = at_;
     result.queries = judged_.size();
     result.folds = request_.folds;
     result.embedder = embedder_;
@@ -108,23 +136,18 @@ class Tuner {
   }
 
  private:
-  absl::Status RunQuery(const EvaluationQuery& query, Version at) {
-    absl::StatusOr<TextLegs> legs = BuildTextLegs(collection_, embedders_, query.text,
-                                                  RetrievalMode::kHybrid, at, request_.cancel);
-    if (!legs.ok()) return legs.status();
-    embedder_ = legs->embedder;
-    std::vector<double>& figures = figures_.emplace_back();
-    const Qrels qrels = {{query.id, request_.qrels.at(query.id)}};
-    for (const FusionSettings& candidate : candidates_) {
-      if (absl::Status status = request_.cancel.Check(); !status.ok()) return status;
-      absl::StatusOr<std::map<std::string, double>> documents = RunTree(
-          collection_, FuseLegs(legs->legs, candidate),
-          {.depth = kDepth, .at = at, .principal = request_.principal, .cancel = request_.cancel});
-      if (!documents.ok()) return documents.status();
-      figures.push_back(
-          Evaluate(qrels, {{query.id, *std::move(documents)}}, true).all.at(kMeasure));
-    }
-    return absl::OkStatus();
+  // nDCG@10 of one judged query.
+  absl::StatusOr<double> RunQuery(size_t query, const FusionSettings& settings) {
+    if (absl::Status status = request_.cancel.Check(); !status.ok()) return status;
+    const std::string& id = judged_[query]->id;
+    absl::StatusOr<std::map<std::string, double>> documents = RunTree(
+        collection_, FuseLegs(legs_[query], settings),
+        {.depth = kDepth, .at = at_, .principal = request_.principal, .cancel = request_.cancel});
+    if (!documents.ok()) return documents.status();
+    const double runs = static_cast<double>(judged_.size() * (candidates_.size() + 1));
+    if (progress_) progress_(static_cast<double>(++runs_) / runs);
+    return Evaluate({{id, request_.qrels.at(id)}}, {{id, *std::move(documents)}}, true)
+        .all.at(kMeasure);
   }
 
   double Mean(const std::vector<size_t>& queries, size_t candidate) const {
@@ -138,9 +161,11 @@ class Tuner {
     if (Mean(queries, kStandard) > Mean(queries, start)) start = kStandard;
     size_t best = start;
     double most = 0;
+    std::vector<double> gains(queries.size());
     for (size_t c = 0; c < candidates_.size(); ++c) {
-      std::vector<double> gains;
-      for (size_t q : queries) gains.push_back(figures_[q][c] - figures_[q][start]);
+      for (size_t i = 0; i < queries.size(); ++i) {
+        gains[i] = figures_[queries[i]][c] - figures_[queries[i]][start];
+      }
       if (const double gain = ShrunkGain(gains); gain > most) {
         most = gain;
         best = c;
@@ -149,12 +174,28 @@ class Tuner {
     return best;
   }
 
+  FusionSettings Learn(const std::vector<size_t>& queries) const {
+    if (queries.empty()) return candidates_[kStandard];
+    std::mt19937_64 random(kSeed);
+    std::vector<FusionSettings> choices;
+    std::vector<size_t> sample(queries.size());
+    for (size_t i = 0; i < kResamples; ++i) {
+      for (size_t& query : sample) query = queries[random() % queries.size()];
+      choices.push_back(candidates_[Best(sample)]);
+    }
+    return MeanFusion(choices);
+  }
+
   Collection& collection_;
   EmbedderRegistry& embedders_;
   const FusionTuningRequest& request_;
+  const Version at_;
+  const std::function<void(double)>& progress_;
   const std::vector<FusionSettings> candidates_ = FusionCandidates();
   std::vector<const EvaluationQuery*> judged_;
+  std::vector<TextLegs> legs_;  // of each judged query
   Figures figures_;
+  size_t runs_ = 0;
   std::string embedder_;
 };
 
@@ -191,27 +232,21 @@ absl::StatusOr<Version> Append(Collection& collection, FusionEntry entry,
 }  // namespace
 
 std::vector<FusionSettings> FusionCandidates() {
-  const FusionSettings standard;
-  std::vector<FusionSettings> candidates;
-  const auto add = [&](FusionMethod method, double text, double dense, bool by_reliability,
-                       double feedback) {
-    const FusionSettings settings{method, text, dense, by_reliability, feedback};
-    if (settings == standard && candidates.size() > kStandard) return;
-    candidates.push_back(settings);
-  };
-  add(FusionMethod::kZScore, 1, 0, false, 0);
-  add(FusionMethod::kZScore, 0, 1, false, 0);
-  candidates.push_back(standard);
-  add(FusionMethod::kZScore, 1, 0, false, 1);
-  add(FusionMethod::kZScore, 0, 1, false, 1);
-  constexpr std::pair<double, double> kMixtures[] = {
-      {1, 1}, {1, 0.5}, {0.5, 1}, {1, 0.2}, {0.2, 1}};
-  for (FusionMethod method : {FusionMethod::kZScore, FusionMethod::kRrf}) {
-    for (const auto& [text, dense] : kMixtures) {
-      for (const bool by_reliability : {true, false}) {
-        for (const double feedback : {0.0, 1.0}) {
-          add(method, text, dense, by_reliability, feedback);
-        }
+  constexpr std::pair<double, double> kMixtures[] = {{1, 1},   {1, 0.5}, {0.5, 1}, {1, 0.2},
+                                                     {0.2, 1}, {1, 0},   {0, 1}};
+  const FusionSettings text{.dense_weight = 0, .feedback_weight = 0};
+  const FusionSettings dense{.text_weight = 0, .feedback_weight = 0};
+  std::vector<FusionSettings> candidates = {text, dense, FusionSettings()};
+  for (const auto& [text_weight, dense_weight] : kMixtures) {
+    for (const double feedback : {0.0, 1.0}) {
+      for (const double phrases : {0.0, 0.25, 0.5, 1.0}) {
+        if (text_weight == 0 && phrases > 0) continue;
+        const FusionSettings settings{.text_weight = text_weight,
+                                      .dense_weight = dense_weight,
+                                      .feedback_weight = feedback,
+                                      .phrase_weight = phrases};
+        const auto known = candidates.begin() + 3;
+        if (std::find(candidates.begin(), known, settings) == known) candidates.push_back(settings);
       }
     }
   }
@@ -229,6 +264,28 @@ double ShrunkGain(const std::vector<double>& gains) {
   return mean - std::sqrt(squares / count / count);
 }
 
+FusionSettings MeanFusion(const std::vector<FusionSettings>& choices) {
+  double text = 0;
+  double dense = 0;
+  double feedback = 0;  // both legs
+  double phrases = 0;
+  for (const FusionSettings& choice : choices) {
+    const double legs = choice.text_weight + choice.dense_weight;
+    const double of_phrases = choice.text_weight * choice.phrase_weight;
+    const double sum = legs * (1 + choice.feedback_weight) + of_phrases;
+    text += choice.text_weight / sum;
+    dense += choice.dense_weight / sum;
+    feedback += legs * choice.feedback_weight / sum;
+    phrases += of_phrases / sum;
+  }
+  const auto hundredths = [](double value) { return std::round(100 * value) / 100; };
+  const double greater = std::max(text, dense);
+  return {.text_weight = hundredths(text / greater),
+          .dense_weight = hundredths(dense / greater),
+          .feedback_weight = hundredths(feedback / (text + dense)),
+          .phrase_weight = text > 0 ? hundredths(phrases / text) : 0};
+}
+
 absl::StatusOr<FusionTuning> TuneFusion(Collection& collection, EmbedderRegistry& embedders,
                                         const FusionTuningRequest& request,
                                         const std::function<void(double)>& progress) {
@@ -240,11 +297,9 @@ absl::StatusOr<FusionTuning> TuneFusion(Collection& collection, EmbedderRegistry
   }
   const absl::StatusOr<Version> at = collection.Resolve(request.at);
   if (!at.ok()) return at.status();
-  Tuner tuner(collection, embedders, request);
-  if (absl::Status status = tuner.Run(*at, progress); !status.ok()) return status;
-  FusionTuning tuning = tuner.Choose();
-  tuning.result.tuned_at = *at;
-  return tuning;
+  Tuner tuner(collection, embedders, request, *at, progress);
+  if (absl::Status status = tuner.Run(); !status.ok()) return status;
+  return tuner.Choose();
 }
 
 absl::StatusOr<Version> StoreFusion(Collection& collection, const TunedFusion& tuned,

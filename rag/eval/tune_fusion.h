@@ -41,23 +41,35 @@ struct FusionTuning {
   TunedFusion result;  // chosen on all queries; its figures are those of the folds together
 };
 
-// Runs each judged query under every candidate (FusionCandidates) and learns which is best by
-// nDCG@10. A query's fold is the hash of its id, so that it does not depend on the others. A choice
-// starts from the better leg, or from the default where that has the higher mean over the queries
-// it is made on, and moves to the candidate of the highest ShrunkGain over it, if there is one
-// above 0; to the first of equal ones. INVALID_ARGUMENT: fewer judged queries than folds;
-// FAILED_PRECONDITION: the collection lacks a leg.
+// Runs each judged query under every candidate (FusionCandidates) and learns weights by nDCG@10. A
+// query's fold is the hash of its id, so that it does not depend on the others.
+//
+// A choice on a set of queries starts from the better leg, or from the default where that has the
+// higher mean, and moves to the candidate of the highest ShrunkGain over it, if there is one above
+// 0; to the first of equal ones. What is learned is the mean (MeanFusion) of the choices on
+// kResamples bootstrap samples of the queries (Breiman, "Bagging predictors", 1996): few queries
+// say little about which of many alike candidates is best, and a mean of good ones varies less than
+// the best of them. The samples are seeded.
+//
+// INVALID_ARGUMENT: fewer judged queries than folds; FAILED_PRECONDITION: the collection lacks a
+// leg.
 absl::StatusOr<FusionTuning> TuneFusion(Collection& collection, EmbedderRegistry& embedders,
                                         const FusionTuningRequest& request,
                                         const std::function<void(double)>& progress);
 
-// What is compared: the text leg, the dense leg, each with feedback, and mixtures of both. The
-// first two are the legs, the third is the default.
+// What is compared: the text leg, the dense leg and mixtures of both, each with and without
+// feedback and phrases; z-scores by reliability. The first two are the legs, the third is the
+// default.
 std::vector<FusionSettings> FusionCandidates();
 
 // mean - standard error of the mean: what is left of a candidate's mean gain where chance gave it
 // one standard error.
 double ShrunkGain(const std::vector<double>& gains);
+
+// z-scores by reliability, weighted by the mean over the choices of each leg's share in the sum of
+// all legs' weights: the mean of the choices' scores. Weights are in hundredths; the greater of the
+// two legs' is 1. At least one choice.
+FusionSettings MeanFusion(const std::vector<FusionSettings>& choices);
 
 // Commits that hybrid retrieval is fused so from the commit's version on; returns that version.
 absl::StatusOr<Version> StoreFusion(Collection& collection, const TunedFusion& tuned,

@@ -53,6 +53,15 @@ TEST(FusionHistoryTest, GoldenBytes) {
       R"("folds":3,"tuned":0.5,"text":0.4,"dense":0.25,"standard":0.45}])");
 }
 
+TEST(FusionHistoryTest, PhrasesAreWrittenWhereThereAreSome) {
+  FusionEntry entry = Entry(7);
+  entry.tuned.settings.phrase_weight = 0.5;
+  const std::string bytes = EncodeFusionHistory(std::vector<FusionEntry>{entry});
+  EXPECT_THAT(bytes, HasSubstr(R"("feedback_weight":1.0,"phrase_weight":0.5,"judgements")"));
+  EXPECT_EQ(DecodeFusionHistory(bytes).value().front(), entry);
+  EXPECT_THAT(FormatFusion(entry.tuned.settings), HasSubstr("feedback 1, phrases 0.5"));
+}
+
 TEST(FusionHistoryTest, DamageIsNamed) {
   const std::string good = EncodeFusionHistory(std::vector<FusionEntry>{Entry(7), Entry(8)});
   const auto broken = [&](const std::string& from, const std::string& to) {
@@ -149,14 +158,44 @@ TEST_F(TuneFusionTest, AStoredFusionHoldsFromItsVersionOn) {
 }
 
 TEST_F(TuneFusionTest, ALegOfWeightZeroIsLeftOut) {
-  std::vector<QueryNode> legs = BuildTextLegs(*docs_.collection, docs_.embedders, "cat",
-                                              RetrievalMode::kHybrid, Version(1), {})
-                                    ->legs;
-  ASSERT_EQ(legs.size(), 2u);
+  const TextLegs legs = *BuildTextLegs(*docs_.collection, docs_.embedders, "cat",
+                                       RetrievalMode::kHybrid, Version(1), {});
+  ASSERT_EQ(legs.legs.size(), 2u);
   FusionSettings text{.dense_weight = 0, .feedback_weight = 0};
   EXPECT_TRUE(std::holds_alternative<TextLeaf>(FuseLegs(legs, text).node));
   text.feedback_weight = 1;
   EXPECT_EQ(std::get<FuseNode>(FuseLegs(legs, text).node).children.size(), 1u);
+}
+
+TEST_F(TuneFusionTest, PhrasesAreOfNeighbouringWords) {
+  const auto build = [&](const std::string& text) {
+    TextLegs legs = *BuildTextLegs(*docs_.collection, docs_.embedders, text, RetrievalMode::kHybrid,
+                                   Version(1), {});
+    EXPECT_TRUE(AddPhrases(docs_.collection->schema(), legs).ok());
+    return legs;
+  };
+  const TextLegs legs = build("Where the cat lives, and eats");
+  ASSERT_TRUE(legs.phrases.has_value());
+  const auto& leaf = std::get<TextLeaf>(legs.phrases->node);
+  EXPECT_EQ(FormatTextClause(*leaf.clause), "(\"Where cat\" \"cat lives\" \"lives eats\")");
+  EXPECT_FALSE(build("cat").phrases.has_value());
+  EXPECT_FALSE(build("the cat").phrases.has_value());
+  std::string many;
+  for (size_t i = 0; i < 3 * kMaxPhrases; ++i) many += "cat ";
+  const TextLegs of_many = build(many);
+  const auto& any = std::get<TextLeaf>(of_many.phrases->node);
+  EXPECT_EQ(std::get<TextBoolean>(any.clause->kind).should.size(), kMaxPhrases);
+
+  const QueryNode without = FuseLegs(legs, {});
+  EXPECT_EQ(std::get<FuseNode>(without.node).children.size(), 2u);
+  const QueryNode with = FuseLegs(legs, {.text_weight = 0.5, .phrase_weight = 0.5});
+  const auto& fuse = std::get<FuseNode>(with.node);
+  ASSERT_EQ(fuse.children.size(), 3u);
+  EXPECT_EQ(fuse.weights, (std::vector<double>{1, 0.5, 0.25}));
+  EXPECT_TRUE(std::get<TextLeaf>(fuse.children[2].node).clause.has_value());
+  SearchRequest request;
+  request.query = with;
+  EXPECT_TRUE(docs_.collection->Search(request).ok());
 }
 
 TEST_F(TuneFusionTest, WhatCannotBeTuned) {
@@ -176,6 +215,17 @@ TEST(FusionCandidatesTest, LegsFirstThenTheDefaultEachOnce) {
   for (size_t i = 0; i < candidates.size(); ++i) {
     EXPECT_EQ(std::count(candidates.begin(), candidates.end(), candidates[i]), 1) << i;
   }
+}
+
+TEST(MeanFusionTest, EachLegHasTheMeanOfItsShares) {
+  const FusionSettings standard;  // a quarter for each of four legs
+  EXPECT_EQ(MeanFusion({standard, standard}), standard);
+  const FusionSettings phrases{.dense_weight = 0, .feedback_weight = 0, .phrase_weight = 1};
+  // Text has 1/4 + 1/2, dense 1/4, feedback 1/2, phrases 1/2.
+  EXPECT_EQ(MeanFusion({standard, phrases}),
+            (FusionSettings{.dense_weight = 0.33, .feedback_weight = 0.5, .phrase_weight = 0.67}));
+  const FusionSettings dense{.text_weight = 0, .feedback_weight = 0};
+  EXPECT_EQ(MeanFusion({dense, dense}), dense);
 }
 
 TEST(ShrunkGainTest, ChanceTakesAStandardError) {
