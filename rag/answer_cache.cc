@@ -1,5 +1,6 @@
 #include "rag/answer_cache.h"
 
+#include "rag/llm/route_override.h"
 #include "rag/pipeline.h"
 #include "rag/record_reader.h"
 #include "rag/rewrite.h"
@@ -51,8 +52,9 @@ size_t AnswerCache::size() const {
 
 std::string AnswerCacheKey(const AskRequest& request, const Answer& answer, const Generation& prompt,
                            const std::vector<Passage>& passages) {
+  const RouteSpec& route = request.route->spec();
   RecordJson models = RecordJson::array();
-  for (const ModelTier& tier : request.route->spec().tiers) {
+  for (const ModelTier& tier : route.tiers) {
     models.push_back({tier.name, tier.endpoint.base_url,
                       EncodeChatParameters(tier.endpoint.model, tier.parameters)});
   }
@@ -69,6 +71,7 @@ std::string AnswerCacheKey(const AskRequest& request, const Answer& answer, cons
       {"max_prompt_tokens", prompt.max_prompt_tokens},
       {"min_grounding", request.min_grounding},
       {"models", std::move(models)},
+      {"route", RouteToJson(route)},  // when it escalates, among others
       {"conversation", ConversationText(answer.conversation)},
       {"question",
        CanonicalQuestion(EffectiveQuestion(answer), request.pipeline->spec.cache.similar)},

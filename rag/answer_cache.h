@@ -25,8 +25,8 @@ namespace vouch {
 //    text, in order. A chunk that was replaced, erased or left out by a filter or an access list
 //    makes another key.
 // 2. A key holds the pipeline's hash (with it prompt, guard and cache step), the prompt's budget, all
-//    models that might be asked with their parameters, the conversation, and the question by
-//    CanonicalQuestion.
+//    models that might be asked with their parameters and the route's rules, the conversation, and the
+//    question by CanonicalQuestion.
 // 3. What is found is only a proposal: the completion is taken from the kept record, and checked
 //    against the passages of now like a new one. Where the record is gone or erased, or the check
 //    comes out otherwise, there is no hit, and the entry is dropped.
