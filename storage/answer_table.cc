@@ -96,9 +96,20 @@ absl::StatusOr<std::vector<std::string>> AnswerTable::List(TenantNumber tenant,
                                                            size_t limit) const {
   std::vector<std::string> records;
   if (limit == 0) return records;
+  const absl::Status scanned = Scan(tenant, [&](std::string_view, std::string_view record) {
+    records.emplace_back(record);
+    return records.size() < limit;
+  });
+  if (!scanned.ok()) return scanned;
+  return records;
+}
+
+absl::Status AnswerTable::Scan(
+    TenantNumber tenant,
+    const std::function<bool(std::string_view id, std::string_view record)>& visit) const {
   absl::Status status;
   const std::string begin = AnswerOrderKeyPrefix(tenant);
-  const auto visit = [&](std::string_view key, std::string_view id) {
+  const auto take = [&](std::string_view key, std::string_view id) {
     Decoder decoder(key.substr(begin.size()));
     const uint64_t number = ~decoder.Be64();
     auto value = rocks_.Get(Family::kAnswers, AnswerKey(tenant, id));
@@ -115,13 +126,10 @@ absl::StatusOr<std::vector<std::string>> AnswerTable::List(TenantNumber tenant,
       status = answer.status();
       return false;
     }
-    if (answer->number == number) records.emplace_back(answer->record);
-    return records.size() < limit;
+    return answer->number != number || visit(id, answer->record);
   };
-  const absl::Status scanned = rocks_.Scan(Family::kAnswers, begin, PrefixEnd(begin), visit);
-  if (!status.ok()) return status;
-  if (!scanned.ok()) return scanned;
-  return records;
+  const absl::Status scanned = rocks_.Scan(Family::kAnswers, begin, PrefixEnd(begin), take);
+  return status.ok() ? scanned : status;
 }
 
 }  // namespace vouch

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -29,6 +30,9 @@ class AnswerTable {
   absl::Status Put(TenantNumber tenant, std::string_view id, std::string_view record);
   absl::StatusOr<std::string> Get(TenantNumber tenant, std::string_view id) const;
   absl::StatusOr<std::vector<std::string>> List(TenantNumber tenant, size_t limit) const;
+  // Newest first, until `visit` returns false.
+  absl::Status Scan(TenantNumber tenant,
+                    const std::function<bool(std::string_view id, std::string_view record)>& visit) const;
 
  private:
   absl::StatusOr<uint64_t> TakeNumber(TenantNumber tenant);

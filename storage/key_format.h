@@ -24,7 +24,8 @@ namespace vouch {
 //   3  sparse vectors
 //   4  dense vectors of f16, i8 and bits; AliasKey: a program that does not know it would drop a
 //   collection under its alias
-inline constexpr uint32_t kFormatNumber = 4;
+//   5  audit entries: a program that does not know them would change what they speak of in silence
+inline constexpr uint32_t kFormatNumber = 5;
 
 using TenantNumber = StrongId<struct TenantNumberTag>;  // 32 bits, given by the catalog, from 1 on
 
@@ -77,6 +78,10 @@ std::string AnswerOrderKey(TenantNumber tenant, uint64_t number);
 std::string AnswerOrderKeyPrefix(TenantNumber tenant);
 // --- evaluations
 std::string EvaluationKey(TenantNumber tenant, std::string_view name);
+// --- audit
+std::string AuditKey(TenantNumber tenant, uint64_t number);
+std::string AuditKeyPrefix(TenantNumber tenant);
+std::string JournalRecordKey(TenantNumber tenant, std::string_view name);
 
 // Decoders of keys; DATA_LOSS on anything else.
 struct PrefixParts {

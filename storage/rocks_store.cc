@@ -34,7 +34,8 @@ RocksStore::RocksStore(std::string path, std::unique_ptr<Rocks> rocks)
       commits_(*rocks_),
       rows_(*rocks_),
       answers_(*rocks_),
-      evaluations_(*rocks_) {}
+      evaluations_(*rocks_),
+      audit_(*rocks_) {}
 
 absl::StatusOr<RocksStore::Place> RocksStore::Find(CollectionId collection) const {
   auto entry = directory_.Find(collection);
@@ -194,6 +195,16 @@ absl::StatusOr<std::vector<std::string>> RocksStore::ListAnswers(std::string_vie
                                                                  size_t limit) const {
   const std::optional<TenantNumber> number = catalog_.FindTenant(tenant);
   return answers_.List(number.value_or(TenantNumber(0)), limit);
+}
+
+AnswerRecords& AnswerRecords::Of(Store& store) {
+  return static_cast<RocksStore&>(store);  // the only kind of store there is
+}
+
+absl::Status RocksStore::ScanAnswers(
+    std::string_view tenant,
+    const std::function<bool(std::string_view id, std::string_view record)>& visit) const {
+  return answers_.Scan(catalog_.FindTenant(tenant).value_or(TenantNumber(0)), visit);
 }
 
 EvaluationRecords& EvaluationRecords::Of(Store& store) {

@@ -5,10 +5,13 @@
 #include <utility>
 #include <vector>
 
+#include "storage/answer_records.h"
 #include "storage/answer_table.h"
+#include "storage/audit_table.h"
 #include "storage/collection_directory.h"
 #include "storage/commit_table.h"
 #include "storage/evaluation_table.h"
+#include "storage/journal.h"
 #include "storage/local_commit_log.h"
 #include "storage/rocks.h"
 #include "storage/rocks_catalog.h"
@@ -19,7 +22,7 @@ namespace vouch {
 
 // The Store over RocksDB: finds the collection and where it stands, and passes on to the table that reads.
 // Thread safety and invariants: Store's.
-class RocksStore : public Store, public EvaluationRecords {
+class RocksStore : public Store, public AnswerRecords, public EvaluationRecords, public Journal {
  public:
   RocksStore(std::string path, std::unique_ptr<Rocks> rocks);
 
@@ -61,6 +64,10 @@ class RocksStore : public Store, public EvaluationRecords {
   absl::StatusOr<std::string> GetAnswer(std::string_view tenant, std::string_view id) const override;
   absl::StatusOr<std::vector<std::string>> ListAnswers(std::string_view tenant, size_t limit) const override;
 
+  absl::Status ScanAnswers(
+      std::string_view tenant,
+      const std::function<bool(std::string_view id, std::string_view record)>& visit) const override;
+
   StoreMemory Memory() const override { return rocks_->Memory(); }
   void SetBlockCacheBytes(size_t bytes) override { rocks_->SetBlockCacheBytes(bytes); }
   void FlushMemtables() override { rocks_->FlushMemtables(); }
@@ -73,6 +80,17 @@ class RocksStore : public Store, public EvaluationRecords {
       std::string_view tenant, std::string_view prefix,
       const std::function<bool(std::string_view name, std::string_view bytes)>& visit) const override;
 
+  absl::StatusOr<std::vector<AuditEntry>> Commit(std::string_view tenant, const JournalChange& change) override;
+  absl::StatusOr<uint64_t> AuditSize(std::string_view tenant) const override;
+  absl::Status ScanAudit(std::string_view tenant, uint64_t first,
+                         const std::function<bool(AuditEntry&&)>& visit) const override;
+  absl::StatusOr<std::optional<std::string>> GetJournalRecord(std::string_view tenant,
+                                                              std::string_view name) const override;
+  absl::Status ScanJournalRecords(
+      std::string_view tenant, std::string_view prefix,
+      const std::function<bool(std::string_view name, std::string_view bytes)>& visit) const override;
+  std::vector<std::string> Tenants() const override;
+
   absl::StatusOr<uint32_t> Backup(
       const std::string& backup_dir,
       const std::function<absl::Status(double fraction)>& progress) override;
@@ -83,6 +101,8 @@ class RocksStore : public Store, public EvaluationRecords {
     CollectionState state;
   };
   absl::StatusOr<Place> Find(CollectionId collection) const;
+  absl::Status AddChange(std::string_view tenant, TenantNumber number, const JournalChange& change,
+                         rocksdb::WriteBatch& batch);
 
   // Constant after construction; each is thread safe.
   const std::string path_;
@@ -94,6 +114,7 @@ class RocksStore : public Store, public EvaluationRecords {
   const RowTable rows_;
   AnswerTable answers_;
   EvaluationTable evaluations_;
+  AuditTable audit_;
 };
 
 }  // namespace vouch

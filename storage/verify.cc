@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "storage/audit_table.h"
 #include "storage/checksum.h"
 #include "storage/coding.h"
 #include "storage/concat.h"
@@ -59,6 +60,7 @@ class StoreVerifier {
     }
     CheckAnswers();
     CheckEvaluations();
+    CheckAudit();
   }
 
  private:
@@ -73,6 +75,8 @@ class StoreVerifier {
   void CheckOwners(Family family);
   void CheckAnswers();
   void CheckEvaluations();
+  void CheckAudit();
+  void CheckChain(TenantNumber tenant, const std::string& name);
   void CheckAnswer(TenantNumber tenant, std::string_view id, std::string_view value);
   void CheckAnswerOrder(TenantNumber tenant, std::string_view key, std::string_view id);
   void Scan(Family family, const std::function<void(std::string_view, std::string_view)>& visit);
@@ -334,6 +338,49 @@ void StoreVerifier::CheckEvaluations() {
                            ToStd(record.status().message())));
     }
   });
+}
+
+// Keys first, then each tenant's chain from its beginning.
+void StoreVerifier::CheckAudit() {
+  Scan(Family::kAudit, [&](std::string_view key, std::string_view value) {
+    Decoder decoder(key);
+    const TenantNumber tenant(decoder.Be32());
+    const std::string records = JournalRecordKey(tenant, "");
+    if (!decoder.ok() || !catalog_.tenant_numbers.contains(tenant.value)) {
+      problems_.Add(Concat("audit: the key \"", Escape(key, 64), "\" is of tenant number ",
+                           tenant.value, ", which is not in the catalog"));
+    } else if (key.substr(0, records.size()) == records) {
+      const std::string_view name = key.substr(records.size());
+      if (DecodeEvaluationRecord(name, value).ok()) return;
+      problems_.Add(Concat("audit: tenant number ", tenant.value, ": the journal record \"",
+                           Escape(name), "\" is damaged"));
+    } else if (!key.starts_with(AuditKeyPrefix(tenant)) || key.size() != AuditKey(tenant, 1).size()) {
+      problems_.Add(Concat("audit: the key \"", Escape(key, 64), "\" is of no known kind"));
+    }
+  });
+  for (const auto& [name, number] : catalog_.tenants) CheckChain(number, name);
+}
+
+void StoreVerifier::CheckChain(TenantNumber tenant, const std::string& name) {
+  uint64_t expected = 1;
+  std::string previous = NoAuditHash();
+  const std::string begin = AuditKeyPrefix(tenant);
+  const absl::Status scanned = rocks_.Scan(
+      Family::kAudit, begin, PrefixEnd(begin), [&](std::string_view key, std::string_view value) {
+        const absl::StatusOr<AuditEntry> entry = DecodeAuditEntry(value);
+        const bool follows = entry.ok() && key == AuditKey(tenant, expected) &&
+                             entry->number == expected && entry->tenant == name &&
+                             entry->previous == previous;
+        if (!follows) {
+          problems_.Add(Concat("audit: tenant \"", Escape(name), "\": the chain breaks at entry ",
+                               expected));
+          return false;
+        }
+        ++expected;
+        previous = entry->hash;
+        return true;
+      });
+  if (!scanned.ok()) problems_.Add(std::string(scanned.message()));
 }
 
 }  // namespace

@@ -82,7 +82,7 @@ class FormatTest : public testing::Test {
 
 TEST_F(FormatTest, ANewStoreSaysItsFormat) {
   ASSERT_TRUE(OpenStore().ok());
-  EXPECT_EQ(NumberOnDisk(), std::string("\0\0\0\4", 4));
+  EXPECT_EQ(NumberOnDisk(), std::string("\0\0\0\5", 4));
 }
 
 TEST_F(FormatTest, AnOlderStoreIsReadAndRaisedOnceItIsOpenedToWrite) {
@@ -95,7 +95,7 @@ TEST_F(FormatTest, AnOlderStoreIsReadAndRaisedOnceItIsOpenedToWrite) {
     const auto store = OpenStore();
     ASSERT_TRUE(store.ok()) << store.status();
   }
-  EXPECT_EQ(NumberOnDisk(), std::string("\0\0\0\4", 4));
+  EXPECT_EQ(NumberOnDisk(), std::string("\0\0\0\5", 4));
   const std::unique_ptr<Rocks> rocks = OpenRocks(/*read_only=*/true);
   ASSERT_NE(rocks, nullptr);
   EXPECT_EQ(*rocks->Get(Family::kCatalog, DroppedKey(prefix_)), std::nullopt);
