@@ -188,6 +188,22 @@ std::string EvaluationKey(TenantNumber tenant, std::string_view name) {
   return key.append(name);
 }
 
+std::string AuditKeyPrefix(TenantNumber tenant) {
+  std::string key;
+  PutBe32(key, static_cast<uint32_t>(tenant.value));
+  PutByte(key, kRecord);
+  return key;
+}
+std::string AuditKey(TenantNumber tenant, uint64_t number) {
+  return WithNumber(AuditKeyPrefix(tenant), number);
+}
+std::string JournalRecordKey(TenantNumber tenant, std::string_view name) {
+  std::string key;
+  PutBe32(key, static_cast<uint32_t>(tenant.value));
+  PutByte(key, kOrder);
+  return key.append(name);
+}
+
 absl::StatusOr<PrefixParts> DecodeCollectionPrefix(std::string_view prefix) {
   Decoder decoder(prefix);
   const PrefixParts parts = ReadPrefix(decoder);

@@ -28,6 +28,7 @@ namespace vouch {
 //   5  RetentionKey and PurgedKey: a program that does not know them would take rows that were let go for lost ones;
 //   SchemaKey, and schemas with retention, ttl or numbered fields
 //   5  AnswerLinkKey, AnswerTipKey: a program that does not know them would keep answers outside of the chain
+//   5  audit entries: a program that does not know them would change what they speak of in silence
 inline constexpr uint32_t kFormatNumber = 5;
 
 using TenantNumber = StrongId<struct TenantNumberTag>;  // 32 bits, given by the catalog, from 1 on
@@ -96,6 +97,10 @@ std::string AnswerLinkKeyPrefix(TenantNumber tenant);
 std::string AnswerTipKey(TenantNumber tenant);
 // --- evaluations
 std::string EvaluationKey(TenantNumber tenant, std::string_view name);
+// --- audit
+std::string AuditKey(TenantNumber tenant, uint64_t number);
+std::string AuditKeyPrefix(TenantNumber tenant);
+std::string JournalRecordKey(TenantNumber tenant, std::string_view name);
 
 // Decoders of keys; DATA_LOSS on anything else.
 struct PrefixParts {

@@ -145,6 +145,13 @@ std::optional<TenantNumber> RocksCatalog::FindTenant(std::string_view tenant) co
   return at->second;
 }
 
+std::vector<std::string> RocksCatalog::TenantNames() const {
+  std::vector<std::string> names;
+  std::lock_guard lock(mu_);
+  for (const auto& [name, number] : tenants_) names.push_back(name);
+  return names;
+}
+
 absl::StatusOr<TenantNumber> RocksCatalog::FindOrAddTenant(std::string_view tenant) {
   if (const auto number = FindTenant(tenant)) return *number;
   absl::StatusOr<TenantNumber> number = absl::InternalError("not run");
@@ -330,41 +337,48 @@ absl::Status RocksCatalog::DropEntry(const CollectionInfo& info) {
 
 absl::StatusOr<Tag> RocksCatalog::CreateTag(CollectionId collection, std::string_view name,
                                             Version version, int64_t now_us) {
-  if (auto s = CheckName("tag", name); !s.ok()) return s;
   Tag tag{std::string(name), version, now_us};
   const absl::Status status = log_.RunExclusive([&]() -> absl::Status {
-    auto entry = directory_.Find(collection);
-    if (!entry.ok()) return entry.status();
-    absl::StatusOr<CollectionTip> tip = directory_.Tip(collection);
-    if (!tip.ok()) return tip.status();
-    if (version < Version(1) || version > tip->state.latest) {
-      return absl::NotFoundError(Concat("version ", version.value,
-                                              " was never committed; the latest is ",
-                                              tip->state.latest.value));
-    }
-    const auto retention = directory_.Retention(collection);
-    if (!retention.ok()) return retention.status();
-    if (!(*retention)->IsReadable(version)) {
-      return absl::OutOfRangeError(Concat("version ", version.value,
-                                          " was let go by the collection's retention; the oldest kept version is ",
-                                          (*retention)->oldest().value));
-    }
-    absl::StatusOr<Tag> old = GetTag(collection, name);
-    if (old.ok()) {
-      if (old->version != version) {
-        return absl::AlreadyExistsError(Concat("the tag \"", name, "\" names version ",
-                                                     old->version.value, " and cannot be moved"));
-      }
-      tag = *std::move(old);
-      return absl::OkStatus();
-    }
-    if (!absl::IsNotFound(old.status())) return old.status();
     rocksdb::WriteBatch batch;
-    batch.Put(rocks_.handle(Family::kCatalog), TagKey((*entry)->prefix, name), EncodeTag(tag));
+    const absl::StatusOr<bool> added = AddTag(collection, &tag, batch);
+    if (!added.ok() || !*added) return added.status();
     return rocks_.Write(batch);
   });
   if (!status.ok()) return status;
   return tag;
+}
+
+absl::StatusOr<bool> RocksCatalog::AddTag(CollectionId collection, Tag* tag,
+                                          rocksdb::WriteBatch& batch) const {
+  if (auto s = CheckName("tag", tag->name); !s.ok()) return s;
+  auto entry = directory_.Find(collection);
+  if (!entry.ok()) return entry.status();
+  absl::StatusOr<CollectionTip> tip = directory_.Tip(collection);
+  if (!tip.ok()) return tip.status();
+  if (tag->version < Version(1) || tag->version > tip->state.latest) {
+    return absl::NotFoundError(Concat("version ", tag->version.value,
+                                      " was never committed; the latest is ",
+                                      tip->state.latest.value));
+  }
+  const auto retention = directory_.Retention(collection);
+  if (!retention.ok()) return retention.status();
+  if (!(*retention)->IsReadable(tag->version)) {
+    return absl::OutOfRangeError(Concat("version ", tag->version.value,
+                                        " was let go by the collection's retention; the oldest kept version is ",
+                                        (*retention)->oldest().value));
+  }
+  absl::StatusOr<Tag> old = GetTag(collection, tag->name);
+  if (old.ok()) {
+    if (old->version != tag->version) {
+      return absl::AlreadyExistsError(Concat("the tag \"", tag->name, "\" names version ",
+                                             old->version.value, " and cannot be moved"));
+    }
+    *tag = *std::move(old);
+    return false;
+  }
+  if (!absl::IsNotFound(old.status())) return old.status();
+  batch.Put(rocks_.handle(Family::kCatalog), TagKey((*entry)->prefix, tag->name), EncodeTag(*tag));
+  return true;
 }
 
 absl::StatusOr<Tag> RocksCatalog::GetTag(CollectionId collection, std::string_view name) const {
@@ -405,13 +419,19 @@ absl::StatusOr<std::vector<Tag>> RocksCatalog::ListTags(CollectionId collection)
 
 absl::Status RocksCatalog::DeleteTag(CollectionId collection, std::string_view name) {
   return log_.RunExclusive([&]() -> absl::Status {
-    if (auto tag = GetTag(collection, name); !tag.ok()) return tag.status();
-    auto entry = directory_.Find(collection);
-    if (!entry.ok()) return entry.status();
     rocksdb::WriteBatch batch;
-    batch.Delete(rocks_.handle(Family::kCatalog), TagKey((*entry)->prefix, name));
+    if (auto s = RemoveTag(collection, name, batch); !s.ok()) return s;
     return rocks_.Write(batch);
   });
+}
+
+absl::Status RocksCatalog::RemoveTag(CollectionId collection, std::string_view name,
+                                     rocksdb::WriteBatch& batch) const {
+  if (auto tag = GetTag(collection, name); !tag.ok()) return tag.status();
+  auto entry = directory_.Find(collection);
+  if (!entry.ok()) return entry.status();
+  batch.Delete(rocks_.handle(Family::kCatalog), TagKey((*entry)->prefix, name));
+  return absl::OkStatus();
 }
 
 absl::Status RocksCatalog::PutSetting(CollectionId collection, std::string_view key,
@@ -445,6 +465,19 @@ absl::StatusOr<std::optional<std::string>> RocksCatalog::GetTenantSetting(
   const std::optional<TenantNumber> number = FindTenant(tenant);
   if (!number.has_value()) return std::nullopt;
   return rocks_.Get(Family::kCatalog, SettingKey(CollectionPrefix(*number, kNoCollection), key));
+}
+
+absl::Status RocksCatalog::AddTenantSetting(TenantNumber tenant, std::string_view key,
+                                            const std::optional<std::string>& value,
+                                            rocksdb::WriteBatch& batch) const {
+  if (auto s = CheckSetting(key, value.value_or("")); !s.ok()) return s;
+  const std::string at = SettingKey(CollectionPrefix(tenant, kNoCollection), key);
+  if (value.has_value()) {
+    batch.Put(rocks_.handle(Family::kCatalog), at, ToSlice(*value));
+  } else {
+    batch.Delete(rocks_.handle(Family::kCatalog), at);
+  }
+  return absl::OkStatus();
 }
 
 absl::Status RocksCatalog::WriteSetting(std::string_view prefix, std::string_view key,

@@ -18,6 +18,10 @@
 #include "storage/collection_directory.h"
 #include "storage/key_format.h"
 
+namespace rocksdb {
+class WriteBatch;
+}  // namespace rocksdb
+
 namespace vouch {
 
 class LocalCommitLog;
@@ -76,6 +80,13 @@ class RocksCatalog : public Catalog {
   absl::StatusOr<std::optional<std::string>> GetTenantSetting(std::string_view tenant,
                                                               std::string_view key) const override;
 
+  // Parts of a transaction, as the only writer: a tag that is there already is `tag` then, and false.
+  absl::StatusOr<bool> AddTag(CollectionId collection, Tag* tag, rocksdb::WriteBatch& batch) const;
+  absl::Status RemoveTag(CollectionId collection, std::string_view name, rocksdb::WriteBatch& batch) const;
+  absl::Status AddTenantSetting(TenantNumber tenant, std::string_view key,
+                                const std::optional<std::string>& value, rocksdb::WriteBatch& batch) const;
+
+  std::vector<std::string> TenantNames() const;  // ascending
   // The tenant's number; nullopt where it has none yet.
   std::optional<TenantNumber> FindTenant(std::string_view tenant) const;
   // Gives it one where it has none.

@@ -34,7 +34,8 @@ RocksStore::RocksStore(std::string path, std::unique_ptr<Rocks> rocks)
       commits_(*rocks_),
       rows_(*rocks_),
       answers_(*rocks_),
-      evaluations_(*rocks_) {}
+      evaluations_(*rocks_),
+      audit_(*rocks_) {}
 
 absl::StatusOr<RocksStore::Place> RocksStore::Find(CollectionId collection) const {
   auto entry = directory_.Find(collection);

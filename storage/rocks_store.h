@@ -7,10 +7,12 @@
 
 #include "storage/answer_records.h"
 #include "storage/answer_table.h"
+#include "storage/audit_table.h"
 #include "storage/collection_directory.h"
 #include "storage/commit_table.h"
 #include "storage/erasure.h"
 #include "storage/evaluation_table.h"
+#include "storage/journal.h"
 #include "storage/local_commit_log.h"
 #include "storage/rocks.h"
 #include "storage/rocks_catalog.h"
@@ -21,7 +23,7 @@ namespace vouch {
 
 // The Store over RocksDB: finds the collection and where it stands, and passes on to the table that reads.
 // Thread safety and invariants: Store's.
-class RocksStore : public Store, public EvaluationRecords, public AnswerRecords, public Erasure {
+class RocksStore : public Store, public EvaluationRecords, public AnswerRecords, public Erasure, public Journal {
  public:
   RocksStore(std::string path, std::unique_ptr<Rocks> rocks);
 
@@ -98,6 +100,17 @@ class RocksStore : public Store, public EvaluationRecords, public AnswerRecords,
       std::string_view tenant, std::string_view prefix,
       const std::function<bool(std::string_view name, std::string_view bytes)>& visit) const override;
 
+  absl::StatusOr<std::vector<AuditEntry>> Commit(std::string_view tenant, const JournalChange& change) override;
+  absl::StatusOr<uint64_t> AuditSize(std::string_view tenant) const override;
+  absl::Status ScanAudit(std::string_view tenant, uint64_t first,
+                         const std::function<bool(AuditEntry&&)>& visit) const override;
+  absl::StatusOr<std::optional<std::string>> GetJournalRecord(std::string_view tenant,
+                                                              std::string_view name) const override;
+  absl::Status ScanJournalRecords(
+      std::string_view tenant, std::string_view prefix,
+      const std::function<bool(std::string_view name, std::string_view bytes)>& visit) const override;
+  std::vector<std::string> Tenants() const override;
+
   absl::StatusOr<uint32_t> Backup(
       const std::string& backup_dir,
       const std::function<absl::Status(double fraction)>& progress) override;
@@ -111,6 +124,8 @@ class RocksStore : public Store, public EvaluationRecords, public AnswerRecords,
   // What a raise makes of the state now.
   absl::StatusOr<RetentionState> Raised(const Place& place, const HorizonRaise& raise) const;
   absl::Status WriteRetention(const CollectionEntry& entry, const RetentionState& state);
+  absl::Status AddChange(std::string_view tenant, TenantNumber number, const JournalChange& change,
+                         rocksdb::WriteBatch& batch);
 
   // Constant after construction; each is thread safe.
   const std::string path_;
@@ -122,6 +137,7 @@ class RocksStore : public Store, public EvaluationRecords, public AnswerRecords,
   const RowTable rows_;
   AnswerTable answers_;
   EvaluationTable evaluations_;
+  AuditTable audit_;
 };
 
 }  // namespace vouch

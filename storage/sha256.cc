@@ -4,6 +4,9 @@
 
 #include <cstdlib>
 
+#include "absl/strings/escaping.h"
+#include "storage/concat.h"
+
 namespace vouch {
 
 namespace {
@@ -69,5 +72,13 @@ Digest Sha256::Finish() {
   Require(EVP_DigestInit_ex(context_->md, nullptr, nullptr) == 1);
   return digest;
 }
+
+std::string Sha256Of(std::string_view bytes) {
+  Sha256 hash;
+  hash.Update(bytes);
+  return std::string(DigestBytes(hash.Finish()));
+}
+
+std::string HexOf(std::string_view bytes) { return absl::BytesToHexString(ToAbsl(bytes)); }
 
 }  // namespace vouch

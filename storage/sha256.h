@@ -35,4 +35,11 @@ class Sha256 {
   std::unique_ptr<Context> context_;
 };
 
+inline constexpr size_t kSha256Bytes = 32;
+
+// The 32 bytes of SHA-256, for what must not be forged; checksums against damage are XXH3.
+std::string Sha256Of(std::string_view bytes);
+// Lower-case hexadecimal digits of any bytes.
+std::string HexOf(std::string_view bytes);
+
 }  // namespace vouch

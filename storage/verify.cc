@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "storage/answer_chain.h"
+#include "storage/audit_table.h"
 #include "storage/checksum.h"
 #include "storage/coding.h"
 #include "storage/concat.h"
@@ -66,6 +67,7 @@ class StoreVerifier {
     CheckAnswers();
     CheckChains();
     CheckEvaluations();
+    CheckAudit();
   }
 
  private:
@@ -81,6 +83,8 @@ class StoreVerifier {
   void CheckAnswers();
   void CheckChains();
   void CheckEvaluations();
+  void CheckAudit();
+  void CheckChain(TenantNumber tenant, const std::string& name);
   void CheckAnswer(TenantNumber tenant, std::string_view id, std::string_view value);
   void CheckAnswerOrder(TenantNumber tenant, std::string_view key, std::string_view id);
   void Scan(Family family, const std::function<void(std::string_view, std::string_view)>& visit);
@@ -358,6 +362,49 @@ void StoreVerifier::CheckEvaluations() {
                            ToStd(record.status().message())));
     }
   });
+}
+
+// Keys first, then each tenant's chain from its beginning.
+void StoreVerifier::CheckAudit() {
+  Scan(Family::kAudit, [&](std::string_view key, std::string_view value) {
+    Decoder decoder(key);
+    const TenantNumber tenant(decoder.Be32());
+    const std::string records = JournalRecordKey(tenant, "");
+    if (!decoder.ok() || !catalog_.tenant_numbers.contains(tenant.value)) {
+      problems_.Add(Concat("audit: the key \"", Escape(key, 64), "\" is of tenant number ",
+                           tenant.value, ", which is not in the catalog"));
+    } else if (key.substr(0, records.size()) == records) {
+      const std::string_view name = key.substr(records.size());
+      if (DecodeEvaluationRecord(name, value).ok()) return;
+      problems_.Add(Concat("audit: tenant number ", tenant.value, ": the journal record \"",
+                           Escape(name), "\" is damaged"));
+    } else if (!key.starts_with(AuditKeyPrefix(tenant)) || key.size() != AuditKey(tenant, 1).size()) {
+      problems_.Add(Concat("audit: the key \"", Escape(key, 64), "\" is of no known kind"));
+    }
+  });
+  for (const auto& [name, number] : catalog_.tenants) CheckChain(number, name);
+}
+
+void StoreVerifier::CheckChain(TenantNumber tenant, const std::string& name) {
+  uint64_t expected = 1;
+  std::string previous = NoAuditHash();
+  const std::string begin = AuditKeyPrefix(tenant);
+  const absl::Status scanned = rocks_.Scan(
+      Family::kAudit, begin, PrefixEnd(begin), [&](std::string_view key, std::string_view value) {
+        const absl::StatusOr<AuditEntry> entry = DecodeAuditEntry(value);
+        const bool follows = entry.ok() && key == AuditKey(tenant, expected) &&
+                             entry->number == expected && entry->tenant == name &&
+                             entry->previous == previous;
+        if (!follows) {
+          problems_.Add(Concat("audit: tenant \"", Escape(name), "\": the chain breaks at entry ",
+                               expected));
+          return false;
+        }
+        ++expected;
+        previous = entry->hash;
+        return true;
+      });
+  if (!scanned.ok()) problems_.Add(std::string(scanned.message()));
 }
 
 }  // namespace

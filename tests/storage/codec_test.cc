@@ -11,7 +11,9 @@
 #include "storage/checksum.h"
 #include "storage/coding.h"
 #include "storage/commit_codec.h"
+#include "storage/audit_table.h"
 #include "storage/evaluation_table.h"
+#include "storage/sha256.h"
 #include "storage/concat.h"
 #include "storage/key_format.h"
 #include "storage/rocks_catalog.h"
@@ -95,6 +97,8 @@ TEST(KeyFormatTest, GoldenBytes) {
   EXPECT_EQ(Hex(AnswerLinkKey(TenantNumber(7), 1)), "00000007030000000000000001");
   EXPECT_EQ(Hex(AnswerTipKey(TenantNumber(7))), "0000000704");
   EXPECT_EQ(Hex(EvaluationKey(TenantNumber(7), "run/a")), "0000000772756e2f61");
+  EXPECT_EQ(Hex(AuditKey(TenantNumber(7), 3)), "00000007" "01" "0000000000000003");
+  EXPECT_EQ(Hex(JournalRecordKey(TenantNumber(7), "a")), "00000007" "02" "61");
   EXPECT_EQ(Hex(SparseKey(prefix, RowId(0x1122), 3)),
             "00000007000000000000010200000000000011228003");
   EXPECT_EQ(Hex(MultiVectorKey(prefix, RowId(0x1122), 3)),
@@ -392,6 +396,34 @@ TEST(EvaluationRecordTest, GoldenBytes) {
   // Under another's name it is damage.
   EXPECT_EQ(DecodeEvaluationRecord("b", value).status().code(), kDataLoss);
   ExpectOnlyWhole(value, [](std::string_view bytes) { return DecodeEvaluationRecord("a", bytes).status(); });
+}
+
+TEST(AuditEntryTest, GoldenBytes) {
+  AuditEntry entry;
+  entry.number = 2;
+  entry.tenant = "t";
+  entry.previous = NoAuditHash();
+  entry.change.time_us = 5;
+  entry.change.actor = "t/a";
+  entry.change.action = "promote";
+  entry.change.subject = "s";
+  entry.change.reason = "r";
+  entry.change.before = "1";
+  entry.change.after = "2";
+  const std::string value = EncodeAuditEntry(entry);
+  EXPECT_EQ(Hex(value),
+            "01" "0000000000000002" "0000000000000005"
+            "0000000000000000000000000000000000000000000000000000000000000000"
+            "0174" "03742f61" "0770726f6d6f7465" "0173" "0172" "0131" "0132" +
+                Hex(Sha256Of(std::string_view(value).substr(0, value.size() - kSha256Bytes))));
+  const absl::StatusOr<AuditEntry> back = DecodeAuditEntry(value);
+  ASSERT_TRUE(back.ok()) << back.status();
+  EXPECT_EQ(back->number, 2u);
+  EXPECT_EQ(back->change.subject, "s");
+  EXPECT_EQ(back->change.after, "2");
+  EXPECT_EQ(back->hash, HexOf(std::string_view(value).substr(value.size() - kSha256Bytes)));
+  ExpectOnlyWhole(value, [](std::string_view bytes) { return DecodeAuditEntry(bytes).status(); });
+  EXPECT_EQ(HexOf(Sha256Of("abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
 TEST(CommitCodecTest, GoldenBytes) {

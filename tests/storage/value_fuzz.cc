@@ -7,6 +7,7 @@
 
 #include "storage/checksum.h"
 #include "storage/commit_codec.h"
+#include "storage/audit_table.h"
 #include "storage/evaluation_table.h"
 #include "storage/key_format.h"
 #include "storage/row_codec.h"
@@ -56,6 +57,10 @@ void Decode(std::string_view bytes) {
   }
   if (const auto record = vouch::DecodeEvaluationRecord("a", bytes);
       record.ok() && vouch::EncodeEvaluationRecord(*record).size() > bytes.size()) {
+    std::abort();
+  }
+  if (const auto entry = vouch::DecodeAuditEntry(bytes);
+      entry.ok() && vouch::EncodeAuditEntry(*entry) != bytes) {
     std::abort();
   }
   (void)vouch::DecodeArtifact("99aa06d3014798d86001c324468d497f", bytes);

@@ -16,7 +16,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "storage/coding.h"
+#include "storage/audit_table.h"
 #include "storage/evaluation_records.h"
+#include "storage/journal.h"
 #include "storage/commit_codec.h"
 #include "storage/key_format.h"
 #include "storage/rocks.h"
@@ -107,6 +109,10 @@ void MakeStore(const std::string& path) {
   ASSERT_TRUE((*store)->PutAnswer("acme", "answer-1", R"({"again":true})").ok());
   const std::vector<NamedRecord> records = {{"run/1", "{}"}};
   ASSERT_TRUE(EvaluationRecords::Of(**store).PutEvaluationRecords("acme", records, true).ok());
+  const AuditDraft draft{.time_us = 1, .actor = "acme/a", .action = "promote", .subject = "p"};
+  ASSERT_TRUE(Journal::Of(**store)
+                  .Commit("acme", {.records = {{"hook/a", "{}"}}, .entries = {draft, draft, draft}})
+                  .ok());
 }
 
 // Writes past all of the store's checks.
@@ -422,6 +428,21 @@ std::vector<Damage> OtherDamages() {
        {"answers: the key \"\\x00\\x00\\x00\\x01\\t\" is of no known kind"}},
       {"EvaluationBad", [](Raw& raw) { raw.Put(Family::kEvaluations, EvaluationKey(kTenant, "run/1"), "x"); },
        {"evaluations: tenant number 1: the evaluation record \"run/1\" is damaged"}},
+      {"AuditEntryBad", [](Raw& raw) { raw.Put(Family::kAudit, AuditKey(kTenant, 2), "x"); },
+       {"audit: tenant \"acme\": the chain breaks at entry 2"}},
+      {"AuditEntryGone", [](Raw& raw) { raw.Delete(Family::kAudit, AuditKey(kTenant, 1)); },
+       {"audit: tenant \"acme\": the chain breaks at entry 1"}},
+      {"AuditEntryForged",
+       [](Raw& raw) {
+         // With a hash that fits itself, so that only the next entry tells.
+         AuditEntry forged{.number = 2, .tenant = "acme", .previous = NoAuditHash()};
+         raw.Put(Family::kAudit, AuditKey(kTenant, 2), EncodeAuditEntry(forged));
+       },
+       {"audit: tenant \"acme\": the chain breaks at entry 2"}},
+      {"JournalRecordBad", [](Raw& raw) { raw.Put(Family::kAudit, JournalRecordKey(kTenant, "hook/a"), "x"); },
+       {"the journal record \"hook/a\" is damaged"}},
+      {"AuditOfNoTenant", [](Raw& raw) { raw.Put(Family::kAudit, AuditKey(TenantNumber(5), 1), "x"); },
+       {"is of tenant number 5, which is not in the catalog"}},
       {"EvaluationOfNoTenant",
        [](Raw& raw) { raw.Put(Family::kEvaluations, EvaluationKey(TenantNumber(5), "run/1"), "x"); },
        {"is of tenant number 5, which is not in the catalog"}},
