@@ -100,6 +100,7 @@ absl::StatusOr<PipelineSpec> PipelineSpecOf(const v1::PipelineSpec& message) {
   if (message.guard().has_min_grounding())
     spec.guard.min_grounding = message.guard().min_grounding();
   spec.guard.hold = message.guard().hold();
+  spec.record.redact.assign(message.record().redact().begin(), message.record().redact().end());
   return spec;
 }
 
@@ -146,6 +147,7 @@ void FillPipelineSpec(const PipelineSpec& spec, v1::PipelineSpec* message) {
   message->mutable_generate()->set_max_sentences(spec.generate.max_sentences);
   message->mutable_guard()->set_min_grounding(spec.guard.min_grounding);
   message->mutable_guard()->set_hold(spec.guard.hold);
+  for (const std::string& pattern : spec.record.redact) message->mutable_record()->add_redact(pattern);
 }
 
 TreeBuilder PipelineTrees(EmbedderRegistry& embedders) {

@@ -16,6 +16,7 @@ class Service;
 namespace vouch {
 
 class Metrics;
+class Tracer;
 
 // What the services work on; lives longer than they do. All but the gate is set before the gate
 // opens, and read only by calls that it let in.
@@ -24,6 +25,7 @@ struct ServiceContext {
   EmbedderRegistry* embedders = nullptr;
   ModelRoute* route = nullptr;  // null: answers are quoted
   int64_t started_us = 0;
+  Tracer* tracer = nullptr;     // null: nobody takes spans
   CallGate* gate = nullptr;
   Metrics* metrics = nullptr;  // set before the gate, like the gate
 };
