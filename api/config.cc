@@ -95,6 +95,9 @@ const std::vector<Setting>& Settings() {
        TextSetting{&Config::generator_api_key_env, {}}},
       {"generator.api_key_file", "FILE", "file that holds it instead",
        TextSetting{&Config::generator_api_key_file, {}}},
+      {"telemetry.endpoint", "URL",
+       "OTLP/HTTP collector that gets spans of asks, as http://127.0.0.1:4318 (default $OTEL_EXPORTER_OTLP_ENDPOINT, else none)",
+       TextSetting{&Config::telemetry_endpoint, {}}},
       {"rerankers", "FILE", "YAML file of the cross-encoders that queries may rerank by (default: none)",
        TextSetting{&Config::rerankers, {}}},
   };

@@ -43,6 +43,7 @@ struct Config {
   std::string generator_endpoint = {};  // empty: model_server_base_url
   std::string generator_api_key_env = "OPENAI_API_KEY";
   std::string generator_api_key_file = {};
+  std::string telemetry_endpoint = {};  // of an OTLP/HTTP collector; empty: no spans are sent
   std::string rerankers = {};  // the file of cross-encoders; empty: none
 
   std::map<std::string, ConfigOrigin> origins = {};  // by key; absent: default

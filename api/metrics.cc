@@ -153,6 +153,8 @@ struct Metrics::Families {
       CounterOf(registry, "vouch_model_cost_total", "What models cost, in the currency.");
   Family<Histogram>& try_seconds =
       HistogramOf(registry, "vouch_model_duration_seconds", "Time of a try that was made.");
+  Family<Counter>& spans =
+      CounterOf(registry, "vouch_telemetry_spans_total", "Spans, by whether the collector got them.");
   Family<Counter>& answers =
       CounterOf(registry, "vouch_answers_total", "Answers, by who wrote them and whether they abstain.");
   Family<Counter>& hedges = CounterOf(registry, "vouch_model_hedges_total",
@@ -245,6 +247,11 @@ void Metrics::CountAnswer(const Answer& answer) {
       .Observe(static_cast<double>(answer.retrieve_us) / 1e6);
   families_->steps.Add({{"step", "generate"}}, Buckets())
       .Observe(static_cast<double>(answer.generate_us) / 1e6);
+}
+
+void Metrics::CountSpans(uint64_t exported, uint64_t dropped) {
+  if (exported > 0) families_->spans.Add({{"outcome", "exported"}}).Increment(static_cast<double>(exported));
+  if (dropped > 0) families_->spans.Add({{"outcome", "dropped"}}).Increment(static_cast<double>(dropped));
 }
 
 std::string Metrics::Render(Database* database) const {

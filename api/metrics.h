@@ -38,6 +38,8 @@ class Metrics {
   void RefuseHttp();          // one over the limit
   void CountModelTry(const ModelAttempt& attempt, std::string_view currency);
   void CountAnswer(const Answer& answer);
+  // Spans that a collector took, and that it did not get.
+  void CountSpans(uint64_t exported, uint64_t dropped);
 
   // The text of /metrics. The gauges of collections are those of the database, where there is one;
   // of those that are open, since nothing is opened to be measured.

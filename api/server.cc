@@ -25,8 +25,10 @@
 #include "absl/time/clock.h"
 #include "api/grpc/call_metrics.h"
 #include "api/grpc/evaluation_services.h"
+#include "api/grpc/record_services.h"
 #include "api/grpc/services.h"
 #include "api/metrics.h"
+#include "rag/forget/forget.h"
 
 namespace vouch {
 namespace {
@@ -81,6 +83,7 @@ class GrpcServer final : public Server {
     Add("Evaluation", NewEvaluationService(context_));
     Add("Datasets", NewDatasetsService(context_));
     Add("Evaluations", NewEvaluationsService(context_));
+    Add("Records", NewRecordsService(context_));
     Add("Admin", NewAdminService(context_));
     metrics_ = std::make_unique<Metrics>(MethodsOf(services()));
     context_.metrics = metrics_.get();
@@ -122,7 +125,8 @@ class GrpcServer final : public Server {
     return absl::OkStatus();
   }
 
-  void Open(Database& database, EmbedderRegistry& embedders, ModelRoute* route) override {
+  void Open(Database& database, EmbedderRegistry& embedders, ModelRoute* route, Tracer* tracer) override {
+    context_.tracer = tracer;
     context_.database = &database;
     context_.embedders = &embedders;
     routes_.emplace(route, database.store().catalog());
@@ -130,6 +134,8 @@ class GrpcServer final : public Server {
     cache_.emplace(database.clock());
     context_.cache = &*cache_;
     context_.started_us = database.clock().NowMicros();
+    // What a stop interrupted is done before anybody may read it. What fails is tried again at the next start, or by a call.
+    ResumeForgetting(database).IgnoreError();
     gate_.Open();
     SetHealth(true);
   }

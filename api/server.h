@@ -19,6 +19,7 @@ class Channel;
 namespace vouch {
 
 class Metrics;
+class Tracer;
 
 struct ServerOptions {
   // "HOST:PORT", port 0: the system chooses; empty: no port, in-process calls only
@@ -49,9 +50,9 @@ class Server {
   // it cannot be listened on.
   static absl::StatusOr<std::unique_ptr<Server>> Listen(const ServerOptions& options);
   // Takes calls from here on. Once; what it is given must outlive the server. `route` may be null:
-  // answers are quoted.
+  // answers are quoted; `tracer`, too: nobody takes spans.
   virtual void Open(Database& database, EmbedderRegistry& embedders,
-                    ModelRoute* route = nullptr) = 0;
+                    ModelRoute* route = nullptr, Tracer* tracer = nullptr) = 0;
   // Listens and opens.
   static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options,
                                                        Database& database,

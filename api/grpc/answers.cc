@@ -16,6 +16,8 @@
 #include "rag/answer.h"
 #include "rag/pipeline_store.h"
 #include "rag/replay.h"
+#include "rag/telemetry/span.h"
+#include "storage/answer_records.h"
 #include "vouch/v1/answers.grpc.pb.h"
 
 namespace vouch {
@@ -46,6 +48,7 @@ class EventWriter final : public AnswerListener {
   absl::Status OnDone(Answer answer) {
     v1::AskEvent event;
     event.mutable_done()->set_id(std::move(answer.id));
+    event.mutable_done()->set_trace_id(TraceIdOf(answer));
     event.mutable_done()->set_abstained(answer.abstained);
     event.mutable_done()->set_text(std::move(answer.text));
     return Send(event);
@@ -100,6 +103,15 @@ class AnswersService final : public v1::Answers::Service {
           vouch::GetAnswer(*services_.database, PrincipalOf(*context), request->id());
       if (!answer.ok()) return answer.status();
       FillAnswer(*std::move(answer), reply);
+      const auto link = AnswerRecords::Of(services_.database->store())
+                            .GetAnswerLink(PrincipalOf(*context).tenant, request->id());
+      if (!link.ok()) return link.status();
+      if (!link->has_value()) return absl::OkStatus();
+      v1::AnswerLink* message = reply->mutable_link();
+      message->set_number((*link)->number);
+      message->set_previous(DigestText((*link)->previous));
+      message->set_content(DigestText((*link)->content));
+      message->set_hash(DigestText((*link)->hash));
       return absl::OkStatus();
     });
   }
@@ -200,6 +212,10 @@ class AnswersService final : public v1::Answers::Service {
     if (request.has_min_grounding()) ask.min_grounding = request.min_grounding();
     ask.principal = PrincipalOf(context);
     ask.cancel = CancelOf(context);
+    ask.tracer = services_.tracer;
+    const auto traceparent = context.client_metadata().find("traceparent");
+    if (traceparent != context.client_metadata().end())
+      ask.parent = ParseTraceparent({traceparent->second.data(), traceparent->second.size()});
     if (absl::Status status = TakeConversation(request, &ask); !status.ok()) return status;
     if (request.pipeline().empty()) return ask;
     if (!request.no_cache()) ask.cache = services_.cache;

@@ -77,6 +77,8 @@ void FillAnswer(Answer&& answer, v1::Answer* message) {
     for (ModelAttempt& attempt : rewrite.attempts)
       FillAttempt(std::move(attempt), added->add_attempts());
   }
+  message->set_trace_id(TraceIdOf(answer));
+  message->set_redacted(answer.redacted);
 }
 
 }  // namespace vouch

@@ -103,6 +103,7 @@ absl::StatusOr<PipelineSpec> PipelineSpecOf(const v1::PipelineSpec& message) {
   spec.cache = {.enabled = message.cache().enabled(),
                 .similar = message.cache().similar(),
                 .max_age_seconds = message.cache().max_age_seconds()};
+  spec.record.redact.assign(message.record().redact().begin(), message.record().redact().end());
   return spec;
 }
 
@@ -149,6 +150,7 @@ void FillPipelineSpec(const PipelineSpec& spec, v1::PipelineSpec* message) {
   message->mutable_generate()->set_max_sentences(spec.generate.max_sentences);
   message->mutable_guard()->set_min_grounding(spec.guard.min_grounding);
   message->mutable_guard()->set_hold(spec.guard.hold);
+  for (const std::string& pattern : spec.record.redact) message->mutable_record()->add_redact(pattern);
   if (spec.cache == CacheStep()) return;
   message->mutable_cache()->set_enabled(spec.cache.enabled);
   message->mutable_cache()->set_similar(spec.cache.similar);

@@ -17,6 +17,7 @@ class Service;
 namespace vouch {
 
 class Metrics;
+class Tracer;
 
 // What the services work on; lives longer than they do. All but the gate is set before the gate
 // opens, and read only by calls that it let in.
@@ -26,6 +27,7 @@ struct ServiceContext {
   TenantRoutes* routes = nullptr;
   AnswerCache* cache = nullptr;
   int64_t started_us = 0;
+  Tracer* tracer = nullptr;     // null: nobody takes spans
   CallGate* gate = nullptr;
   Metrics* metrics = nullptr;  // set before the gate, like the gate
 

@@ -114,6 +114,7 @@ Json ExtensionOf(const v1::Answer& answer) {
                     {"abstained", answer.abstained()},
                     {"citations", std::move(citations)}};
   if (answer.has_generation()) extension["grounding"] = answer.generation().grounding();
+  if (!answer.trace_id().empty()) extension["trace_id"] = answer.trace_id();
   return extension;
 }
 

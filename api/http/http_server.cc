@@ -22,6 +22,7 @@
 #include "api/http/http_status.h"
 #include "api/http/worker_threads.h"
 #include "api/metrics.h"
+#include "rag/telemetry/span.h"
 
 namespace vouch {
 namespace {
@@ -283,6 +284,9 @@ class LocalHttpServer final : public HttpServer, private httplib::Server {
 
 absl::StatusOr<RpcOptions> RpcOptionsOf(const httplib::Request& request) {
   RpcOptions options;
+  // What is no such header starts a new trace; it may not reach gRPC, which ends at bytes that it does not take.
+  const SpanContext parent = ParseTraceparent(request.get_header_value("traceparent"));
+  if (parent.valid()) options.traceparent = FormatTraceparent(parent);
   options.gone = [connection = &HttpConnection::Current()] { return connection->PeerGone(); };
   options.deadline = absl::Now() + kMaxCallTime;
   constexpr char kHeader[] = "Vouch-Timeout-Ms";

@@ -24,6 +24,7 @@ RpcCall::RpcCall(const std::shared_ptr<grpc::Channel>& channel, const std::strin
   if (options_.deadline != absl::InfiniteFuture()) {
     context_.set_deadline(absl::ToChronoTime(options_.deadline));
   }
+  if (!options_.traceparent.empty()) context_.AddMetadata("traceparent", options_.traceparent);
   stream_ = stub_.PrepareCall(&context_, "/" + method, &queue_);
   stream_->StartCall(this);
   (void)Await();

@@ -19,6 +19,7 @@ class Message;
 namespace vouch {
 
 struct RpcOptions {
+  std::string traceparent = {};  // W3C Trace Context, as the caller sent it; empty: none
   absl::Time deadline = absl::InfiniteFuture();
   // Asked some fifty times a second while the call waits; once it is true the call is cancelled.
   std::function<bool()> gone = nullptr;  // null: nobody goes
