@@ -23,6 +23,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "api/grpc/call_metrics.h"
+#include "api/grpc/delivery_services.h"
 #include "api/grpc/evaluation_services.h"
 #include "api/grpc/services.h"
 #include "api/metrics.h"
@@ -77,6 +78,9 @@ class GrpcServer final : public Server {
     Add("Evaluation", NewEvaluationService(context_));
     Add("Datasets", NewDatasetsService(context_));
     Add("Evaluations", NewEvaluationsService(context_));
+    Add("Delivery", NewDeliveryService(context_));
+    Add("Hooks", NewHooksService(context_));
+    Add("Audit", NewAuditService(context_));
     Add("Admin", NewAdminService(context_));
     metrics_ = std::make_unique<Metrics>(MethodsOf(services()));
     context_.metrics = metrics_.get();
@@ -118,10 +122,12 @@ class GrpcServer final : public Server {
     return absl::OkStatus();
   }
 
-  void Open(Database& database, EmbedderRegistry& embedders, ModelRoute* route) override {
+  void Open(Database& database, EmbedderRegistry& embedders, ModelRoute* route,
+            HookRunner* hooks) override {
     context_.database = &database;
     context_.embedders = &embedders;
     context_.route = route;
+    context_.hooks = hooks;
     context_.started_us = database.clock().NowMicros();
     gate_.Open();
     SetHealth(true);
@@ -236,9 +242,9 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Listen(const ServerOptions& opti
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options,
                                                       Database& database,
                                                       EmbedderRegistry& embedders,
-                                                      ModelRoute* route) {
+                                                      ModelRoute* route, HookRunner* hooks) {
   absl::StatusOr<std::unique_ptr<Server>> server = Listen(options);
-  if (server.ok()) (*server)->Open(database, embedders, route);
+  if (server.ok()) (*server)->Open(database, embedders, route, hooks);
   return server;
 }
 

@@ -18,6 +18,7 @@ class Channel;
 
 namespace vouch {
 
+class HookRunner;
 class Metrics;
 
 struct ServerOptions {
@@ -49,14 +50,15 @@ class Server {
   // it cannot be listened on.
   static absl::StatusOr<std::unique_ptr<Server>> Listen(const ServerOptions& options);
   // Takes calls from here on. Once; what it is given must outlive the server. `route` may be null:
-  // answers are quoted.
-  virtual void Open(Database& database, EmbedderRegistry& embedders,
-                    ModelRoute* route = nullptr) = 0;
+  // answers are quoted. `hooks` may be null: there are none.
+  virtual void Open(Database& database, EmbedderRegistry& embedders, ModelRoute* route = nullptr,
+                    HookRunner* hooks = nullptr) = 0;
   // Listens and opens.
   static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options,
                                                        Database& database,
                                                        EmbedderRegistry& embedders,
-                                                       ModelRoute* route = nullptr);
+                                                       ModelRoute* route = nullptr,
+                                                       HookRunner* hooks = nullptr);
   // Shuts down at once.
   virtual ~Server() = default;
 

@@ -118,9 +118,10 @@ absl::StatusOr<TextQuery> TreeOf(Collection& collection, EmbedderRegistry& embed
   return request.tree(request.pipeline->spec.retrieve.query, text, collection, at, request.cancel);
 }
 
-// All that is looked for; several texts are fused by reciprocal ranks.
-absl::StatusOr<TextQuery> QueryFor(Collection& collection, EmbedderRegistry& embedders,
-                                   const AskRequest& request, const Answer& answer) {
+}  // namespace
+
+absl::StatusOr<TextQuery> BuildAskQuery(Collection& collection, EmbedderRegistry& embedders,
+                                        const AskRequest& request, const Answer& answer) {
   TextQuery query;
   FuseNode fuse;
   for (const std::string& text : RetrievalTexts(answer)) {
@@ -137,11 +138,9 @@ absl::StatusOr<TextQuery> QueryFor(Collection& collection, EmbedderRegistry& emb
   return query;
 }
 
-}  // namespace
-
 absl::Status RetrieveHits(Collection& collection, EmbedderRegistry& embedders,
                           const AskRequest& request, Answer* answer, uint64_t* points) {
-  absl::StatusOr<TextQuery> query = QueryFor(collection, embedders, request, *answer);
+  absl::StatusOr<TextQuery> query = BuildAskQuery(collection, embedders, request, *answer);
   if (!query.ok()) return query.status();
   answer->embedder = query->embedder;
   SearchRequest search;
@@ -253,6 +252,7 @@ absl::StatusOr<Answer> Ask(Database& database, EmbedderRegistry& embedders,
   if (request.filter) answer.filter = FilterToJson(*request.filter);
   answer.context_chunks = request.context_chunks;
   answer.engine = VOUCH_VERSION;
+  answer.evaluation = request.evaluation;
   if (request.pipeline != nullptr) {
     answer.pipeline = Concat(request.pipeline->spec.name, "@", request.pipeline->number);
     answer.pipeline_hash = request.pipeline->hash;

@@ -55,6 +55,7 @@ struct AskRequest {
   TreeBuilder tree = nullptr;           // needed where a pipeline has a query of its own
   std::vector<ChatMessage> conversation = {};  // turns before the question; the latest ones count
   ReadAt at = {};
+  bool evaluation = false;  // for the record: no user asks, but an evaluation
   Principal principal = {};
   CancelToken cancel = {};
 };
@@ -155,6 +156,7 @@ struct Answer {
   int64_t generate_us = 0;
   std::string pipeline = {};       // "support@3"; empty where none was named
   std::string pipeline_hash = {};  // of its canonical form
+  bool evaluation = false;         // asked by an evaluation
   std::vector<ChatMessage> conversation = {};
   std::vector<Rewrite> rewrites = {};
 };

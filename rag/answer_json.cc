@@ -228,6 +228,7 @@ std::string AnswerToJson(const Answer& answer) {
                {"retrieve_us", answer.retrieve_us},
                {"generate_us", answer.generate_us}};
   if (HasPipeline(answer)) AddPipeline(answer, &json);
+  if (answer.evaluation) json["evaluation"] = true;
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -268,6 +269,7 @@ absl::StatusOr<Answer> AnswerFromJson(std::string_view text) {
   reader.Take("retrieve_us", &answer.retrieve_us);
   reader.Take("generate_us", &answer.generate_us);
   if (format > kFormatWithoutPipeline) TakePipeline(&reader, &answer);
+  if (reader.Has("evaluation")) reader.Take("evaluation", &answer.evaluation);
   if (!reader.status().ok()) return reader.status();
   return answer;
 }

@@ -15,6 +15,7 @@ class Service;
 
 namespace vouch {
 
+class HookRunner;
 class Metrics;
 
 // What the services work on; lives longer than they do. All but the gate is set before the gate
@@ -23,6 +24,7 @@ struct ServiceContext {
   Database* database = nullptr;
   EmbedderRegistry* embedders = nullptr;
   ModelRoute* route = nullptr;  // null: answers are quoted
+  HookRunner* hooks = nullptr;  // null: there are none
   int64_t started_us = 0;
   CallGate* gate = nullptr;
   Metrics* metrics = nullptr;  // set before the gate, like the gate

@@ -119,7 +119,8 @@ class Tuner {
       if (absl::Status status = request_.cancel.Check(); !status.ok()) return status;
       absl::StatusOr<std::map<std::string, double>> documents = RunTree(
           collection_, FuseLegs(legs->legs, candidate),
-          {.depth = kDepth, .at = at, .principal = request_.principal, .cancel = request_.cancel});
+          {.depth = kDepth, .at = at, .principal = request_.principal, .cancel = request_.cancel},
+          names_);
       if (!documents.ok()) return documents.status();
       figures.push_back(
           Evaluate(qrels, {{query.id, *std::move(documents)}}, true).all.at(kMeasure));
@@ -154,6 +155,7 @@ class Tuner {
   const FusionTuningRequest& request_;
   const std::vector<FusionSettings> candidates_ = FusionCandidates();
   std::vector<const EvaluationQuery*> judged_;
+  ChunkNames names_;
   Figures figures_;
   std::string embedder_;
 };
