@@ -16,6 +16,7 @@
 #include "api/cli/message_json.h"
 #include "nlohmann/json.hpp"
 #include "vouch/v1/collections.grpc.pb.h"
+#include "vouch/v1/delivery.grpc.pb.h"
 #include "vouch/v1/pipelines.grpc.pb.h"
 
 namespace vouch {
@@ -82,7 +83,8 @@ class Applier {
         connection_(connection),
         options_(options),
         collections_(v1::Collections::NewStub(connection.channel())),
-        pipelines_(v1::Pipelines::NewStub(connection.channel())) {}
+        pipelines_(v1::Pipelines::NewStub(connection.channel())),
+        delivery_(v1::Delivery::NewStub(connection.channel())) {}
 
   absl::Status Run(const std::vector<ManifestItem>& items) {
     // All is looked at before anything is changed, so that most mistakes change nothing.
@@ -100,7 +102,8 @@ class Applier {
 
   absl::Status Pass(const std::vector<ManifestItem>& items, bool dry_run) {
     created_.clear();
-    for (const Item kind : {v1::Manifest::kCollection, v1::Manifest::kPipeline, v1::Manifest::kAlias}) {
+    for (const Item kind : {v1::Manifest::kCollection, v1::Manifest::kPipeline, v1::Manifest::kGate,
+                            v1::Manifest::kSlo, v1::Manifest::kAlias}) {
       for (const ManifestItem& item : items) {
         if (item.manifest.item_case() != kind) continue;
         absl::Status status = One(item, dry_run);
@@ -119,6 +122,12 @@ class Applier {
         return Pipeline(item.manifest.pipeline(), dry_run);
       case v1::Manifest::kAlias:
         return Alias(item.manifest.alias(), dry_run);
+      case v1::Manifest::kGate:
+        return Spec("gate", &v1::Delivery::Stub::ApplyGate, v1::ApplyGateRequest(),
+                    item.manifest.gate(), dry_run);
+      case v1::Manifest::kSlo:
+        return Spec("slo", &v1::Delivery::Stub::ApplySlo, v1::ApplySloRequest(),
+                    item.manifest.slo(), dry_run);
       case v1::Manifest::ITEM_NOT_SET:
         break;
     }
@@ -184,6 +193,31 @@ class Applier {
     Step(fresh ? "create" : "change", "pipeline", name,
          LineDiff(fresh ? "" : Pretty(reply.previous()), Pretty(reply.pipeline().canonical()),
                   "    "));
+    return absl::OkStatus();
+  }
+
+  static const v1::Gate& Kept(const v1::ApplyGateResponse& reply) { return reply.gate(); }
+  static const v1::Slo& Kept(const v1::ApplySloResponse& reply) { return reply.slo(); }
+
+  // A gate or an objective.
+  template <class Request, class Reply, class Wanted>
+  absl::Status Spec(const char* kind,
+                    grpc::Status (v1::Delivery::Stub::*method)(grpc::ClientContext*,
+                                                               const Request&, Reply*),
+                    Request request, const Wanted& wanted, bool dry_run) {
+    *request.mutable_spec() = wanted;
+    request.set_dry_run(dry_run);
+    Reply reply;
+    absl::Status status = Call(delivery_, method, request, &reply);
+    if (!status.ok()) return status;
+    const std::string name = absl::StrCat(wanted.name(), "@", Kept(reply).number());
+    if (!reply.changed()) {
+      Step("same", kind, name, "");
+      return absl::OkStatus();
+    }
+    const bool fresh = reply.previous().empty();
+    Step(fresh ? "create" : "change", kind, name,
+         LineDiff(fresh ? "" : Pretty(reply.previous()), Pretty(Kept(reply).canonical()), "    "));
     return absl::OkStatus();
   }
 
@@ -270,6 +304,7 @@ class Applier {
   const ApplyOptions& options_;
   const std::unique_ptr<v1::Collections::Stub> collections_;
   const std::unique_ptr<v1::Pipelines::Stub> pipelines_;
+  const std::unique_ptr<v1::Delivery::Stub> delivery_;
   Json steps_ = Json::array();
   std::set<std::string> created_;            // collections that this pass makes
   std::map<std::string, uint64_t> numbers_;  // of the pipelines applied, by name
@@ -278,6 +313,7 @@ class Applier {
 absl::Status RunApply(Invocation& invocation, const ApplyOptions& options) {
   absl::StatusOr<std::vector<ManifestItem>> items = ReadManifests(options.path);
   if (!items.ok()) return items.status();
+  invocation.uses_hooks = true;
   absl::StatusOr<Connection*> connection = invocation.Connect(Invocation::Store::kCreate);
   if (!connection.ok()) return connection.status();
   return Applier(invocation, **connection, options).Run(*items);
@@ -289,11 +325,12 @@ void AddApplyCommand(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<ApplyOptions>();
   CLI::App* command = AddCommand(
       app, invocation, CommandKind::kClient,
-      {"apply", "Bring collections, pipelines and aliases to what YAML files say",
+      {"apply", "Bring collections, pipelines, gates, objectives and aliases to what YAML files say",
        "  vouch apply -f pipelines/ --dry-run\n"
        "  vouch apply -f support.yaml\n"
-       "Each document of a file is one of collection, pipeline and alias. What is as the files say\n"
-       "stays untouched; a pipeline that differs becomes a new version."},
+       "Each document of a file is one of collection, pipeline, gate, slo and alias. What is as the\n"
+       "files say stays untouched; what differs becomes a new version. An alias moves as by `vouch\n"
+       "promote`: its gates are asked."},
       [&invocation, options] { return RunApply(invocation, *options); });
   command->add_option("-f,--file", options->path, "the file, or a folder of YAML files")
       ->required()
