@@ -100,6 +100,8 @@ const std::vector<Setting>& Settings() {
        TextSetting{&Config::telemetry_endpoint, {}}},
       {"rerankers", "FILE", "YAML file of the cross-encoders that queries may rerank by (default: none)",
        TextSetting{&Config::rerankers, {}}},
+      {"hooks", "FILE", "YAML file of the programs and addresses that are told of changes, or asked before them (default: none)",
+       TextSetting{&Config::hooks, {}}},
   };
   return settings;
 }

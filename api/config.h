@@ -45,6 +45,7 @@ struct Config {
   std::string generator_api_key_file = {};
   std::string telemetry_endpoint = {};  // of an OTLP/HTTP collector; empty: no spans are sent
   std::string rerankers = {};  // the file of cross-encoders; empty: none
+  std::string hooks = {};      // the file of hooks; empty: none
 
   std::map<std::string, ConfigOrigin> origins = {};  // by key; absent: default
   ConfigOrigin OriginOf(const std::string& key) const {

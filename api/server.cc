@@ -24,6 +24,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "api/grpc/call_metrics.h"
+#include "api/grpc/delivery_services.h"
 #include "api/grpc/evaluation_services.h"
 #include "api/grpc/record_services.h"
 #include "api/grpc/services.h"
@@ -84,6 +85,9 @@ class GrpcServer final : public Server {
     Add("Datasets", NewDatasetsService(context_));
     Add("Evaluations", NewEvaluationsService(context_));
     Add("Records", NewRecordsService(context_));
+    Add("Delivery", NewDeliveryService(context_));
+    Add("Hooks", NewHooksService(context_));
+    Add("Audit", NewAuditService(context_));
     Add("Admin", NewAdminService(context_));
     metrics_ = std::make_unique<Metrics>(MethodsOf(services()));
     context_.metrics = metrics_.get();
@@ -125,8 +129,10 @@ class GrpcServer final : public Server {
     return absl::OkStatus();
   }
 
-  void Open(Database& database, EmbedderRegistry& embedders, ModelRoute* route, Tracer* tracer) override {
+  void Open(Database& database, EmbedderRegistry& embedders, ModelRoute* route, Tracer* tracer,
+            HookRunner* hooks) override {
     context_.tracer = tracer;
+    context_.hooks = hooks;
     context_.database = &database;
     context_.embedders = &embedders;
     routes_.emplace(route, database.store().catalog());
@@ -252,9 +258,9 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Listen(const ServerOptions& opti
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options,
                                                       Database& database,
                                                       EmbedderRegistry& embedders,
-                                                      ModelRoute* route) {
+                                                      ModelRoute* route, HookRunner* hooks) {
   absl::StatusOr<std::unique_ptr<Server>> server = Listen(options);
-  if (server.ok()) (*server)->Open(database, embedders, route);
+  if (server.ok()) (*server)->Open(database, embedders, route, nullptr, hooks);
   return server;
 }
 

@@ -18,6 +18,7 @@ class Channel;
 
 namespace vouch {
 
+class HookRunner;
 class Metrics;
 class Tracer;
 
@@ -50,14 +51,16 @@ class Server {
   // it cannot be listened on.
   static absl::StatusOr<std::unique_ptr<Server>> Listen(const ServerOptions& options);
   // Takes calls from here on. Once; what it is given must outlive the server. `route` may be null:
-  // answers are quoted; `tracer`, too: nobody takes spans.
+  // answers are quoted; `tracer`, too: nobody takes spans; `hooks`, too: there are none.
   virtual void Open(Database& database, EmbedderRegistry& embedders,
-                    ModelRoute* route = nullptr, Tracer* tracer = nullptr) = 0;
+                    ModelRoute* route = nullptr, Tracer* tracer = nullptr,
+                    HookRunner* hooks = nullptr) = 0;
   // Listens and opens.
   static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options,
                                                        Database& database,
                                                        EmbedderRegistry& embedders,
-                                                       ModelRoute* route = nullptr);
+                                                       ModelRoute* route = nullptr,
+                                                       HookRunner* hooks = nullptr);
   // Shuts down at once.
   virtual ~Server() = default;
 

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "query/collection_impl.h"
+#include "query/tag_name.h"
 #include "storage/duration_text.h"
 
 namespace vouch {
@@ -130,13 +131,7 @@ absl::StatusOr<std::vector<CommitHeader>> CollectionImpl::Versions(Version first
 }
 
 absl::StatusOr<Tag> CollectionImpl::CreateTag(std::string_view name, const ReadAt& at) {
-  const absl::StatusOr<ReadAt> read = ReadAt::Parse(name);
-  if (!read.ok() || !std::holds_alternative<std::string>(read->at)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("tag '", std::string(name),
-                     "': a tag is not empty, not 'latest', not a number, nor 'v' and a number, "
-                     "and does not start with '@': these name versions already"));
-  }
+  if (absl::Status status = CheckTagName(name); !status.ok()) return status;
   const absl::StatusOr<Version> version = Resolve(at);
   if (!version.ok()) return version.status();
   absl::StatusOr<Tag> tag =

@@ -127,9 +127,10 @@ absl::StatusOr<TextQuery> TreeOf(Collection& collection, EmbedderRegistry& embed
   return request.tree(request.pipeline->spec.retrieve.query, text, collection, at, request.cancel);
 }
 
-// All that is looked for; several texts are fused by reciprocal ranks.
-absl::StatusOr<TextQuery> QueryFor(Collection& collection, EmbedderRegistry& embedders,
-                                   const AskRequest& request, const Answer& answer) {
+}  // namespace
+
+absl::StatusOr<TextQuery> BuildAskQuery(Collection& collection, EmbedderRegistry& embedders,
+                                        const AskRequest& request, const Answer& answer) {
   TextQuery query;
   FuseNode fuse;
   for (const std::string& text : RetrievalTexts(answer)) {
@@ -154,7 +155,7 @@ uint32_t DimOf(const CollectionSchema& schema) { return schema.dense.empty() ? 0
 absl::Status RetrieveHits(Collection& collection, EmbedderRegistry& embedders,
                           const AskRequest& request, Answer* answer, uint64_t* points) {
   const int64_t started_us = request.tracer == nullptr ? 0 : Clock::System().NowMicros();
-  absl::StatusOr<TextQuery> query = QueryFor(collection, embedders, request, *answer);
+  absl::StatusOr<TextQuery> query = BuildAskQuery(collection, embedders, request, *answer);
   if (query.ok()) answer->embedder = query->embedder;
   if (request.tracer != nullptr && (!query.ok() || !query->embedder.empty())) {
     RecordEmbedding(request, *answer, DimOf(collection.schema()), started_us, Clock::System().NowMicros(), query.status());
@@ -283,6 +284,7 @@ absl::Status MakeAnswer(Database& database, EmbedderRegistry& embedders, const A
   if (request.filter) answer->filter = FilterToJson(*request.filter);
   answer->context_chunks = request.context_chunks;
   answer->engine = VOUCH_VERSION;
+  answer->evaluation = request.evaluation;
   if (request.pipeline != nullptr) {
     answer->pipeline = Concat(request.pipeline->spec.name, "@", request.pipeline->number);
     answer->pipeline_hash = request.pipeline->hash;

@@ -63,6 +63,7 @@ struct AskRequest {
   Tracer* tracer = nullptr;  // takes the spans of the request; null: nobody does
   SpanContext parent = {};   // that the request belongs to; its trace goes on, whether spans are taken or not
   ReadAt at = {};
+  bool evaluation = false;  // for the record: no user asks, but an evaluation
   Principal principal = {};
   CancelToken cancel = {};
 };
@@ -184,6 +185,7 @@ struct Answer {
   int64_t generate_us = 0;
   std::string pipeline = {};       // "support@3"; empty where none was named
   std::string pipeline_hash = {};  // of its canonical form
+  bool evaluation = false;         // asked by an evaluation
   std::vector<ChatMessage> conversation = {};
   std::vector<Rewrite> rewrites = {};
   // Of the ask; the record keeps the trace's id alone. Not valid: it was not traced.

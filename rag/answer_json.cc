@@ -249,6 +249,7 @@ std::string AnswerToJson(const Answer& answer) {
   if (const std::string trace = TraceIdOf(answer); !trace.empty()) json["trace_id"] = trace;
   if (answer.redacted != 0) json["redacted"] = answer.redacted;
   if (answer.cache) json["cache"] = {{"answer_id", answer.cache->answer_id}};
+  if (answer.evaluation) json["evaluation"] = true;
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -292,6 +293,7 @@ absl::StatusOr<Answer> AnswerFromJson(std::string_view text) {
   if (reader.Has("trace_id")) TakeTrace(&reader, &answer);
   if (reader.Has("redacted")) reader.Take("redacted", &answer.redacted);
   if (reader.Has("cache")) reader.TakeObject("cache", &answer.cache.emplace(), ReadCacheUse);
+  if (reader.Has("evaluation")) reader.Take("evaluation", &answer.evaluation);
   if (!reader.status().ok()) return reader.status();
   return answer;
 }

@@ -3,11 +3,17 @@
 #include <cstdint>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "rag/answer.h"
 
 namespace vouch {
 
 // The steps of Ask, which a replay takes again.
+
+// All that is looked for, at the answer's version: the question and what rewrites made of it, by the
+// pipeline's query or the request's mode; several texts are fused by reciprocal ranks.
+absl::StatusOr<TextQuery> BuildAskQuery(Collection& collection, EmbedderRegistry& embedders,
+                                        const AskRequest& request, const Answer& answer);
 
 // Fills embedder, hits and build ids, at the answer's version. `points`: how many points the
 // version has that the principal sees.

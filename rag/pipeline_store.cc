@@ -1,6 +1,7 @@
 #include "rag/pipeline_store.h"
 
 #include <algorithm>
+#include <map>
 #include <mutex>
 
 #include "absl/strings/ascii.h"
@@ -49,10 +50,70 @@ std::mutex& WriteLock() {
 struct PipelineStore::Entry {
   uint64_t latest = 0;
   Aliases aliases = {};
+  std::map<std::string, AliasState, std::less<>> moves = {};  // by alias; `number` is not kept
+
+  static absl::StatusOr<AliasState> ReadMoves(const RecordJson& json, const std::string& where);
+  SettingValue ToSetting(std::string_view name) const;
 };
 
+absl::StatusOr<PipelineStore::AliasState> PipelineStore::Entry::ReadMoves(
+    const RecordJson& json, const std::string& where) {
+  AliasState state;
+  RecordReader reader(json, where, kThing);
+  reader.Take("revision", &state.revision);
+  reader.TakeList("earlier", &state.earlier,
+                  [](const RecordJson& item, const std::string&) -> absl::StatusOr<uint64_t> {
+                    if (item.is_number_unsigned()) return item.get<uint64_t>();
+                    return absl::DataLossError("the list of pipelines is damaged: no version");
+                  });
+  reader.TakeList("steps", &state.steps,
+                  [](const RecordJson& item, std::string at) -> absl::StatusOr<AliasStep> {
+                    AliasStep step;
+                    RecordReader fields(item, std::move(at), kThing);
+                    fields.Take("number", &step.number);
+                    fields.Take("since_us", &step.since_us);
+                    if (!fields.status().ok()) return fields.status();
+                    return step;
+                  });
+  if (!reader.status().ok()) return reader.status();
+  return state;
+}
+
+SettingValue PipelineStore::Entry::ToSetting(std::string_view name) const {
+  RecordJson numbers = RecordJson::object();
+  for (const auto& [alias, number] : aliases) numbers[alias] = number;
+  RecordJson histories = RecordJson::object();
+  for (const auto& [alias, state] : moves) {
+    RecordJson steps = RecordJson::array();
+    for (const AliasStep& step : state.steps)
+      steps.push_back({{"number", step.number}, {"since_us", step.since_us}});
+    histories[alias] = {
+        {"revision", state.revision}, {"earlier", state.earlier}, {"steps", std::move(steps)}};
+  }
+  return {EntryKey(name), Dump({{"format", 1},
+                                {"latest", latest},
+                                {"aliases", std::move(numbers)},
+                                {"moves", std::move(histories)}})};
+}
+
+namespace {
+
+SettingValue NamesSetting(const std::vector<std::string>& names) {
+  return {kNamesKey, Dump({{"format", 1}, {"names", names}})};
+}
+
+AuditDraft DraftOf(std::string_view actor, int64_t time_us, std::string action,
+                   std::string_view name) {
+  return {.time_us = time_us,
+          .actor = std::string(actor),
+          .action = std::move(action),
+          .subject = Concat("pipeline/", name)};
+}
+
+}  // namespace
+
 absl::StatusOr<std::vector<std::string>> PipelineStore::Names(std::string_view tenant) const {
-  const auto text = catalog_.GetTenantSetting(tenant, kNamesKey);
+  const auto text = store_.catalog().GetTenantSetting(tenant, kNamesKey);
   if (!text.ok()) return text.status();
   std::vector<std::string> names;
   if (!text->has_value()) return names;
@@ -61,11 +122,6 @@ absl::StatusOr<std::vector<std::string>> PipelineStore::Names(std::string_view t
   reader.TakeList("names", &names, ReadRecordText);
   if (!reader.status().ok()) return reader.status();
   return names;
-}
-
-absl::Status PipelineStore::WriteNames(std::string_view tenant,
-                                       const std::vector<std::string>& names) {
-  return catalog_.PutTenantSetting(tenant, kNamesKey, Dump({{"format", 1}, {"names", names}}));
 }
 
 absl::StatusOr<bool> PipelineStore::Has(std::string_view tenant, std::string_view name) const {
@@ -88,7 +144,7 @@ absl::Status PipelineStore::NoSuchName(std::string_view tenant, std::string_view
 
 absl::StatusOr<PipelineStore::Entry> PipelineStore::ReadEntry(std::string_view tenant,
                                                               std::string_view name) const {
-  const auto text = catalog_.GetTenantSetting(tenant, EntryKey(name));
+  const auto text = store_.catalog().GetTenantSetting(tenant, EntryKey(name));
   if (!text.ok()) return text.status();
   Entry entry;
   if (!text->has_value()) return entry;
@@ -104,21 +160,20 @@ absl::StatusOr<PipelineStore::Entry> PipelineStore::ReadEntry(std::string_view t
       return absl::DataLossError("the list of pipelines is damaged: an alias names no number");
     entry.aliases.emplace_back(alias, number.get<uint64_t>());
   }
+  // Earlier programs kept no moves.
+  const auto moves = json.find("moves");
+  if (moves == json.end() || !moves->is_object()) return entry;
+  for (const auto& [alias, move] : moves->items()) {
+    absl::StatusOr<AliasState> state = Entry::ReadMoves(move, Concat("moves.", alias, "."));
+    if (!state.ok()) return state.status();
+    entry.moves.emplace(alias, *std::move(state));
+  }
   return entry;
-}
-
-absl::Status PipelineStore::WriteEntry(std::string_view tenant, std::string_view name,
-                                       const Entry& entry) {
-  RecordJson aliases = RecordJson::object();
-  for (const auto& [alias, number] : entry.aliases) aliases[alias] = number;
-  return catalog_.PutTenantSetting(
-      tenant, EntryKey(name),
-      Dump({{"format", 1}, {"latest", entry.latest}, {"aliases", std::move(aliases)}}));
 }
 
 absl::StatusOr<std::shared_ptr<const PipelineVersion>> PipelineStore::ReadVersion(
     std::string_view tenant, std::string_view name, uint64_t number) const {
-  const auto text = catalog_.GetTenantSetting(tenant, VersionKey(name, number));
+  const auto text = store_.catalog().GetTenantSetting(tenant, VersionKey(name, number));
   if (!text.ok()) return text.status();
   if (!text->has_value()) {
     return absl::NotFoundError(Concat("pipeline ", name, " has no version ", number));
@@ -144,7 +199,8 @@ absl::StatusOr<std::shared_ptr<const PipelineVersion>> PipelineStore::ReadVersio
 
 absl::StatusOr<PipelineStore::Applied> PipelineStore::Apply(std::string_view tenant,
                                                             const PipelineSpec& spec,
-                                                            bool dry_run) {
+                                                            bool dry_run,
+                                                            std::string_view actor) {
   if (absl::Status status = CheckPipeline(spec); !status.ok()) {
     return absl::Status(status.code(),
                         Concat("pipeline '", Escape(spec.name), "': ", ToStd(status.message())));
@@ -179,21 +235,26 @@ absl::StatusOr<PipelineStore::Applied> PipelineStore::Apply(std::string_view ten
     return absl::ResourceExhaustedError(
         Concat("pipeline ", spec.name, " has ", kMaxVersions, " versions, which is the limit"));
   }
-  // The version first: a name or a number that is read afterwards finds it.
+  JournalChange change;
+  AuditDraft draft = DraftOf(actor, clock_.NowMicros(), "pipeline.apply", spec.name);
   if (applied.version.number > entry->latest) {
-    absl::Status status = catalog_.PutTenantSetting(
-        tenant, VersionKey(spec.name, applied.version.number),
-        Dump({{"format", 1},
-              {"created_us", applied.version.created_us},
-              {"hash", applied.version.hash},
-              {"spec", canonical}}));
-    if (!status.ok()) return status;
+    change.settings.push_back({VersionKey(spec.name, applied.version.number),
+                               Dump({{"format", 1},
+                                     {"created_us", applied.version.created_us},
+                                     {"hash", applied.version.hash},
+                                     {"spec", canonical}})});
+    if (entry->latest > 0) draft.before = Dump({{"number", entry->latest}});
     entry->latest = applied.version.number;
-    if (status = WriteEntry(tenant, spec.name, *entry); !status.ok()) return status;
+    change.settings.push_back(entry->ToSetting(spec.name));
   }
-  if (listed) return applied;
-  names->insert(std::lower_bound(names->begin(), names->end(), spec.name), spec.name);
-  if (absl::Status status = WriteNames(tenant, *names); !status.ok()) return status;
+  if (!listed) {
+    names->insert(std::lower_bound(names->begin(), names->end(), spec.name), spec.name);
+    change.settings.push_back(NamesSetting(*names));
+  }
+  draft.after = Dump({{"number", applied.version.number}, {"hash", applied.version.hash}});
+  change.entries.push_back(std::move(draft));
+  const auto kept = Journal::Of(store_).Commit(tenant, change);
+  if (!kept.ok()) return kept.status();
   return applied;
 }
 
@@ -233,51 +294,99 @@ absl::StatusOr<PipelineStore::Aliases> PipelineStore::AliasesOf(std::string_view
   return entry->aliases;
 }
 
-absl::Status PipelineStore::SetAlias(std::string_view tenant, std::string_view name,
-                                     std::string_view alias, uint64_t number) {
+absl::StatusOr<PipelineStore::AliasState> PipelineStore::GetAlias(std::string_view tenant,
+                                                                  std::string_view name,
+                                                                  std::string_view alias) const {
   if (!IsAlias(alias)) {
     return absl::InvalidArgumentError(
         Concat("the alias is '", Escape(alias),
                "'; it takes 1 to 255 characters of [A-Za-z0-9._-], not all digits"));
   }
-  const std::lock_guard<std::mutex> lock(WriteLock());
   const absl::StatusOr<bool> listed = Has(tenant, name);
   if (!listed.ok()) return listed.status();
   if (!*listed) return NoSuchName(tenant, name);
+  const absl::StatusOr<Entry> entry = ReadEntry(tenant, name);
+  if (!entry.ok()) return entry.status();
+  AliasState state;
+  if (const auto moves = entry->moves.find(alias); moves != entry->moves.end())
+    state = moves->second;
+  for (const auto& [there, number] : entry->aliases) {
+    if (there == alias) state.number = number;
+  }
+  return state;
+}
+
+absl::StatusOr<std::vector<AuditEntry>> PipelineStore::MoveAlias(std::string_view tenant,
+                                                                 std::string_view name,
+                                                                 std::string_view alias,
+                                                                 const AliasTarget& target,
+                                                                 JournalChange also) {
+  const std::lock_guard<std::mutex> lock(WriteLock());
+  absl::StatusOr<AliasState> state = GetAlias(tenant, name, alias);
+  if (!state.ok()) return state.status();
   absl::StatusOr<Entry> entry = ReadEntry(tenant, name);
   if (!entry.ok()) return entry.status();
-  if (number == 0) number = entry->latest;
-  if (number > entry->latest) {
-    return absl::NotFoundError(Concat("pipeline ", name, " has no version ", number,
+  if (state->revision != target.expected_revision) {
+    return absl::AbortedError(
+        Concat(name, "@", alias, " was moved meanwhile: it is version ", state->number,
+               " at revision ", state->revision, ", and this was decided at revision ",
+               target.expected_revision, "; look again and try again"));
+  }
+  if (target.number == 0 || target.number > entry->latest) {
+    return absl::NotFoundError(Concat("pipeline ", name, " has no version ", target.number,
                                       "; its versions are 1 to ", entry->latest));
   }
+  if (target.back) {
+    if (state->earlier.empty() || state->earlier.back() != target.number) {
+      return absl::FailedPreconditionError(
+          Concat(name, "@", alias, " has no earlier version to go back to"));
+    }
+    state->earlier.pop_back();
+  } else if (state->number != 0) {
+    state->earlier.push_back(state->number);
+    if (state->earlier.size() > kKeptSteps) state->earlier.erase(state->earlier.begin());
+  }
+  ++state->revision;
+  state->steps.push_back({target.number, clock_.NowMicros()});
+  if (state->steps.size() > kKeptSteps) state->steps.erase(state->steps.begin());
   const auto place = std::lower_bound(
       entry->aliases.begin(), entry->aliases.end(), alias,
       [](const auto& entry_alias, std::string_view wanted) { return entry_alias.first < wanted; });
   if (place != entry->aliases.end() && place->first == alias) {
-    place->second = number;
+    place->second = target.number;
   } else if (entry->aliases.size() >= kMaxAliases) {
     return absl::ResourceExhaustedError(
         Concat("pipeline ", name, " has ", kMaxAliases, " aliases, which is the limit"));
   } else {
-    entry->aliases.emplace(place, std::string(alias), number);
+    entry->aliases.emplace(place, std::string(alias), target.number);
   }
-  return WriteEntry(tenant, name, *entry);
+  entry->moves[std::string(alias)] = *std::move(state);
+  also.settings.push_back(entry->ToSetting(name));
+  return Journal::Of(store_).Commit(tenant, also);
 }
 
-absl::Status PipelineStore::Remove(std::string_view tenant, std::string_view name) {
+absl::Status PipelineStore::Remove(std::string_view tenant, std::string_view name,
+                                   std::string_view actor) {
   const std::lock_guard<std::mutex> lock(WriteLock());
   absl::StatusOr<std::vector<std::string>> names = Names(tenant);
   if (!names.ok()) return names.status();
   const auto place = std::lower_bound(names->begin(), names->end(), name);
   if (place == names->end() || *place != name) return NoSuchName(tenant, name);
   names->erase(place);
-  // The name first: aliases of a name that is not listed are not looked at, and go with the next line.
-  if (absl::Status status = WriteNames(tenant, *names); !status.ok()) return status;
   absl::StatusOr<Entry> entry = ReadEntry(tenant, name);
   if (!entry.ok()) return entry.status();
+  AuditDraft draft = DraftOf(actor, clock_.NowMicros(), "pipeline.remove", name);
+  RecordJson before = RecordJson::object();
+  for (const auto& [alias, number] : entry->aliases) {
+    before[alias] = number;
+    AliasState& moves = entry->moves[alias];
+    moves = {.revision = moves.revision + 1};
+  }
+  draft.before = Dump({{"number", entry->latest}, {"aliases", std::move(before)}});
   entry->aliases.clear();
-  return WriteEntry(tenant, name, *entry);
+  JournalChange change{.settings = {NamesSetting(*names), entry->ToSetting(name)}};
+  change.entries.push_back(std::move(draft));
+  return Journal::Of(store_).Commit(tenant, change).status();
 }
 
 }  // namespace vouch

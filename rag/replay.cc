@@ -130,7 +130,7 @@ uint32_t MaxSentencesOf(std::string_view generator) {
 absl::StatusOr<std::shared_ptr<const PipelineVersion>> PipelineOf(Database& database,
                                                                   const Answer& recorded) {
   if (recorded.pipeline.empty()) return std::shared_ptr<const PipelineVersion>();
-  auto pipeline = PipelineStore(database.store().catalog(), database.clock())
+  auto pipeline = PipelineStore(database.store(), database.clock())
                       .Get(recorded.tenant, recorded.pipeline);
   if (!pipeline.ok()) return pipeline.status();
   if ((*pipeline)->hash != recorded.pipeline_hash) {

@@ -53,6 +53,11 @@ void AddCommands(CLI::App& app, Invocation& invocation) {
   AddDatasetCommands(app, invocation);
   AddEvalCommands(app, invocation);
   AddTuneCommands(app, invocation);
+  AddPromoteCommands(app, invocation);
+  AddGateCommands(app, invocation);
+  AddSloCommands(app, invocation);
+  AddHookCommands(app, invocation);
+  AddAuditCommands(app, invocation);
   AddMigrateCommands(app, invocation);
   AddServeCommand(app, invocation);
   AddBackupCommands(app, invocation);

@@ -19,6 +19,7 @@
 #include "rag/file_walker.h"
 #include "vouch/v1/collections.grpc.pb.h"
 #include "vouch/v1/evaluations.grpc.pb.h"
+#include "vouch/v1/delivery.grpc.pb.h"
 #include "vouch/v1/pipelines.grpc.pb.h"
 #include "vouch/v1/routes.grpc.pb.h"
 #include "vouch/v1/spending.grpc.pb.h"
@@ -92,7 +93,8 @@ class Applier {
         pipelines_(v1::Pipelines::NewStub(connection.channel())),
         routes_(v1::Routes::NewStub(connection.channel())),
         spending_(v1::Spending::NewStub(connection.channel())),
-        datasets_(v1::Datasets::NewStub(connection.channel())) {}
+        datasets_(v1::Datasets::NewStub(connection.channel())),
+        delivery_(v1::Delivery::NewStub(connection.channel())) {}
 
   absl::Status Run(const std::vector<ManifestItem>& items) {
     // All is looked at before anything is changed, so that most mistakes change nothing.
@@ -112,7 +114,8 @@ class Applier {
     created_.clear();
     // What others rest on comes first.
     for (const Item kind : {v1::Manifest::kCollection, v1::Manifest::kRoute, v1::Manifest::kDataset,
-                            v1::Manifest::kPipeline, v1::Manifest::kAlias, v1::Manifest::kBudget}) {
+                            v1::Manifest::kPipeline, v1::Manifest::kGate, v1::Manifest::kSlo, v1::Manifest::kAlias,
+                            v1::Manifest::kBudget}) {
       for (const ManifestItem& item : items) {
         if (item.manifest.item_case() != kind) continue;
         absl::Status status = One(item, dry_run);
@@ -137,6 +140,12 @@ class Applier {
         return Budget(item.manifest.budget(), dry_run);
       case v1::Manifest::kDataset:
         return Dataset(item, dry_run);
+      case v1::Manifest::kGate:
+        return Spec("gate", &v1::Delivery::Stub::ApplyGate, v1::ApplyGateRequest(),
+                    item.manifest.gate(), dry_run);
+      case v1::Manifest::kSlo:
+        return Spec("slo", &v1::Delivery::Stub::ApplySlo, v1::ApplySloRequest(),
+                    item.manifest.slo(), dry_run);
       case v1::Manifest::ITEM_NOT_SET:
         break;
     }
@@ -202,6 +211,31 @@ class Applier {
     Step(fresh ? "create" : "change", "pipeline", name,
          LineDiff(fresh ? "" : Pretty(reply.previous()), Pretty(reply.pipeline().canonical()),
                   "    "));
+    return absl::OkStatus();
+  }
+
+  static const v1::Gate& Kept(const v1::ApplyGateResponse& reply) { return reply.gate(); }
+  static const v1::Slo& Kept(const v1::ApplySloResponse& reply) { return reply.slo(); }
+
+  // A gate or an objective.
+  template <class Request, class Reply, class Wanted>
+  absl::Status Spec(const char* kind,
+                    grpc::Status (v1::Delivery::Stub::*method)(grpc::ClientContext*,
+                                                               const Request&, Reply*),
+                    Request request, const Wanted& wanted, bool dry_run) {
+    *request.mutable_spec() = wanted;
+    request.set_dry_run(dry_run);
+    Reply reply;
+    absl::Status status = Call(delivery_, method, request, &reply);
+    if (!status.ok()) return status;
+    const std::string name = absl::StrCat(wanted.name(), "@", Kept(reply).number());
+    if (!reply.changed()) {
+      Step("same", kind, name, "");
+      return absl::OkStatus();
+    }
+    const bool fresh = reply.previous().empty();
+    Step(fresh ? "create" : "change", kind, name,
+         LineDiff(fresh ? "" : Pretty(reply.previous()), Pretty(Kept(reply).canonical()), "    "));
     return absl::OkStatus();
   }
 
@@ -425,6 +459,7 @@ class Applier {
   const std::unique_ptr<v1::Routes::Stub> routes_;
   const std::unique_ptr<v1::Spending::Stub> spending_;
   const std::unique_ptr<v1::Datasets::Stub> datasets_;
+  const std::unique_ptr<v1::Delivery::Stub> delivery_;
   Json steps_ = Json::array();
   std::set<std::string> created_;            // collections that this pass makes
   std::map<std::string, uint64_t> numbers_;  // of the pipelines applied, by name
@@ -434,6 +469,7 @@ absl::Status RunApply(Invocation& invocation, const ApplyOptions& options) {
   absl::StatusOr<std::vector<ManifestItem>> items = ReadManifests(options.path);
   if (!items.ok()) return items.status();
   invocation.uses_models = true;  // a route is checked against the server's tiers
+  invocation.uses_hooks = true;
   absl::StatusOr<Connection*> connection = invocation.Connect(Invocation::Store::kCreate);
   if (!connection.ok()) return connection.status();
   return Applier(invocation, **connection, options).Run(*items);
@@ -445,11 +481,12 @@ void AddApplyCommand(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<ApplyOptions>();
   CLI::App* command = AddCommand(
       app, invocation, CommandKind::kClient,
-      {"apply", "Bring collections, pipelines, routes, budgets and datasets to what YAML files say",
+      {"apply", "Bring collections, pipelines, gates, budgets and more to what YAML files say",
        "  vouch apply -f pipelines/ --dry-run\n"
        "  vouch apply -f support.yaml\n"
-       "Each document of a file is one of collection, pipeline, alias, route, budget and dataset. What\n"
-       "is as the files say stays untouched; a pipeline or dataset that differs becomes a new version."},
+       "Each document of a file is one of collection, pipeline, alias, gate, slo, route, budget and\n"
+       "dataset. What is as the files say stays untouched; what differs becomes a new version. An alias\n"
+       "moves as by `vouch promote`: its gates are asked."},
       [&invocation, options] { return RunApply(invocation, *options); });
   command->add_option("-f,--file", options->path, "the file, or a folder of YAML files")
       ->required()

@@ -37,6 +37,7 @@ CLI::App* AddGroup(CLI::App& parent, const std::string& name, const std::string&
 void AddAlterCommands(CLI::App& group, Invocation& invocation);  // of AddCollectionCommands
 void AddAnswerCommands(CLI::App& app, Invocation& invocation);
 void AddApplyCommand(CLI::App& app, Invocation& invocation);
+void AddAuditCommands(CLI::App& app, Invocation& invocation);
 void AddAskCommand(CLI::App& app, Invocation& invocation);
 void AddBackupCommands(CLI::App& app, Invocation& invocation);
 void AddBudgetCommands(CLI::App& app, Invocation& invocation);
@@ -44,6 +45,8 @@ void AddCalibrateCommand(CLI::App& app, Invocation& invocation);
 void AddCollectionCommands(CLI::App& app, Invocation& invocation);
 void AddEvalCommands(CLI::App& app, Invocation& invocation);
 void AddTuneCommands(CLI::App& app, Invocation& invocation);
+void AddGateCommands(CLI::App& app, Invocation& invocation);
+void AddHookCommands(CLI::App& app, Invocation& invocation);
 void AddIngestCommand(CLI::App& app, Invocation& invocation);
 void AddAliasCommands(CLI::App& app, Invocation& invocation);
 void AddDiffCommand(CLI::App& app, Invocation& invocation);
@@ -54,10 +57,12 @@ void AddPointWriteCommands(CLI::App& group, Invocation& invocation);  // of AddP
 void AddLineageCommand(CLI::App& app, Invocation& invocation);
 void AddMigrateCommands(CLI::App& app, Invocation& invocation);
 void AddPipelineCommands(CLI::App& app, Invocation& invocation);
+void AddPromoteCommands(CLI::App& app, Invocation& invocation);  // and `rollback`
 void AddQueryCommand(CLI::App& app, Invocation& invocation);
 void AddReplayCommand(CLI::App& app, Invocation& invocation);
 void AddRestoreCommand(CLI::App& app, Invocation& invocation);
 void AddServeCommand(CLI::App& app, Invocation& invocation);
+void AddSloCommands(CLI::App& app, Invocation& invocation);
 void AddTagCommands(CLI::App& app, Invocation& invocation);
 void AddVerifyCommand(CLI::App& app, Invocation& invocation);
 void AddVersionCommand(CLI::App& app, Invocation& invocation);

@@ -2,6 +2,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <chrono>
 #include <filesystem>
 #include <utility>
 
@@ -9,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "api/server.h"
 #include "api/status.h"
+#include "rag/deliver/hook_runner.h"
 
 namespace vouch {
 namespace {
@@ -48,7 +50,21 @@ class EmbeddedConnection final : public Connection {
         embedders_(std::move(model_server)),
         ledger_(database_->store().catalog(), database_->clock()) {}
 
-  absl::Status Start(const Config& config, std::optional<RouteSpec> spec) {
+  // Hooks are told of what the command did before it ends; what they do not take in time stays due.
+  ~EmbeddedConnection() override {
+    channel_.reset();
+    server_.reset();
+    if (hooks_ != nullptr) hooks_->Drain(kDrainTime);
+  }
+
+  absl::Status Start(const Config& config, std::optional<RouteSpec> spec,
+                     std::vector<HookSpec> hooks) {
+    if (!hooks.empty()) {
+      absl::StatusOr<std::unique_ptr<HookRunner>> runner =
+          HookRunner::Start(database_->store(), database_->clock(), std::move(hooks));
+      if (!runner.ok()) return runner.status();
+      hooks_ = *std::move(runner);
+    }
     if (spec.has_value()) {
       absl::StatusOr<std::unique_ptr<ModelRoute>> route =
           ModelRoute::Create(*std::move(spec), {.ledger = ledger_, .clock = database_->clock()});
@@ -58,7 +74,7 @@ class EmbeddedConnection final : public Connection {
     ServerOptions options;
     options.max_message_mb = static_cast<uint32_t>(config.max_message_mb);
     absl::StatusOr<std::unique_ptr<Server>> server =
-        Server::Start(options, *database_, embedders_, route_.get());
+        Server::Start(options, *database_, embedders_, route_.get(), hooks_.get());
     if (!server.ok()) return server.status();
     server_ = *std::move(server);
     channel_ = server_->InProcessChannel();
@@ -70,10 +86,13 @@ class EmbeddedConnection final : public Connection {
   absl::Status Explain(const grpc::Status& status) const override { return FromGrpc(status); }
 
  private:
+  static constexpr std::chrono::seconds kDrainTime{5};
+
   std::unique_ptr<Database> database_;
   EmbedderRegistry embedders_;
   SpendLedger ledger_;
   std::unique_ptr<ModelRoute> route_;  // may be null
+  std::unique_ptr<HookRunner> hooks_;  // may be null
   std::unique_ptr<Server> server_;
   std::shared_ptr<grpc::Channel> channel_;
 };
@@ -103,7 +122,7 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Embedded(const Config& c
   auto connection = std::make_unique<EmbeddedConnection>(
       *std::move(database),
       ModelServerOptions{.base_url = config.model_server_base_url, .api_key = api_key});
-  if (absl::Status status = connection->Start(config, std::move(models.route)); !status.ok())
+  if (absl::Status status = connection->Start(config, std::move(models.route), std::move(models.hooks)); !status.ok())
     return status;
   return connection;
 }

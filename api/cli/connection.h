@@ -3,11 +3,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "api/config.h"
 #include "query/database.h"
+#include "rag/deliver/hook.h"
 #include "rag/llm/model_route.h"
 
 namespace grpc {
@@ -25,6 +27,7 @@ class Connection {
   struct Models {
     std::optional<RouteSpec> route = {};  // that write answers; none: they are quoted
     CrossEncoders rerankers = {};
+    std::vector<HookSpec> hooks = {};  // that its changes are told to
   };
   static absl::StatusOr<std::unique_ptr<Connection>> ToServer(const Config& config);
   // NOT_FOUND: no store there, and not `create`. FAILED_PRECONDITION: another process has it open.

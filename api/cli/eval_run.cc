@@ -23,14 +23,15 @@ constexpr char kReportOption[] = "--report";
 
 struct RunOptions {
   std::string collection;
+  std::string pipeline;
   std::string dataset;
   std::string at;
-  std::string mode = "hybrid";
-  std::string answers = "none";
+  std::string mode;     // empty: hybrid, or the pipeline's
+  std::string answers;  // empty: none, or the pipeline's
   std::string resume;
   std::string report;
   uint32_t depth = 1'000;
-  uint32_t context_chunks = 8;
+  uint32_t context_chunks = 0;
   uint32_t parallel = 2;
 };
 
@@ -44,7 +45,8 @@ struct CompareOptions {
   std::string report;
 };
 
-v1::EvaluationAnswers AnswersOf(const std::string& name) {
+v1::EvaluationAnswers AnswersOf(const std::string& name, bool pipeline) {
+  if (name.empty() && pipeline) return v1::EVALUATION_ANSWERS_PIPELINE;
   if (name == "quotes") return v1::EVALUATION_ANSWERS_QUOTES;
   if (name == "models") return v1::EVALUATION_ANSWERS_MODELS;
   return v1::EVALUATION_ANSWERS_NONE;
@@ -62,12 +64,18 @@ absl::Status ShowDetail(const Invocation& invocation, v1::EvaluationDetail detai
 }
 
 absl::Status RunRun(Invocation& invocation, const RunOptions& options) {
-  if (options.resume.empty() && (options.collection.empty() || options.dataset.empty())) {
-    return UsageError("give a collection and --dataset, or --resume");
+  const bool pipeline = !options.pipeline.empty();
+  if (pipeline && !options.collection.empty()) {
+    return UsageError("a pipeline says which collection it asks; leave the collection out");
   }
-  if (!options.resume.empty() && !(options.collection.empty() && options.dataset.empty())) {
+  const bool subject = pipeline || !options.collection.empty();
+  if (options.resume.empty() && (!subject || options.dataset.empty())) {
+    return UsageError("give a collection or --pipeline, and --dataset; or --resume");
+  }
+  if (!options.resume.empty() && (subject || !options.dataset.empty())) {
     return UsageError(
-        "--resume goes on with what its evaluation began; leave collection and --dataset out");
+        "--resume goes on with what its evaluation began; leave collection, --pipeline and "
+        "--dataset out");
   }
   if (!options.report.empty()) {
     absl::Status status = CheckOutputFile(kReportOption, options.report);
@@ -77,13 +85,16 @@ absl::Status RunRun(Invocation& invocation, const RunOptions& options) {
   request.set_collection(options.collection);
   request.set_dataset(options.dataset);
   request.set_at(options.at);
-  request.set_mode(ModeOf(options.mode));
-  request.set_answers(AnswersOf(options.answers));
+  request.set_pipeline(options.pipeline);
+  if (!pipeline || !options.mode.empty())
+    request.set_mode(ModeOf(options.mode.empty() ? "hybrid" : options.mode));
+  request.set_answers(AnswersOf(options.answers, pipeline));
   request.set_depth(options.depth);
   request.set_context_chunks(options.context_chunks);
   request.set_parallel(options.parallel);
   request.set_resume(options.resume);
-  invocation.uses_models = options.answers == "models" || !options.resume.empty();
+  invocation.uses_hooks = true;
+  invocation.uses_models = options.answers == "models" || pipeline || !options.resume.empty();
   absl::StatusOr<Connection*> connection = invocation.Connect();
   if (!connection.ok()) return connection.status();
   const auto stub = v1::Evaluations::NewStub((*connection)->channel());
@@ -145,13 +156,14 @@ absl::Status RunList(Invocation& invocation, uint32_t limit) {
   }
   std::vector<std::vector<std::string>> rows;
   for (const v1::EvaluationSummary& evaluation : reply.evaluations()) {
-    rows.push_back({evaluation.id(), FormatTime(evaluation.created_us()), evaluation.collection(),
+    rows.push_back({evaluation.id(), FormatTime(evaluation.created_us()),
+                    evaluation.pipeline().empty() ? evaluation.collection() : evaluation.pipeline(),
                     absl::StrCat("v", evaluation.version()), evaluation.mode(),
                     absl::StrCat(evaluation.dataset(), "@", evaluation.dataset_version()),
                     MainValue(evaluation)});
   }
   Print(rows.empty() ? "no evaluations yet\n"
-                     : FormatTable({"id", "time", "collection", "version", "mode", "dataset",
+                     : FormatTable({"id", "time", "of", "version", "mode", "dataset",
                                     "measure"},
                                    rows));
   return absl::OkStatus();
@@ -196,18 +208,21 @@ void AddRunCommand(CLI::App& group, Invocation& invocation) {
   auto options = std::make_shared<RunOptions>();
   CLI::App* command = AddCommand(
       group, invocation, CommandKind::kClient,
-      {"run", "Run a dataset's questions over a collection and keep what comes out",
+      {"run", "Run a dataset's questions over a collection or a pipeline and keep what comes out",
        "  vouch eval run docs --dataset support@2 --answers quotes --report report.html\n"
+       "  vouch eval run --pipeline support@2 --dataset support\n"
        "  vouch eval run --resume 0193590c-2a7e"},
       [&invocation, options] { return RunRun(invocation, *options); });
   command->add_option("collection", options->collection, "the collection");
+  command->add_option("--pipeline", options->pipeline,
+                      "in its place a pipeline: NAME (the latest), NAME@NUMBER or NAME@ALIAS");
   command->add_option("--dataset", options->dataset, "NAME (the latest) or NAME@VERSION");
   AddModeOption(*command, &options->mode);
   AddAtOption(*command, &options->at);
   command
       ->add_option("--answers", options->answers,
-                   "none: retrieval alone (default); quotes: sentences of the sources; models: by "
-                   "the route")
+                   "none: retrieval alone (default of a collection); quotes: sentences of the sources; "
+                   "models: by the route; a pipeline answers as it says, unless none is wanted")
       ->check(CLI::IsMember({"none", "quotes", "models"}));
   command->add_option("--depth", options->depth, "documents a question, 1 to 10000 (default 1000)")
       ->check(CLI::Range(1, 10'000));

@@ -75,7 +75,9 @@ std::string FormatAbstention(const v1::AbstentionSummary& scores) {
 }
 
 std::string Title(const v1::EvaluationSummary& evaluation) {
-  return absl::StrCat(evaluation.id(), ": ", evaluation.collection(), " at version ",
+  const bool pipeline = !evaluation.pipeline().empty();
+  return absl::StrCat(evaluation.id(), ": ", pipeline ? "pipeline " : "", evaluation.pipeline(),
+                      pipeline ? ", " : "", evaluation.collection(), " at version ",
                       evaluation.version(), ", ", evaluation.mode(), " search on ",
                       evaluation.dataset(), "@", evaluation.dataset_version());
 }

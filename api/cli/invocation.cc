@@ -8,6 +8,7 @@
 
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
+#include "api/hook_file.h"
 #include "api/reranker_file.h"
 #include "api/route_file.h"
 #include "api/server.h"
@@ -85,8 +86,12 @@ absl::StatusOr<Connection*> Invocation::Connect(Store store) {
     absl::StatusOr<CrossEncoders> rerankers = CrossEncoders();
     if (uses_rerankers) rerankers = RerankersOf(*config, environment_);
     if (!rerankers.ok()) return UsageError(std::string(rerankers.status().message()));
-    connection = Connection::Embedded(*config, *data_dir, store == Store::kCreate, key.value_or(""),
-                                      {*std::move(route), *std::move(rerankers)});
+    absl::StatusOr<std::vector<HookSpec>> hooks = std::vector<HookSpec>();
+    if (uses_hooks) hooks = HooksOf(*config, environment_);
+    if (!hooks.ok()) return UsageError(std::string(hooks.status().message()));
+    connection =
+        Connection::Embedded(*config, *data_dir, store == Store::kCreate, key.value_or(""),
+                             {*std::move(route), *std::move(rerankers), *std::move(hooks)});
   }
   if (!connection.ok()) return connection.status();
   connection_ = *std::move(connection);

@@ -33,6 +33,7 @@ class Invocation {
   double timeout_seconds = 0;  // of each call; 0: none
   bool uses_models = false;    // an embedded store gets the route of the settings
   bool uses_rerankers = false;  // and their cross-encoders
+  bool uses_hooks = false;      // and their hooks
   absl::Status outcome;        // of the command that ran
 
   absl::StatusOr<Config> LoadSettings() const;

@@ -72,6 +72,7 @@ absl::Status RunShow(Invocation& invocation, const std::string& name) {
 }
 
 absl::Status RunAlias(Invocation& invocation, const v1::SetPipelineAliasRequest& request) {
+  invocation.uses_hooks = true;
   absl::StatusOr<Connection*> connection = invocation.Connect();
   if (!connection.ok()) return connection.status();
   const auto stub = v1::Pipelines::NewStub((*connection)->channel());

@@ -5,11 +5,13 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "api/cli/command.h"
 #include "api/cli/message_json.h"
 #include "api/cli/stop_signal.h"
+#include "api/hook_file.h"
 #include "api/http/http_server.h"
 #include "api/metrics.h"
 #include "api/reranker_file.h"
@@ -17,6 +19,8 @@
 #include "api/server.h"
 #include "api/version.h"
 #include "query/database.h"
+#include "rag/deliver/hook_runner.h"
+#include "rag/deliver/slo_monitor.h"
 #include "rag/retention/maintenance.h"
 #include "storage/filesystem.h"
 
@@ -76,6 +80,8 @@ absl::Status RunServe(Invocation& invocation, const std::string& port_file) {
   if (!spec.ok()) return UsageError(std::string(spec.status().message()));
   absl::StatusOr<CrossEncoders> rerankers = RerankersOf(*config, environment);
   if (!rerankers.ok()) return UsageError(std::string(rerankers.status().message()));
+  absl::StatusOr<std::vector<HookSpec>> hooks = HooksOf(*config, environment);
+  if (!hooks.ok()) return UsageError(std::string(hooks.status().message()));
   if (absl::Status status = CheckAddress("listen", config->listen); !status.ok()) {
     return UsageError(std::string(status.message()));
   }
@@ -118,8 +124,17 @@ absl::Status RunServe(Invocation& invocation, const std::string& port_file) {
     if (!made.ok()) return made.status();
     route = *std::move(made);
   }
+  std::unique_ptr<HookRunner> runner;
+  if (!hooks->empty()) {
+    absl::StatusOr<std::unique_ptr<HookRunner>> started =
+        HookRunner::Start((*database)->store(), (*database)->clock(), *std::move(hooks));
+    if (!started.ok()) return started.status();
+    runner = *std::move(started);
+  }
+  auto monitor = std::make_unique<SloMonitor>((*database)->store(), (*database)->clock());
+  monitor->Start();
   stop.Arm();
-  (*server)->Open(**database, embedders, route.get());
+  (*server)->Open(**database, embedders, route.get(), nullptr, runner.get());
   Announce(invocation, **server, http->get(), *data_dir);
   if (absl::Status status = WritePortFile(port_file, (*server)->port()); !status.ok()) {
     (*server)->Shutdown(absl::ZeroDuration());  // it uses what was made after it
@@ -140,6 +155,8 @@ absl::Status RunServe(Invocation& invocation, const std::string& port_file) {
   http->reset();
   maintenance.reset();
   server->reset();
+  monitor.reset();
+  runner.reset();
   database->reset();
   spdlog::info("stopped");
   return absl::OkStatus();

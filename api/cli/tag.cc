@@ -21,6 +21,7 @@ struct TagOptions {
 };
 
 absl::Status RunCreate(Invocation& invocation, const TagOptions& options) {
+  invocation.uses_hooks = true;
   absl::StatusOr<Connection*> connection = invocation.Connect();
   if (!connection.ok()) return connection.status();
   const auto stub = v1::Collections::NewStub((*connection)->channel());
@@ -65,6 +66,7 @@ absl::Status RunList(Invocation& invocation, const TagOptions& options) {
 }
 
 absl::Status RunDelete(Invocation& invocation, const TagOptions& options) {
+  invocation.uses_hooks = true;
   absl::StatusOr<Connection*> connection = invocation.Connect();
   if (!connection.ok()) return connection.status();
   const auto stub = v1::Collections::NewStub((*connection)->channel());

@@ -248,7 +248,7 @@ class AnswersService final : public v1::Answers::Service {
           field, " is what a pipeline says; leave it out, or ask without a pipeline"));
     }
     absl::StatusOr<std::shared_ptr<const PipelineVersion>> pipeline =
-        PipelineStore(services_.database->store().catalog(), services_.database->clock())
+        PipelineStore(services_.database->store(), services_.database->clock())
             .Get(ask->principal.tenant, request.pipeline());
     if (!pipeline.ok()) return pipeline.status();
     ask->tree = PipelineTrees(*services_.embedders);

@@ -14,6 +14,7 @@
 #include "api/grpc/services.h"
 #include "api/limits.h"
 #include "rag/restore.h"
+#include "rag/deliver/tag_change.h"
 #include "vouch/v1/collections.grpc.pb.h"
 
 namespace vouch {
@@ -105,7 +106,8 @@ class CollectionsService final : public v1::Collections::Service {
       if (!collection.ok()) return collection.status();
       absl::StatusOr<ReadAt> at = ReadAtOf(request->at());
       if (!at.ok()) return at.status();
-      absl::StatusOr<Tag> tag = (*collection)->CreateTag(request->name(), *at);
+      absl::StatusOr<Tag> tag = CreateTagOnRecord(*services_.database, **collection, request->name(),
+                                                  *at, AuthorOf(*context));
       if (!tag.ok()) return tag.status();
       FillTag(*tag, reply);
       return absl::OkStatus();
@@ -131,7 +133,8 @@ class CollectionsService final : public v1::Collections::Service {
       auto collection =
           services_.database->GetCollection(PrincipalOf(*context), request->collection());
       if (!collection.ok()) return collection.status();
-      return (*collection)->DeleteTag(request->name());
+      return DeleteTagOnRecord(*services_.database, **collection, request->name(),
+                               AuthorOf(*context));
     });
   }
 
@@ -356,6 +359,10 @@ class CollectionsService final : public v1::Collections::Service {
     message->set_rows_added(header.row_count);
     message->set_rows_retired(header.retired.size());
     message->set_points(header.live_rows);
+  }
+
+  TagAuthor AuthorOf(const grpc::ServerContext& context) const {
+    return {.principal = PrincipalOf(context), .hooks = services_.hooks, .cancel = CancelOf(context)};
   }
 
   static void FillTag(const Tag& tag, v1::Tag* message) {

@@ -14,7 +14,9 @@
 #include "api/grpc/request.h"
 #include "rag/eval/compare.h"
 #include "rag/eval/evaluation.h"
+#include "rag/eval/pipeline_subject.h"
 #include "rag/eval/report.h"
+#include "rag/pipeline_store.h"
 #include "vouch/v1/evaluations.grpc.pb.h"
 
 namespace vouch {
@@ -28,6 +30,8 @@ absl::StatusOr<AnswerKind> KindOf(v1::EvaluationAnswers answers) {
       return AnswerKind::kQuotes;
     case v1::EVALUATION_ANSWERS_MODELS:
       return AnswerKind::kModels;
+    case v1::EVALUATION_ANSWERS_PIPELINE:
+      return absl::InvalidArgumentError("answers of a pipeline take a pipeline; name one");
     default:
       return absl::InvalidArgumentError(
           absl::StrCat("answers is ", static_cast<int>(answers), ", which is no value of it"));
@@ -50,6 +54,7 @@ class EvaluationsService final : public v1::Evaluations::Service {
       EvaluationOptions options;
       options.parallel = request->parallel() == 0 ? options.parallel : request->parallel();
       options.cancel = CancelOf(*context);
+      options.actor = ActorOf(*context);
       options.progress = [&](double fraction) { progress.Update(fraction); };
       const absl::StatusOr<EvaluationRecord> record =
           request->resume().empty() ? Start(*request, principal, std::move(options))
@@ -149,6 +154,7 @@ class EvaluationsService final : public v1::Evaluations::Service {
     absl::StatusOr<DatasetInfo> info = Datasets(principal).GetInfo(*dataset);
     if (!info.ok()) return info.status();
     options.dataset = *std::move(dataset);
+    if (!request.pipeline().empty()) return StartPipeline(request, principal, std::move(options));
     CollectionSubjectOptions subject{.collection = request.collection(), .principal = principal};
     absl::StatusOr<RetrievalMode> mode = ModeOf(request.mode());
     if (!mode.ok()) return mode.status();
@@ -169,6 +175,13 @@ class EvaluationsService final : public v1::Evaluations::Service {
     absl::StatusOr<EvaluationRecord> record = Evaluations(principal).Get(id);
     if (!record.ok()) return record.status();
     if (record->finished) return record;
+    if (!record->pipeline.empty()) {
+      PipelineSubjectOptions subject{.at = {Version(record->version)},
+                                     .depth = record->depth,
+                                     .answers = record->answers != "none",
+                                     .principal = principal};
+      return RunPipeline(record->pipeline, std::move(subject), std::move(options), &*record);
+    }
     CollectionSubjectOptions subject{.collection = record->collection, .principal = principal};
     subject.at = {Version(record->version)};
     subject.depth = record->depth;
@@ -197,9 +210,62 @@ class EvaluationsService final : public v1::Evaluations::Service {
     absl::StatusOr<std::unique_ptr<EvaluationSubject>> subject =
         NewCollectionSubject(*services_.database, *services_.embedders, described);
     if (!subject.ok()) return subject.status();
-    Evaluator evaluator(Records(), services_.database->clock(), described.principal.tenant);
-    if (resumed != nullptr) return evaluator.Resume(*resumed, **subject, options);
-    return evaluator.Run(**subject, options);
+    return RunOn(**subject, described.principal, options, resumed);
+  }
+
+  absl::StatusOr<EvaluationRecord> RunOn(EvaluationSubject& subject, const Principal& principal,
+                                         const EvaluationOptions& options,
+                                         const EvaluationRecord* resumed) const {
+    Evaluator evaluator(services_.database->store(), services_.database->clock(), principal.tenant);
+    if (resumed != nullptr) return evaluator.Resume(*resumed, subject, options);
+    return evaluator.Run(subject, options);
+  }
+
+  absl::StatusOr<EvaluationRecord> StartPipeline(const v1::RunEvaluationRequest& request,
+                                                 const Principal& principal,
+                                                 EvaluationOptions options) const {
+    const std::pair<const char*, bool> owned[] = {
+        {"collection", !request.collection().empty()},
+        {"mode", request.mode() != v1::RETRIEVAL_MODE_UNSPECIFIED},
+        {"context_chunks", request.context_chunks() != 0},
+        {"answers", request.answers() == v1::EVALUATION_ANSWERS_QUOTES ||
+                        request.answers() == v1::EVALUATION_ANSWERS_MODELS}};
+    for (const auto& [field, set] : owned) {
+      if (set)
+        return absl::InvalidArgumentError(
+            absl::StrCat(field, " is what a pipeline says; leave it out"));
+    }
+    absl::StatusOr<ReadAt> at = ReadAtOf(request.at());
+    if (!at.ok()) return at.status();
+    PipelineSubjectOptions subject{
+        .at = *std::move(at),
+        .answers = request.answers() == v1::EVALUATION_ANSWERS_PIPELINE,
+        .principal = principal};
+    if (request.depth() != 0) subject.depth = request.depth();
+    return RunPipeline(request.pipeline(), std::move(subject), std::move(options), nullptr);
+  }
+
+  absl::StatusOr<EvaluationRecord> RunPipeline(const std::string& reference,
+                                               PipelineSubjectOptions described,
+                                               EvaluationOptions options,
+                                               const EvaluationRecord* resumed) const {
+    absl::StatusOr<std::shared_ptr<const PipelineVersion>> pipeline =
+        PipelineStore(services_.database->store(), services_.database->clock())
+            .Get(described.principal.tenant, reference);
+    if (!pipeline.ok()) return pipeline.status();
+    const absl::StatusOr<std::shared_ptr<ModelRoute>> route = services_.RouteFor(described.principal.tenant);
+    if (!route.ok()) return route.status();
+    described.pipeline = *std::move(pipeline);
+    described.route = route->get();
+    described.tree = PipelineTrees(*services_.embedders);
+    options.answers = described.answers ? "pipeline" : "none";
+    options.depth = described.depth;
+    options.context_chunks = described.pipeline->spec.retrieve.chunks;
+    if (described.answers) options.keep_every = 1;
+    absl::StatusOr<std::unique_ptr<EvaluationSubject>> subject =
+        NewPipelineSubject(*services_.database, *services_.embedders, described);
+    if (!subject.ok()) return subject.status();
+    return RunOn(**subject, described.principal, options, resumed);
   }
 
   absl::Status FillDetail(const EvaluationRecord& record, const Principal& principal,

@@ -10,6 +10,7 @@
 #include "api/grpc/convert.h"
 #include "api/grpc/request.h"
 #include "api/grpc/services.h"
+#include "rag/deliver/promoter.h"
 #include "rag/pipeline_store.h"
 #include "vouch/v1/pipelines.grpc.pb.h"
 
@@ -29,9 +30,10 @@ class PipelinesService final : public v1::Pipelines::Service {
       if (!request->dry_run()) {
         if (absl::Status status = CheckAgainstCollection(*context, *spec); !status.ok())
           return status;
+        if (absl::Status status = AskHooksOf(*context, *spec); !status.ok()) return status;
       }
       absl::StatusOr<PipelineStore::Applied> applied =
-          Store().Apply(PrincipalOf(*context).tenant, *spec, request->dry_run());
+          Store().Apply(PrincipalOf(*context).tenant, *spec, request->dry_run(), ActorOf(*context));
       if (!applied.ok()) return applied.status();
       reply->set_changed(applied->changed);
       reply->set_previous(std::move(applied->previous));
@@ -70,9 +72,17 @@ class PipelinesService final : public v1::Pipelines::Service {
                                 v1::Pipeline* reply) override {
     return Serve(services_, *context, [&]() -> absl::Status {
       const std::string tenant = PrincipalOf(*context).tenant;
-      absl::Status status =
-          Store().SetAlias(tenant, request->name(), request->alias(), request->number());
-      if (!status.ok()) return status;
+      PromoteRequest promote{.pipeline = request->name(),
+                             .alias = request->alias(),
+                             .principal = PrincipalOf(*context),
+                             .cancel = CancelOf(*context)};
+      if (request->number() != 0) absl::StrAppend(&promote.pipeline, "@", request->number());
+      const absl::StatusOr<Promotion> promotion =
+          Promoter(services_.database->store(), services_.database->clock(), services_.hooks)
+              .Promote(promote);
+      if (!promotion.ok()) return promotion.status();
+      if (!promotion->moved && !promotion->already)
+        return absl::FailedPreconditionError(promotion->says);
       const auto version =
           Store().Get(tenant, absl::StrCat(request->name(), "@", request->alias()));
       if (!version.ok()) return version.status();
@@ -84,13 +94,13 @@ class PipelinesService final : public v1::Pipelines::Service {
                               const v1::RemovePipelineRequest* request,
                               v1::RemovePipelineResponse*) override {
     return Serve(services_, *context, [&] {
-      return Store().Remove(PrincipalOf(*context).tenant, request->name());
+      return Store().Remove(PrincipalOf(*context).tenant, request->name(), ActorOf(*context));
     });
   }
 
  private:
   PipelineStore Store() const {
-    return PipelineStore(services_.database->store().catalog(), services_.database->clock());
+    return PipelineStore(services_.database->store(), services_.database->clock());
   }
 
   // NOT_FOUND where there is no such collection; of a query of its own, what is wrong with it. What
@@ -114,6 +124,18 @@ class PipelinesService final : public v1::Pipelines::Service {
       return absl::OkStatus();
     return absl::InvalidArgumentError(
         absl::StrCat("pipeline ", spec.name, ": retrieve.query: ", status.message()));
+  }
+
+  // Where it would change something.
+  absl::Status AskHooksOf(const grpc::ServerContext& context, const PipelineSpec& spec) const {
+    if (services_.hooks == nullptr) return absl::OkStatus();
+    const std::string tenant = PrincipalOf(context).tenant;
+    const auto planned = Store().Apply(tenant, spec, /*dry_run=*/true);
+    if (!planned.ok() || !planned->changed) return planned.status();
+    return AskHooks(services_.hooks,
+                    BeforeEvent(tenant, "before.pipeline", absl::StrCat("pipeline/", spec.name),
+                                PipelineToJson(spec), services_.database->clock().NowMicros()),
+                    CancelOf(context));
   }
 
   absl::Status Fill(const grpc::ServerContext& context, const PipelineVersion& version,

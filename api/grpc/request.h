@@ -8,6 +8,7 @@
 #include <exception>
 #include <memory>
 #include <new>
+#include <string>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
@@ -52,6 +53,12 @@ inline CancelToken CancelOf(const grpc::ServerContext& context) {
 // As long as the server does not authenticate, every caller is the default principal; nothing that
 // a caller claims about itself in metadata is believed.
 inline Principal PrincipalOf(const grpc::ServerContext&) { return Principal{}; }
+
+// "tenant/subject", for the audit log.
+inline std::string ActorOf(const grpc::ServerContext& context) {
+  const Principal principal = PrincipalOf(context);
+  return absl::StrCat(principal.tenant, "/", principal.subject);
+}
 
 // Runs one request where the gate lets it in: not at all where its deadline has passed while it
 // waited. The one boundary at which exceptions of the libraries below (out of memory) become a

@@ -16,6 +16,7 @@ class Service;
 
 namespace vouch {
 
+class HookRunner;
 class Metrics;
 class Tracer;
 
@@ -26,6 +27,7 @@ struct ServiceContext {
   EmbedderRegistry* embedders = nullptr;
   TenantRoutes* routes = nullptr;
   AnswerCache* cache = nullptr;
+  HookRunner* hooks = nullptr;  // null: there are none
   int64_t started_us = 0;
   Tracer* tracer = nullptr;     // null: nobody takes spans
   CallGate* gate = nullptr;

@@ -69,7 +69,7 @@ class CollectionSubject final : public EvaluationSubject {
                       .at = version(),
                       .principal = options_.principal,
                       .cancel = cancel},
-                     /*with_sources=*/!question.passages.empty());
+                     /*with_sources=*/!question.passages.empty(), names_);
     if (!chunks.ok()) return chunks.status();
     result->chunks = *std::move(chunks);
     const std::lock_guard<std::mutex> lock(mu_);
@@ -86,6 +86,7 @@ class CollectionSubject final : public EvaluationSubject {
     ask.context_chunks = options_.context_chunks;
     ask.route = options_.answers == AnswerKind::kModels ? options_.route : nullptr;
     ask.at = {version()};
+    ask.evaluation = true;
     ask.principal = options_.principal;
     ask.cancel = cancel;
     return ask;
@@ -95,6 +96,7 @@ class CollectionSubject final : public EvaluationSubject {
   EmbedderRegistry& embedders_;
   const CollectionSubjectOptions options_;
   const std::shared_ptr<Collection> collection_;
+  ChunkNames names_;
   mutable std::mutex mu_;
   SubjectVersions versions_;  // embedder, fusion and generator guarded by mu_
 };

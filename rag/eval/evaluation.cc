@@ -12,6 +12,7 @@
 
 #include "rag/answer_id.h"
 #include "rag/eval/paired_test.h"
+#include "rag/record_reader.h"
 #include "storage/concat.h"
 
 namespace vouch {
@@ -146,7 +147,7 @@ absl::Status Validate(const EvaluationOptions& options) {
 
 absl::Status CheckSame(const EvaluationRecord& record, const SubjectVersions& versions) {
   if (record.collection == versions.collection && record.version == versions.version.value &&
-      record.mode == versions.mode) {
+      record.mode == versions.mode && record.pipeline_hash == versions.pipeline_hash) {
     return absl::OkStatus();
   }
   return absl::FailedPreconditionError(
@@ -201,6 +202,8 @@ absl::StatusOr<EvaluationRecord> Evaluator::Run(EvaluationSubject& subject,
   record.collection = versions.collection;
   record.version = versions.version.value;
   record.mode = versions.mode;
+  record.pipeline = versions.pipeline;
+  record.pipeline_hash = versions.pipeline_hash;
   record.answers = options.answers;
   record.depth = options.depth;
   record.context_chunks = options.context_chunks;
@@ -251,8 +254,33 @@ absl::StatusOr<EvaluationRecord> Evaluator::Finish(EvaluationRecord record, cons
   record.generator = versions.generator;
   record.finished = true;
   record.finished_us = clock_.NowMicros();
-  if (absl::Status status = evaluations_.Put(record); !status.ok()) return status;
+  if (absl::Status status = PutFinished(record, options.actor); !status.ok()) return status;
   return record;
+}
+
+absl::Status Evaluator::PutFinished(const EvaluationRecord& record, const std::string& actor) {
+  RecordJson figures = RecordJson::object();
+  for (const MetricSummary& metric : record.metrics) {
+    if (std::isfinite(metric.mean)) figures[metric.name] = metric.mean;
+  }
+  const RecordJson after = {{"id", record.id},
+                            {"pipeline", record.pipeline},
+                            {"pipeline_hash", record.pipeline_hash},
+                            {"collection", record.collection},
+                            {"version", record.version},
+                            {"dataset", Concat(record.dataset, "@", record.dataset_version)},
+                            {"questions", record.questions},
+                            {"errors", record.errors},
+                            {"metrics", std::move(figures)}};
+  JournalChange change;
+  change.evaluations.push_back(EvaluationStore::ToNamed(record));
+  change.entries.push_back(
+      {.time_us = record.finished_us,
+       .actor = actor,
+       .action = "evaluation.finish",
+       .subject = Concat("evaluation/", record.id),
+       .after = after.dump(-1, ' ', false, RecordJson::error_handler_t::replace)});
+  return journal_.Commit(tenant_, change).status();
 }
 
 }  // namespace vouch

@@ -11,6 +11,7 @@
 #include "rag/eval/collection_subject.h"
 #include "rag/eval/dataset_store.h"
 #include "rag/eval/evaluation_record.h"
+#include "storage/journal.h"
 
 namespace vouch {
 
@@ -24,6 +25,7 @@ struct EvaluationOptions {
   uint32_t parallel = 2;        // questions at a time, 1 … kMaxParallel; figures do not depend on it
   // Results are written together, at the latest after so many questions: what a kill may lose.
   uint32_t keep_every = 32;
+  std::string actor = "default/system";  // who runs it, for the audit log
   CancelToken cancel = {};
   std::function<void(double)> progress = {};  // from any of the threads, one at a time
 };
@@ -32,8 +34,12 @@ struct EvaluationOptions {
 // time, the evaluation stands as far as its results were written, and Resume goes on from there.
 class Evaluator {
  public:
-  Evaluator(EvaluationRecords& records, const Clock& clock, std::string tenant)
-      : datasets_(records, tenant), evaluations_(records, tenant), clock_(clock) {}
+  Evaluator(Store& store, const Clock& clock, std::string tenant)
+      : datasets_(EvaluationRecords::Of(store), tenant),
+        evaluations_(EvaluationRecords::Of(store), tenant),
+        journal_(Journal::Of(store)),
+        clock_(clock),
+        tenant_(std::move(tenant)) {}
 
   // A new evaluation. A question that cannot be run (INVALID_ARGUMENT) is an error of that question;
   // any other error ends the evaluation, unfinished.
@@ -48,10 +54,14 @@ class Evaluator {
   absl::StatusOr<EvaluationRecord> Finish(EvaluationRecord record, const Dataset& dataset,
                                           EvaluationSubject& subject,
                                           const EvaluationOptions& options);
+  // With its entry in the audit log, in one transaction.
+  absl::Status PutFinished(const EvaluationRecord& record, const std::string& actor);
 
   DatasetStore datasets_;
   EvaluationStore evaluations_;
+  Journal& journal_;
   const Clock& clock_;
+  const std::string tenant_;
 };
 
 // Measures over the questions, all together and by tag. Results stand at their places.

@@ -120,6 +120,10 @@ std::string EncodeEvaluation(const EvaluationRecord& record) {
                               {"questions", slice.questions},
                               {"metrics", MetricsToJson(slice.metrics)}});
   }
+  if (!record.pipeline.empty()) {
+    json["pipeline"] = record.pipeline;
+    json["pipeline_hash"] = record.pipeline_hash;
+  }
   if (record.has_answers) json["abstention"] = AbstentionToJson(record.abstention);
   return Dump(json);
 }
@@ -153,6 +157,10 @@ absl::StatusOr<EvaluationRecord> DecodeEvaluation(std::string_view text) {
   reader.Take("lost_passages", &record.lost_passages);
   reader.TakeList("metrics", &record.metrics, ReadMetric);
   reader.TakeList("slices", &record.slices, ReadSlice);
+  if (json.is_object() && reader.Has("pipeline")) {
+    reader.Take("pipeline", &record.pipeline);
+    reader.Take("pipeline_hash", &record.pipeline_hash);
+  }
   record.has_answers = json.is_object() && reader.Has("abstention");
   if (record.has_answers) reader.TakeObject("abstention", &record.abstention, ReadAbstention);
   if (!reader.status().ok()) return reader.status();
@@ -208,8 +216,12 @@ absl::StatusOr<QuestionResult> DecodeQuestionResult(std::string_view text) {
   return result;
 }
 
+NamedRecord EvaluationStore::ToNamed(const EvaluationRecord& record) {
+  return {RunKey(record.id), EncodeEvaluation(record)};
+}
+
 absl::Status EvaluationStore::Put(const EvaluationRecord& record) {
-  const NamedRecord kept{RunKey(record.id), EncodeEvaluation(record)};
+  const NamedRecord kept = ToNamed(record);
   return records_.PutEvaluationRecords(tenant_, {&kept, 1}, /*only_new=*/false);
 }
 

@@ -47,6 +47,8 @@ struct EvaluationRecord {
   std::string embedder = {};
   std::string fusion = {};
   std::string generator = {};
+  std::string pipeline = {};       // "support@2"; empty: the collection by `mode`
+  std::string pipeline_hash = {};
   std::string engine = {};  // program version
   uint64_t questions = 0;
   uint64_t done = 0;
@@ -73,6 +75,8 @@ class EvaluationStore {
       : records_(records), tenant_(std::move(tenant)) {}
 
   absl::Status Put(const EvaluationRecord& record);
+  // The record as Put writes it, for a transaction with other things.
+  static NamedRecord ToNamed(const EvaluationRecord& record);
   absl::Status PutResults(const std::string& id, const std::vector<QuestionResult>& results);
   // An id, or the start of one that no other has, of at least 4 characters. NOT_FOUND.
   absl::StatusOr<EvaluationRecord> Get(std::string_view id) const;

@@ -67,6 +67,9 @@ std::string Facts(const EvaluationRecord& record) {
   add("finished", record.finished ? Time(record.finished_us) : std::string("not yet"));
   add("dataset", Concat(record.dataset, "@", record.dataset_version, " (", record.dataset_hash, ")"));
   add("collection", Concat(record.collection, " at version ", record.version));
+  add("pipeline", record.pipeline.empty()
+                      ? std::string()
+                      : Concat(record.pipeline, " (", record.pipeline_hash, ")"));
   add("retrieval", Concat(record.mode, ", ", record.depth, " documents deep"));
   add("embedder", record.embedder);
   add("fusion", record.fusion);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -39,52 +40,102 @@ size_t CountDocuments(const std::vector<RetrievedChunk>& chunks) {
   return documents.size();
 }
 
-std::vector<RetrievedChunk> ReadChunks(const std::vector<PointHit>& hits, bool with_sources) {
-  std::vector<RetrievedChunk> chunks;
-  chunks.reserve(hits.size());
-  for (const PointHit& hit : hits) {
-    RetrievedChunk& chunk = chunks.emplace_back();
-    chunk.point = hit.id.ToString();
-    chunk.document = DocumentOf(hit);
-    chunk.score = hit.score;
-    if (!with_sources) continue;
-    absl::StatusOr<Provenance> provenance = DecodeProvenance(hit.provenance);
-    if (!provenance.ok()) continue;  // a row that a user wrote
-    chunk.source_document = std::move(provenance->document);
-    chunk.source_hash = std::move(provenance->source_hash);
-    chunk.source = provenance->source;
+}  // namespace
+
+absl::Status ChunkNames::Read(const Collection& collection, const std::vector<PointHit>& hits,
+                              const TreeRun& run, bool with_sources) {
+  std::vector<PointId> ids;
+  std::vector<uint64_t> rows;
+  {
+    const std::lock_guard<std::mutex> lock(mu_);
+    if (rows_.size() > kMaxRows) rows_.clear();
+    for (const PointHit& hit : hits) {
+      const auto found = rows_.find(hit.row.value);
+      if (found != rows_.end() && (found->second->has_sources || !with_sources)) continue;
+      ids.push_back(hit.id);
+      rows.push_back(hit.row.value);
+    }
   }
-  return chunks;
+  if (ids.empty()) return absl::OkStatus();
+  const Projection projection{.payload_keys = {"doc_id"}, .provenance = with_sources};
+  const auto points = collection.Get(ids, {run.at}, projection, run.principal);
+  if (!points.ok()) return points.status();
+  const std::lock_guard<std::mutex> lock(mu_);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const std::optional<PointHit>& point = (*points)[i];
+    auto named = std::make_shared<Named>();
+    named->chunk.point = ids[i].ToString();
+    named->chunk.document = point ? DocumentOf(*point) : named->chunk.point;
+    named->has_sources = with_sources;
+    if (with_sources && point) {
+      // A row that a user wrote has none.
+      absl::StatusOr<Provenance> provenance = DecodeProvenance(point->provenance);
+      if (provenance.ok()) {
+        named->chunk.source_document = std::move(provenance->document);
+        named->chunk.source_hash = std::move(provenance->source_hash);
+        named->chunk.source = provenance->source;
+      }
+    }
+    rows_[rows[i]] = std::move(named);
+  }
+  return absl::OkStatus();
 }
 
-}  // namespace
+absl::StatusOr<std::vector<RetrievedChunk>> ChunkNames::Name(const Collection& collection,
+                                                             const std::vector<PointHit>& hits,
+                                                             const TreeRun& run,
+                                                             bool with_sources) {
+  std::vector<RetrievedChunk> chunks;
+  chunks.reserve(hits.size());
+  // Once more where another thread began anew in between.
+  while (true) {
+    if (absl::Status status = Read(collection, hits, run, with_sources); !status.ok())
+      return status;
+    const std::lock_guard<std::mutex> lock(mu_);
+    chunks.clear();
+    for (const PointHit& hit : hits) {
+      const auto found = rows_.find(hit.row.value);
+      if (found == rows_.end()) break;
+      chunks.push_back(found->second->chunk);
+      chunks.back().score = hit.score;
+      if (with_sources) continue;
+      // What another question wanted is none of this one's.
+      chunks.back().source_document.clear();
+      chunks.back().source_hash.clear();
+      chunks.back().source = {};
+    }
+    if (chunks.size() == hits.size()) return chunks;
+  }
+}
 
 absl::StatusOr<std::vector<RetrievedChunk>> SearchChunks(const Collection& collection,
                                                          const QueryNode& root, const TreeRun& run,
-                                                         bool with_sources) {
-  SearchRequest search{
-      .query = root,
-      .filter = std::nullopt,
-      .limit = run.depth,
-      .cursor = "",
-      .at = {run.at},
-      .projection = {.payload_keys = {"doc_id"}, .provenance = with_sources},
-      .principal = run.principal,
-      .cancel = run.cancel};
+                                                         bool with_sources, ChunkNames& names) {
+  SearchRequest search{.query = root,
+                       .filter = std::nullopt,
+                       .limit = run.depth,
+                       .cursor = "",
+                       .at = {run.at},
+                       .projection = {.payload = false},
+                       .principal = run.principal,
+                       .cancel = run.cancel};
   while (true) {
     absl::StatusOr<SearchResponse> response = collection.Search(search);
     if (!response.ok()) return response.status();
-    std::vector<RetrievedChunk> chunks = ReadChunks(response->hits, with_sources);
+    absl::StatusOr<std::vector<RetrievedChunk>> chunks =
+        names.Name(collection, response->hits, run, with_sources);
+    if (!chunks.ok()) return chunks.status();
     const bool all = response->hits.size() < search.limit || search.limit == QueryLimits::kMaxLimit;
-    if (all || CountDocuments(chunks) >= run.depth) return chunks;
+    if (all || CountDocuments(*chunks) >= run.depth) return chunks;
     search.limit = std::min(kDeeper * search.limit, QueryLimits::kMaxLimit);
   }
 }
 
 absl::StatusOr<std::map<std::string, double>> RunTree(const Collection& collection,
-                                                      const QueryNode& root, const TreeRun& run) {
+                                                      const QueryNode& root, const TreeRun& run,
+                                                      ChunkNames& names) {
   absl::StatusOr<std::vector<RetrievedChunk>> chunks =
-      SearchChunks(collection, root, run, /*with_sources=*/false);
+      SearchChunks(collection, root, run, /*with_sources=*/false, names);
   if (!chunks.ok()) return chunks.status();
   std::map<std::string, double> documents;  // chunks come best first
   for (const RetrievedChunk& chunk : *chunks) {
@@ -137,6 +188,7 @@ absl::StatusOr<RetrievalRun> RunQueries(Collection& collection, EmbedderRegistry
   }
   const absl::StatusOr<Version> version = collection.Resolve(request.at);
   if (!version.ok()) return version.status();
+  ChunkNames names;
   RetrievalRun result{.run = {}, .version = *version, .embedder = "", .fusion = ""};
   for (size_t i = 0; i < request.queries.size(); ++i) {
     if (absl::Status status = request.cancel.Check(); !status.ok()) return status;
@@ -151,7 +203,8 @@ absl::StatusOr<RetrievalRun> RunQueries(Collection& collection, EmbedderRegistry
                 {.depth = request.depth,
                  .at = *version,
                  .principal = request.principal,
-                 .cancel = request.cancel});
+                 .cancel = request.cancel},
+                names);
     if (!documents.ok()) return documents.status();
     result.run[query.id] = *std::move(documents);
     if (progress)

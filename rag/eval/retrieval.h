@@ -1,7 +1,10 @@
 #pragma once
 
 #include <functional>
+#include <memory>
+#include <mutex>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -46,14 +49,39 @@ struct RetrievedChunk {
   std::string source_hash = {};
   ByteSpan source = {};
 };
+// What rows of a collection are named by, each row read once: rows never change, and an evaluation
+// meets the same ones with every question. Thread safe.
+class ChunkNames {
+ public:
+  static constexpr size_t kMaxRows = 500'000;  // kept at a time; beyond, it begins anew
+
+  // A chunk for each hit, in their order. The hits must be visible to the run's principal at its
+  // version.
+  absl::StatusOr<std::vector<RetrievedChunk>> Name(const Collection& collection,
+                                                   const std::vector<PointHit>& hits,
+                                                   const TreeRun& run, bool with_sources);
+
+ private:
+  struct Named {
+    RetrievedChunk chunk = {};  // without its score
+    bool has_sources = false;
+  };
+  absl::Status Read(const Collection& collection, const std::vector<PointHit>& hits,
+                    const TreeRun& run, bool with_sources);
+
+  std::mutex mu_;
+  std::unordered_map<uint64_t, std::shared_ptr<const Named>> rows_;  // guarded by mu_
+};
+
 // The best chunks, best first, of at least `depth` documents where there are so many, at most
 // QueryLimits::kMaxLimit chunks.
 absl::StatusOr<std::vector<RetrievedChunk>> SearchChunks(const Collection& collection,
                                                          const QueryNode& root, const TreeRun& run,
-                                                         bool with_sources);
+                                                         bool with_sources, ChunkNames& names);
 // The best documents with their best chunks' scores.
 absl::StatusOr<std::map<std::string, double>> RunTree(const Collection& collection,
-                                                      const QueryNode& root, const TreeRun& run);
+                                                      const QueryNode& root, const TreeRun& run,
+                                                      ChunkNames& names);
 
 // Runs the queries at one version. Hits are chunks; a document (payload doc_id) scores as its best
 // chunk.

@@ -28,6 +28,8 @@ struct SubjectVersions {
   std::string embedder = {};   // as the last question had it; empty: none was run, or none is used
   std::string fusion = {};     // likewise; empty: the default
   std::string generator = {};  // likewise; empty: no answers
+  std::string pipeline = {};   // "support@2"; empty: a collection as it is
+  std::string pipeline_hash = {};
 };
 
 // What is evaluated: a way from a question to hits, and perhaps to an answer, at fixed versions. All

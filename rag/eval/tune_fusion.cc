@@ -142,7 +142,7 @@ class Tuner {
     const std::string& id = judged_[query]->id;
     absl::StatusOr<std::map<std::string, double>> documents = RunTree(
         collection_, FuseLegs(legs_[query], settings),
-        {.depth = kDepth, .at = at_, .principal = request_.principal, .cancel = request_.cancel});
+        {.depth = kDepth, .at = at_, .principal = request_.principal, .cancel = request_.cancel}, names_);
     if (!documents.ok()) return documents.status();
     const double runs = static_cast<double>(judged_.size() * (candidates_.size() + 1));
     if (progress_) progress_(static_cast<double>(++runs_) / runs);
@@ -194,6 +194,7 @@ class Tuner {
   const std::vector<FusionSettings> candidates_ = FusionCandidates();
   std::vector<const EvaluationQuery*> judged_;
   std::vector<TextLegs> legs_;  // of each judged query
+  ChunkNames names_;
   Figures figures_;
   size_t runs_ = 0;
   std::string embedder_;

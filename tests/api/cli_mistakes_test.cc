@@ -113,11 +113,13 @@ TEST_F(CliMistakesTest, EverySettingIsAFlagOfServe) {
   const std::string route = dir_.File("route.yaml");
   std::ofstream(route) << "tiers:\n  - {name: near, model: m, endpoint: 'http://127.0.0.1:9/v1'}\n";
   const std::string rerankers = dir_.File("rerankers.yaml");
+  const std::string hooks = dir_.File("hooks.yaml");
+  std::ofstream(hooks) << "hooks: [{name: far, events: [after.tag], url: 'http://127.0.0.1:9'}]\n";
   std::ofstream(rerankers) << "rerankers: [{name: near, shape: jina, model: m, endpoint: 'http://127.0.0.1:9'}]\n";
   environment_["VOUCH_GENERATOR_ENDPOINT"] = "http://127.0.0.1:9/v1";  // --generator-model needs one
   const std::map<std::string, std::string> samples = {
       {"--log-level", "warn"}, {"--data", dir_.File("d")}, {"--generator-route", route},
-      {"--http-listen", "127.0.0.1:1"}, {"--memory-limit", "8GiB"}, {"--rerankers", rerankers}};
+      {"--http-listen", "127.0.0.1:1"}, {"--memory-limit", "8GiB"}, {"--rerankers", rerankers}, {"--hooks", hooks}};
   int flags = 0;
   for (size_t at = help.find("\n  --"); at != std::string::npos; at = help.find("\n  --", at + 1)) {
     const std::string flag = help.substr(at + 3, help.find(' ', at + 3) - at - 3);

@@ -126,6 +126,7 @@ const std::map<std::string, KeySample>& KeySamples() {
       {"http_listen", Text("127.0.0.1:5", &Config::http_listen)},
       {"data", Text("/d", &Config::data)},
       {"rerankers", Text("/rerankers.yaml", &Config::rerankers)},
+      {"hooks", Text("/hooks.yaml", &Config::hooks)},
       {"server", Text("127.0.0.1:2", &Config::server)},
       {"log_level", Text("warn", &Config::log_level)},
       {"background_threads", Number(7, &Config::background_threads)},

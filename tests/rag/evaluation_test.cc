@@ -86,7 +86,7 @@ class EvaluationTest : public testing::Test {
   }
   absl::StatusOr<EvaluationRecord> Run(EvaluationSubject& subject, const std::string& dataset,
                                        uint32_t parallel = 1) {
-    return Evaluator(records(), docs_.clock, kTenant)
+    return Evaluator(docs_.database->store(), docs_.clock, kTenant)
         .Run(subject, {.dataset = {dataset, 0}, .parallel = parallel, .keep_every = 4});
   }
   static double MeanOf(const EvaluationRecord& record, const std::string& name) {
@@ -157,7 +157,7 @@ TEST_F(EvaluationTest, GoesOnAfterAnErrorWithWhatIsMissing) {
   const EvaluationRecord begun = store().List(1)->front();
   EXPECT_FALSE(begun.finished);
 
-  Evaluator evaluator(records(), docs_.clock, kTenant);
+  Evaluator evaluator(docs_.database->store(), docs_.clock, kTenant);
   RankedSubject other(*docs_.collection, rank);
   other.version = 2;
   EXPECT_EQ(evaluator.Resume(begun, other, {}).status().code(),
@@ -260,7 +260,7 @@ TEST_F(EvaluationTest, AnswersAreScoredThroughACollection) {
                                        .principal = docs_.principal});
   ASSERT_TRUE(subject.ok()) << subject.status();
   const EvaluationRecord record =
-      *Evaluator(records(), docs_.clock, kTenant)
+      *Evaluator(docs_.database->store(), docs_.clock, kTenant)
            .Run(**subject, {.dataset = {"facts", 0}, .answers = "quotes", .keep_every = 1});
   EXPECT_THAT(record.generator, HasSubstr("builtin/extractive"));
   EXPECT_DOUBLE_EQ(MeanOf(record, "ndcg_cut_10"), 1);
@@ -292,7 +292,7 @@ TEST(EvaluationKillTest, DISABLED_Victim) {
   ASSERT_TRUE(DatasetStore(records, kTenant).Put("set", "", Questions(50), 1).ok());
   RankedSubject subject(*collection, RankOfVictim);
   subject.die_after = 30;
-  (void)Evaluator(records, database->clock(), kTenant)
+  (void)Evaluator(database->store(), database->clock(), kTenant)
       .Run(subject, {.dataset = {"set", 0}, .parallel = 1, .keep_every = 8});
   FAIL() << "still alive";
 }
@@ -320,7 +320,7 @@ TEST(EvaluationKillTest, GoesOnWhereAKillEndedIt) {
   EXPECT_FALSE(begun.finished);
   EXPECT_EQ(store.Results(begun.id)->size(), 24);  // three batches of 8; six were in hand
   RankedSubject rest(*collection, RankOfVictim);
-  Evaluator evaluator(records, database->clock(), kTenant);
+  Evaluator evaluator(database->store(), database->clock(), kTenant);
   const auto resumed = evaluator.Resume(begun, rest, {});
   ASSERT_TRUE(resumed.ok()) << resumed.status();
   EXPECT_EQ(rest.runs(), 26);

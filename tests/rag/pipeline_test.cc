@@ -93,7 +93,7 @@ TEST(PromptTemplate, WhatIsPutInIsNotReadAgain) {
 class PipelineStoreTest : public ::testing::Test {
  protected:
   IngestedCollection docs_;
-  PipelineStore store_{docs_.database->store().catalog(), docs_.clock};
+  PipelineStore store_{docs_.database->store(), docs_.clock};
 };
 
 TEST_F(PipelineStoreTest, VersionsCountUpAndNeverChange) {
@@ -121,12 +121,25 @@ TEST_F(PipelineStoreTest, AliasesMoveAndRemovedNamesKeepTheirVersions) {
   ASSERT_TRUE(store_.Apply("t", spec, false).ok());
   spec.retrieve.chunks = 4;
   ASSERT_TRUE(store_.Apply("t", spec, false).ok());
-  EXPECT_EQ(store_.SetAlias("t", "support", "champion", 1), absl::OkStatus());
+  const auto move = [&](const char* alias, PipelineStore::AliasTarget target) {
+    return store_.MoveAlias("t", "support", alias, target, {}).status();
+  };
+  EXPECT_EQ(move("champion", {.number = 1}), absl::OkStatus());
   EXPECT_EQ((*store_.Get("t", "support@champion"))->number, 1u);
-  EXPECT_EQ(store_.SetAlias("t", "support", "champion", 0), absl::OkStatus());
+  EXPECT_TRUE(absl::IsAborted(move("champion", {.number = 2}))) << "decided before the first move";
+  EXPECT_EQ(move("champion", {.number = 2, .expected_revision = 1}), absl::OkStatus());
   EXPECT_EQ((*store_.Get("t", "support@champion"))->number, 2u);
-  EXPECT_TRUE(absl::IsInvalidArgument(store_.SetAlias("t", "support", "7", 1)));
-  EXPECT_TRUE(absl::IsNotFound(store_.SetAlias("t", "support", "x", 3)));
+  EXPECT_TRUE(absl::IsInvalidArgument(move("7", {.number = 1})));
+  EXPECT_TRUE(absl::IsNotFound(move("x", {.number = 3})));
+  auto state = store_.GetAlias("t", "support", "champion").value();
+  EXPECT_THAT(state.earlier, ElementsAre(1));
+  ASSERT_EQ(state.steps.size(), 2u);
+  EXPECT_EQ(move("champion", {.number = 1, .expected_revision = 2, .back = true}), absl::OkStatus());
+  state = store_.GetAlias("t", "support", "champion").value();
+  EXPECT_EQ(state.number, 1u);
+  EXPECT_EQ(state.revision, 3u);
+  EXPECT_TRUE(absl::IsFailedPrecondition(
+      move("champion", {.number = 1, .expected_revision = 3, .back = true})));
   EXPECT_THAT(store_.Get("t", "support@best").status().message(), HasSubstr("it has champion"));
 
   EXPECT_EQ(store_.Remove("t", "support"), absl::OkStatus());
@@ -138,6 +151,17 @@ TEST_F(PipelineStoreTest, AliasesMoveAndRemovedNamesKeepTheirVersions) {
   EXPECT_TRUE(again.changed);
   EXPECT_EQ(again.version.number, 2u) << "the same specification is the same version";
   EXPECT_TRUE(absl::IsNotFound(store_.Get("t", "support@champion").status()));
+  EXPECT_EQ(store_.GetAlias("t", "support", "champion")->revision, 4u)
+      << "what was decided before the removal is not done after it";
+  std::vector<std::string> actions;
+  ASSERT_TRUE(Journal::Of(docs_.database->store())
+                  .ScanAudit("t", 1,
+                             [&](AuditEntry&& entry) {
+                               actions.push_back(entry.change.action);
+                               return true;
+                             })
+                  .ok());
+  EXPECT_THAT(actions, ElementsAre("pipeline.apply", "pipeline.apply", "pipeline.remove", "pipeline.apply"));
 }
 
 constexpr char kGuide[] =

@@ -1,0 +1,119 @@
+#include "rag/deliver/slo_monitor.h"
+
+#include <chrono>
+#include <vector>
+
+#include "rag/deliver/promoter.h"
+#include "rag/deliver/slo_status.h"
+#include "rag/deliver/spec_store.h"
+#include "rag/record_reader.h"
+#include "storage/journal.h"
+
+namespace vouch {
+namespace {
+
+constexpr std::chrono::seconds kEvery{60};
+constexpr char kActor[] = "default/system";
+
+std::string Dump(const RecordJson& json) {
+  return json.dump(-1, ' ', false, RecordJson::error_handler_t::replace);
+}
+
+RecordJson AlarmToJson(const BurnAlarm& alarm) {
+  return {{"action", alarm.rule.action == BurnAction::kPage ? "page" : "ticket"},
+          {"at_burn", alarm.rule.burn},
+          {"long_s", alarm.rule.long_s},
+          {"short_s", alarm.rule.short_s},
+          {"bad", alarm.long_window.bad},
+          {"all", alarm.long_window.all},
+          {"burn", alarm.state.burn},
+          {"sure_burn", alarm.state.sure_burn}};
+}
+
+// Which rules fire, as text that is the same as long as they are: "14.4,6".
+std::string Firing(const SloStatus& status) {
+  std::string firing;
+  for (const BurnAlarm& alarm : status.alarms) {
+    if (alarm.state.fires) firing += Concat(firing.empty() ? "" : ",", alarm.rule.burn);
+  }
+  if (status.frozen) firing += Concat(firing.empty() ? "" : ",", "budget");
+  return firing;
+}
+
+}  // namespace
+
+SloMonitor::~SloMonitor() {
+  {
+    const std::lock_guard<std::mutex> lock(mu_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void SloMonitor::Start() {
+  thread_ = std::thread([this] {
+    std::unique_lock<std::mutex> lock(mu_);
+    while (!stopping_) {
+      lock.unlock();
+      (void)Look();  // what cannot be read now is looked at again
+      lock.lock();
+      wake_.wait_for(lock, kEvery, [this] { return stopping_; });
+    }
+  });
+}
+
+absl::Status SloMonitor::Look() {
+  absl::Status first;
+  for (const std::string& tenant : Journal::Of(store_).Tenants()) {
+    absl::Status status = LookAt(tenant);
+    if (first.ok()) first = status;
+  }
+  return first;
+}
+
+absl::Status SloMonitor::LookAt(const std::string& tenant) {
+  const absl::StatusOr<std::vector<SpecVersion>> versions =
+      SpecStore(store_, clock_, Promoter::kSloKind).List(tenant);
+  if (!versions.ok()) return versions.status();
+  if (versions->empty()) return absl::OkStatus();
+  std::vector<SloSpec> specs;
+  for (const SpecVersion& version : *versions) {
+    absl::StatusOr<SloSpec> spec = SloFromJson(version.canonical);
+    if (!spec.ok()) return spec.status();
+    specs.push_back(*std::move(spec));
+  }
+  const absl::StatusOr<std::vector<SloStatus>> states =
+      SloReader(store_, clock_).Read(tenant, specs);
+  if (!states.ok()) return states.status();
+  Journal& journal = Journal::Of(store_);
+  for (const SloStatus& status : *states) {
+    const std::string record = Concat("slo-state/", status.spec.name);
+    const auto before = journal.GetJournalRecord(tenant, record);
+    if (!before.ok()) return before.status();
+    const std::string firing = Firing(status);
+    if (before->value_or("") == firing) continue;
+    RecordJson alarms = RecordJson::array();
+    for (const BurnAlarm& alarm : status.alarms) {
+      if (alarm.state.fires) alarms.push_back(AlarmToJson(alarm));
+    }
+    JournalChange change;
+    change.records.push_back({record, firing});
+    change.entries.push_back(
+        {.time_us = clock_.NowMicros(),
+         .actor = kActor,
+         .action = firing.empty() ? "slo_burn.end" : "slo_burn.begin",
+         .subject = Concat("slo/", status.spec.name),
+         .before = Dump({{"fires", before->value_or("")}}),
+         .after = Dump({{"fires", firing},
+                        {"pipeline", Concat(status.spec.pipeline, "@", status.spec.alias)},
+                        {"budget_spent", status.budget_spent},
+                        {"frozen", status.frozen},
+                        {"alarms", std::move(alarms)}})});
+    const auto kept = journal.Commit(tenant, change);
+    if (!kept.ok()) return kept.status();
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace vouch
