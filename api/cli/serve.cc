@@ -17,6 +17,7 @@
 #include "api/server.h"
 #include "api/version.h"
 #include "query/database.h"
+#include "rag/telemetry/otlp_exporter.h"
 #include "storage/filesystem.h"
 
 namespace vouch {
@@ -82,6 +83,13 @@ absl::Status RunServe(Invocation& invocation, const std::string& port_file) {
     if (absl::Status status = CheckAddress("http_listen", http); !status.ok())
       return UsageError(absl::StrCat(status.message(), "; off: no HTTP"));
   }
+  OtlpOptions otlp;
+  otlp.service_version = kProgramVersion;
+  otlp.endpoint = config->telemetry_endpoint;
+  if (otlp.endpoint.empty()) otlp.endpoint = invocation.Variable("OTEL_EXPORTER_OTLP_ENDPOINT").value_or("");
+  if (const auto name = invocation.Variable("OTEL_SERVICE_NAME"); name && !name->empty()) otlp.service_name = *name;
+  if (absl::Status status = CheckOtlpEndpoint(otlp.endpoint); !otlp.endpoint.empty() && !status.ok())
+    return UsageError(absl::StrCat("telemetry.endpoint: ", status.message()));
   SetUpLog(config->log_level);
   StopSignal stop;
 
@@ -118,8 +126,19 @@ absl::Status RunServe(Invocation& invocation, const std::string& port_file) {
     if (!made.ok()) return made.status();
     route = *std::move(made);
   }
+  std::unique_ptr<OtlpExporter> tracer;
+  if (otlp.endpoint.empty()) {
+    spdlog::debug("no telemetry.endpoint: no spans are sent");
+  } else {
+    otlp.count = [&metrics = (*server)->metrics()](uint64_t exported, uint64_t dropped) {
+      metrics.CountSpans(exported, dropped);
+    };
+    absl::StatusOr<std::unique_ptr<OtlpExporter>> exporter = OtlpExporter::Create(std::move(otlp));
+    if (!exporter.ok()) return exporter.status();
+    tracer = *std::move(exporter);
+  }
   stop.Arm();
-  (*server)->Open(**database, embedders, route.get());
+  (*server)->Open(**database, embedders, route.get(), tracer.get());
   Announce(invocation, **server, http->get(), *data_dir);
   if (absl::Status status = WritePortFile(port_file, (*server)->port()); !status.ok()) {
     (*server)->Shutdown(absl::ZeroDuration());  // it uses what was made after it
@@ -132,6 +151,7 @@ absl::Status RunServe(Invocation& invocation, const std::string& port_file) {
                config->drain_seconds);
   (*server)->Shutdown(absl::Seconds(static_cast<int64_t>(config->drain_seconds)));
   http->reset();
+  tracer.reset();  // sends what waits, and counts it
   server->reset();
   database->reset();
   spdlog::info("stopped");
