@@ -7,6 +7,7 @@
 #include "api/cli/answer_text.h"
 #include "api/cli/command.h"
 #include "api/cli/message_json.h"
+#include "api/cli/record_commands.h"
 #include "api/cli/text_output.h"
 #include "vouch/v1/answers.grpc.pb.h"
 
@@ -115,6 +116,7 @@ void AddAnswerCommands(CLI::App& app, Invocation& invocation) {
                   "  vouch answer show 0193590c-2a7e-7c33-a5b8-1e4a60cd2f11"},
                  [&invocation, id, explain] { return RunShow(invocation, *id, *explain); });
   show->add_option("id", *id, "the answer's id")->required();
+  AddAnswerVerifyCommand(*group, invocation);
   show->add_flag("--explain", *explain, "show what was retrieved, and why it ranks as it does");
 }
 

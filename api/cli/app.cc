@@ -15,6 +15,7 @@
 #include "api/cli/command.h"
 #include "api/cli/evaluation_commands.h"
 #include "api/cli/invocation.h"
+#include "api/cli/record_commands.h"
 #include "api/cli/usage.h"
 #include "api/version.h"
 
@@ -43,6 +44,7 @@ void AddCommands(CLI::App& app, Invocation& invocation) {
   AddCalibrateCommand(app, invocation);
   AddReplayCommand(app, invocation);
   AddLineageCommand(app, invocation);
+  AddForgetCommand(app, invocation);
   AddCollectionCommands(app, invocation);
   AddPointCommands(app, invocation);
   AddImportCommand(app, invocation);

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "api/cli/command.h"
+#include "api/cli/lineage_svg.h"
 #include "api/cli/message_json.h"
 #include "api/cli/text_output.h"
 #include "vouch/v1/lineage.grpc.pb.h"
@@ -108,6 +109,8 @@ absl::Status RunLineage(Invocation& invocation, const LineageOptions& options) {
     Print(FormatJson(MessageToJson(graph)));
   } else if (options.format == "dot") {
     Print(DotOf(graph));
+  } else if (options.format == "svg") {
+    Print(LineageSvg(graph));
   } else {
     Print(TextOf(graph));
     if (!options.kind.empty()) {
@@ -129,7 +132,7 @@ void AddLineageCommand(CLI::App& app, Invocation& invocation) {
       {"lineage", "What made an answer, or which answers used something",
        "  vouch lineage 0193590c-2a7e-7c33-a5b8-1e4a60cd2f11\n"
        "  vouch lineage --document notes/storage.md\n"
-       "  vouch lineage --pipeline support@2 --format dot | dot -Tsvg > lineage.svg"},
+       "  vouch lineage --pipeline support@2 --format svg > lineage.svg"},
       [&invocation, options] { return RunLineage(invocation, *options); });
   command->add_option("answer", options->answer, "an answer's id");
   CLI::Option_group* of = command->add_option_group("Of what", "");
@@ -144,8 +147,8 @@ void AddLineageCommand(CLI::App& app, Invocation& invocation) {
         },
         absl::StrCat("answers that used it: ", help));
   }
-  command->add_option("--format", options->format, "text (default), json or dot")
-      ->check(CLI::IsMember({"text", "json", "dot"}));
+  command->add_option("--format", options->format, "text (default), json, dot or svg")
+      ->check(CLI::IsMember({"text", "json", "dot", "svg"}));
   command->add_option("--limit", options->limit, "answers to look at, newest first (default 10000)")
       ->check(CLI::Range(1, 100'000));
 }

@@ -22,6 +22,7 @@
 #include "rag/deliver/hook_runner.h"
 #include "rag/deliver/slo_monitor.h"
 #include "rag/retention/maintenance.h"
+#include "rag/telemetry/otlp_exporter.h"
 #include "storage/filesystem.h"
 
 namespace vouch {
@@ -89,6 +90,13 @@ absl::Status RunServe(Invocation& invocation, const std::string& port_file) {
     if (absl::Status status = CheckAddress("http_listen", http); !status.ok())
       return UsageError(absl::StrCat(status.message(), "; off: no HTTP"));
   }
+  OtlpOptions otlp;
+  otlp.service_version = kProgramVersion;
+  otlp.endpoint = config->telemetry_endpoint;
+  if (otlp.endpoint.empty()) otlp.endpoint = invocation.Variable("OTEL_EXPORTER_OTLP_ENDPOINT").value_or("");
+  if (const auto name = invocation.Variable("OTEL_SERVICE_NAME"); name && !name->empty()) otlp.service_name = *name;
+  if (absl::Status status = CheckOtlpEndpoint(otlp.endpoint); !otlp.endpoint.empty() && !status.ok())
+    return UsageError(absl::StrCat("telemetry.endpoint: ", status.message()));
   SetUpLog(config->log_level);
   StopSignal stop;
 
@@ -124,6 +132,17 @@ absl::Status RunServe(Invocation& invocation, const std::string& port_file) {
     if (!made.ok()) return made.status();
     route = *std::move(made);
   }
+  std::unique_ptr<OtlpExporter> tracer;
+  if (otlp.endpoint.empty()) {
+    spdlog::debug("no telemetry.endpoint: no spans are sent");
+  } else {
+    otlp.count = [&metrics = (*server)->metrics()](uint64_t exported, uint64_t dropped) {
+      metrics.CountSpans(exported, dropped);
+    };
+    absl::StatusOr<std::unique_ptr<OtlpExporter>> exporter = OtlpExporter::Create(std::move(otlp));
+    if (!exporter.ok()) return exporter.status();
+    tracer = *std::move(exporter);
+  }
   std::unique_ptr<HookRunner> runner;
   if (!hooks->empty()) {
     absl::StatusOr<std::unique_ptr<HookRunner>> started =
@@ -134,7 +153,7 @@ absl::Status RunServe(Invocation& invocation, const std::string& port_file) {
   auto monitor = std::make_unique<SloMonitor>((*database)->store(), (*database)->clock());
   monitor->Start();
   stop.Arm();
-  (*server)->Open(**database, embedders, route.get(), nullptr, runner.get());
+  (*server)->Open(**database, embedders, route.get(), tracer.get(), runner.get());
   Announce(invocation, **server, http->get(), *data_dir);
   if (absl::Status status = WritePortFile(port_file, (*server)->port()); !status.ok()) {
     (*server)->Shutdown(absl::ZeroDuration());  // it uses what was made after it
@@ -154,6 +173,7 @@ absl::Status RunServe(Invocation& invocation, const std::string& port_file) {
   (*server)->Shutdown(absl::Seconds(static_cast<int64_t>(config->drain_seconds)));
   http->reset();
   maintenance.reset();
+  tracer.reset();  // sends what waits, and counts it
   server->reset();
   monitor.reset();
   runner.reset();

@@ -83,7 +83,7 @@ class CalibrationService final : public v1::Calibration::Service {
 
  private:
   PipelineStore Pipelines() const {
-    return PipelineStore(services_.database->store().catalog(), services_.database->clock());
+    return PipelineStore(services_.database->store(), services_.database->clock());
   }
 
   static CalibrationTarget TargetOf(const v1::CalibrateRequest& request) {

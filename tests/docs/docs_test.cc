@@ -328,6 +328,7 @@ INSTANTIATE_TEST_SUITE_P(Pages, DocsTest,
                                          PageParam{"query", "docs/query.md", false},
                                          PageParam{"writes", "docs/writes.md", false},
                                          PageParam{"rag", "docs/rag.md", false},
+                                         PageParam{"records", "docs/records.md", false},
                                          PageParam{"evaluation", "docs/evaluation.md", false}),
                          [](const auto& info) { return std::string(info.param.name); });
 
