@@ -127,6 +127,9 @@ absl::StatusOr<TextQuery> TreeOf(Collection& collection, EmbedderRegistry& embed
   return request.tree(request.pipeline->spec.retrieve.query, text, collection, at, request.cancel);
 }
 
+// Of the field that questions are embedded for; 0: there is none.
+uint32_t DimOf(const CollectionSchema& schema) { return schema.dense.empty() ? 0 : schema.dense.front().dim; }
+
 }  // namespace
 
 absl::StatusOr<TextQuery> BuildAskQuery(Collection& collection, EmbedderRegistry& embedders,
@@ -146,11 +149,6 @@ absl::StatusOr<TextQuery> BuildAskQuery(Collection& collection, EmbedderRegistry
   }
   return query;
 }
-
-// Of the field that questions are embedded for; 0: there is none.
-uint32_t DimOf(const CollectionSchema& schema) { return schema.dense.empty() ? 0 : schema.dense.front().dim; }
-
-}  // namespace
 
 absl::Status RetrieveHits(Collection& collection, EmbedderRegistry& embedders,
                           const AskRequest& request, Answer* answer, uint64_t* points) {
