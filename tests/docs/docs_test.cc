@@ -321,7 +321,8 @@ INSTANTIATE_TEST_SUITE_P(Pages, DocsTest,
                                          PageParam{"query", "docs/query.md", false},
                                          PageParam{"writes", "docs/writes.md", false},
                                          PageParam{"rag", "docs/rag.md", false},
-                                         PageParam{"evaluation", "docs/evaluation.md", false}),
+                                         PageParam{"evaluation", "docs/evaluation.md", false},
+                                         PageParam{"delivery", "docs/delivery.md", false}),
                          [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace
