@@ -329,7 +329,8 @@ INSTANTIATE_TEST_SUITE_P(Pages, DocsTest,
                                          PageParam{"writes", "docs/writes.md", false},
                                          PageParam{"rag", "docs/rag.md", false},
                                          PageParam{"records", "docs/records.md", false},
-                                         PageParam{"evaluation", "docs/evaluation.md", false}),
+                                         PageParam{"evaluation", "docs/evaluation.md", false},
+                                         PageParam{"delivery", "docs/delivery.md", false}),
                          [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace
