@@ -321,9 +321,7 @@ void SegmentMaintainer::RunJobs() {
   std::unique_lock lock(mu_);
   if (stopping_.load()) return;
   running_ = true;
-  while (!stopping_.load()) {
-    std::optional<Task> task = PickTask();
-    if (!task) break;
+  if (std::optional<Task> task = PickTask()) {
     busy_end_ = task->rows().end.value;
     building_ = task->Describe();
     build_rows_ = task->rows().size();
@@ -344,11 +342,16 @@ void SegmentMaintainer::RunJobs() {
       retry_rows_ = current_->rows + std::max<uint64_t>(1, options_.seal_rows);
     }
   }
-  optimize_rows_ = 0;
   building_.clear();
   build_fraction_.store(0);
-  scheduled_ = false;
   running_ = false;
+  if (!stopping_.load() && PickTask()) {
+    // After those of other indexes that wait: one that is written to on and on would keep the thread for ever.
+    options_.job_pool->Submit([self = shared_from_this()] { self->RunJobs(); });
+  } else {
+    optimize_rows_ = 0;
+    scheduled_ = false;
+  }
   changed_.notify_all();
 }
 

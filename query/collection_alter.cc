@@ -97,11 +97,11 @@ absl::StatusOr<CollectionImpl::OpenedIndex> CollectionImpl::BuildIndex(const Col
 
 absl::Status CollectionImpl::CatchUp(OpenedIndex& opened, const CancelToken& cancel) const {
   constexpr size_t kHeadersARead = 100;
-  while (true) {
+  // To where the collection stands now: who writes on and on is not followed for ever.
+  const absl::StatusOr<CollectionState> now = deps_.store->GetState(id_);
+  if (!now.ok()) return now.status();
+  while (opened.state.latest < now->latest) {
     if (absl::Status status = cancel.Check(); !status.ok()) return status;
-    const absl::StatusOr<CollectionState> now = deps_.store->GetState(id_);
-    if (!now.ok()) return now.status();
-    if (opened.state.latest == now->latest) return absl::OkStatus();
     const absl::StatusOr<std::vector<CommitHeader>> headers =
         deps_.store->ListCommits(id_, Version(opened.state.latest.value + 1), now->latest, kHeadersARead);
     if (!headers.ok()) return headers.status();
@@ -123,6 +123,7 @@ absl::Status CollectionImpl::CatchUp(OpenedIndex& opened, const CancelToken& can
       opened.state = {.latest = header.version, .rows = header.rows_end().value, .live_rows = header.live_rows};
     }
   }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<AlterReply> CollectionImpl::CommitAlteration(const AlterRequest& request, const CollectionInfo& info,

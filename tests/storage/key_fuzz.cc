@@ -28,6 +28,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (const auto name = DecodeTagKey(key); name.ok()) check(TagKey(after_kind, *name));
   if (const auto name = DecodeSettingKey(key); name.ok()) check(SettingKey(after_kind, *name));
   if (const auto dropped = DecodeDroppedKey(key); dropped.ok()) check(DroppedKey(*dropped));
+  if (const auto retention = DecodeRetentionKey(key); retention.ok()) check(RetentionKey(*retention));
+  if (const auto parts = DecodePurgedKey(key); parts.ok()) check(PurgedKey(parts->prefix, parts->number));
+  if (const auto parts = DecodeSchemaKey(key); parts.ok()) check(SchemaKey(parts->prefix, Version(parts->number)));
   return 0;
 }
 
@@ -42,6 +45,9 @@ std::vector<std::string> FuzzSeeds() {
           TagKey(prefix, "t"),
           SettingKey(prefix, "s"),
           DroppedKey(prefix),
+          RetentionKey(prefix),
+          PurgedKey(prefix, 3),
+          SchemaKey(prefix, Version(4)),
           TenantKey("t"),
           CollectionKey(TenantNumber(1), "c"),
           AliasKey(TenantNumber(1), "a"),

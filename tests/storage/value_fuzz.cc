@@ -10,6 +10,8 @@
 #include "storage/audit_table.h"
 #include "storage/evaluation_table.h"
 #include "storage/key_format.h"
+#include "storage/purged_rows.h"
+#include "storage/retention_table.h"
 #include "storage/row_codec.h"
 #include "storage/vector_codec.h"
 #include "storage/schema.h"
@@ -23,6 +25,19 @@ void Decode(std::string_view bytes) {
   const auto row = vouch::DecodeRow(kCollection, vouch::RowId(kNumber), bytes);
   if (row.ok() && row->has_vector.size() > vouch::Limits::kMaxFields) std::abort();
   if (row.ok() && !vouch::DecodeRowPrevious(kCollection, vouch::RowId(kNumber), bytes).ok()) std::abort();
+  if (const auto stub = vouch::DecodeRowStub(kCollection, vouch::RowId(kNumber), bytes); stub.ok()) {
+    if (!vouch::IsRowStub(bytes)) std::abort();
+  }
+  if (const auto retention = vouch::DecodeRetention(kCollection, bytes); retention.ok()) {
+    const auto again = vouch::DecodeRetention(kCollection, vouch::EncodeRetention(kCollection, *retention));
+    if (!again.ok() || again->kept != retention->kept) std::abort();
+  }
+  vouch::PurgedRows purged;
+  if (purged.AddChunk(kCollection, kNumber, bytes).ok()) {
+    vouch::PurgedRows again;
+    if (!again.AddChunk(kCollection, kNumber, purged.EncodeChunk(kCollection, kNumber)).ok()) std::abort();
+    if (again.count() != purged.count()) std::abort();
+  }
   const auto header = vouch::DecodeCommitHeader(kCollection, vouch::Version(kNumber), bytes);
   if (header.ok()) {
     const auto again = vouch::DecodeCommitHeader(kCollection, header->version,
@@ -96,7 +111,13 @@ std::vector<std::string> FuzzSeeds() {
   header.version = vouch::Version(kNumber);
   header.retired = {vouch::RowId(2), vouch::RowId(9)};
   std::string commit = vouch::EncodeCommitHeader(kCollection, header);
+  vouch::PurgedRows purged;
+  purged.Add({vouch::RowId(kNumber * 65'536 + 3), vouch::RowId(kNumber * 65'536 + 900)});
+  std::string gone = purged.EncodeChunk(kCollection, kNumber);
+  const std::string stub = vouch::EncodeRowStub(kCollection, vouch::RowId(kNumber), {vouch::RowId(2), row.id.Encode()});
   return {value,
+          stub.substr(0, stub.size() - vouch::kSealBytes),
+          gone.substr(0, gone.size() - vouch::kSealBytes),
           value.substr(0, value.size() - vouch::kSealBytes),
           commit,
           commit.substr(0, commit.size() - vouch::kSealBytes),
