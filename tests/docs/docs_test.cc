@@ -168,7 +168,7 @@ ModelServer::Reply AnswerOfPages(size_t, const ModelServer::Request& request) {
     answer = "A backup takes 7 minutes [1].";
   } else if (prompt.ends_with("Where does a restored backup go?")) {
     answer = body["model"] == "small" ? "A backup is restored within 9 minutes [1]."
-                                      : "Restoring puts a backup into an empty folder [1].";
+                                      : "Restoring puts a backup into an empty folder, so that a running store is never overwritten [1].";
   } else if (prompt.ends_with("How often are seals replaced?")) {
     answer = "Seals are replaced every ninety days by the workshop [1].";
   }
