@@ -32,7 +32,7 @@ class RetentionTest : public StoreTest {
   }
   Version Remove(std::vector<uint64_t> ids) {
     CommitRequest request;
-    for (const uint64_t id : ids) request.deletes.emplace_back(PointId(id));
+    for (const uint64_t id : ids) request.deletes.emplace_back(id);
     return Commit(std::move(request)).version;
   }
   RetentionState Raise(uint64_t horizon, std::vector<Version> pinned = {}) {

@@ -108,6 +108,9 @@ class Generator {
 
   uint64_t Below(uint64_t n) { return random_() % n; }
 
+  // By a copy: GCC 12 warns falsely of what a moved value holds.
+  static void Add(const PayloadValue& value, std::vector<PayloadValue>& values) { values.push_back(value); }
+
   TypedPayload Row() {
     TypedPayload row;
     for (const PayloadField& field : schema_.payload) {
@@ -116,10 +119,10 @@ class Generator {
       const uint64_t count = Below(4) > 0 || single_valued_ ? 1 : Below(4);
       for (uint64_t i = 0; i < count; ++i) {
         if (field.type == PayloadType::kText) {
-          for (uint64_t words = Below(6); words > 0; --words) values.push_back(Word());
-          values.push_back(std::string());
+          for (uint64_t words = Below(6); words > 0; --words) Add(Word(), values);
+          Add(std::string(), values);
         } else {
-          values.push_back(Value(field.type));
+          Add(Value(field.type), values);
         }
       }
     }
