@@ -222,13 +222,16 @@ bool GraphsMayGrowTo(const Segment& first, uint64_t rows) {
 }
 
 absl::StatusOr<Segment> BuildGraphs(const IndexSchema& schema, const Segment& segment, const Segment* first,
-                                    std::span<const SegmentPtr> others, int threads, const BuildProgress& progress) {
+                                    std::span<const SegmentPtr> others, int threads, const BuildProgress& progress,
+                                    bool short_of_memory) {
   Segment built = segment;
   built.codes.clear();
+  built.ivfs.clear();
+  for (std::shared_ptr<const Graph>& graph : built.graphs) graph = nullptr;
   const size_t fields = schema.schema.dense.size();
   for (size_t field = 0; field < fields; ++field) {
     const DenseField& dense = schema.schema.dense[field];
-    const DenseIndexKind kind = ChooseKind(dense, built.dense[field].nodes()).kind;
+    const DenseIndexKind kind = ChooseKind(dense, built.dense[field].nodes(), short_of_memory).kind;
     if (kind == DenseIndexKind::kFlat) continue;
     const auto field_progress = [&](double fraction) {
       return progress((static_cast<double>(field) + fraction) / static_cast<double>(fields));

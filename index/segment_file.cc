@@ -220,6 +220,12 @@ class SegmentParser {
     return absl::OkStatus();
   }
 
+  // What the file has for the field. Where `auto` picked, its builder may have been short of memory.
+  DenseIndexKind KindOf(const DenseField& field, uint32_t nodes) const {
+    const bool has_ivf = next_ < header_.sections.size() && header_.sections[next_].kind == SectionKind::kIvf;
+    return ChooseKind(field, nodes, has_ivf).kind;
+  }
+
   // Columns without their vectors, and what is searched in their place.
   absl::Status ParseDense(Segment& segment) {
     for (size_t field = 0; field < schema_.dense.size(); ++field) {
@@ -230,7 +236,7 @@ class SegmentParser {
       if (!tables.ok()) return tables.status();
       tables_.push_back(*tables);
       segment.graphs.emplace_back();
-      const DenseIndexKind kind = ChooseKind(dense, tables->nodes).kind;
+      const DenseIndexKind kind = KindOf(dense, tables->nodes);
       if (kind == DenseIndexKind::kFlat) continue;
       absl::Status status = kind == DenseIndexKind::kHnsw ? ParseGraph(field, tables->nodes, segment)
                                                           : ParseIvf(field, kind, tables->nodes, segment);

@@ -19,7 +19,7 @@ constexpr uint64_t kMaxFreshMergeRows = 8192;
 constexpr size_t kSealedFanIn = 4;
 // Rows that are sealed go into a sealed neighbour of up to so many times as many rows, since its graph only takes the new ones
 // in; what grows is its file, which is written again, so not into a larger file than this.
-constexpr uint64_t kMaxGrowth = 8;
+constexpr uint64_t kMaxGrowth = 16;
 constexpr uint64_t kMaxGrowingFileBytes = uint64_t{512} << 20;
 // How often a waiting caller looks at its cancel token.
 constexpr std::chrono::milliseconds kWaitSlice(20);
@@ -298,7 +298,7 @@ void SegmentMaintainer::RunJobs() {
   changed_.notify_all();
 }
 
-absl::StatusOr<Segment> SegmentMaintainer::BuildSealed(const Task& task) {
+absl::StatusOr<Segment> SegmentMaintainer::BuildSealed(const Task& task, bool short_of_memory) {
   SegmentPtr whole = task.parts.front();
   if (task.parts.size() > 1) {
     absl::StatusOr<SegmentPtr> merged = MergeSegments(*schema_, task.parts);
@@ -323,12 +323,12 @@ absl::StatusOr<Segment> SegmentMaintainer::BuildSealed(const Task& task) {
     return stopping_.load() ? absl::CancelledError("the index is closing") : absl::OkStatus();
   };
   absl::StatusOr<Segment> built = BuildGraphs(*schema_, *whole, grows ? task.parts.front().get() : nullptr, others,
-                                              options_.job_pool->threads(), progress);
+                                              options_.job_pool->threads(), progress, short_of_memory);
   if (built.ok()) built->sealed = true;
   return built;
 }
 
-uint64_t SegmentMaintainer::BytesToBuild(const Task& task) const {
+uint64_t SegmentMaintainer::BytesToBuild(const Task& task, bool short_of_memory) const {
   // Merged parts are copies, vectors among them; a graph adds its links and codes, and its build about as much again.
   uint64_t bytes = 0;
   for (const SegmentPtr& part : task.parts) {
@@ -338,21 +338,27 @@ uint64_t SegmentMaintainer::BytesToBuild(const Task& task) const {
   }
   if (task.kind == TaskKind::kSave) return bytes;
   for (const DenseField& field : schema_->schema.dense) {
-    if (field.index != DenseIndexKind::kHnsw) continue;
-    bytes += 2 * task.rows().size() * (uint64_t{field.dim} + 8 * static_cast<uint64_t>(field.hnsw.m));
+    const uint64_t rows = task.rows().size();
+    bytes += 2 * BytesOfKind(field, ChooseKind(field, rows, short_of_memory).kind, rows);
   }
   return bytes;
 }
 
 absl::Status SegmentMaintainer::RunTask(const Task& task) {
   MemoryBudget::Reservation reserved;
+  bool short_of_memory = false;
   if (options_.memory != nullptr) {
-    absl::StatusOr<MemoryBudget::Reservation> asked = options_.memory->Reserve(BytesToBuild(task), task.Describe());
+    absl::StatusOr<MemoryBudget::Reservation> asked = options_.memory->Reserve(BytesToBuild(task, false), task.Describe());
+    const uint64_t least = BytesToBuild(task, true);
+    if (!asked.ok() && least < BytesToBuild(task, false)) {
+      short_of_memory = true;
+      asked = options_.memory->Reserve(least, task.Describe());
+    }
     if (!asked.ok()) return asked.status();
     reserved = *std::move(asked);
   }
-  absl::StatusOr<Segment> built =
-      task.kind == TaskKind::kSave ? ReadVectors(*schema_, *task.parts.front()) : BuildSealed(task);
+  absl::StatusOr<Segment> built = task.kind == TaskKind::kSave ? ReadVectors(*schema_, *task.parts.front())
+                                                               : BuildSealed(task, short_of_memory);
   if (!built.ok()) return built.status();
   // Where the file cannot be written (a full disk) the segment serves from memory, and writing is tried again later.
   absl::Status saved = directory_->Save(*schema_, *built);
@@ -422,7 +428,7 @@ std::vector<DenseIndexInfo> DescribeDense(const CollectionSchema& schema, const 
   std::vector<DenseIndexInfo> described;
   for (size_t i = 0; i < segment.dense.size() && segment.sealed; ++i) {
     const DenseField& field = schema.dense[i];
-    IndexChoice choice = ChooseKind(field, segment.dense[i].nodes());
+    IndexChoice choice = ChooseKind(field, segment.dense[i].nodes(), segment.IvfOf(i) != nullptr);
     DenseIndexInfo& info = described.emplace_back();
     info = {.field = field.name,
             .kind = choice.kind,

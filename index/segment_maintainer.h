@@ -80,8 +80,8 @@ class SegmentMaintainer : public std::enable_shared_from_this<SegmentMaintainer>
   void RunJobs();
   absl::Status RunTask(const Task& task);
   // What building the task's segment may hold at a time, beside what is there already.
-  uint64_t BytesToBuild(const Task& task) const;
-  absl::StatusOr<Segment> BuildSealed(const Task& task);
+  uint64_t BytesToBuild(const Task& task, bool short_of_memory) const;
+  absl::StatusOr<Segment> BuildSealed(const Task& task, bool short_of_memory);
   std::vector<SegmentPtr> MergeTail(const std::vector<SegmentPtr>& segments, uint64_t busy_end) const;
   absl::Status WaitUntil(const CancelToken& cancel, const std::function<bool()>& done,
                          const std::function<void(double)>& progress);

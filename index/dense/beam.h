@@ -69,12 +69,8 @@ class Beam {
   void Insert(BeamEntry entry) {
     BeamEntry* entries = storage_.data();
     if (size_ == ef_ && entry.bits >= (entries[size_ - 1].bits & ~uint64_t{1})) return;
-    BeamEntry* at = std::lower_bound(entries, entries + size_, entry,
-                                     [](BeamEntry a, BeamEntry b) { return a.bits < b.bits; });
-    const auto position = static_cast<size_t>(at - entries);
-    const size_t moved = (size_ < ef_ ? size_++ : size_ - 1) - position;
-    std::memmove(at + 1, at, moved * sizeof(BeamEntry));
-    *at = entry;
+    const size_t position = MakePlace(entry);
+    entries[position] = entry;
     next_ = std::min(next_, position);
     if (size_ == ef_) limit_ = std::min(limit_, entries[size_ - 1].key());
   }
@@ -122,6 +118,22 @@ class Beam {
   std::span<const BeamEntry> entries() const { return {storage_.data(), size_}; }
 
  private:
+  // Short moves are cheaper entry by entry than by a call.
+  static constexpr size_t kShort = 32;
+
+  // Moves what comes after the entry, of which the last is lost where the beam is full, and gives its place.
+  size_t MakePlace(BeamEntry entry) {
+    BeamEntry* entries = storage_.data();
+    const size_t old = size_ < ef_ ? size_++ : size_ - 1;
+    if (old <= kShort) {
+      size_t position = old;
+      for (; position > 0 && entries[position - 1].bits > entry.bits; --position) entries[position] = entries[position - 1];
+      return position;
+    }
+    BeamEntry* at = std::lower_bound(entries, entries + old, entry, [](BeamEntry a, BeamEntry b) { return a.bits < b.bits; });
+    std::memmove(at + 1, at, static_cast<size_t>(entries + old - at) * sizeof(BeamEntry));
+    return static_cast<size_t>(at - entries);
+  }
   void SkipMarked() {
     while (next_ < size_ && (storage_[next_].bits & 1) != 0) ++next_;
   }

@@ -29,11 +29,9 @@ absl::Status CellTable::Parse(std::string_view bytes, uint32_t cells, const Vect
     }
     seen[out.nodes_[i]] = true;
   }
+  out.turned_ = std::make_shared<const CodeBlocks>(codes, out.means_, cells);
+  if (!out.turned_->has_memory()) return absl::ResourceExhaustedError("graph: no memory for the cells' means");
   return absl::OkStatus();
-}
-
-void CellTable::Keys(const VectorCodes& codes, const CodeQuery& query, std::span<float> out) const {
-  codes.KeysOf(means_, query, out.first(cells_));
 }
 
 }  // namespace vouch

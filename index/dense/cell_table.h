@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "index/dense/code_blocks.h"
 #include "index/dense/vector_codes.h"
 
 namespace vouch {
@@ -33,7 +34,7 @@ class CellTable {
   static uint32_t CellsFor(uint64_t nodes);
 
   CellTable() = default;
-  // DATA_LOSS where the arrays break an invariant.
+  // DATA_LOSS where the arrays break an invariant, RESOURCE_EXHAUSTED where there is no memory.
   static absl::Status Parse(std::string_view bytes, uint32_t cells, const VectorCodes& codes,
                             CellTable& out);
 
@@ -43,14 +44,19 @@ class CellTable {
   }
   // The means, as records of codes.
   const uint8_t* means() const { return means_; }
-  // out[i] is the key of cell i's mean, by which cells are near; `out` has a place for each.
-  void Keys(const VectorCodes& codes, const CodeQuery& query, std::span<float> out) const;
+  // The key of each cell's mean, by which cells are near; they lie in `scratch`. There are cells.
+  std::span<const float> Keys(const CodeQuery& query, std::vector<float>& scratch) const {
+    return turned_->Keys(query, scratch);
+  }
+  // Beside the bytes that it was parsed from.
+  size_t memory_bytes() const { return turned_ == nullptr ? 0 : turned_->memory_bytes(); }
 
  private:
   uint32_t cells_ = 0;
   const uint32_t* start_ = nullptr;
   const uint32_t* nodes_ = nullptr;
   const uint8_t* means_ = nullptr;
+  std::shared_ptr<const CodeBlocks> turned_;  // the means once more
 };
 
 // Where the arrays lie; shared by builder and parser.

@@ -323,10 +323,8 @@ absl::Status ScanCells(const DenseSegmentSearch& search, const float* query, uin
   const CellTable& cells = search.graph->cells();
   WalkScratch& scratch = ThreadScratch();
   const CodeQuery& code_query = EncodeQuery(search, query);
-  scratch.cell_keys.resize(cells.cells());
-  cells.Keys(*search.codes, code_query, scratch.cell_keys);
+  scratch.cell_order.Begin(cells.Keys(code_query, scratch.cell_keys));
   stats.distances += cells.cells();
-  scratch.cell_order.Begin(scratch.cell_keys);
   scratch.beam.Begin(Candidates(search, ef), CandidateLimit(search, Candidates(search, ef)));
   CodeScan scan(*search.codes, code_query, scratch.beam);
   // First somewhat fewer cells than hold `rows` allowed nodes if these are spread evenly; then as many more as those looked at

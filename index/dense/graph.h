@@ -53,7 +53,7 @@ class Graph {
   const VectorCodes& codes() const { return *codes_; }
   const CellTable& cells() const { return cells_; }
   // Without the codes.
-  size_t memory_bytes() const { return bytes_.size() + upper_start_.size() * sizeof(uint32_t); }
+  size_t memory_bytes() const { return bytes_.size() + upper_start_.size() * sizeof(uint32_t) + cells_.memory_bytes(); }
 
   // The `ef` nearest nodes by code that a best-first search with a beam of `ef` finds, ascending by (key, node). Adds to
   // `distances` the keys computed. From `start`, as Descend gives it, and as if `held_out` were not there, which is not

@@ -14,15 +14,29 @@ constexpr uint64_t kLargeGraphBytes = uint64_t{2} << 30;
 // Product codes are too coarse to aim higher by.
 constexpr double kMostPqTarget = 0.98;
 
-// About what a graph keeps in memory for each vector.
+// For each vector: its code and links.
 uint64_t GraphBytesPerVector(const DenseField& field) {
   const uint64_t code = field.dim < 252 ? field.dim : 252;
   return code + 4 + 8 * static_cast<uint64_t>(field.hnsw.m) + 8;
 }
 
+// Four bits for each two values, the exact length and the place; the means of cells take as much again where they are many.
+uint64_t PqBytesPerVector(const DenseField& field) { return field.dim / 4 + 8 + field.dim / 8; }
+
 }  // namespace
 
-IndexChoice ChooseKind(const DenseField& field, uint64_t nodes) {
+uint64_t BytesOfKind(const DenseField& field, DenseIndexKind kind, uint64_t nodes) {
+  switch (kind) {
+    case DenseIndexKind::kHnsw: return nodes * GraphBytesPerVector(field);
+    case DenseIndexKind::kIvfPq: return nodes * PqBytesPerVector(field);
+    case DenseIndexKind::kIvfFlat: return nodes * (4 + field.dim / 8);
+    case DenseIndexKind::kFlat:
+    case DenseIndexKind::kAuto: break;
+  }
+  return 0;
+}
+
+IndexChoice ChooseKind(const DenseField& field, uint64_t nodes, bool short_of_memory) {
   if (nodes == 0) return {DenseIndexKind::kFlat, "no vectors"};
   if (field.index != DenseIndexKind::kAuto) return {field.index, "as the schema says"};
   const uint64_t bytes = nodes * VectorBytes(field.type, field.dim);
@@ -30,7 +44,11 @@ IndexChoice ChooseKind(const DenseField& field, uint64_t nodes) {
     return {DenseIndexKind::kFlat,
             absl::StrCat(nodes, " vectors of ", bytes >> 10, " KiB are compared in less than a millisecond, exactly")};
   }
-  const uint64_t graph_bytes = nodes * GraphBytesPerVector(field);
+  const uint64_t graph_bytes = BytesOfKind(field, DenseIndexKind::kHnsw, nodes);
+  if (short_of_memory && field.recall_target <= kMostPqTarget) {
+    return {DenseIndexKind::kIvfPq, absl::StrCat("a graph over ", nodes, " vectors, of ", graph_bytes >> 20,
+                                                 " MiB, would not have fitted the memory limit; product codes take less")};
+  }
   if (graph_bytes <= kLargeGraphBytes) {
     return {DenseIndexKind::kHnsw, absl::StrCat(nodes, " vectors are too many to compare, and a graph over them takes ",
                                                 graph_bytes >> 20, " MiB of memory")};

@@ -43,6 +43,39 @@ TEST_F(MemoryTest, WritesOverTheLimitAreRefusedAndReadsGoOn) {
   Upsert(Points(0, 100, kDim));
 }
 
+TEST_F(MemoryTest, WhereAGraphDoesNotFitAutoTakesProductCodes) {
+  constexpr uint32_t kDim = 256;
+  seal_rows_ = 100'000;
+  Open();
+  Create("wide", Wide(DenseIndexKind::kAuto, kDim));
+  for (uint64_t first = 0; first < 6'000; first += 2'000) Upsert(Points(first, 2'000, kDim));
+  collection_.reset();
+  database_.reset();
+  OpenWithLimit(uint64_t{20} << 20);
+  collection_ = *database_->GetCollection(principal_, "wide");
+  const absl::Status status = collection_->Optimize({}, nullptr);
+  ASSERT_TRUE(status.ok()) << status;
+  const auto check = [&] {
+    const CollectionStats stats = collection_->Stats();
+    ASSERT_EQ(stats.index.segments.size(), 1u);
+    ASSERT_EQ(stats.index.segments[0].dense.size(), 1u);
+    EXPECT_EQ(stats.index.segments[0].dense[0].kind, DenseIndexKind::kIvfPq);
+    EXPECT_THAT(stats.index.segments[0].dense[0].why, HasSubstr("would not have fitted the memory limit"));
+    EXPECT_EQ(stats.index.files_damaged, 0u);
+    EXPECT_EQ(Search(Request(Dense(std::vector<float>(kDim, 1)), 3)).hits.size(), 3u);
+  };
+  check();
+  // The file says what was built, whatever the limit is by then; with room a graph is built.
+  collection_.reset();
+  database_.reset();
+  Open();
+  collection_ = *database_->GetCollection(principal_, "wide");
+  check();
+  Upsert(Points(6'000, 500, kDim));
+  ASSERT_TRUE(collection_->Optimize({}, nullptr).ok());
+  EXPECT_EQ(collection_->Stats().index.segments[0].dense[0].kind, DenseIndexKind::kHnsw);
+}
+
 TEST_F(MemoryTest, BuildsOverTheLimitAreRefusedByName) {
   constexpr uint32_t kDim = 256;
   seal_rows_ = 100'000;

@@ -103,14 +103,14 @@ TEST_P(Cells, HoldEachNodeOnceNearItsMean) {
   EXPECT_EQ(cells.cells(), 125u);
   std::vector<int> seen(4000);
   size_t near = 0;
-  std::vector<float> keys(cells.cells());
+  std::vector<float> scratch;
   for (uint32_t cell = 0; cell < cells.cells(); ++cell) {
     EXPECT_TRUE(std::is_sorted(cells.nodes(cell).begin(), cells.nodes(cell).end()));
     for (const uint32_t node : cells.nodes(cell)) {
       ++seen[node];
       CodeQuery query;
       graph->codes().Encode(rows[node].data(), query);
-      cells.Keys(graph->codes(), query, keys);
+      const std::span<const float> keys = cells.Keys(query, scratch);
       const auto nearer =
           std::count_if(keys.begin(), keys.end(), [&](float key) { return key < keys[cell]; });
       near += nearer < 8 ? 1 : 0;

@@ -52,8 +52,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (node >= codes->nodes()) std::abort();
   }
   const vouch::CellTable& cells = (*graph)->cells();
-  std::vector<float> keys(cells.cells());
-  cells.Keys(*codes, scratch.query, keys);
+  if (cells.cells() > 0) cells.Keys(scratch.query, scratch.cell_keys);
   for (uint32_t cell = 0; cell < cells.cells(); ++cell) {
     for (const uint32_t node : cells.nodes(cell)) {
       if (node >= codes->nodes()) std::abort();
