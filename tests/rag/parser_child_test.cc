@@ -102,7 +102,9 @@ TEST(ParserChildTest, ErrorsOfTheDocumentComeAsTheyAre) {
 TEST(ParserChildTest, ACrashIsTheDocumentsError) {
   const absl::Status status = Parse(MediaType::kPdf, "crash").status();
   EXPECT_TRUE(absl::IsInternal(status)) << status;
-  if (SandboxLimitsMemory()) EXPECT_THAT(status.message(), HasSubstr("SIGSEGV"));
+  if (SandboxLimitsMemory()) {
+    EXPECT_THAT(status.message(), HasSubstr("SIGSEGV"));
+  }
 }
 
 TEST(ParserChildTest, AHangEndsWithItsTime) {
