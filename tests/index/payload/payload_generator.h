@@ -108,9 +108,6 @@ class Generator {
 
   uint64_t Below(uint64_t n) { return random_() % n; }
 
-  // By a copy: GCC 12 warns falsely of what a moved value holds.
-  static void Add(const PayloadValue& value, std::vector<PayloadValue>& values) { values.push_back(value); }
-
   TypedPayload Row() {
     TypedPayload row;
     for (const PayloadField& field : schema_.payload) {
@@ -119,10 +116,10 @@ class Generator {
       const uint64_t count = Below(4) > 0 || single_valued_ ? 1 : Below(4);
       for (uint64_t i = 0; i < count; ++i) {
         if (field.type == PayloadType::kText) {
-          for (uint64_t words = Below(6); words > 0; --words) Add(Word(), values);
-          Add(std::string(), values);
+          for (uint64_t words = Below(6); words > 0; --words) values.push_back(Word());
+          values.push_back(std::string());
         } else {
-          Add(Value(field.type), values);
+          values.push_back(Value(field.type));
         }
       }
     }
