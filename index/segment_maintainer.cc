@@ -20,7 +20,7 @@ constexpr uint64_t kMaxFreshMergeRows = 8192;
 constexpr size_t kSealedFanIn = 4;
 // Rows that are sealed go into a sealed neighbour of up to so many times as many rows, since its graph only takes the new ones
 // in; what grows is its file, which is written again, so not into a larger file than this.
-constexpr uint64_t kMaxGrowth = 16;
+constexpr uint64_t kMaxGrowth = 8;
 constexpr uint64_t kMaxGrowingFileBytes = uint64_t{512} << 20;
 // How often a waiting caller looks at its cancel token.
 constexpr std::chrono::milliseconds kWaitSlice(20);

@@ -350,7 +350,7 @@ TEST_F(CollectionIndexTest, SealsInTheBackgroundAndLoadsTheFileAgain) {
   EXPECT_EQ(index_->Status().files_damaged, 0u);
 }
 
-TEST_F(CollectionIndexTest, SealedRowsGoIntoANeighbourUpToSixteenTimesAsLarge) {
+TEST_F(CollectionIndexTest, SealedRowsGoIntoANeighbourUpToEightTimesAsLarge) {
   Open(Options(100));
   std::mt19937_64 random(11);
   std::normal_distribution<float> normal;
@@ -373,12 +373,12 @@ TEST_F(CollectionIndexTest, SealedRowsGoIntoANeighbourUpToSixteenTimesAsLarge) {
     }
     return rows;
   };
-  commit(1650);
-  EXPECT_THAT(sizes(), ElementsAre(1650));
+  commit(850);
+  EXPECT_THAT(sizes(), ElementsAre(850));
   commit(100);
-  EXPECT_THAT(sizes(), ElementsAre(1650, 100));  // 1650 rows are not written again for 100
+  EXPECT_THAT(sizes(), ElementsAre(850, 100));  // 850 rows are not written again for 100
   commit(110);
-  EXPECT_THAT(sizes(), ElementsAre(1860));
+  EXPECT_THAT(sizes(), ElementsAre(1060));
   commit(90);
   EXPECT_THAT(index_->Status().segments, SizeIs(2));  // fresh rows, and too few to be sealed
   const auto expect_all_found = [&] {
