@@ -432,9 +432,10 @@ absl::Status SegmentMaintainer::RunTask(const Task& task) {
   MemoryBudget::Reservation reserved;
   bool short_of_memory = false;
   if (options_.memory != nullptr) {
-    absl::StatusOr<MemoryBudget::Reservation> asked = options_.memory->Reserve(BytesToBuild(task, false), task.Describe());
+    const uint64_t usual = BytesToBuild(task, false);
     const uint64_t least = BytesToBuild(task, true);
-    if (!asked.ok() && least < BytesToBuild(task, false)) {
+    absl::StatusOr<MemoryBudget::Reservation> asked = options_.memory->Reserve(usual, task.Describe());
+    if (!asked.ok() && least < usual) {
       short_of_memory = true;
       asked = options_.memory->Reserve(least, task.Describe());
     }

@@ -49,7 +49,7 @@ class PointSource {
     if (format == "npy" || format == "fvecs") {
       if (options.field.empty()) return UsageError("say by --field which dense field the vectors are for");
       auto vectors = VectorFileReader::Open(options.file, format == "npy" ? VectorFormat::kNpy
-                                                                      : VectorFormat::kFvecs);
+                                                                          : VectorFormat::kFvecs);
       if (!vectors.ok()) return vectors.status();
       source.vectors_.emplace(*std::move(vectors));
       lines = options.points;

@@ -45,20 +45,21 @@ IndexChoice ChooseKind(const DenseField& field, uint64_t nodes, bool short_of_me
             absl::StrCat(nodes, " vectors of ", bytes >> 10, " KiB are compared in less than a millisecond, exactly")};
   }
   const uint64_t graph_bytes = BytesOfKind(field, DenseIndexKind::kHnsw, nodes);
-  if (short_of_memory && field.recall_target <= kMostPqTarget) {
+  const bool takes_graph = field.recall_target > kMostPqTarget;
+  if (graph_bytes > kLargeGraphBytes) {
+    if (takes_graph) {
+      return {DenseIndexKind::kHnsw, absl::StrCat("a recall of ", field.recall_target, " takes a graph, of ",
+                                                  graph_bytes >> 20, " MiB of memory")};
+    }
+    return {DenseIndexKind::kIvfPq, absl::StrCat("a graph over ", nodes, " vectors would take ", graph_bytes >> 20,
+                                                 " MiB of memory; product codes take less")};
+  }
+  if (short_of_memory && !takes_graph) {
     return {DenseIndexKind::kIvfPq, absl::StrCat("a graph over ", nodes, " vectors, of ", graph_bytes >> 20,
                                                  " MiB, would not have fitted the memory limit; product codes take less")};
   }
-  if (graph_bytes <= kLargeGraphBytes) {
-    return {DenseIndexKind::kHnsw, absl::StrCat(nodes, " vectors are too many to compare, and a graph over them takes ",
-                                                graph_bytes >> 20, " MiB of memory")};
-  }
-  if (field.recall_target > kMostPqTarget) {
-    return {DenseIndexKind::kHnsw, absl::StrCat("a recall of ", field.recall_target, " takes a graph, of ",
-                                                graph_bytes >> 20, " MiB of memory")};
-  }
-  return {DenseIndexKind::kIvfPq, absl::StrCat("a graph over ", nodes, " vectors would take ", graph_bytes >> 20,
-                                               " MiB of memory; product codes take less")};
+  return {DenseIndexKind::kHnsw, absl::StrCat(nodes, " vectors are too many to compare, and a graph over them takes ",
+                                              graph_bytes >> 20, " MiB of memory")};
 }
 
 }  // namespace vouch

@@ -1,11 +1,11 @@
 // How a parser's child tells its outcome.
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "nlohmann/json.hpp"
 #include "rag/parse/parser_child.h"
+#include "rag/parse/take_number.h"
 #include "rag/parse/utf8.h"
 #include "storage/concat.h"
 
@@ -17,20 +17,6 @@ constexpr size_t kMaxMessageBytes = 2'000;
 
 absl::Status Garbled(std::string_view what) {
   return absl::InternalError(Concat("the parser's outcome is garbled: ", what));
-}
-
-template <typename Number>
-bool TakeNumber(std::string_view* text, Number* number) {
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), *number);
-  if (error != std::errc()) return false;
-  text->remove_prefix(static_cast<size_t>(end - text->data()));
-  return true;
-}
-
-bool TakeByte(std::string_view* text, char byte) {
-  if (!text->starts_with(byte)) return false;
-  text->remove_prefix(1);
-  return true;
 }
 
 bool InsideCharacter(std::string_view text, uint64_t at) {

@@ -344,7 +344,13 @@ TEST(IndexChoice, AutoPicksBySizeAndTargetAndSaysWhy) {
   EXPECT_EQ(ChooseKind(field, 4097).kind, DenseIndexKind::kHnsw);
   EXPECT_THAT(ChooseKind(field, 1'000'000).why, testing::HasSubstr("a graph over them takes 255 MiB"));
   EXPECT_EQ(ChooseKind(field, 20'000'000).kind, DenseIndexKind::kIvfPq);
+  // Short of memory it takes product codes sooner, and says which of the two it was.
+  EXPECT_EQ(ChooseKind(field, 1'000'000, true).kind, DenseIndexKind::kIvfPq);
+  EXPECT_THAT(ChooseKind(field, 1'000'000, true).why, testing::HasSubstr("would not have fitted the memory limit"));
+  EXPECT_EQ(ChooseKind(field, 20'000'000, true).why, ChooseKind(field, 20'000'000).why);
+  EXPECT_EQ(ChooseKind(field, 4096, true).kind, DenseIndexKind::kFlat);
   field.recall_target = 0.99;
+  EXPECT_EQ(ChooseKind(field, 1'000'000, true).kind, DenseIndexKind::kHnsw);
   EXPECT_EQ(ChooseKind(field, 20'000'000).kind, DenseIndexKind::kHnsw);
   EXPECT_THAT(ChooseKind(field, 20'000'000).why, testing::HasSubstr("a recall of 0.99 takes a graph"));
   field.type = VectorType::kBit;
