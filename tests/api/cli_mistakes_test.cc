@@ -119,7 +119,8 @@ TEST_F(CliMistakesTest, EverySettingIsAFlagOfServe) {
   environment_["VOUCH_GENERATOR_ENDPOINT"] = "http://127.0.0.1:9/v1";  // --generator-model needs one
   const std::map<std::string, std::string> samples = {
       {"--log-level", "warn"}, {"--data", dir_.File("d")}, {"--generator-route", route},
-      {"--http-listen", "127.0.0.1:1"}, {"--memory-limit", "8GiB"}, {"--rerankers", rerankers}, {"--hooks", hooks}};
+      {"--http-listen", "127.0.0.1:1"}, {"--memory-limit", "8GiB"}, {"--rerankers", rerankers}, {"--hooks", hooks},
+      {"--telemetry-endpoint", "http://127.0.0.1:9"}};
   int flags = 0;
   for (size_t at = help.find("\n  --"); at != std::string::npos; at = help.find("\n  --", at + 1)) {
     const std::string flag = help.substr(at + 3, help.find(' ', at + 3) - at - 3);
@@ -132,7 +133,7 @@ TEST_F(CliMistakesTest, EverySettingIsAFlagOfServe) {
                 HasSubstr("listen is 'nowhere'"))
         << flag;
   }
-  EXPECT_EQ(flags, 20) << help;
+  EXPECT_EQ(flags, 23) << help;
   environment_["VOUCH_LISTEN"] = "elsewhere";
   EXPECT_THAT(ErrorOf(2, {"serve"}), HasSubstr("listen is 'elsewhere'"));
 }

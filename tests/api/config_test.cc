@@ -148,7 +148,8 @@ const std::map<std::string, KeySample>& KeySamples() {
       {"generator.model", Text("m", &Config::generator_model)},
       {"generator.endpoint", Text("http://127.0.0.1:4/v1", &Config::generator_endpoint)},
       {"generator.api_key_env", Text("OTHER_KEY", &Config::generator_api_key_env)},
-      {"generator.api_key_file", Text("/k", &Config::generator_api_key_file)}};
+      {"generator.api_key_file", Text("/k", &Config::generator_api_key_file)},
+      {"telemetry.endpoint", Text("http://127.0.0.1:6", &Config::telemetry_endpoint)}};
   return samples;
 }
 

@@ -30,7 +30,7 @@ class DeliveryCliTest : public testing::Test {
       Write("notes/" + part + ".md",
             "# " + part + "\n\nThe " + part + " is held by four screws.\n");
       questions += Json{{"_id", part},
-                        {"text", "What holds the " + part + "?"},
+                        {"text", "How is the " + part + " held?"},
                         {"answers", Json::array({"The " + part + " is held by four screws."})},
                         {"documents", Json::array({"notes/" + part + ".md"})}}
                        .dump() +
@@ -157,7 +157,7 @@ TEST_F(DeliveryCliTest, AnObjectiveIsCountedOverTheAliasAnswers) {
   Out({"promote", "support", "--to", "champion"});
   EXPECT_THAT(Out({"slo", "list"}),
               AllOf(HasSubstr("answered  support@champion"), HasSubstr("0 of 0")));
-  Out({"ask", "--pipeline", "support@champion", "What holds the rotor?"});
+  Out({"ask", "--pipeline", "support@champion", "How is the rotor held?"});
   Out({"ask", "--pipeline", "support@champion", "zebra zebra?"});
   Out({"ask", "--pipeline", "support@champion", "zebras?"});
   EXPECT_THAT(Out({"slo", "show", "answered"}),
@@ -200,11 +200,11 @@ TEST_F(DeliveryCliTest, ACommandOfItsOwnIsToldAndAsked) {
   ProgramResult result = Run({"promote", "support", "--to", "best", "--hooks", hooks});
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.err, HasSubstr("frozen for the fair"));
-  result = Run({"tag", "create", "notes", "v1", "--hooks", hooks});
+  result = Run({"tag", "create", "notes", "fair", "--hooks", hooks});
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.err,
               HasSubstr("hook asked refuses before.tag of collection/notes: frozen for the fair"));
-  EXPECT_THAT(Out({"tag", "list", "notes"}), Not(HasSubstr("v1")));
+  EXPECT_THAT(Out({"tag", "list", "notes"}), Not(HasSubstr("fair")));
   EXPECT_THAT(Run({"hook", "test", "told"}).err, HasSubstr("this process has no hooks"));
 }
 
