@@ -6,6 +6,7 @@
 #include "query/node_timer.h"
 #include "query/recommend.h"
 #include "query/rerank.h"
+#include "query/rerank_exact.h"
 #include "query/text_compiler.h"
 
 namespace vouch {
@@ -118,6 +119,30 @@ absl::Status Executor::RunClause(const PlannedNode& node, const RowMask& mask,
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::vector<Hit>> Executor::SearchDense(const DenseQuery& query,
+                                                       const RowMask& mask, SearchStats* stats) {
+  absl::StatusOr<std::vector<Hit>> hits = reader_.SearchDense(query, mask, cancel_, stats);
+  if (!hits.ok() || query.exact || options_.candidates == nullptr) return hits;
+  std::vector<RowId> rows;
+  rows.reserve(hits->size());
+  for (const Hit& hit : *hits) rows.push_back(hit.row);
+  const absl::StatusOr<std::vector<RowId>> candidates = options_.candidates->Pass(std::move(rows));
+  if (!candidates.ok()) return candidates.status();
+  if (!options_.candidates->gives()) return hits;
+  VectorScorer scorer(reader_, schema_, query.field);
+  const std::vector<float> prepared =
+      PreparedVector(schema_.dense[static_cast<size_t>(query.field)], query.vector);
+  std::vector<RankedRow> given;
+  for (RowId row : *candidates) {
+    if (reader_.IsAllowed(row, mask)) given.push_back({row, 0});
+  }
+  const absl::StatusOr<std::vector<RankedRow>> scored = RerankExact(given, prepared, scorer, cancel_);
+  if (!scored.ok()) return scored.status();
+  hits->clear();
+  for (const RankedRow& row : *scored) hits->push_back({row.row, static_cast<float>(row.score)});
+  return hits;
+}
+
 absl::Status Executor::RunDense(const PlannedNode& node, std::span<const float> vector,
                                 size_t limit, const RowMask& mask, NodeResult& result) {
   const auto& leaf = std::get<DenseLeaf>(node.node->node);
@@ -130,7 +155,7 @@ absl::Status Executor::RunDense(const PlannedNode& node, std::span<const float> 
                          .ef_search = leaf.ef_search,
                          .exact = exact};
   absl::StatusOr<std::vector<Hit>> hits =
-      reader_.SearchDense(query, mask, cancel_, options_.explain ? &result.stats : nullptr);
+      SearchDense(query, mask, options_.explain ? &result.stats : nullptr);
   if (!hits.ok()) return hits.status();
   TakeHits(*hits, limit, result);
   if (!exact) result.cut = hits->size() == limit && limit < mask.allowed_count;
@@ -162,12 +187,12 @@ absl::Status Executor::RunRecommend(const RecommendLeaf& leaf, const PlannedNode
   }
   const bool exact = leaf.exact || schema_.dense[node.field].index == DenseIndexKind::kFlat;
   const size_t wanted = node.limit + examples.rows.size() + (exact ? 1 : 0);
-  absl::StatusOr<std::vector<Hit>> hits = reader_.SearchDense({.field = node.field,
-                                                               .vector = examples.average,
-                                                               .k = wanted,
-                                                               .ef_search = leaf.ef_search,
-                                                               .exact = exact},
-                                                              mask, cancel_, stats);
+  absl::StatusOr<std::vector<Hit>> hits = SearchDense({.field = node.field,
+                                                       .vector = examples.average,
+                                                       .k = wanted,
+                                                       .ef_search = leaf.ef_search,
+                                                       .exact = exact},
+                                                      mask, stats);
   if (!hits.ok()) return hits.status();
   const bool may_have_more = hits->size() == wanted && wanted < mask.allowed_count;
   std::erase_if(*hits, [&](const Hit& hit) {

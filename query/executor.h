@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "index/cancel.h"
 #include "index/index_reader.h"
+#include "query/candidate_log.h"
 #include "query/mask_cache.h"
 #include "query/planner.h"
 #include "query/ranked_row.h"
@@ -54,6 +55,7 @@ class Executor {
     RowId scroll_after = kNoRow;  // a scroll at the root goes on after this row
     MaskCache* masks = nullptr;   // of other requests of the principal over the reader; may be null
     CrossScorer* cross = nullptr;  // the request's own; must be given
+    CandidateLog* candidates = nullptr;  // of approximate searches; may be null
   };
   Executor(const IndexReader& reader, const CollectionSchema& schema, const Principal& principal,
            const CancelToken& cancel, Options options)
@@ -85,6 +87,9 @@ class Executor {
   absl::Status RunLeaf(const PlannedNode& node, const RowMask& mask, NodeResult& result);
   absl::Status RunDense(const PlannedNode& node, std::span<const float> vector, size_t limit,
                         const RowMask& mask, NodeResult& result);
+  // A dense search; the rows of an approximate one pass through the candidates.
+  absl::StatusOr<std::vector<Hit>> SearchDense(const DenseQuery& query, const RowMask& mask,
+                                               SearchStats* stats);
   absl::Status RunTerms(const PlannedNode& node, std::span<const WeightedTerm> terms, size_t limit,
                         const RowMask& mask, NodeResult& result);
   absl::Status RunText(const TextLeaf& leaf, const PlannedNode& node, const RowMask& mask,

@@ -13,6 +13,7 @@
 #include "index/inverted/bm25.h"
 #include "index/inverted/sparse_search.h"
 #include "index/multi/max_sim.h"
+#include "query/candidate_log.h"
 #include "query/query_tree.h"
 #include "query/result_options.h"
 #include "storage/ids.h"
@@ -58,6 +59,7 @@ struct SearchRequest {
   bool explain = false;
   bool plan_only = false;  // fill SearchResponse.plan with what would be done, and search nothing
   Principal principal = {};
+  CandidateLog* candidates = nullptr;  // what approximate searches give is kept there, or taken from there; null: neither
   CancelToken cancel = {};
 };
 

@@ -150,7 +150,8 @@ absl::StatusOr<SearchResponse> Searcher::RunScroll(const IndexReader& reader) {
   Executor executor(reader, info_.schema, request_.principal, request_.cancel,
                     {.explain = request_.explain,
                      .scroll_after = has_cursor_ ? cursor_.last.row : kNoRow,
-                     .masks = masks_, .cross = &cross_});
+                     .masks = masks_, .cross = &cross_,
+                     .candidates = request_.candidates});
   absl::StatusOr<NodeResult> result = executor.Run(*plan);
   if (!result.ok()) return result.status();
   Page page;
@@ -172,7 +173,8 @@ absl::StatusOr<SearchResponse> Searcher::RunRanked(const IndexReader& reader) {
   const size_t first_page = has_cursor_ ? cursor_.first_page : request_.offset + request_.limit;
   uint64_t skip = before();
   Executor executor(reader, info_.schema, request_.principal, request_.cancel,
-                    {.explain = request_.explain, .scroll_after = kNoRow, .masks = masks_, .cross = &cross_});
+                    {.explain = request_.explain, .scroll_after = kNoRow, .masks = masks_, .cross = &cross_,
+                     .candidates = request_.candidates});
   for (int run = 1;; ++run) {
     const size_t wanted = std::min<size_t>(cap, skip + request_.limit);
     absl::StatusOr<Plan> plan = MakePlan(reader, {.first_page = first_page, .root_limit = wanted});
@@ -212,7 +214,8 @@ absl::StatusOr<SearchResponse> Searcher::RunGrouped(const IndexReader& reader) {
                            .groups = request_.limit,
                            .hits = request_.group_by->hits};
   Executor executor(reader, info_.schema, request_.principal, request_.cancel,
-                    {.explain = request_.explain, .scroll_after = kNoRow, .masks = masks_, .cross = &cross_});
+                    {.explain = request_.explain, .scroll_after = kNoRow, .masks = masks_, .cross = &cross_,
+                     .candidates = request_.candidates});
   for (;;) {
     const absl::StatusOr<Plan> plan = MakePlan(reader, {.first_page = wanted, .root_limit = depth});
     if (!plan.ok()) return plan.status();

@@ -151,7 +151,8 @@ absl::StatusOr<TextQuery> BuildAskQuery(Collection& collection, EmbedderRegistry
 }
 
 absl::Status RetrieveHits(Collection& collection, EmbedderRegistry& embedders,
-                          const AskRequest& request, Answer* answer, uint64_t* points) {
+                          const AskRequest& request, CandidateLog& candidates, Answer* answer,
+                          uint64_t* points) {
   const int64_t started_us = request.tracer == nullptr ? 0 : Clock::System().NowMicros();
   absl::StatusOr<TextQuery> query = BuildAskQuery(collection, embedders, request, *answer);
   if (query.ok()) answer->embedder = query->embedder;
@@ -166,6 +167,7 @@ absl::Status RetrieveHits(Collection& collection, EmbedderRegistry& embedders,
   search.at = {answer->version};
   search.projection.provenance = true;
   search.explain = true;
+  search.candidates = &candidates;
   search.principal = request.principal;
   search.cancel = request.cancel;
   absl::StatusOr<SearchResponse> response = collection.Search(search);
@@ -290,13 +292,17 @@ absl::Status MakeAnswer(Database& database, EmbedderRegistry& embedders, const A
   answer->conversation = LatestTurns(request.conversation);
   if (absl::Status status = RewriteQuestion(request, answer); !status.ok()) return status;
   uint64_t points = 0;
-  if (absl::Status status = RetrieveHits(**collection, embedders, request, answer, &points); !status.ok()) return status;
+  CandidateLog candidates;
+  absl::Status status = RetrieveHits(**collection, embedders, request, candidates, answer, &points);
+  if (!status.ok()) return status;
+  answer->candidates = candidates.lists();
   const int64_t retrieved_us = database.clock().NowMicros();
   answer->retrieve_us = retrieved_us - answer->time_us;
   std::string cache_key;
-  if (absl::Status status = Generate(database, **collection, request, points, answer, &cache_key); !status.ok()) return status;
+  status = Generate(database, **collection, request, points, answer, &cache_key);
+  if (!status.ok()) return status;
   answer->generate_us = database.clock().NowMicros() - retrieved_us;
-  if (absl::Status status = KeepRecord(database, request, *answer); !status.ok()) return status;
+  if (status = KeepRecord(database, request, *answer); !status.ok()) return status;
   // Once it is kept, so that whoever finds it there can read it.
   if (!cache_key.empty()) request.cache->Put(cache_key, answer->id);
   return absl::OkStatus();

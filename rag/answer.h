@@ -176,6 +176,8 @@ struct Answer {
   std::vector<std::string> build_ids = {};
   std::string engine = {};        // program version
   std::vector<PointHit> hits = {};  // as retrieved, with explanation
+  // What each approximate search of the retrieval gave (query/candidate_log.h); early records do not say.
+  std::vector<std::vector<RowId>> candidates = {};
   std::string text = {};          // the answer; markers [1] after each statement
   bool abstained = false;    // nothing retrieved speaks of the question, or supports what a model said of it
   std::vector<Citation> citations = {};

@@ -16,7 +16,7 @@ using Reader = RecordReader;
 
 // 1: without `context_chunks` and `generation`. Early records of 2 have no `normalized`, `weight` and
 // `query_weight`. 3: with `pipeline`, `pipeline_hash`, `conversation` and `rewrites`; without any of
-// them a record has format 2.
+// them a record has format 2. `candidates` came later, and early records are read without.
 constexpr int kFormat = 3;
 constexpr int kFormatWithoutPipeline = 2;
 
@@ -209,6 +209,34 @@ void TakePipeline(Reader* reader, Answer* answer) {
   reader->TakeList("rewrites", &answer->rewrites, ReadRewrite);
 }
 
+// Rows ascend: each list is its first row and then what is added to come to the next.
+Json CandidatesToJson(const std::vector<std::vector<RowId>>& lists) {
+  Json json = Json::array();
+  for (const std::vector<RowId>& rows : lists) {
+    Json list = Json::array();
+    uint64_t before = 0;
+    for (RowId row : rows) list.push_back(row.value - std::exchange(before, row.value));
+    json.push_back(std::move(list));
+  }
+  return json;
+}
+
+absl::StatusOr<std::vector<RowId>> ReadCandidates(const Json& json, std::string where) {
+  if (where.ends_with('.')) where.pop_back();
+  const absl::Status damaged =
+      absl::DataLossError(Concat("the answer record is damaged: ", where, " is no list of ascending rows"));
+  if (!json.is_array()) return damaged;
+  std::vector<RowId> rows;
+  for (const Json& step : json) {
+    if (!step.is_number_unsigned()) return damaged;
+    const uint64_t before = rows.empty() ? 0 : rows.back().value;
+    const uint64_t row = before + step.get<uint64_t>();
+    if (row < before || (row == before && !rows.empty())) return damaged;
+    rows.emplace_back(row);
+  }
+  return rows;
+}
+
 void TakeTrace(Reader* reader, Answer* answer) {
   std::string text;
   reader->Take("trace_id", &text);
@@ -247,6 +275,7 @@ std::string AnswerToJson(const Answer& answer) {
                {"generate_us", answer.generate_us}};
   if (HasPipeline(answer)) AddPipeline(answer, &json);
   if (const std::string trace = TraceIdOf(answer); !trace.empty()) json["trace_id"] = trace;
+  if (!answer.candidates.empty()) json["candidates"] = CandidatesToJson(answer.candidates);
   if (answer.redacted != 0) json["redacted"] = answer.redacted;
   if (answer.cache) json["cache"] = {{"answer_id", answer.cache->answer_id}};
   if (answer.evaluation) json["evaluation"] = true;
@@ -291,6 +320,7 @@ absl::StatusOr<Answer> AnswerFromJson(std::string_view text) {
   reader.Take("generate_us", &answer.generate_us);
   if (format > kFormatWithoutPipeline) TakePipeline(&reader, &answer);
   if (reader.Has("trace_id")) TakeTrace(&reader, &answer);
+  if (reader.Has("candidates")) reader.TakeList("candidates", &answer.candidates, ReadCandidates);
   if (reader.Has("redacted")) reader.Take("redacted", &answer.redacted);
   if (reader.Has("cache")) reader.TakeObject("cache", &answer.cache.emplace(), ReadCacheUse);
   if (reader.Has("evaluation")) reader.Take("evaluation", &answer.evaluation);

@@ -16,9 +16,10 @@ absl::StatusOr<TextQuery> BuildAskQuery(Collection& collection, EmbedderRegistry
                                         const AskRequest& request, const Answer& answer);
 
 // Fills embedder, hits and build ids, at the answer's version. `points`: how many points the
-// version has that the principal sees.
+// version has that the principal sees. `candidates`: keeps the rows of approximate searches, or gives those of a record.
 absl::Status RetrieveHits(Collection& collection, EmbedderRegistry& embedders,
-                          const AskRequest& request, Answer* answer, uint64_t* points);
+                          const AskRequest& request, CandidateLog& candidates, Answer* answer,
+                          uint64_t* points);
 
 // Fills generator, text, citations and sources from the hits, by builtin/extractive.
 absl::Status AnswerByQuotes(Collection& collection, const AskRequest& request, uint64_t points,

@@ -172,7 +172,7 @@ absl::StatusOr<AskRequest> RequestOf(Database& database, const Answer& recorded,
 
 // Takes the steps again; what the record only notes (id, times, index files) is taken over.
 absl::StatusOr<Answer> Redo(Database& database, EmbedderRegistry& embedders, const Answer& recorded,
-                            const ReplayRequest& request) {
+                            const ReplayRequest& request, CandidateLog& candidates) {
   const absl::StatusOr<AskRequest> ask = RequestOf(database, recorded, request);
   if (!ask.ok()) return ask.status();
   absl::StatusOr<std::shared_ptr<Collection>> collection =
@@ -190,7 +190,7 @@ absl::StatusOr<Answer> Redo(Database& database, EmbedderRegistry& embedders, con
   answer.conversation = recorded.conversation;
   answer.rewrites = recorded.rewrites;
   uint64_t points = 0;
-  absl::Status status = RetrieveHits(**collection, embedders, *ask, &answer, &points);
+  absl::Status status = RetrieveHits(**collection, embedders, *ask, candidates, &answer, &points);
   if (!status.ok()) return status;
   bool by_model = false;
   if (recorded.generation && !answer.hits.empty()) {
@@ -207,6 +207,14 @@ absl::StatusOr<Answer> Redo(Database& database, EmbedderRegistry& embedders, con
   return answer;
 }
 
+// What R1 asks for, and how near the index of now comes to the one that the answer was found by.
+std::string SameHits(const CandidateLog& candidates) {
+  const uint64_t kept = candidates.gives() ? candidates.rows() : 0;
+  const std::string same = "the same hits and scores";
+  if (candidates.found_again() == kept) return same;
+  return Concat(same, ", from the recorded candidates (the index of now finds ", candidates.found_again(), " of ", kept, ")");
+}
+
 }  // namespace
 
 absl::StatusOr<ReplayReport> Replay(Database& database, EmbedderRegistry& embedders,
@@ -217,10 +225,10 @@ absl::StatusOr<ReplayReport> Replay(Database& database, EmbedderRegistry& embedd
   if (!recorded.ok()) return recorded.status();
   ReplayReport report{
       .id = recorded->id, .version = recorded->version, .level = "", .steps = {}, .text = ""};
-  const auto add = [&report](const char* level, const char* what, std::string difference) {
+  const auto add = [&report](const char* level, std::string what, std::string difference) {
     const bool holds = report.steps.empty() || report.level == report.steps.back().level;
     report.steps.push_back({.level = level,
-                            .what = what,
+                            .what = std::move(what),
                             .identical = difference.empty(),
                             .first_difference = std::move(difference)});
     if (holds && report.steps.back().identical) report.level = level;
@@ -239,7 +247,9 @@ absl::StatusOr<ReplayReport> Replay(Database& database, EmbedderRegistry& embedd
     add_all(missing);
     return report;
   }
-  const absl::StatusOr<Answer> redone = Redo(database, embedders, *recorded, request);
+  CandidateLog candidates =
+      request.at || recorded->candidates.empty() ? CandidateLog() : CandidateLog(recorded->candidates);
+  const absl::StatusOr<Answer> redone = Redo(database, embedders, *recorded, request, candidates);
   // The caller's end says nothing of the answer.
   if (absl::Status status = request.cancel.Check(); !status.ok()) return status;
   if (!redone.ok()) {
@@ -250,7 +260,7 @@ absl::StatusOr<ReplayReport> Replay(Database& database, EmbedderRegistry& embedd
   report.text = redone->text;
   const RecordJson before = JsonOf(*recorded);
   const RecordJson after = JsonOf(*redone);
-  add("R1", "the same hits and scores", FirstDifferenceOf("", before, after, {"embedder", "hits"}));
+  add("R1", SameHits(candidates), FirstDifferenceOf("", before, after, {"embedder", "hits"}));
   const RecordJson no_generation = RecordJson::object();
   const RecordJson& then = before["generation"].is_object() ? before["generation"] : no_generation;
   const RecordJson& now = after["generation"].is_object() ? after["generation"] : no_generation;

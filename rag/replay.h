@@ -39,12 +39,13 @@ struct ReplayReport {
 };
 
 // Takes an answer's steps again, at its version, and compares with its record:
-//   R0  the record explains itself: its prompt has the hash that it names, its citations name
-//   sources of it R1  retrieval gives the same points and rows with the same score bits and
-//   explanations R2  the prompt is the same, byte for byte (without one, the passages are what R1
-//   says) R3  the answer is the same, with its citations, sources and grounding: quoted again, or,
-//   where a model
-//       wrote it, from the recorded completion, since no server gives the same one twice
+//   R0  the record explains itself: its prompt has the hash that it names, its citations name sources of it
+//   R1  retrieval gives the same points and rows with the same score bits and explanations. Which rows an approximate search gives
+//       depends on how its graph was built, so those that the record keeps are taken, and `what` says how many of them the index
+//       of now finds, where it is not all
+//   R2  the prompt is the same, byte for byte (without one, the passages are what R1 says)
+//   R3  the answer is the same, with its citations, sources and grounding: quoted again, or, where a model wrote it, from the
+//       recorded completion, since no server gives the same one twice
 // An answer of which texts were erased or covered holds R0 alone, and the steps name what is missing, with its hash.
 // At another version (R4, counterfactual) the steps say what would be different. Nothing is
 // written, and no model is asked. NOT_FOUND: no such answer of the tenant. A collection or version
