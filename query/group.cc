@@ -11,7 +11,8 @@ namespace {
 
 // The least depth at which the first run of a grouping costs hardly more than the search without
 // it.
-constexpr size_t kFirstDepthFactor = 4;
+constexpr size_t kFirstDepthFactor = 3;
+constexpr size_t kLastDepthFactor = 4;
 constexpr size_t kDefaultDepth = 1'000;
 
 }  // namespace
@@ -51,7 +52,7 @@ size_t FirstGroupDepth(size_t wanted) {
 
 size_t LastGroupDepth(const GroupBy& group_by, size_t wanted) {
   if (group_by.candidates != 0) return group_by.candidates;
-  return std::min<size_t>(std::max(kDefaultDepth, kFirstDepthFactor * wanted),
+  return std::min<size_t>(std::max(kDefaultDepth, kLastDepthFactor * wanted),
                           QueryLimits::kMaxLimit);
 }
 

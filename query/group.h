@@ -34,7 +34,8 @@ struct GroupLimits {
 absl::StatusOr<GroupedHits> GroupHits(const IndexReader& reader, std::span<const RankedRow> hits,
                                       const GroupLimits& limits, const CancelToken& cancel);
 
-// Hits of the root that are taken first, and at most, for `wanted` = groups · hits each.
+// Hits of the root that are taken first, and at most, where so many are wanted in all groups
+// together.
 size_t FirstGroupDepth(size_t wanted);
 size_t LastGroupDepth(const GroupBy& group_by, size_t wanted);
 

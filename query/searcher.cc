@@ -1,8 +1,11 @@
 #include "query/searcher.h"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
+#include <optional>
 #include <utility>
+#include <variant>
 
 #include "absl/strings/str_cat.h"
 #include "index/payload/payload_columns.h"
@@ -40,6 +43,44 @@ absl::Status CheckBounds(const SearchRequest& request) {
                      Searcher::kMaxPayloadKeys));
   }
   return absl::OkStatus();
+}
+
+// Whether the members of groups can be asked for by a filter of literals: it leaves the scores of a
+// leaf as they are, but not those of fusions and rerankings, nor what feedback learns.
+bool CanAskForMembers(const SearchRequest& request, PayloadType type) {
+  if (type != PayloadType::kKeyword && type != PayloadType::kInteger) return false;
+  if (request.group_by->candidates != 0 || request.query.limit != 0) return false;
+  if (const auto* dense = std::get_if<DenseLeaf>(&request.query.node)) return !dense->feedback;
+  if (const auto* text = std::get_if<TextLeaf>(&request.query.node)) return !text->feedback;
+  return std::holds_alternative<SparseLeaf>(request.query.node);
+}
+
+// The same, of the rows that have a value of a group that lacks hits.
+SearchRequest RequestOfMembers(const SearchRequest& request, const GroupedHits& grouped) {
+  Filter members{.op = FilterOp::kIn, .path = request.group_by->path};
+  for (const GroupedHits::Group& group : grouped.groups) {
+    if (group.hits.size() == request.group_by->hits) continue;
+    if (const auto* keyword = std::get_if<std::string>(&group.value)) {
+      members.values.emplace_back(*keyword);
+    } else {
+      members.values.emplace_back(std::get<int64_t>(group.value));
+    }
+  }
+  SearchRequest of_members = request;
+  std::optional<Filter>& own = of_members.query.filter;
+  own = own ? Filter{.op = FilterOp::kAnd, .children = {*own, std::move(members)}}
+            : std::move(members);
+  return of_members;
+}
+
+// Of two lists of one leaf, in total order.
+std::vector<RankedRow> Union(std::span<const RankedRow> a, std::span<const RankedRow> b) {
+  std::vector<RankedRow> all;
+  all.reserve(a.size() + b.size());
+  std::merge(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(all));
+  all.erase(std::unique(all.begin(), all.end(), [](const RankedRow& x, const RankedRow& y) { return x.row == y.row; }),
+            all.end());
+  return all;
 }
 
 }  // namespace
@@ -109,7 +150,7 @@ absl::StatusOr<WhyNotResponse> Searcher::WhyNot(const IndexReader& reader, const
   const size_t wanted = request_.offset + request_.limit;
   const size_t cap = request_.query.limit != 0 ? request_.query.limit : QueryLimits::kMaxLimit;
   const absl::StatusOr<Plan> plan =
-      MakePlan(reader, {.first_page = wanted, .root_limit = std::min(cap, wanted)});
+      MakePlan(request_, reader, {.first_page = wanted, .root_limit = std::min(cap, wanted)});
   if (!plan.ok()) return plan.status();
   const absl::StatusOr<NodeResult> result = executor.Run(*plan);
   if (!result.ok()) return result.status();
@@ -130,8 +171,9 @@ SearchResponse Searcher::DescribeOnly(const IndexReader& reader) const {
   return response;
 }
 
-absl::StatusOr<Plan> Searcher::MakePlan(const IndexReader& reader, PlanDepth depth) const {
-  Plan plan = PlanQuery(request_, info_.schema, depth);
+absl::StatusOr<Plan> Searcher::MakePlan(const SearchRequest& request, const IndexReader& reader,
+                                        PlanDepth depth) const {
+  Plan plan = PlanQuery(request, info_.schema, depth);
   ExampleResolver resolver(store_, info_, reader, request_.principal, request_.cancel);
   if (absl::Status status = resolver.Resolve(plan.root); !status.ok()) return status;
   return plan;
@@ -145,7 +187,7 @@ absl::StatusOr<SearchResponse> Searcher::RunScroll(const IndexReader& reader) {
     fetch = std::min<size_t>(fetch,
                              request_.query.limit - std::min<uint64_t>(done, request_.query.limit));
   }
-  absl::StatusOr<Plan> plan = MakePlan(reader, {.first_page = 0, .root_limit = fetch});
+  absl::StatusOr<Plan> plan = MakePlan(request_, reader, {.first_page = 0, .root_limit = fetch});
   if (!plan.ok()) return plan.status();
   Executor executor(reader, info_.schema, request_.principal, request_.cancel,
                     {.explain = request_.explain,
@@ -177,7 +219,7 @@ absl::StatusOr<SearchResponse> Searcher::RunRanked(const IndexReader& reader) {
                      .candidates = request_.candidates});
   for (int run = 1;; ++run) {
     const size_t wanted = std::min<size_t>(cap, skip + request_.limit);
-    absl::StatusOr<Plan> plan = MakePlan(reader, {.first_page = first_page, .root_limit = wanted});
+    absl::StatusOr<Plan> plan = MakePlan(request_, reader, {.first_page = first_page, .root_limit = wanted});
     if (!plan.ok()) return plan.status();
     absl::StatusOr<NodeResult> result = executor.Run(*plan);
     if (!result.ok()) return result.status();
@@ -209,23 +251,37 @@ absl::StatusOr<SearchResponse> Searcher::RunGrouped(const IndexReader& reader) {
   const size_t wanted = size_t{request_.limit} * request_.group_by->hits;
   const size_t cap = request_.query.limit != 0 ? request_.query.limit : QueryLimits::kMaxLimit;
   const size_t last = std::min(cap, LastGroupDepth(*request_.group_by, wanted));
-  size_t depth = std::min(last, FirstGroupDepth(wanted));
   const GroupLimits limits{.field = info_.schema.FindPayload(request_.group_by->path),
                            .groups = request_.limit,
                            .hits = request_.group_by->hits};
-  Executor executor(reader, info_.schema, request_.principal, request_.cancel,
-                    {.explain = request_.explain, .scroll_after = kNoRow, .masks = masks_, .cross = &cross_,
-                     .candidates = request_.candidates});
+  const bool asks_for_members = CanAskForMembers(
+      request_, info_.schema.payload[static_cast<size_t>(limits.field)].type);
+  size_t depth = std::min(last, FirstGroupDepth(asks_for_members ? request_.limit : wanted));
+  std::optional<SearchRequest> of_members;
+  std::vector<RankedRow> known;  // where members are asked for: what was found before
   for (;;) {
-    const absl::StatusOr<Plan> plan = MakePlan(reader, {.first_page = wanted, .root_limit = depth});
+    const SearchRequest& request = of_members ? *of_members : request_;
+    Executor executor(reader, info_.schema, request_.principal, request_.cancel,
+                      {.explain = request_.explain, .scroll_after = kNoRow, .masks = masks_, .cross = &cross_,
+                       .candidates = request_.candidates});
+    const absl::StatusOr<Plan> plan =
+        MakePlan(request, reader, {.first_page = wanted, .root_limit = depth});
     if (!plan.ok()) return plan.status();
-    const absl::StatusOr<NodeResult> result = executor.Run(*plan);
+    absl::StatusOr<NodeResult> result = executor.Run(*plan);
     if (!result.ok()) return result.status();
+    if (of_members) result->hits = Union(known, result->hits);
     const absl::StatusOr<GroupedHits> grouped =
         GroupHits(reader, result->hits, limits, request_.cancel);
     if (!grouped.ok()) return grouped.status();
     if (!grouped->full && result->cut && depth < last) {
-      depth = std::min(last, kGroupDepthGrowth * depth);
+      const bool all_known = grouped->groups.size() == limits.groups;
+      if (all_known && asks_for_members && !of_members) {
+        of_members = RequestOfMembers(request_, *grouped);
+        known = std::move(result->hits);
+        depth = std::min(last, FirstGroupDepth(wanted));
+      } else {
+        depth = std::min(last, kGroupDepthGrowth * depth);
+      }
       continue;
     }
     std::vector<RankedRow> shown;

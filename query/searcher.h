@@ -71,7 +71,9 @@ class Searcher {
   // Hits of the whole list before the page.
   uint64_t before() const { return has_cursor_ ? cursor_.consumed : request_.offset; }
 
-  absl::StatusOr<Plan> MakePlan(const IndexReader& reader, PlanDepth depth) const;
+  // Of this request, or of the members of its groups.
+  absl::StatusOr<Plan> MakePlan(const SearchRequest& request, const IndexReader& reader,
+                                PlanDepth depth) const;
   SearchResponse DescribeOnly(const IndexReader& reader) const;
   absl::StatusOr<SearchResponse> RunScroll(const IndexReader& reader);
   absl::StatusOr<SearchResponse> RunRanked(const IndexReader& reader);

@@ -77,6 +77,26 @@ TEST_F(ResultOptionsTest, GroupsAreLookedForDeeperUntilTheyAreFull) {
   EXPECT_THAT(Groups(Search(shallow)), ElementsAre("xx: 100"));
 }
 
+TEST_F(ResultOptionsTest, MembersOfALeafsGroupsAreFoundHoweverDeepTheyLie) {
+  std::vector<PointInput> points = {Point(100, {50, 50}, R"({"lang": "yy"})")};
+  for (uint64_t i = 101; i < 1300; ++i) points.push_back(Point(i, {50, 49}, R"({"lang": "zz"})"));
+  points.push_back(Point(1300, {50, 40}, R"({"lang": "yy", "year": 1})"));
+  Upsert(std::move(points));
+  SearchRequest request = Request(Dense({50, 50}), 2);
+  request.group_by = GroupBy{.path = "lang", .hits = 2};
+  EXPECT_THAT(Groups(Search(request)), ElementsAre("yy: 100 1300", "zz: 101 102"));
+  request.facets = {{.path = "lang"}};  // of all points, not of the groups' alone
+  request.explain = true;
+  const SearchResponse response = Search(request);
+  EXPECT_THAT(Groups(response), ElementsAre("yy: 100 1300", "zz: 101 102"));
+  EXPECT_EQ(response.facets[0].distinct, 5u);
+  request.query.filter = Compare("lang", FilterOp::kNe, "zz");
+  EXPECT_THAT(Groups(Search(request)).front(), "yy: 100 1300");
+  request.query.filter = std::nullopt;
+  request.group_by->candidates = 1000;
+  EXPECT_THAT(Groups(Search(request)), ElementsAre("yy: 100", "zz: 101 102"));
+}
+
 TEST_F(ResultOptionsTest, ExplainKnowsTheRanksInTheWholeList) {
   SearchRequest request = Grouped(10, 1);
   request.explain = true;

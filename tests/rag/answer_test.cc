@@ -224,6 +224,20 @@ TEST(AnswerJsonTest, RecordsOfTheFirstFormatStayReadable) {
   EXPECT_EQ(AnswerToJson(*answer), now);
 }
 
+TEST(AnswerJsonTest, CandidatesAreKeptAsSteps) {
+  Answer answer;
+  answer.candidates = {{RowId(3), RowId(4), RowId(90)}, {}, {RowId(0), RowId(1)}};
+  const std::string json = AnswerToJson(answer);
+  EXPECT_THAT(json, HasSubstr(R"("candidates":[[3,1,86],[],[0,1]])"));
+  EXPECT_EQ(AnswerFromJson(json)->candidates, answer.candidates);
+  for (const char* damaged : {"[3,0]", "[3,-1]", "[1,18446744073709551615]", "7"}) {
+    std::string other = json;
+    other.replace(other.find("[3,1,86]"), 8, damaged);
+    EXPECT_THAT(AnswerFromJson(other).status().message(), HasSubstr("candidates[0] is no list of ascending rows"))
+        << damaged;
+  }
+}
+
 TEST(AnswerJsonTest, GoldenBytesOfAGeneration) {
   Answer answer = *AnswerFromJson(kFormat1);
   answer.generation = Generation{
