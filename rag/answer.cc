@@ -285,6 +285,7 @@ absl::Status MakeAnswer(Database& database, EmbedderRegistry& embedders, const A
   answer->context_chunks = request.context_chunks;
   answer->engine = VOUCH_VERSION;
   answer->evaluation = request.evaluation;
+  answer->experiment = request.experiment;
   if (request.pipeline != nullptr) {
     answer->pipeline = Concat(request.pipeline->spec.name, "@", request.pipeline->number);
     answer->pipeline_hash = request.pipeline->hash;

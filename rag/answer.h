@@ -12,6 +12,7 @@
 #include "query/database.h"
 #include "rag/document.h"
 #include "rag/embed/embedder_registry.h"
+#include "rag/experiment_arm.h"
 #include "rag/llm/model_route.h"
 #include "rag/retriever.h"
 #include "rag/telemetry/span.h"
@@ -64,6 +65,7 @@ struct AskRequest {
   SpanContext parent = {};   // that the request belongs to; its trace goes on, whether spans are taken or not
   ReadAt at = {};
   bool evaluation = false;  // for the record: no user asks, but an evaluation
+  std::optional<ExperimentArm> experiment = {};  // for the record, too
   Principal principal = {};
   CancelToken cancel = {};
 };
@@ -188,6 +190,7 @@ struct Answer {
   std::string pipeline = {};       // "support@3"; empty where none was named
   std::string pipeline_hash = {};  // of its canonical form
   bool evaluation = false;         // asked by an evaluation
+  std::optional<ExperimentArm> experiment = {};  // that it is part of
   std::vector<ChatMessage> conversation = {};
   std::vector<Rewrite> rewrites = {};
   // Of the ask; the record keeps the trace's id alone. Not valid: it was not traced.
