@@ -58,6 +58,8 @@ void AddCommands(CLI::App& app, Invocation& invocation) {
   AddPromoteCommands(app, invocation);
   AddGateCommands(app, invocation);
   AddSloCommands(app, invocation);
+  AddExperimentCommands(app, invocation);
+  AddFeedbackCommands(app, invocation);
   AddHookCommands(app, invocation);
   AddAuditCommands(app, invocation);
   AddMigrateCommands(app, invocation);

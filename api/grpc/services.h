@@ -16,6 +16,7 @@ class Service;
 
 namespace vouch {
 
+class ExperimentRunner;
 class HookRunner;
 class Metrics;
 class Tracer;
@@ -28,6 +29,7 @@ struct ServiceContext {
   TenantRoutes* routes = nullptr;
   AnswerCache* cache = nullptr;
   HookRunner* hooks = nullptr;  // null: there are none
+  ExperimentRunner* experiments = nullptr;
   int64_t started_us = 0;
   Tracer* tracer = nullptr;     // null: nobody takes spans
   CallGate* gate = nullptr;

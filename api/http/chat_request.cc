@@ -132,6 +132,7 @@ absl::Status ParseChatRequest(const std::string& body, ChatRequest* request, std
   if (n != json.end() && !n->is_null() && *n != 1) {
     reader.Wrong("n", "takes 1: there is one answer to a question");
   }
+  reader.TakeText(json, "user", "user", request->ask.mutable_caller());
   reader.TakeMessages(json, &request->ask);
   reader.TakeExtension(json, &request->ask);
   if (request->model.starts_with(kCollectionPrefix)) {

@@ -175,16 +175,16 @@ void ExperimentRunner::TakeError(const std::string& tenant, const ExperimentArm&
 }
 
 void ExperimentRunner::AskShadow(const Assignment& assignment, AskRequest ask,
-                                 const Answer& answer) {
+                                 const std::string& answer, Version version) {
   if (assignment.shadow == nullptr) return;
   ask.listener = nullptr;
   ask.tracer = nullptr;
   ask.parent = {};
   ask.cache = nullptr;
   ask.route = nullptr;
-  ask.at = {answer.version};  // both see the same data
+  ask.at = {version};  // both see the same data
   ask.experiment = assignment.shadow_arm;
-  ask.experiment->shadow_of = answer.id;
+  ask.experiment->shadow_of = answer;
   const std::string tenant = ask.principal.tenant;
   const std::lock_guard<std::mutex> lock(mu_);
   if (stopping_ || waiting_.size() >= kMaxWaiting) {

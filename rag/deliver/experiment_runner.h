@@ -73,8 +73,10 @@ class ExperimentRunner {
   // The outcome of an assigned question is kept, or it failed with `status`.
   void TakeAnswer();
   void TakeError(const std::string& tenant, const ExperimentArm& arm, const absl::Status& status);
-  // Asks the shadow of `assignment`, some time. `ask`: the question as it came, without a pipeline.
-  void AskShadow(const Assignment& assignment, AskRequest ask, const Answer& answer);
+  // Asks the shadow of `assignment`, some time. `ask`: the question as it came, without a pipeline;
+  // `answer`, `version`: what the caller got, and from which version of the collection.
+  void AskShadow(const Assignment& assignment, AskRequest ask, const std::string& answer,
+                 Version version);
 
   // As of the book; what they change holds for the next question.
   absl::StatusOr<SpecStore::Applied> Apply(std::string_view tenant, const ExperimentSpec& spec,
