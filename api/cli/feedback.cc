@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/time/time.h"
 #include "api/cli/command.h"
 #include "api/cli/message_json.h"
 #include "api/cli/service_call.h"
@@ -61,11 +61,10 @@ absl::Status RunList(Invocation& invocation, const FeedbackOptions& options) {
   std::vector<std::vector<std::string>> rows;
   for (const v1::FeedbackEntry& entry : reply.feedback()) {
     rows.push_back({entry.answer_id(),
-                    absl::FormatTime("%Y-%m-%d %H:%M:%S", absl::FromUnixMicros(entry.time_us()),
-                                     absl::UTCTimeZone()),
-                    entry.actor(), entry.thumbs(),
+                    FormatTime(entry.time_us()), entry.actor(), entry.thumbs(),
                     entry.has_score() ? absl::StrFormat("%g", entry.score()) : "",
-                    entry.correction(), entry.comment()});
+                    absl::Utf8SafeCHexEscape(entry.correction()),
+                    absl::Utf8SafeCHexEscape(entry.comment())});
   }
   Print(rows.empty() ? "no feedback\n"
                      : FormatTable({"answer", "time", "by", "thumbs", "score", "correction", "comment"},
