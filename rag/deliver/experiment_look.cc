@@ -263,6 +263,7 @@ class ExperimentBook::Looker {
   // On to the next step, where this one has had its answers and its time.
   void Climb() {
     const int64_t elapsed_us = std::clamp<int64_t>(now_us_ - state_.looked_us, 0, kMaxStepUs);
+    if (now_us_ < state_.looked_us) changed_ = true;  // it goes on from here
     state_.looked_us = now_us_;
     state_.step_us += elapsed_us;
     if (state_.step + 1 >= spec_.ramp.size()) return;
