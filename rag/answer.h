@@ -66,6 +66,8 @@ struct AskRequest {
   ReadAt at = {};
   bool evaluation = false;  // for the record: no user asks, but an evaluation
   std::optional<ExperimentArm> experiment = {};  // for the record, too
+  // Another pipeline's retrieval of the same question, whose hits are interleaved with this one's; null: none.
+  std::shared_ptr<const AskRequest> interleave = nullptr;
   Principal principal = {};
   CancelToken cancel = {};
 };
@@ -205,6 +207,9 @@ struct Answer {
 // there are none. INVALID_ARGUMENT: the request names another collection.
 absl::Status UsePipeline(std::shared_ptr<const PipelineVersion> pipeline, ModelRoute* route,
                          AskRequest* request);
+// The pipeline's retrieval alone, for AskRequest::interleave; `request` has no pipeline yet.
+absl::StatusOr<std::shared_ptr<const AskRequest>> RetrievalOf(
+    std::shared_ptr<const PipelineVersion> pipeline, AskRequest request);
 
 // Texts that were erased from a record are the JSON {"erased":"HASH"}, lists of them empty.
 std::string AnswerToJson(const Answer& answer);

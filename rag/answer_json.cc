@@ -204,6 +204,11 @@ Json ToJson(const ExperimentArm& arm) {
                {"caller", arm.caller},
                {"asked", arm.asked}};
   if (!arm.shadow_of.empty()) json["shadow_of"] = arm.shadow_of;
+  if (!arm.against.empty()) {
+    json["against"] = arm.against;
+    json["against_filter"] = arm.against_filter;
+    json["teams"] = arm.teams;
+  }
   return json;
 }
 
@@ -221,6 +226,11 @@ absl::StatusOr<ExperimentArm> ReadExperimentArm(const Json& json, std::string wh
   reader.Take("caller", &arm.caller);
   reader.Take("asked", &arm.asked);
   if (reader.Has("shadow_of")) reader.Take("shadow_of", &arm.shadow_of);
+  if (reader.Has("against")) {
+    reader.Take("against", &arm.against);
+    reader.Take("against_filter", &arm.against_filter);
+    reader.Take("teams", &arm.teams);
+  }
   if (!reader.status().ok()) return reader.status();
   if (name != "champion" && name != "challenger") {
     return absl::DataLossError(

@@ -17,6 +17,11 @@ struct ExperimentArm {
   std::string caller = {};   // 16 hexadecimal digits of SHA-256 of the salt and who asked
   std::string asked = {};    // what was asked for, "support@champion"; the answer's pipeline says who answered
   std::string shadow_of = {};  // the answer that the caller got to the same question; else empty
+  // Where two pipelines' hits were interleaved: whose they were besides, "support@2", by which filter (JSON),
+  // and of each hit of the answer its team (rag/interleave.h). Else empty.
+  std::string against = {};
+  std::string against_filter = {};
+  std::string teams = {};
 };
 
 }  // namespace vouch

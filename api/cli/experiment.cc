@@ -59,14 +59,17 @@ std::string ShowRun(const v1::Experiment& experiment) {
   if (spec.ramp_size() > 1)
     absl::StrAppend(&text, "step ", experiment.step(), " of ", spec.ramp_size(), "\n");
   absl::StrAppend(&text, "the challenger gets ", Number(100 * experiment.share()), " % of the ",
-                  spec.mode() == "shadow" ? "questions, unseen" : "callers", "\n",
+                  spec.mode() == "shadow"       ? "questions, unseen"
+                  : spec.mode() == "interleave" ? "questions, its hits among the champion's"
+                                                : "callers",
+                  "\n",
                   ArmTable(experiment), spec.signal(), ", challenger less champion: ",
                   DifferenceOf(experiment), "\n");
   for (const v1::ExperimentCheck& check : experiment.guardrails()) {
     absl::StrAppend(&text, "guardrail ", check.guardrail(), ": ",
                     check.violated() ? "violated" : "holds", "\n");
   }
-  if (spec.mode() != "shadow")
+  if (spec.mode() != "shadow" && spec.mode() != "interleave")
     absl::StrAppend(&text, "callers come in their shares: p ", absl::StrFormat("%.2g", experiment.sample_p()), "\n");
   if (experiment.dropped() > 0)
     absl::StrAppend(&text, experiment.dropped(), " questions were not asked of the shadow\n");

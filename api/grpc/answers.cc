@@ -295,6 +295,11 @@ class AnswersService final : public v1::Answers::Service {
     std::shared_ptr<const PipelineVersion> pipeline;
     if (prepared->assignment) {
       if (prepared->assignment->shadow != nullptr) prepared->for_shadow = *ask;
+      if (prepared->assignment->interleave != nullptr) {
+        auto other = RetrievalOf(prepared->assignment->interleave, *ask);
+        if (!other.ok()) return other.status();
+        ask->interleave = *std::move(other);
+      }
       ask->experiment = prepared->assignment->arm;
       pipeline = prepared->assignment->pipeline;
     } else {

@@ -16,6 +16,8 @@ void FillExperiment(ExperimentArm&& arm, v1::AnswerExperiment* message) {
   message->set_caller(std::move(arm.caller));
   message->set_asked(std::move(arm.asked));
   message->set_shadow_of(std::move(arm.shadow_of));
+  message->set_against(std::move(arm.against));
+  message->set_teams(std::move(arm.teams));
 }
 
 }  // namespace

@@ -24,7 +24,8 @@ absl::StatusOr<ExperimentSpec> SpecOf(const v1::ExperimentSpec& message) {
   const absl::StatusOr<ExperimentMode> mode = ParseExperimentMode(message.mode());
   if (!mode.ok()) return mode.status();
   spec.mode = *mode;
-  if (spec.mode == ExperimentMode::kShadow) spec.share = 1;
+  if (IsPaired(spec.mode)) spec.share = 1;
+  if (spec.mode == ExperimentMode::kInterleave) spec.signal = ExperimentSignal::kCitations;
   if (message.share() != 0) spec.share = message.share();
   if (spec.mode == ExperimentMode::kCanary) {
     if (message.share() != 0)

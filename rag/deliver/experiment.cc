@@ -18,7 +18,8 @@ constexpr uint64_t kMaxSeconds = 90 * 86'400;
 constexpr std::pair<ExperimentMode, std::string_view> kModes[] = {
     {ExperimentMode::kShadow, "shadow"},
     {ExperimentMode::kAb, "ab"},
-    {ExperimentMode::kCanary, "canary"}};
+    {ExperimentMode::kCanary, "canary"},
+    {ExperimentMode::kInterleave, "interleave"}};
 constexpr std::pair<ExperimentSignal, std::string_view> kSignals[] = {
     {ExperimentSignal::kThumbs, "thumbs"},
     {ExperimentSignal::kScore, "score"},
@@ -180,6 +181,14 @@ absl::Status CheckExperiment(const ExperimentSpec& spec) {
     return Wrong("signal", Concat("is ", ExperimentSignalName(spec.signal),
                                   ", and nobody sees a shadow's answers; it takes grounding, "
                                   "citations, answered"));
+  }
+  if (spec.mode == ExperimentMode::kInterleave) {
+    if (spec.signal != ExperimentSignal::kCitations) {
+      return Wrong("signal", Concat("is ", ExperimentSignalName(spec.signal),
+                                    "; of interleaved hits it takes citations: whose are cited"));
+    }
+    if (!spec.guardrails.empty())
+      return Wrong("guardrails", "have no arms to compare where hits are interleaved; leave them out");
   }
   if (spec.guardrails.size() > ExperimentSpec::kMaxGuardrails) {
     return Wrong("guardrails", Concat("are ", spec.guardrails.size(), "; the limit is ",

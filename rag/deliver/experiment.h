@@ -17,8 +17,13 @@ enum class ExperimentMode : uint8_t {
   kShadow,  // callers get the champion's answer; some questions are asked of the challenger afterwards
   kAb,      // callers are split, in one share
   kCanary,  // callers are split, in a share that rises step by step
+  kInterleave,  // the champion answers from hits of both, interleaved; whose are cited wins the question
 };
-std::string_view ExperimentModeName(ExperimentMode mode);  // "shadow", "ab", "canary"
+std::string_view ExperimentModeName(ExperimentMode mode);  // "shadow", "ab", "canary", "interleave"
+// Both versions have a part in a question, and are compared within it.
+inline bool IsPaired(ExperimentMode mode) {
+  return mode == ExperimentMode::kShadow || mode == ExperimentMode::kInterleave;
+}
 absl::StatusOr<ExperimentMode> ParseExperimentMode(std::string_view text);
 
 // By what it is decided which version is better; more is better, all are in [0, 1].
@@ -66,7 +71,7 @@ struct ExperimentSpec {
   std::string champion = "champion";      // an alias of it: questions to it are shared
   std::string challenger = "challenger";  // another one, or a version's number
   ExperimentMode mode = ExperimentMode::kAb;
-  double share = 0.5;  // of the callers who get the challenger; of the questions, where it is a shadow
+  double share = 0.5;  // of the callers who get the challenger; of the questions, of a shadow or interleaved
   std::vector<RampStep> ramp = {};  // of a canary
   ExperimentSignal signal = ExperimentSignal::kGrounding;
   std::vector<ExperimentGuardrail> guardrails = {};

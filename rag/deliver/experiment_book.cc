@@ -54,11 +54,17 @@ absl::StatusOr<std::vector<ExperimentEntry>> ExperimentBook::List(std::string_vi
 absl::StatusOr<ExperimentBook::Versions> ExperimentBook::Resolve(std::string_view tenant,
                                                                  const ExperimentSpec& spec) const {
   Versions versions;
+  std::string collection;
   for (const auto& [name, number] : {std::pair{&spec.champion, &versions.champion},
                                      std::pair{&spec.challenger, &versions.challenger}}) {
     const auto found = pipelines_.Get(tenant, Concat(spec.pipeline, "@", *name));
     if (!found.ok()) return found.status();
     *number = (*found)->number;
+    if (collection.empty()) collection = (*found)->spec.collection;
+    if (spec.mode != ExperimentMode::kInterleave || collection == (*found)->spec.collection) continue;
+    return absl::FailedPreconditionError(
+        Concat("hits of two collections, ", collection, " and ", (*found)->spec.collection,
+               ", cannot be interleaved"));
   }
   return versions;
 }

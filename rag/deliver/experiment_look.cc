@@ -1,10 +1,12 @@
 // What has come of an experiment since the last look, and what follows from it.
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "rag/deliver/experiment_book.h"
 #include "rag/deliver/experiment_records.h"
+#include "rag/interleave.h"
 #include "storage/concat.h"
 
 namespace vouch {
@@ -48,6 +50,20 @@ std::string_view ActionOf(ExperimentStatus status) {
       return "experiment.finish";
   }
   return "";
+}
+
+// 1 where more of the challenger's hits are cited, -1 where more of the champion's, 0 where as many;
+// nullopt of an answer that cites nothing.
+std::optional<double> CreditOf(const Answer& answer) {
+  if (answer.citations.empty()) return std::nullopt;
+  std::set<uint64_t> cited;
+  for (const Citation& citation : answer.citations) cited.insert(citation.row.value);
+  const std::string& teams = answer.experiment->teams;
+  int lead = 0;
+  for (size_t i = 0; i < answer.hits.size() && i < teams.size(); ++i) {
+    if (cited.contains(answer.hits[i].row.value)) lead += teams[i] == kChallengerTeam ? 1 : -1;
+  }
+  return lead > 0 ? 1 : lead < 0 ? -1 : 0;
 }
 
 }  // namespace
@@ -148,6 +164,10 @@ class ExperimentBook::Looker {
     outcome.abstained = answer.abstained;
     outcome.error = false;
     outcome.signal = SignalOf(spec_.signal, answer);
+    if (spec_.mode == ExperimentMode::kInterleave) {
+      outcome.signal.reset();
+      outcome.pair = CreditOf(answer);
+    }
     if (answer.experiment->shadow_of.empty() || !outcome.signal) return outcome;
     const absl::StatusOr<std::string> record =
         book_.store_.GetAnswer(tenant_, answer.experiment->shadow_of);
@@ -210,7 +230,10 @@ class ExperimentBook::Looker {
     outcome.first_of_caller = !asked_before;
     outcome.first_signal_of_caller = !signal_before;
     const bool asked = asked_before || outcome.asked;
-    const bool signal = signal_before || outcome.signal.has_value();
+    const bool paired =
+        spec_.mode == ExperimentMode::kInterleave || (shadow && outcome.challenger);
+    const bool signal =
+        signal_before || (paired ? outcome.pair.has_value() : outcome.signal.has_value());
     const std::string now = asked && signal ? kBothMark : asked ? kAskedMark : signal ? kSignalMark : "";
     if (now != *mark) marks_[key] = now;
     TakeOutcome(spec_, outcome, &state_);

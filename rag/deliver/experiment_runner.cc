@@ -104,7 +104,7 @@ absl::Status ExperimentRunner::Refresh() {
           .step = state.step,
           .share = ShareAt(entry.spec, state.step),
           .mode = std::string(ExperimentModeName(entry.spec.mode)),
-          .shadow = entry.spec.mode == ExperimentMode::kShadow,
+          .kind = entry.spec.mode,
           .salt = entry.spec.salt.empty() ? entry.spec.name : entry.spec.salt,
           .champion = state.champion,
           .challenger = *challenger};
@@ -143,16 +143,22 @@ absl::StatusOr<std::optional<ExperimentRunner::Assignment>> ExperimentRunner::As
                                 .salt = active.salt,
                                 .caller = HexOf(std::string_view(digest).substr(8, 8)),
                                 .asked = reference}};
-  if (active.shadow) {
+  if (IsPaired(active.kind)) {
     // Of the questions, not of the callers: nobody is treated unlike another.
-    const std::string of_question =
-        Sha256Of(Concat(active.salt, "\n", caller, "\n", question));
-    if (Place(of_question) < active.share) {
+    const bool taken =
+        Place(Sha256Of(Concat(active.salt, "\n", caller, "\n", question))) < active.share;
+    if (active.kind == ExperimentMode::kShadow && taken) {
       assignment.shadow = active.challenger;
       assignment.shadow_arm = assignment.arm;
       assignment.shadow_arm.challenger = true;
       assignment.shadow_arm.propensity = active.share;
     }
+    if (active.kind == ExperimentMode::kShadow) return assignment;
+    if (!taken) return std::nullopt;
+    assignment.interleave = active.challenger;
+    assignment.arm.propensity = active.share;
+    assignment.arm.against =
+        Concat(active.challenger->spec.name, "@", active.challenger->number);
     return assignment;
   }
   assignment.arm.challenger = Place(digest) < active.share;

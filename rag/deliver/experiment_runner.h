@@ -57,6 +57,7 @@ class ExperimentRunner {
     ExperimentArm arm = {};
     std::shared_ptr<const PipelineVersion> shadow = nullptr;  // that is asked afterwards; may be null
     ExperimentArm shadow_arm = {};
+    std::shared_ptr<const PipelineVersion> interleave = nullptr;  // whose hits are mixed in; may be null
   };
   // What an experiment makes of a question to `reference` ("support@champion"); nullopt where there is none.
   // `caller`: CallerOf.
@@ -101,7 +102,7 @@ class ExperimentRunner {
     uint32_t step = 0;
     double share = 0;
     std::string mode = {};
-    bool shadow = false;
+    ExperimentMode kind = ExperimentMode::kAb;
     std::string salt = {};
     uint64_t champion = 0;
     std::shared_ptr<const PipelineVersion> challenger = nullptr;

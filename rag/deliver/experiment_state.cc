@@ -157,7 +157,7 @@ void TakeOutcome(const ExperimentSpec& spec, const ExperimentOutcome& outcome,
     ++arm.answers;
     if (outcome.first_of_caller) {
       ++arm.callers;
-      if (spec.mode != ExperimentMode::kShadow)
+      if (!IsPaired(spec.mode))
         state->sample.Add(outcome.challenger, outcome.share);
     }
   }
@@ -182,7 +182,7 @@ void TakeOutcome(const ExperimentSpec& spec, const ExperimentOutcome& outcome,
 ExperimentFindings Examine(const ExperimentSpec& spec, const ExperimentState& state) {
   ExperimentFindings findings;
   const AlwaysValidOptions options{.alpha = spec.alpha, .min_count = kMinCallers};
-  if (spec.mode == ExperimentMode::kShadow) {
+  if (IsPaired(spec.mode)) {
     findings.difference = MeanAtAnyTime(state.pairs, options);
     AlwaysValidEstimate& difference = findings.difference;
     difference.value = 2 * difference.value - 1;

@@ -79,7 +79,7 @@ struct ExperimentState {
   std::string cursor = {};  // the last answer of the tenant that was looked at
   std::vector<StepTally> steps = {};
   SampleRatio sample = {};
-  FigureSums pairs = {};  // of a shadow: (challenger - champion + 1) / 2, question by question
+  FigureSums pairs = {};  // where it IsPaired: (challenger - champion + 1) / 2, question by question
   LatencyCounts champion_ms = {};
   LatencyCounts challenger_ms = {};
   std::vector<LimitCounts> limits = {};  // of each guardrail of latency: the challenger's answers

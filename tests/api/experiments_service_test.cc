@@ -324,6 +324,35 @@ TEST_F(ExperimentsTest, AShadowThatHangsIsNoMattersOfTheCallers) {
   server_.reset();
 }
 
+// The challenger finds nothing of use: what is cited is the champion's.
+TEST_F(ExperimentsTest, InterleavedHitsAreCreditedToTheirTeamsAndReplay) {
+  v1::ExperimentSpec spec = Spec("interleave");
+  spec.set_signal("");
+  Apply("builtin/extractive", "year > 2000");
+  v1::WriteReply reply;
+  ASSERT_TRUE(Upsert({Film(3, {3, 0}, R"({"title": "desert", "text": "Nothing of it.", "year": 2001})")}, &reply).ok());
+  spec.set_challenger("3");
+  ASSERT_TRUE(Begin(spec).ok());
+  std::set<std::string> teams;
+  for (int i = 0; i < 40; ++i) {
+    v1::Answer answer;
+    ASSERT_TRUE(Ask(absl::StrCat("caller-", i), &answer, absl::StrCat("What hides the desert in storm ", i, "?")).ok());
+    EXPECT_EQ(answer.pipeline(), "support@1");
+    EXPECT_EQ(answer.experiment().against(), "support@3");
+    EXPECT_EQ(answer.experiment().teams().size(), static_cast<size_t>(answer.hits_size()));
+    teams.insert(answer.experiment().teams());
+    if (i % 10 != 0) continue;
+    v1::ReplayRequest replay;
+    replay.set_id(answer.id());
+    v1::ReplayReply replayed;
+    ASSERT_TRUE(Call(answers_, &v1::Answers::Stub::Replay, replay, &replayed).ok());
+    EXPECT_EQ(replayed.level(), "R3") << replayed.ShortDebugString();
+  }
+  EXPECT_GT(teams.size(), 1u);  // now one begins, now the other
+  const v1::Experiment shown = Await([](const auto& e) { return e.status() != "running"; });
+  EXPECT_THAT(shown.reason(), HasSubstr("the challenger is worse: citations"));
+}
+
 TEST_F(ExperimentsTest, MistakesNameTheExperimentTheFieldAndWhatItTakes) {
   const auto mistake = [&](auto change) {
     v1::ExperimentSpec spec = Spec("ab");
@@ -331,7 +360,7 @@ TEST_F(ExperimentsTest, MistakesNameTheExperimentTheFieldAndWhatItTakes) {
     return Begin(spec).error_message();
   };
   EXPECT_THAT(mistake([](auto& s) { s.set_mode("abc"); }),
-              HasSubstr("experiment 'trial': mode is 'abc'; it takes shadow, ab, canary"));
+              HasSubstr("experiment 'trial': mode is 'abc'; it takes shadow, ab, canary, interleave"));
   EXPECT_THAT(mistake([](auto& s) { s.set_signal("clicks"); }),
               HasSubstr("signal is 'clicks'; it takes thumbs, score, grounding, citations, answered"));
   EXPECT_THAT(mistake([](auto& s) { s.set_share(2); }), HasSubstr("share is 2"));

@@ -5,12 +5,14 @@
 #include <gtest/gtest.h>
 
 #include <cstdio>
+#include <set>
 
 #include "rag/deliver/experiment_book.h"
 #include "rag/deliver/experiment_records.h"
 #include "rag/deliver/experiment_state.h"
 #include "rag/eval/seeded_random.h"
 #include "rag/feedback.h"
+#include "rag/interleave.h"
 #include "storage/concat.h"
 #include "tests/support/manual_clock.h"
 #include "tests/support/temp_dir.h"
@@ -81,8 +83,14 @@ TEST(Experiment, MistakesNameTheFieldAndWhatItTakes) {
                 s.signal = ExperimentSignal::kThumbs;
               }),
               HasSubstr("nobody sees a shadow's answers"));
+  EXPECT_THAT(mistake([](ExperimentSpec& s) {
+                s.mode = ExperimentMode::kInterleave;
+                s.ramp.clear();
+                s.share = 1;
+              }),
+              HasSubstr("of interleaved hits it takes citations"));
   EXPECT_THAT(std::string(ParseExperimentMode("abc").status().message()),
-              HasSubstr("mode is 'abc'; it takes shadow, ab, canary"));
+              HasSubstr("mode is 'abc'; it takes shadow, ab, canary, interleave"));
 }
 
 // --- how a run ends
@@ -256,6 +264,53 @@ TEST(Experiment, LatenciesAreCountedInStepsOfATwentieth) {
   LatencyCounts few;
   for (int i = 0; i < 50; ++i) few.Add(100);
   EXPECT_FALSE(few.Quantile(0.95, 2.5).has_value());
+}
+
+// --- interleaved hits
+
+std::vector<PointHit> Hits(const std::vector<uint64_t>& rows) {
+  std::vector<PointHit> hits;
+  for (uint64_t row : rows) hits.emplace_back().row = RowId(row);
+  return hits;
+}
+std::vector<uint64_t> RowsOf(const Interleaved& mixed) {
+  std::vector<uint64_t> rows;
+  for (const PointHit& hit : mixed.hits) rows.push_back(hit.row.value);
+  return rows;
+}
+
+TEST(Interleave, TeamsPickInTurnsAndEachHitStandsOnce) {
+  for (uint64_t seed = 0; seed < 50; ++seed) {
+    const Interleaved mixed = TeamDraft(Hits({1, 2, 3, 4}), Hits({2, 5, 1, 6}), 4, seed);
+    ASSERT_EQ(mixed.hits.size(), 4u);
+    ASSERT_EQ(mixed.teams.size(), 4u);
+    // After each round both have the same number.
+    EXPECT_NE(mixed.teams[0], mixed.teams[1]);
+    EXPECT_NE(mixed.teams[2], mixed.teams[3]);
+    const std::vector<uint64_t> rows = RowsOf(mixed);
+    EXPECT_EQ(std::set<uint64_t>(rows.begin(), rows.end()).size(), 4u);
+    EXPECT_EQ(RowsOf(TeamDraft(Hits({1, 2, 3, 4}), Hits({2, 5, 1, 6}), 4, seed)), rows);
+  }
+  // One that has none left leaves the rest to the other.
+  const Interleaved rest = TeamDraft(Hits({1}), Hits({2, 3, 4}), 10, 1);
+  EXPECT_EQ(rest.hits.size(), 4u);
+  EXPECT_EQ(TeamDraft({}, {}, 4, 1).teams, "");
+}
+
+TEST(Interleave, NobodyIsFavoured) {
+  int first = 0;
+  int shared = 0;
+  for (uint64_t question = 0; question < 4'000; ++question) {
+    const uint64_t seed = InterleaveSeed("salt", std::to_string(question));
+    const Interleaved mixed = TeamDraft(Hits({1, 2}), Hits({1, 3}), 3, seed);
+    first += mixed.teams[0] == kChampionTeam ? 1 : 0;
+    // What both rank first is each one's as often.
+    EXPECT_EQ(mixed.hits[0].row, RowId(1));
+    shared += mixed.teams[1] == kChampionTeam ? 1 : 0;
+  }
+  EXPECT_NEAR(first, 2'000, 130);  // four standard deviations
+  EXPECT_EQ(first + shared, 4'000);
+  EXPECT_NE(InterleaveSeed("salt", "a"), InterleaveSeed("other", "a"));
 }
 
 // --- what is kept
