@@ -64,8 +64,6 @@ class EventWriter final : public AnswerListener {
   grpc::ServerWriter<v1::AskEvent>& writer_;
 };
 
-constexpr size_t kMaxCallerBytes = 256;
-
 class AnswersService final : public v1::Answers::Service {
  public:
   explicit AnswersService(const ServiceContext& context) : services_(context) {}
@@ -218,9 +216,9 @@ class AnswersService final : public v1::Answers::Service {
     absl::StatusOr<AskRequest> ask = RequestOf(context, request, prepared->models.get());
     if (!ask.ok()) return ask.status();
     prepared->ask = *std::move(ask);
-    if (request.caller().size() > kMaxCallerBytes) {
+    if (request.caller().size() > ApiLimits::kMaxCallerBytes) {
       return absl::InvalidArgumentError(absl::StrCat("caller has ", request.caller().size(),
-                                                     " bytes; the limit is ", kMaxCallerBytes));
+                                                     " bytes; the limit is ", ApiLimits::kMaxCallerBytes));
     }
     if (request.pipeline().empty()) return absl::OkStatus();
     return TakePipeline(request, prepared);
