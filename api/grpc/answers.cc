@@ -183,12 +183,11 @@ class AnswersService final : public v1::Answers::Service {
   absl::StatusOr<Answer> AnswerOf(const grpc::ServerContext& context,
                                   const v1::AskRequest& request, AnswerListener* listener,
                                   Prepared* prepared) const {
-    absl::Status status = Prepare(context, request, prepared);
-    absl::StatusOr<Answer> answer = status;
-    if (status.ok()) {
-      prepared->ask.listener = listener;
-      answer = vouch::Ask(*services_.database, *services_.embedders, prepared->ask);
-    }
+    const absl::Status status = Prepare(context, request, prepared);
+    prepared->ask.listener = listener;
+    absl::StatusOr<Answer> answer =
+        status.ok() ? vouch::Ask(*services_.database, *services_.embedders, prepared->ask)
+                    : absl::StatusOr<Answer>(status);
     if (answer.ok()) {
       services_.metrics->CountAnswer(*answer);
     } else if (prepared->assignment) {

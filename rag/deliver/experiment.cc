@@ -99,7 +99,8 @@ absl::Status CheckGuardrail(const ExperimentGuardrail& guardrail, const std::str
                         "share (above it, of the champion's)");
   }
   for (const auto& [name, value] :
-       {std::pair{"max", guardrail.max}, {"margin", guardrail.margin}, {"share", guardrail.share}}) {
+       {std::pair{"max", guardrail.max}, std::pair{"margin", guardrail.margin},
+        std::pair{"share", guardrail.share}}) {
     if (value && !(*value >= 0 && std::isfinite(*value)))
       return Wrong(Concat(place, ".", name), Concat("is ", *value, "; it is not negative"));
   }

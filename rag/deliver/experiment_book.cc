@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/str_format.h"
 #include "rag/answer_id.h"
 #include "rag/deliver/experiment_records.h"
 #include "storage/concat.h"

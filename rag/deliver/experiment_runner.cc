@@ -28,7 +28,7 @@ uint64_t First8(std::string_view bytes) {
 }
 
 // In [0, 1).
-double Place(std::string_view digest) { return static_cast<double>(First8(digest) >> 11) * 0x1p-53; }
+double UnitOf(std::string_view digest) { return static_cast<double>(First8(digest) >> 11) * 0x1p-53; }
 
 // Whether it says something of who was asked, and not of the request.
 bool IsFailure(const absl::Status& status) {
@@ -146,7 +146,7 @@ absl::StatusOr<std::optional<ExperimentRunner::Assignment>> ExperimentRunner::As
   if (IsPaired(active.kind)) {
     // Of the questions, not of the callers: nobody is treated unlike another.
     const bool taken =
-        Place(Sha256Of(Concat(active.salt, "\n", caller, "\n", question))) < active.share;
+        UnitOf(Sha256Of(Concat(active.salt, "\n", caller, "\n", question))) < active.share;
     if (active.kind == ExperimentMode::kShadow && taken) {
       assignment.shadow = active.challenger;
       assignment.shadow_arm = assignment.arm;
@@ -161,7 +161,7 @@ absl::StatusOr<std::optional<ExperimentRunner::Assignment>> ExperimentRunner::As
         Concat(active.challenger->spec.name, "@", active.challenger->number);
     return assignment;
   }
-  assignment.arm.challenger = Place(digest) < active.share;
+  assignment.arm.challenger = UnitOf(digest) < active.share;
   assignment.arm.propensity = assignment.arm.challenger ? active.share : 1 - active.share;
   if (assignment.arm.challenger) assignment.pipeline = active.challenger;
   return assignment;
