@@ -143,14 +143,14 @@ class Applier {
       case v1::Manifest::kDataset:
         return Dataset(item, dry_run);
       case v1::Manifest::kGate:
-        return Spec("gate", *delivery_, &v1::Delivery::Stub::ApplyGate, v1::ApplyGateRequest(),
-                    item.manifest.gate(), dry_run);
+        return Spec("gate", *delivery_, &v1::Delivery::Stub::ApplyGate,
+                    &v1::ApplyGateResponse::gate, item.manifest.gate(), dry_run);
       case v1::Manifest::kSlo:
-        return Spec("slo", *delivery_, &v1::Delivery::Stub::ApplySlo, v1::ApplySloRequest(),
+        return Spec("slo", *delivery_, &v1::Delivery::Stub::ApplySlo, &v1::ApplySloResponse::slo,
                     item.manifest.slo(), dry_run);
       case v1::Manifest::kExperiment:
         return Spec("experiment", *experiments_, &v1::Experiments::Stub::ApplyExperiment,
-                    v1::ApplyExperimentRequest(), item.manifest.experiment(), dry_run);
+                    &v1::ApplyExperimentResponse::experiment, item.manifest.experiment(), dry_run);
       case v1::Manifest::ITEM_NOT_SET:
         break;
     }
@@ -219,30 +219,21 @@ class Applier {
     return absl::OkStatus();
   }
 
-  static const v1::Gate& Kept(const v1::ApplyGateResponse& reply) { return reply.gate(); }
-  static const v1::Slo& Kept(const v1::ApplySloResponse& reply) { return reply.slo(); }
-  static const v1::Experiment& Kept(const v1::ApplyExperimentResponse& reply) {
-    return reply.experiment();
-  }
-
-  // A gate, an objective or an experiment.
-  template <class Stub, class Request, class Reply, class Wanted>
+  // A gate, an objective or an experiment; `kept` is what the reply has of it.
+  template <class Stub, class Request, class Reply, class Kept, class Wanted>
   absl::Status Spec(const char* kind, Stub& stub,
                     grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Reply*),
-                    Request request, const Wanted& wanted, bool dry_run) {
+                    const Kept& (Reply::*kept)() const, const Wanted& wanted, bool dry_run) {
+    Request request;
     *request.mutable_spec() = wanted;
     request.set_dry_run(dry_run);
     Reply reply;
-    absl::Status status = Call(&stub, method, request, &reply);
-    if (!status.ok()) return status;
-    const std::string name = absl::StrCat(wanted.name(), "@", Kept(reply).number());
-    if (!reply.changed()) {
-      Step("same", kind, name, "");
-      return absl::OkStatus();
-    }
-    const bool fresh = reply.previous().empty();
-    Step(fresh ? "create" : "change", kind, name,
-         LineDiff(fresh ? "" : Pretty(reply.previous()), Pretty(Kept(reply).canonical()), "    "));
+    if (absl::Status status = Call(&stub, method, request, &reply); !status.ok()) return status;
+    const Kept& now = (reply.*kept)();
+    const std::string before = reply.previous().empty() ? "" : Pretty(reply.previous());
+    Step(!reply.changed() ? "same" : before.empty() ? "create" : "change", kind,
+         absl::StrCat(wanted.name(), "@", now.number()),
+         reply.changed() ? LineDiff(before, Pretty(now.canonical()), "    ") : "");
     return absl::OkStatus();
   }
 
