@@ -45,8 +45,6 @@ void AddCalibrateCommand(CLI::App& app, Invocation& invocation);
 void AddCollectionCommands(CLI::App& app, Invocation& invocation);
 void AddEvalCommands(CLI::App& app, Invocation& invocation);
 void AddTuneCommands(CLI::App& app, Invocation& invocation);
-void AddExperimentCommands(CLI::App& app, Invocation& invocation);
-void AddFeedbackCommands(CLI::App& app, Invocation& invocation);
 void AddGateCommands(CLI::App& app, Invocation& invocation);
 void AddHookCommands(CLI::App& app, Invocation& invocation);
 void AddIngestCommand(CLI::App& app, Invocation& invocation);

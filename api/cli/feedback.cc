@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "api/cli/command.h"
+#include "api/cli/experiment_commands.h"
 #include "api/cli/message_json.h"
 #include "api/cli/service_call.h"
 #include "api/cli/text_output.h"
