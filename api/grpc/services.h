@@ -29,11 +29,11 @@ struct ServiceContext {
   TenantRoutes* routes = nullptr;
   AnswerCache* cache = nullptr;
   HookRunner* hooks = nullptr;  // null: there are none
-  ExperimentRunner* experiments = nullptr;
   int64_t started_us = 0;
   Tracer* tracer = nullptr;     // null: nobody takes spans
   CallGate* gate = nullptr;
   Metrics* metrics = nullptr;  // set before the gate, like the gate
+  ExperimentRunner* experiments = nullptr;
 
   // The models of a tenant's questions; null: answers are quoted.
   absl::StatusOr<std::shared_ptr<ModelRoute>> RouteFor(const std::string& tenant) const {
