@@ -334,10 +334,13 @@ TEST_F(ExperimentsTest, InterleavedHitsAreCreditedToTheirTeamsAndReplay) {
   spec.set_challenger("3");
   ASSERT_TRUE(Begin(spec).ok());
   std::set<std::string> teams;
+  int interleaved = 0;
   for (int i = 0; i < 40; ++i) {
     v1::Answer answer;
     ASSERT_TRUE(Ask(absl::StrCat("caller-", i), &answer, absl::StrCat("What hides the desert in storm ", i, "?")).ok());
     EXPECT_EQ(answer.pipeline(), "support@1");
+    if (!answer.has_experiment()) break;  // it has ended
+    ++interleaved;
     EXPECT_EQ(answer.experiment().against(), "support@3");
     EXPECT_EQ(answer.experiment().teams().size(), static_cast<size_t>(answer.hits_size()));
     teams.insert(answer.experiment().teams());
@@ -348,6 +351,7 @@ TEST_F(ExperimentsTest, InterleavedHitsAreCreditedToTheirTeamsAndReplay) {
     ASSERT_TRUE(Call(answers_, &v1::Answers::Stub::Replay, replay, &replayed).ok());
     EXPECT_EQ(replayed.level(), "R3") << replayed.ShortDebugString();
   }
+  EXPECT_GE(interleaved, 20);
   EXPECT_GT(teams.size(), 1u);  // now one begins, now the other
   const v1::Experiment shown = Await([](const auto& e) { return e.status() != "running"; });
   EXPECT_THAT(shown.reason(), HasSubstr("the challenger is worse: citations"));
