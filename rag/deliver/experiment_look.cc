@@ -13,6 +13,8 @@ namespace vouch {
 namespace {
 
 constexpr size_t kOutcomesOfACommit = 500;
+// Of a run that are told apart; later ones count in the guardrails alone.
+constexpr uint64_t kMaxCallers = 1'000'000;
 constexpr char kAskedMark[] = "asked";
 constexpr char kSignalMark[] = "signal";
 constexpr char kBothMark[] = "asked,signal";
@@ -227,20 +229,27 @@ class ExperimentBook::Looker {
     if (!mark.ok()) return mark.status();
     const bool asked_before = *mark == kAskedMark || *mark == kBothMark;
     const bool signal_before = *mark == kSignalMark || *mark == kBothMark;
-    outcome.first_of_caller = !asked_before;
-    outcome.first_signal_of_caller = !signal_before;
+    const bool full = mark->empty() && Callers() >= kMaxCallers;
+    outcome.first_of_caller = !asked_before && !full;
+    outcome.first_signal_of_caller = !signal_before && !full;
     const bool asked = asked_before || outcome.asked;
     const bool paired =
         spec_.mode == ExperimentMode::kInterleave || (shadow && outcome.challenger);
     const bool signal =
         signal_before || (paired ? outcome.pair.has_value() : outcome.signal.has_value());
     const std::string now = asked && signal ? kBothMark : asked ? kAskedMark : signal ? kSignalMark : "";
-    if (now != *mark) marks_[key] = now;
+    if (now != *mark && !full) marks_[key] = now;
     TakeOutcome(spec_, outcome, &state_);
     const std::optional<ExperimentVerdict> verdict = Judge(spec_, state_);
     if (!verdict) return absl::OkStatus();
     End(verdict->status, verdict->reason);
     return absl::OkStatus();
+  }
+
+  uint64_t Callers() const {
+    uint64_t callers = 0;
+    for (const StepTally& step : state_.steps) callers += step.champion.callers + step.challenger.callers;
+    return callers;
   }
 
   absl::StatusOr<std::string> MarkOf(const std::string& caller) {
