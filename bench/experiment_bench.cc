@@ -24,6 +24,7 @@
 #include "rag/embed/embedder_registry.h"
 #include "rag/eval/seeded_random.h"
 #include "rag/ingestor.h"
+#include "storage/concat.h"
 #include "vouch/v1/answers.grpc.pb.h"
 #include "vouch/v1/delivery.grpc.pb.h"
 #include "vouch/v1/experiments.grpc.pb.h"
@@ -158,8 +159,8 @@ class Served {
   double AskMs(size_t number) {
     v1::AskRequest request;
     request.set_pipeline("bench@champion");
-    request.set_question("What is said of part" + std::to_string(number % kDocuments) + " and of part" +
-                         std::to_string(number * 7 % kDocuments) + "?");
+    request.set_question(
+        Concat("What is said of part", number % kDocuments, " and of part", number * 7 % kDocuments, "?"));
     v1::Answer answer;
     grpc::ClientContext context;
     const auto begin = SteadyClock::now();
@@ -176,11 +177,10 @@ class Served {
     Check(ingestor.status());
     for (size_t i = 0; i < kDocuments; ++i) {
       Document document;
-      document.id = "d" + std::to_string(i);
+      document.id = Concat("d", i);
       for (size_t sentence = 0; sentence < 6; ++sentence) {
-        document.bytes += "The part" + std::to_string(i) + " is held by screw" +
-                          std::to_string(i * 31 % 977 + sentence) + " and rests on part" +
-                          std::to_string((i + 7) % kDocuments) + ". ";
+        document.bytes += Concat("The part", i, " is held by screw", i * 31 % 977 + sentence, " and rests on part",
+                                 (i + 7) % kDocuments, ". ");
       }
       Check((*ingestor)->Add(std::move(document)));
     }
