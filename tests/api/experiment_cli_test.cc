@@ -123,13 +123,13 @@ TEST_F(ExperimentCliTest, AKillInTheMiddleOfARampLosesNothing) {
   for (int i = 0; i < 120; ++i) {
     Ask(i);
     ++asked;
-    if (i % 7 == 6) {
+    if (i % 13 == 6) {
       server->Kill();
       server = ServerProcess::Start(VOUCH_BINARY, data, dir_.File("log"));
       ASSERT_NE(server, nullptr);
       store_ = {"--server", server->address()};
     }
-    if (i % 3 != 2) continue;
+    if (i % 6 != 5) continue;
     shown = Shown();
     if (shown["status"] != "running") break;
     EXPECT_EQ(Answers(shown), asked);
