@@ -13,6 +13,7 @@ struct ApiLimits {
   static constexpr uint32_t kMaxVersions = 1'000;
   static constexpr uint32_t kDefaultVersions = 100;
   static constexpr uint32_t kMaxAnswers = 1'000;
+  static constexpr size_t kMaxCallerBytes = 256;  // of who asks, as experiments tell callers apart
   static constexpr uint32_t kDefaultAnswers = 20;
   static constexpr uint32_t kMaxOffers = 10'000;   // documents in one Offer
   static constexpr uint32_t kMaxFilterDepth = 32;  // of a structured filter

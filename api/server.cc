@@ -24,11 +24,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "api/grpc/call_metrics.h"
+#include "api/grpc/convert.h"
 #include "api/grpc/delivery_services.h"
 #include "api/grpc/evaluation_services.h"
 #include "api/grpc/record_services.h"
 #include "api/grpc/services.h"
 #include "api/metrics.h"
+#include "rag/deliver/experiment_runner.h"
 #include "rag/forget/forget.h"
 
 namespace vouch {
@@ -86,6 +88,8 @@ class GrpcServer final : public Server {
     Add("Evaluations", NewEvaluationsService(context_));
     Add("Records", NewRecordsService(context_));
     Add("Delivery", NewDeliveryService(context_));
+    Add("Experiments", NewExperimentsService(context_));
+    Add("Feedback", NewFeedbackService(context_));
     Add("Hooks", NewHooksService(context_));
     Add("Audit", NewAuditService(context_));
     Add("Admin", NewAdminService(context_));
@@ -142,6 +146,13 @@ class GrpcServer final : public Server {
     context_.started_us = database.clock().NowMicros();
     // What a stop interrupted is done before anybody may read it. What fails is tried again at the next start, or by a call.
     ResumeForgetting(database).IgnoreError();
+    experiments_.emplace(ExperimentRunner::Dependencies{
+        .database = database,
+        .embedders = embedders,
+        .route = [this](const std::string& tenant) { return context_.RouteFor(tenant); },
+        .tree = PipelineTrees(embedders),
+        .hooks = hooks});
+    context_.experiments = &*experiments_;
     gate_.Open();
     SetHealth(true);
   }
@@ -176,6 +187,7 @@ class GrpcServer final : public Server {
     server_->Shutdown(absl::ToChronoTime(deadline));
     server_->Wait();
     server_.reset();
+    experiments_.reset();
   }
 
  private:
@@ -200,6 +212,7 @@ class GrpcServer final : public Server {
   // Made when it opens.
   std::optional<TenantRoutes> routes_;
   std::optional<AnswerCache> cache_;
+  std::optional<ExperimentRunner> experiments_;
   std::unique_ptr<Metrics> metrics_;
   std::vector<std::pair<std::string, std::unique_ptr<grpc::Service>>> services_;
   std::unique_ptr<grpc::Server> server_;

@@ -15,6 +15,7 @@
 #include "rag/ask_trace.h"
 #include "rag/assemble.h"
 #include "rag/extractive.h"
+#include "rag/interleave.h"
 #include "rag/llm/spend_book.h"
 #include "rag/model_answer.h"
 #include "rag/passage.h"
@@ -154,9 +155,12 @@ absl::StatusOr<TextQuery> BuildAskQuery(Collection& collection, EmbedderRegistry
   return query;
 }
 
-absl::Status RetrieveHits(Collection& collection, EmbedderRegistry& embedders,
-                          const AskRequest& request, CandidateLog& candidates, Answer* answer,
-                          uint64_t* points) {
+namespace {
+
+// The hits of one pipeline.
+absl::Status SearchHits(Collection& collection, EmbedderRegistry& embedders,
+                        const AskRequest& request, CandidateLog& candidates, Answer* answer,
+                        uint64_t* points) {
   const int64_t started_us = request.tracer == nullptr ? 0 : Clock::System().NowMicros();
   absl::StatusOr<TextQuery> query = BuildAskQuery(collection, embedders, request, *answer);
   if (query.ok()) answer->embedder = query->embedder;
@@ -179,6 +183,28 @@ absl::Status RetrieveHits(Collection& collection, EmbedderRegistry& embedders,
   answer->hits = std::move(response->hits);
   answer->build_ids = std::move(response->build_ids);
   *points = response->visible_rows;
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status RetrieveHits(Collection& collection, EmbedderRegistry& embedders,
+                          const AskRequest& request, CandidateLog& candidates, Answer* answer,
+                          uint64_t* points) {
+  absl::Status status = SearchHits(collection, embedders, request, candidates, answer, points);
+  if (!status.ok() || request.interleave == nullptr || !request.experiment) return status;
+  // Both look for the same: what the answering pipeline made of the question.
+  Answer other;
+  other.question = answer->question;
+  other.conversation = answer->conversation;
+  other.rewrites = answer->rewrites;
+  other.version = answer->version;
+  status = SearchHits(collection, embedders, *request.interleave, candidates, &other, points);
+  if (!status.ok()) return status;
+  Interleaved mixed = TeamDraft(answer->hits, other.hits, request.context_chunks,
+                                InterleaveSeed(request.experiment->salt, answer->question));
+  answer->hits = std::move(mixed.hits);
+  if (answer->experiment) answer->experiment->teams = std::move(mixed.teams);
   return absl::OkStatus();
 }
 
@@ -216,9 +242,10 @@ absl::Status AnswerByQuotes(Collection& collection, const AskRequest& request, u
   return request.listener->OnCitations(answer->citations);
 }
 
-absl::Status UsePipeline(std::shared_ptr<const PipelineVersion> pipeline, ModelRoute* route,
-                         AskRequest* request) {
-  const PipelineSpec& spec = pipeline->spec;
+namespace {
+
+// Where and how it looks; a filter that the request has is and-ed with the pipeline's.
+absl::Status TakeRetrieval(const PipelineSpec& spec, AskRequest* request) {
   if (!request->collection.empty() && request->collection != spec.collection) {
     return absl::InvalidArgumentError(
         Concat("the collection is '", Escape(request->collection), "', and pipeline ", spec.name,
@@ -227,19 +254,34 @@ absl::Status UsePipeline(std::shared_ptr<const PipelineVersion> pipeline, ModelR
   request->collection = spec.collection;
   request->mode = spec.retrieve.mode;
   request->context_chunks = spec.retrieve.chunks;
+  if (spec.retrieve.filter.empty()) return absl::OkStatus();
+  absl::StatusOr<Filter> filter = FilterFromJson(spec.retrieve.filter);
+  if (!filter.ok()) return filter.status();
+  if (request->filter) {
+    Filter both{.op = FilterOp::kAnd};
+    both.children = {*std::move(filter), *std::move(request->filter)};
+    request->filter = std::move(both);
+  } else {
+    request->filter = *std::move(filter);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const AskRequest>> RetrievalOf(
+    std::shared_ptr<const PipelineVersion> pipeline, AskRequest request) {
+  if (absl::Status status = TakeRetrieval(pipeline->spec, &request); !status.ok()) return status;
+  request.pipeline = std::move(pipeline);
+  return std::make_shared<const AskRequest>(std::move(request));
+}
+
+absl::Status UsePipeline(std::shared_ptr<const PipelineVersion> pipeline, ModelRoute* route,
+                         AskRequest* request) {
+  const PipelineSpec& spec = pipeline->spec;
+  if (absl::Status status = TakeRetrieval(spec, request); !status.ok()) return status;
   request->max_sentences = spec.generate.max_sentences;
   request->min_grounding = spec.guard.min_grounding;
-  if (!spec.retrieve.filter.empty()) {
-    absl::StatusOr<Filter> filter = FilterFromJson(spec.retrieve.filter);
-    if (!filter.ok()) return filter.status();
-    if (request->filter) {
-      Filter both{.op = FilterOp::kAnd};
-      both.children = {*std::move(filter), *std::move(request->filter)};
-      request->filter = std::move(both);
-    } else {
-      request->filter = *std::move(filter);
-    }
-  }
   if (spec.generate.generator == "route" && route == nullptr) {
     return absl::FailedPreconditionError(
         Concat("pipeline ", spec.name,
@@ -292,6 +334,9 @@ absl::Status MakeAnswer(Database& database, EmbedderRegistry& embedders, const A
   answer->context_chunks = request.context_chunks;
   answer->engine = VOUCH_VERSION;
   answer->evaluation = request.evaluation;
+  answer->experiment = request.experiment;
+  if (answer->experiment && request.interleave != nullptr && request.interleave->filter)
+    answer->experiment->against_filter = FilterToJson(*request.interleave->filter);
   if (request.pipeline != nullptr) {
     answer->pipeline = Concat(request.pipeline->spec.name, "@", request.pipeline->number);
     answer->pipeline_hash = request.pipeline->hash;

@@ -12,6 +12,7 @@
 #include "query/database.h"
 #include "rag/document.h"
 #include "rag/embed/embedder_registry.h"
+#include "rag/experiment_arm.h"
 #include "rag/llm/model_route.h"
 #include "rag/retriever.h"
 #include "rag/telemetry/span.h"
@@ -64,6 +65,9 @@ struct AskRequest {
   SpanContext parent = {};   // that the request belongs to; its trace goes on, whether spans are taken or not
   ReadAt at = {};
   bool evaluation = false;  // for the record: no user asks, but an evaluation
+  std::optional<ExperimentArm> experiment = {};  // for the record, too
+  // Another pipeline's retrieval of the same question, whose hits are interleaved with this one's; null: none.
+  std::shared_ptr<const AskRequest> interleave = nullptr;
   Principal principal = {};
   CancelToken cancel = {};
 };
@@ -188,6 +192,7 @@ struct Answer {
   std::string pipeline = {};       // "support@3"; empty where none was named
   std::string pipeline_hash = {};  // of its canonical form
   bool evaluation = false;         // asked by an evaluation
+  std::optional<ExperimentArm> experiment = {};  // that it is part of
   std::vector<ChatMessage> conversation = {};
   std::vector<Rewrite> rewrites = {};
   // Of the ask; the record keeps the trace's id alone. Not valid: it was not traced.
@@ -202,6 +207,9 @@ struct Answer {
 // there are none. INVALID_ARGUMENT: the request names another collection.
 absl::Status UsePipeline(std::shared_ptr<const PipelineVersion> pipeline, ModelRoute* route,
                          AskRequest* request);
+// The pipeline's retrieval alone, for AskRequest::interleave; `request` has no pipeline yet.
+absl::StatusOr<std::shared_ptr<const AskRequest>> RetrievalOf(
+    std::shared_ptr<const PipelineVersion> pipeline, AskRequest request);
 
 // Texts that were erased from a record are the JSON {"erased":"HASH"}, lists of them empty.
 std::string AnswerToJson(const Answer& answer);

@@ -234,6 +234,53 @@ absl::StatusOr<CacheUse> ReadCacheUse(const Json& json, std::string where) {
   return use;
 }
 
+Json ToJson(const ExperimentArm& arm) {
+  Json json = {{"name", arm.experiment},
+               {"run", arm.run},
+               {"step", arm.step},
+               {"mode", arm.mode},
+               {"arm", arm.challenger ? "challenger" : "champion"},
+               {"propensity", arm.propensity},
+               {"salt", arm.salt},
+               {"caller", arm.caller},
+               {"asked", arm.asked}};
+  if (!arm.shadow_of.empty()) json["shadow_of"] = arm.shadow_of;
+  if (!arm.against.empty()) {
+    json["against"] = arm.against;
+    json["against_filter"] = arm.against_filter;
+    json["teams"] = arm.teams;
+  }
+  return json;
+}
+
+absl::StatusOr<ExperimentArm> ReadExperimentArm(const Json& json, std::string where) {
+  Reader reader(json, where);
+  ExperimentArm arm;
+  std::string name;
+  reader.Take("name", &arm.experiment);
+  reader.Take("run", &arm.run);
+  reader.Take("step", &arm.step);
+  reader.Take("mode", &arm.mode);
+  reader.Take("arm", &name);
+  reader.Take("propensity", &arm.propensity);
+  reader.Take("salt", &arm.salt);
+  reader.Take("caller", &arm.caller);
+  reader.Take("asked", &arm.asked);
+  if (reader.Has("shadow_of")) reader.Take("shadow_of", &arm.shadow_of);
+  if (reader.Has("against")) {
+    reader.Take("against", &arm.against);
+    reader.Take("against_filter", &arm.against_filter);
+    reader.Take("teams", &arm.teams);
+  }
+  if (!reader.status().ok()) return reader.status();
+  if (name != "champion" && name != "challenger") {
+    return absl::DataLossError(
+        Concat("the answer record is damaged: ", where, "arm is '", Escape(name), "'"));
+  }
+  arm.challenger = name == "challenger";
+  return arm;
+}
+
 void AddPipeline(const Answer& answer, Json* json) {
   Json conversation = Json::array();
   for (const ChatMessage& turn : answer.conversation) conversation.push_back(MessageToJson(turn));
@@ -318,6 +365,7 @@ std::string AnswerToJson(const Answer& answer) {
   if (answer.redacted != 0) tail["redacted"] = answer.redacted;
   if (answer.cache) tail["cache"] = {{"answer_id", answer.cache->answer_id}};
   if (answer.evaluation) tail["evaluation"] = true;
+  if (answer.experiment) tail["experiment"] = ToJson(*answer.experiment);
   std::string record = head.dump(-1, ' ', false, Json::error_handler_t::replace);
   record.pop_back();
   record += ",\"hits\":";
@@ -372,6 +420,9 @@ absl::StatusOr<Answer> AnswerFromJson(std::string_view text) {
   if (reader.Has("redacted")) reader.Take("redacted", &answer.redacted);
   if (reader.Has("cache")) reader.TakeObject("cache", &answer.cache.emplace(), ReadCacheUse);
   if (reader.Has("evaluation")) reader.Take("evaluation", &answer.evaluation);
+  if (reader.Has("experiment")) {
+    reader.TakeObject("experiment", &answer.experiment.emplace(), ReadExperimentArm);
+  }
   if (!reader.status().ok()) return reader.status();
   return answer;
 }

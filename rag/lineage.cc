@@ -75,6 +75,13 @@ void AddAnswer(const Answer& answer, GraphMaker* maker) {
   maker->To(made, "embedder", answer.embedder, "question embedded by");
   maker->To(made, "pipeline", answer.pipeline, "made by",
             Concat(answer.pipeline, " (", answer.pipeline_hash.substr(0, 12), ")"));
+  if (answer.experiment) {
+    const ExperimentArm& arm = *answer.experiment;
+    const uint32_t experiment = maker->Node("experiment", arm.experiment, "");
+    maker->Edge(made, experiment, arm.challenger ? "challenger of" : "champion of");
+    maker->To(made, "pipeline", arm.against, "interleaved with");
+    maker->To(made, "answer", arm.shadow_of, "shadow of");
+  }
   if (answer.generation && !answer.generation->tier.empty()) {
     const Generation& generation = *answer.generation;
     maker->To(made, "prompt", generation.prompt_id, "prompted by",
@@ -91,7 +98,8 @@ void AddAnswer(const Answer& answer, GraphMaker* maker) {
 bool Matches(const LineageNode& node, const FindAnswersRequest& request) {
   if (node.kind != request.kind) return false;
   if (node.id == request.id) return true;
-  if (node.kind == "pipeline") return node.id.substr(0, node.id.find('@')) == request.id;
+  if (node.kind == "pipeline" || node.kind == "experiment")
+    return node.id.substr(0, node.id.find('@')) == request.id;
   const bool hash = node.kind == "source" || node.kind == "prompt";
   return hash && request.id.size() >= kMinHashBytes && node.id.starts_with(request.id);
 }

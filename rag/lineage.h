@@ -20,7 +20,7 @@ struct LineageNode {
 
 inline constexpr std::string_view kLineageKinds[] = {
     "answer", "version", "index",   "chunk",    "document", "source",
-    "parser", "chunker", "embedder", "pipeline", "prompt",   "model"};
+    "parser", "chunker", "embedder", "pipeline", "prompt",   "model",    "experiment"};
 
 // From what was made to what it was made of.
 struct LineageEdge {
@@ -46,7 +46,7 @@ struct FindAnswersRequest {
   static constexpr uint32_t kMaxLimit = 100'000;
 
   std::string kind = {};
-  // A pipeline's name finds all of its versions; a prompt is found by its name and by its hash; a
+  // A pipeline's or an experiment's name finds all of its versions; a prompt is found by its name and by its hash; a
   // source by the beginning of its hash, of 8 characters or more.
   std::string id = {};
   uint32_t limit = 10'000;  // records looked at, newest first, 1 … kMaxLimit

@@ -140,6 +140,32 @@ absl::StatusOr<std::shared_ptr<const PipelineVersion>> PipelineOf(Database& data
   return pipeline;
 }
 
+// The other pipeline's retrieval, where two were interleaved.
+absl::Status Interleave(Database& database, const Answer& recorded, AskRequest* ask) {
+  auto against = PipelineStore(database.store(), database.clock())
+                     .Get(recorded.tenant, recorded.experiment->against);
+  if (!against.ok()) return against.status();
+  AskRequest other;
+  other.question = recorded.question;
+  other.tree = ask->tree;
+  other.principal = ask->principal;
+  other.cancel = ask->cancel;
+  absl::StatusOr<std::shared_ptr<const AskRequest>> retrieval =
+      RetrievalOf(*std::move(against), std::move(other));
+  if (!retrieval.ok()) return retrieval.status();
+  // The caller's filter stands in the record, and-ed with the pipeline's.
+  AskRequest as_recorded = **retrieval;
+  as_recorded.filter.reset();
+  if (!recorded.experiment->against_filter.empty()) {
+    absl::StatusOr<Filter> filter = FilterFromJson(recorded.experiment->against_filter);
+    if (!filter.ok()) return filter.status();
+    as_recorded.filter = *std::move(filter);
+  }
+  ask->experiment = recorded.experiment;
+  ask->interleave = std::make_shared<const AskRequest>(std::move(as_recorded));
+  return absl::OkStatus();
+}
+
 absl::StatusOr<AskRequest> RequestOf(Database& database, const Answer& recorded,
                                      const ReplayRequest& request) {
   AskRequest ask;
@@ -167,6 +193,10 @@ absl::StatusOr<AskRequest> RequestOf(Database& database, const Answer& recorded,
   if (recorded.generation) ask.min_grounding = recorded.generation->min_grounding;
   ask.principal = request.principal;
   ask.cancel = request.cancel;
+  if (recorded.experiment && !recorded.experiment->against.empty()) {
+    absl::Status status = Interleave(database, recorded, &ask);
+    if (!status.ok()) return status;
+  }
   return ask;
 }
 

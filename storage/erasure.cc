@@ -90,7 +90,8 @@ absl::Status RocksStore::CompactErased() {
   options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
   options.exclusive_manual_compaction = false;
   for (const Family family :
-       {Family::kRows, Family::kVectors, Family::kDocuments, Family::kArtifacts, Family::kAnswers, Family::kEvaluations}) {
+       {Family::kRows, Family::kVectors, Family::kDocuments, Family::kArtifacts, Family::kAnswers, Family::kEvaluations,
+        Family::kAudit}) {
     if (auto s = rocks_->db().CompactRange(options, rocks_->handle(family), nullptr, nullptr); !s.ok())
       return FromRocks(s, Concat("compaction of ", kFamilyNames[static_cast<size_t>(family)], " failed"));
   }

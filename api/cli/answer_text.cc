@@ -120,6 +120,10 @@ std::string FormatBehindText(const v1::Answer& answer, bool explain) {
     absl::StrAppend(&out, "Pipeline ", answer.pipeline(), ", hash ",
                     answer.pipeline_hash().substr(0, 12), "\n");
   }
+  if (answer.has_experiment()) {
+    absl::StrAppend(&out, "Experiment ", answer.experiment().name(), ", run ", answer.experiment().run(),
+                    ": ", answer.experiment().arm(), "\n");
+  }
   if (!answer.cache().answer_id().empty()) {
     absl::StrAppend(&out, "From the cache: the completion of answer ", answer.cache().answer_id(),
                     "\n");

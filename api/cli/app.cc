@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "api/cli/command.h"
 #include "api/cli/evaluation_commands.h"
+#include "api/cli/experiment_commands.h"
 #include "api/cli/invocation.h"
 #include "api/cli/record_commands.h"
 #include "api/cli/usage.h"
@@ -58,6 +59,8 @@ void AddCommands(CLI::App& app, Invocation& invocation) {
   AddPromoteCommands(app, invocation);
   AddGateCommands(app, invocation);
   AddSloCommands(app, invocation);
+  AddExperimentCommands(app, invocation);
+  AddFeedbackCommands(app, invocation);
   AddHookCommands(app, invocation);
   AddAuditCommands(app, invocation);
   AddMigrateCommands(app, invocation);

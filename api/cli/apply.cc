@@ -21,6 +21,7 @@
 #include "vouch/v1/collections.grpc.pb.h"
 #include "vouch/v1/evaluations.grpc.pb.h"
 #include "vouch/v1/delivery.grpc.pb.h"
+#include "vouch/v1/experiments.grpc.pb.h"
 #include "vouch/v1/pipelines.grpc.pb.h"
 #include "vouch/v1/routes.grpc.pb.h"
 #include "vouch/v1/spending.grpc.pb.h"
@@ -57,7 +58,8 @@ class Applier {
         routes_(v1::Routes::NewStub(connection.channel())),
         spending_(v1::Spending::NewStub(connection.channel())),
         datasets_(v1::Datasets::NewStub(connection.channel())),
-        delivery_(v1::Delivery::NewStub(connection.channel())) {}
+        delivery_(v1::Delivery::NewStub(connection.channel())),
+        experiments_(v1::Experiments::NewStub(connection.channel())) {}
 
   absl::Status Run(const std::vector<ManifestItem>& items) {
     // All is looked at before anything is changed, so that most mistakes change nothing.
@@ -78,7 +80,7 @@ class Applier {
     // What others rest on comes first.
     for (const Item kind : {v1::Manifest::kCollection, v1::Manifest::kRoute, v1::Manifest::kDataset,
                             v1::Manifest::kPipeline, v1::Manifest::kGate, v1::Manifest::kSlo, v1::Manifest::kAlias,
-                            v1::Manifest::kBudget}) {
+                            v1::Manifest::kExperiment, v1::Manifest::kBudget}) {
       for (const ManifestItem& item : items) {
         if (item.manifest.item_case() != kind) continue;
         absl::Status status = One(item, dry_run);
@@ -104,11 +106,14 @@ class Applier {
       case v1::Manifest::kDataset:
         return Dataset(item, dry_run);
       case v1::Manifest::kGate:
-        return Spec("gate", &v1::Delivery::Stub::ApplyGate, v1::ApplyGateRequest(),
-                    item.manifest.gate(), dry_run);
+        return Spec("gate", *delivery_, &v1::Delivery::Stub::ApplyGate,
+                    &v1::ApplyGateResponse::gate, item.manifest.gate(), dry_run);
       case v1::Manifest::kSlo:
-        return Spec("slo", &v1::Delivery::Stub::ApplySlo, v1::ApplySloRequest(),
+        return Spec("slo", *delivery_, &v1::Delivery::Stub::ApplySlo, &v1::ApplySloResponse::slo,
                     item.manifest.slo(), dry_run);
+      case v1::Manifest::kExperiment:
+        return Spec("experiment", *experiments_, &v1::Experiments::Stub::ApplyExperiment,
+                    &v1::ApplyExperimentResponse::experiment, item.manifest.experiment(), dry_run);
       case v1::Manifest::ITEM_NOT_SET:
         break;
     }
@@ -188,28 +193,21 @@ class Applier {
     return absl::OkStatus();
   }
 
-  static const v1::Gate& Kept(const v1::ApplyGateResponse& reply) { return reply.gate(); }
-  static const v1::Slo& Kept(const v1::ApplySloResponse& reply) { return reply.slo(); }
-
-  // A gate or an objective.
-  template <class Request, class Reply, class Wanted>
-  absl::Status Spec(const char* kind,
-                    grpc::Status (v1::Delivery::Stub::*method)(grpc::ClientContext*,
-                                                               const Request&, Reply*),
-                    Request request, const Wanted& wanted, bool dry_run) {
+  // A gate, an objective or an experiment; `kept` is what the reply has of it.
+  template <class Stub, class Request, class Reply, class Kept, class Wanted>
+  absl::Status Spec(const char* kind, Stub& stub,
+                    grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Reply*),
+                    const Kept& (Reply::*kept)() const, const Wanted& wanted, bool dry_run) {
+    Request request;
     *request.mutable_spec() = wanted;
     request.set_dry_run(dry_run);
     Reply reply;
-    absl::Status status = Call(delivery_, method, request, &reply);
-    if (!status.ok()) return status;
-    const std::string name = absl::StrCat(wanted.name(), "@", Kept(reply).number());
-    if (!reply.changed()) {
-      Step("same", kind, name, "");
-      return absl::OkStatus();
-    }
-    const bool fresh = reply.previous().empty();
-    Step(fresh ? "create" : "change", kind, name,
-         LineDiff(fresh ? "" : Pretty(reply.previous()), Pretty(Kept(reply).canonical()), "    "));
+    if (absl::Status status = Call(&stub, method, request, &reply); !status.ok()) return status;
+    const Kept& now = (reply.*kept)();
+    const std::string before = reply.previous().empty() ? "" : Pretty(reply.previous());
+    Step(!reply.changed() ? "same" : before.empty() ? "create" : "change", kind,
+         absl::StrCat(wanted.name(), "@", now.number()),
+         reply.changed() ? LineDiff(before, Pretty(now.canonical()), "    ") : "");
     return absl::OkStatus();
   }
 
@@ -434,6 +432,7 @@ class Applier {
   const std::unique_ptr<v1::Spending::Stub> spending_;
   const std::unique_ptr<v1::Datasets::Stub> datasets_;
   const std::unique_ptr<v1::Delivery::Stub> delivery_;
+  const std::unique_ptr<v1::Experiments::Stub> experiments_;
   Json steps_ = Json::array();
   std::set<std::string> created_;            // collections that this pass makes
   std::map<std::string, uint64_t> numbers_;  // of the pipelines applied, by name
@@ -458,8 +457,8 @@ void AddApplyCommand(CLI::App& app, Invocation& invocation) {
       {"apply", "Bring collections, pipelines, gates, budgets and more to what YAML files say",
        "  vouch apply -f pipelines/ --dry-run\n"
        "  vouch apply -f support.yaml\n"
-       "Each document of a file is one of collection, pipeline, alias, gate, slo, route, budget and\n"
-       "dataset. What is as the files say stays untouched; what differs becomes a new version. An alias\n"
+       "Each document of a file is one of collection, pipeline, alias, gate, slo, experiment, route,\n"
+       "budget and dataset. What is as the files say stays untouched; what differs becomes a new version. An alias\n"
        "moves as by `vouch promote`: its gates are asked."},
       [&invocation, options] { return RunApply(invocation, *options); });
   command->add_option("-f,--file", options->path, "the file, or a folder of YAML files")

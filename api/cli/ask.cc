@@ -28,6 +28,7 @@ struct AskOptions {
   uint32_t max_sentences = 4;
   bool quote = false;
   bool no_cache = false;
+  std::string caller;
   double min_grounding = 0.5;
   bool explain = false;
 };
@@ -47,6 +48,7 @@ v1::AskRequest RequestOf(const AskOptions& options) {
     request.set_question(options.collection);
     request.set_pipeline(options.pipeline);
     request.set_no_cache(options.no_cache);
+    request.set_caller(options.caller);
     request.set_at(options.at);
     if (!options.filter.empty()) request.mutable_filter()->set_expression(options.filter);
     return request;
@@ -201,6 +203,11 @@ void AddAskCommand(CLI::App& app, Invocation& invocation) {
                    "length of a quoted answer, 1 to 20 (default 4)")
       ->check(CLI::Range(1, 20));
   AddModelOptions(*command, invocation, options.get());
+  command
+      ->add_option("--caller", options->caller,
+                   "who asks, for experiments: the same caller gets the same arm")
+      ->type_name("NAME")
+      ->needs(command->get_option("--pipeline"));
   command->add_flag("--no-cache", options->no_cache,
                     "ask the models though the pipeline's cache has an answer");
   command->add_flag("--explain", options->explain,

@@ -14,6 +14,7 @@
 #include "api/limits.h"
 #include "api/metrics.h"
 #include "rag/answer.h"
+#include "rag/deliver/experiment_runner.h"
 #include "rag/pipeline_store.h"
 #include "rag/replay.h"
 #include "rag/telemetry/span.h"
@@ -70,12 +71,10 @@ class AnswersService final : public v1::Answers::Service {
   grpc::Status Ask(grpc::ServerContext* context, const v1::AskRequest* request,
                    v1::Answer* reply) override {
     return Serve(services_, *context, [&]() -> absl::Status {
-      absl::StatusOr<Prepared> prepared = Prepare(*context, *request);
-      if (!prepared.ok()) return prepared.status();
-      absl::StatusOr<Answer> answer =
-          vouch::Ask(*services_.database, *services_.embedders, prepared->ask);
+      Prepared prepared;
+      absl::StatusOr<Answer> answer = AnswerOf(*context, *request, nullptr, &prepared);
       if (!answer.ok()) return answer.status();
-      services_.metrics->CountAnswer(*answer);
+      TakeOutcome(prepared, answer->id, answer->version);
       FillAnswer(*std::move(answer), reply);
       return absl::OkStatus();
     });
@@ -84,15 +83,15 @@ class AnswersService final : public v1::Answers::Service {
   grpc::Status AskStream(grpc::ServerContext* context, const v1::AskRequest* request,
                          grpc::ServerWriter<v1::AskEvent>* writer) override {
     return Serve(services_, *context, [&]() -> absl::Status {
-      absl::StatusOr<Prepared> prepared = Prepare(*context, *request);
-      if (!prepared.ok()) return prepared.status();
       EventWriter events(*writer);
-      prepared->ask.listener = &events;
-      absl::StatusOr<Answer> answer =
-          vouch::Ask(*services_.database, *services_.embedders, prepared->ask);
+      Prepared prepared;
+      absl::StatusOr<Answer> answer = AnswerOf(*context, *request, &events, &prepared);
       if (!answer.ok()) return answer.status();
-      services_.metrics->CountAnswer(*answer);
-      return events.OnDone(*std::move(answer));
+      const std::string id = answer->id;
+      const Version version = answer->version;
+      const absl::Status status = events.OnDone(*std::move(answer));
+      TakeOutcome(prepared, id, version);
+      return status;
     });
   }
 
@@ -172,23 +171,59 @@ class AnswersService final : public v1::Answers::Service {
   }
 
  private:
-  // A request with the models that it borrows.
+  // A request with the models that it borrows, and what an experiment makes of it.
   struct Prepared {
-    std::shared_ptr<ModelRoute> models;
-    AskRequest ask;
+    std::shared_ptr<ModelRoute> models = nullptr;
+    AskRequest ask = {};
+    std::optional<ExperimentRunner::Assignment> assignment = {};
+    std::optional<AskRequest> for_shadow = {};
   };
 
-  absl::StatusOr<Prepared> Prepare(const grpc::ServerContext& context,
-                                   const v1::AskRequest& request) const {
+  // `listener` may be null.
+  absl::StatusOr<Answer> AnswerOf(const grpc::ServerContext& context,
+                                  const v1::AskRequest& request, AnswerListener* listener,
+                                  Prepared* prepared) const {
+    const absl::Status status = Prepare(context, request, prepared);
+    prepared->ask.listener = listener;
+    absl::StatusOr<Answer> answer =
+        status.ok() ? vouch::Ask(*services_.database, *services_.embedders, prepared->ask)
+                    : absl::StatusOr<Answer>(status);
+    if (answer.ok()) {
+      services_.metrics->CountAnswer(*answer);
+    } else if (prepared->assignment) {
+      services_.experiments->TakeError(PrincipalOf(context).tenant, prepared->assignment->arm,
+                                       answer.status());
+    }
+    return answer;
+  }
+
+  // Of an answer that is kept.
+  void TakeOutcome(const Prepared& prepared, const std::string& id, Version version) const {
+    if (!prepared.assignment) return;
+    if (prepared.for_shadow) {
+      services_.experiments->AskShadow(*prepared.assignment, *prepared.for_shadow, id, version);
+    }
+    services_.experiments->TakeAnswer();
+  }
+
+  absl::Status Prepare(const grpc::ServerContext& context, const v1::AskRequest& request,
+                       Prepared* prepared) const {
     absl::StatusOr<std::shared_ptr<ModelRoute>> models =
         services_.RouteFor(PrincipalOf(context).tenant);
     if (!models.ok()) return models.status();
-    absl::StatusOr<AskRequest> ask = RequestOf(context, request, models->get());
+    prepared->models = *std::move(models);
+    absl::StatusOr<AskRequest> ask = RequestOf(context, request, prepared->models.get());
     if (!ask.ok()) return ask.status();
-    return Prepared{.models = *std::move(models), .ask = *std::move(ask)};
+    prepared->ask = *std::move(ask);
+    if (request.caller().size() > ApiLimits::kMaxCallerBytes) {
+      return absl::InvalidArgumentError(absl::StrCat("caller has ", request.caller().size(),
+                                                     " bytes; the limit is ", ApiLimits::kMaxCallerBytes));
+    }
+    if (request.pipeline().empty()) return absl::OkStatus();
+    return TakePipeline(request, prepared);
   }
 
-  // `models` may be null.
+  // All but the pipeline. `models` may be null.
   absl::StatusOr<AskRequest> RequestOf(const grpc::ServerContext& context,
                                        const v1::AskRequest& request, ModelRoute* models) const {
     AskRequest ask;
@@ -217,9 +252,6 @@ class AnswersService final : public v1::Answers::Service {
     if (traceparent != context.client_metadata().end())
       ask.parent = ParseTraceparent({traceparent->second.data(), traceparent->second.size()});
     if (absl::Status status = TakeConversation(request, &ask); !status.ok()) return status;
-    if (request.pipeline().empty()) return ask;
-    if (!request.no_cache()) ask.cache = services_.cache;
-    if (absl::Status status = TakePipeline(request, models, &ask); !status.ok()) return status;
     return ask;
   }
 
@@ -234,8 +266,7 @@ class AnswersService final : public v1::Answers::Service {
     return absl::OkStatus();
   }
 
-  absl::Status TakePipeline(const v1::AskRequest& request, ModelRoute* models,
-                            AskRequest* ask) const {
+  absl::Status TakePipeline(const v1::AskRequest& request, Prepared* prepared) const {
     const std::pair<const char*, bool> owned[] = {
         {"mode", request.mode() != v1::RETRIEVAL_MODE_UNSPECIFIED},
         {"context_chunks", request.context_chunks() != 0},
@@ -247,12 +278,35 @@ class AnswersService final : public v1::Answers::Service {
       return absl::InvalidArgumentError(absl::StrCat(
           field, " is what a pipeline says; leave it out, or ask without a pipeline"));
     }
-    absl::StatusOr<std::shared_ptr<const PipelineVersion>> pipeline =
-        PipelineStore(services_.database->store(), services_.database->clock())
-            .Get(ask->principal.tenant, request.pipeline());
-    if (!pipeline.ok()) return pipeline.status();
+    AskRequest* ask = &prepared->ask;
+    const std::string& tenant = ask->principal.tenant;
+    absl::StatusOr<std::optional<ExperimentRunner::Assignment>> assignment =
+        services_.experiments->Assign(
+            tenant, request.pipeline(),
+            ExperimentRunner::CallerOf(request.caller(), ask->principal, ask->conversation,
+                                       ask->question),
+            ask->question);
+    if (!assignment.ok()) return assignment.status();
+    prepared->assignment = *std::move(assignment);
     ask->tree = PipelineTrees(*services_.embedders);
-    return UsePipeline(*std::move(pipeline), models, ask);
+    std::shared_ptr<const PipelineVersion> pipeline;
+    if (prepared->assignment) {
+      if (prepared->assignment->shadow != nullptr) prepared->for_shadow = *ask;
+      if (prepared->assignment->interleave != nullptr) {
+        auto other = RetrievalOf(prepared->assignment->interleave, *ask);
+        if (!other.ok()) return other.status();
+        ask->interleave = *std::move(other);
+      }
+      ask->experiment = prepared->assignment->arm;
+      pipeline = prepared->assignment->pipeline;
+    } else {
+      auto found = PipelineStore(services_.database->store(), services_.database->clock())
+                       .Get(tenant, request.pipeline());
+      if (!found.ok()) return found.status();
+      pipeline = *std::move(found);
+    }
+    if (!request.no_cache()) ask->cache = services_.cache;
+    return UsePipeline(std::move(pipeline), prepared->models.get(), ask);
   }
 
   static absl::StatusOr<ModelRoute*> RouteFor(const std::string& generator, ModelRoute* models) {

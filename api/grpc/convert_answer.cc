@@ -3,6 +3,24 @@
 #include "api/grpc/convert.h"
 
 namespace vouch {
+namespace {
+
+void FillExperiment(ExperimentArm&& arm, v1::AnswerExperiment* message) {
+  message->set_name(std::move(arm.experiment));
+  message->set_run(arm.run);
+  message->set_step(arm.step);
+  message->set_mode(std::move(arm.mode));
+  message->set_arm(arm.challenger ? "challenger" : "champion");
+  message->set_propensity(arm.propensity);
+  message->set_salt(std::move(arm.salt));
+  message->set_caller(std::move(arm.caller));
+  message->set_asked(std::move(arm.asked));
+  message->set_shadow_of(std::move(arm.shadow_of));
+  message->set_against(std::move(arm.against));
+  message->set_teams(std::move(arm.teams));
+}
+
+}  // namespace
 
 void FillSpan(const ByteSpan& span, v1::Span* message) {
   message->set_begin(span.begin);
@@ -68,6 +86,7 @@ void FillAnswer(Answer&& answer, v1::Answer* message) {
     added->set_role(std::move(turn.role));
     added->set_content(std::move(turn.content));
   }
+  if (answer.experiment) FillExperiment(*std::move(answer.experiment), message->mutable_experiment());
   if (answer.cache) message->mutable_cache()->set_answer_id(std::move(answer.cache->answer_id));
   for (Rewrite& rewrite : answer.rewrites) {
     v1::Rewrite* added = message->add_rewrites();

@@ -11,11 +11,13 @@
 
 namespace vouch {
 
-// Delivery, hooks and the audit log, as the other services: translation and limits only. Thread
+// Delivery, experiments, feedback, hooks and the audit log, as the other services: translation and limits only. Thread
 // safe.
 std::unique_ptr<grpc::Service> NewDeliveryService(const ServiceContext& context);
 std::unique_ptr<grpc::Service> NewHooksService(const ServiceContext& context);
 std::unique_ptr<grpc::Service> NewAuditService(const ServiceContext& context);
+std::unique_ptr<grpc::Service> NewExperimentsService(const ServiceContext& context);
+std::unique_ptr<grpc::Service> NewFeedbackService(const ServiceContext& context);
 
 // Messages to specifications, defaults filled in, and back.
 GateSpec GateSpecOf(const v1::GateSpec& message);

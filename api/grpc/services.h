@@ -16,6 +16,7 @@ class Service;
 
 namespace vouch {
 
+class ExperimentRunner;
 class HookRunner;
 class Metrics;
 class Tracer;
@@ -32,6 +33,7 @@ struct ServiceContext {
   Tracer* tracer = nullptr;     // null: nobody takes spans
   CallGate* gate = nullptr;
   Metrics* metrics = nullptr;  // set before the gate, like the gate
+  ExperimentRunner* experiments = nullptr;
 
   // The models of a tenant's questions; null: answers are quoted.
   absl::StatusOr<std::shared_ptr<ModelRoute>> RouteFor(const std::string& tenant) const {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "api/limits.h"
 #include "nlohmann/json.hpp"
 
 namespace vouch {
@@ -131,6 +132,11 @@ absl::Status ParseChatRequest(const std::string& body, ChatRequest* request, std
   const auto n = json.find("n");
   if (n != json.end() && !n->is_null() && *n != 1) {
     reader.Wrong("n", "takes 1: there is one answer to a question");
+  }
+  reader.TakeText(json, "user", "user", request->ask.mutable_caller());
+  if (request->ask.caller().size() > ApiLimits::kMaxCallerBytes) {
+    reader.Wrong("user", absl::StrCat("has ", request->ask.caller().size(), " bytes; the limit is ",
+                                      ApiLimits::kMaxCallerBytes));
   }
   reader.TakeMessages(json, &request->ask);
   reader.TakeExtension(json, &request->ask);

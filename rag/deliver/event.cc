@@ -35,7 +35,8 @@ std::string EventOfAction(std::string_view action) {
 const std::vector<std::string>& AfterEvents() {
   static const auto& events = *new std::vector<std::string>{
       "after.commit",   "after.tag",    "after.pipeline", "after.evaluation", "after.promote",
-      "after.rollback", "after.refuse", "after.slo_burn", "after.gate",       "after.slo"};
+      "after.rollback", "after.refuse", "after.slo_burn", "after.gate",       "after.slo",
+      "after.experiment"};
   return events;
 }
 

@@ -58,6 +58,7 @@ class Counter {
   // An alias that an earlier program moved has no steps: it counts as it stands.
   bool IsOfAlias(const Answer& answer) const {
     if (answer.evaluation || !answer.pipeline.starts_with(prefix_)) return false;
+    if (answer.experiment && !answer.experiment->shadow_of.empty()) return false;  // nobody got it
     uint64_t led_to = alias_.steps.empty() ? alias_.number : 0;
     for (const PipelineStore::AliasStep& step : alias_.steps) {
       if (step.since_us <= answer.time_us) led_to = step.number;

@@ -5,6 +5,7 @@
 
 #include "rag/answer_texts.h"
 #include "rag/eval/evaluation_record.h"
+#include "rag/feedback.h"
 #include "storage/answer_records.h"
 #include "storage/concat.h"
 #include "storage/evaluation_records.h"
@@ -40,6 +41,7 @@ class AnswerForgetter {
     // Turns first: what they are found by is still there if this is interrupted.
     if (absl::Status status = EraseTurns(); !status.ok()) return status;
     if (absl::Status status = EraseResults(); !status.ok()) return status;
+    if (absl::Status status = EraseFeedback(); !status.ok()) return status;
     for (const auto& [id, paths] : found_) {
       if (absl::Status status = Erase(id, paths); !status.ok()) return status;
     }
@@ -126,6 +128,17 @@ class AnswerForgetter {
     counts_.results = changed.size();
     if (!change_ || changed.empty()) return absl::OkStatus();
     return records.PutEvaluationRecords(tenant_, changed, /*only_new=*/false);
+  }
+
+  // What users said of an answer may repeat it.
+  absl::Status EraseFeedback() {
+    FeedbackStore feedback(store_, Clock::System());
+    for (const std::string& id : said_) {
+      const absl::StatusOr<uint64_t> erased = feedback.EraseTexts(tenant_, id, change_);
+      if (!erased.ok()) return erased.status();
+      counts_.texts += *erased;
+    }
+    return absl::OkStatus();
   }
 
   absl::Status Erase(const std::string& id, const std::set<std::string>& paths) {

@@ -18,7 +18,8 @@ struct ForgottenTexts {
 };
 
 // Erases a document's texts in all answers and results of evaluations of a tenant; `change` false only counts. Turns of
-// conversations that repeat an answer to be erased go with it. Questions are the caller's and stay.
+// conversations that repeat an answer to be erased go with it, and so do corrections of it and comments on it. Questions are the
+// caller's and stay.
 absl::Status ForgetInAnswers(Store& store, std::string_view tenant, std::string_view collection,
                              std::string_view document, bool change, const CancelToken& cancel,
                              ForgottenTexts* counts);
