@@ -20,6 +20,7 @@
 #include "vouch/v1/collections.grpc.pb.h"
 #include "vouch/v1/evaluations.grpc.pb.h"
 #include "vouch/v1/delivery.grpc.pb.h"
+#include "vouch/v1/drift.grpc.pb.h"
 #include "vouch/v1/pipelines.grpc.pb.h"
 #include "vouch/v1/routes.grpc.pb.h"
 #include "vouch/v1/spending.grpc.pb.h"
@@ -94,7 +95,8 @@ class Applier {
         routes_(v1::Routes::NewStub(connection.channel())),
         spending_(v1::Spending::NewStub(connection.channel())),
         datasets_(v1::Datasets::NewStub(connection.channel())),
-        delivery_(v1::Delivery::NewStub(connection.channel())) {}
+        delivery_(v1::Delivery::NewStub(connection.channel())),
+        drift_(v1::Drift::NewStub(connection.channel())) {}
 
   absl::Status Run(const std::vector<ManifestItem>& items) {
     // All is looked at before anything is changed, so that most mistakes change nothing.
@@ -115,7 +117,7 @@ class Applier {
     // What others rest on comes first.
     for (const Item kind : {v1::Manifest::kCollection, v1::Manifest::kRoute, v1::Manifest::kDataset,
                             v1::Manifest::kPipeline, v1::Manifest::kGate, v1::Manifest::kSlo, v1::Manifest::kAlias,
-                            v1::Manifest::kBudget}) {
+                            v1::Manifest::kBudget, v1::Manifest::kDrift}) {
       for (const ManifestItem& item : items) {
         if (item.manifest.item_case() != kind) continue;
         absl::Status status = One(item, dry_run);
@@ -141,11 +143,14 @@ class Applier {
       case v1::Manifest::kDataset:
         return Dataset(item, dry_run);
       case v1::Manifest::kGate:
-        return Spec("gate", &v1::Delivery::Stub::ApplyGate, v1::ApplyGateRequest(),
+        return Spec("gate", delivery_, &v1::Delivery::Stub::ApplyGate, v1::ApplyGateRequest(),
                     item.manifest.gate(), dry_run);
       case v1::Manifest::kSlo:
-        return Spec("slo", &v1::Delivery::Stub::ApplySlo, v1::ApplySloRequest(),
+        return Spec("slo", delivery_, &v1::Delivery::Stub::ApplySlo, v1::ApplySloRequest(),
                     item.manifest.slo(), dry_run);
+      case v1::Manifest::kDrift:
+        return Spec("drift", drift_, &v1::Drift::Stub::ApplyDriftMonitor,
+                    v1::ApplyDriftMonitorRequest(), item.manifest.drift(), dry_run);
       case v1::Manifest::ITEM_NOT_SET:
         break;
     }
@@ -216,17 +221,19 @@ class Applier {
 
   static const v1::Gate& Kept(const v1::ApplyGateResponse& reply) { return reply.gate(); }
   static const v1::Slo& Kept(const v1::ApplySloResponse& reply) { return reply.slo(); }
+  static const v1::DriftMonitor& Kept(const v1::ApplyDriftMonitorResponse& reply) {
+    return reply.monitor();
+  }
 
-  // A gate or an objective.
-  template <class Request, class Reply, class Wanted>
-  absl::Status Spec(const char* kind,
-                    grpc::Status (v1::Delivery::Stub::*method)(grpc::ClientContext*,
-                                                               const Request&, Reply*),
+  // A gate, an objective or a drift monitor.
+  template <class Stub, class Request, class Reply, class Wanted>
+  absl::Status Spec(const char* kind, const std::unique_ptr<Stub>& stub,
+                    grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Reply*),
                     Request request, const Wanted& wanted, bool dry_run) {
     *request.mutable_spec() = wanted;
     request.set_dry_run(dry_run);
     Reply reply;
-    absl::Status status = Call(delivery_, method, request, &reply);
+    absl::Status status = Call(stub, method, request, &reply);
     if (!status.ok()) return status;
     const std::string name = absl::StrCat(wanted.name(), "@", Kept(reply).number());
     if (!reply.changed()) {
@@ -460,6 +467,7 @@ class Applier {
   const std::unique_ptr<v1::Spending::Stub> spending_;
   const std::unique_ptr<v1::Datasets::Stub> datasets_;
   const std::unique_ptr<v1::Delivery::Stub> delivery_;
+  const std::unique_ptr<v1::Drift::Stub> drift_;
   Json steps_ = Json::array();
   std::set<std::string> created_;            // collections that this pass makes
   std::map<std::string, uint64_t> numbers_;  // of the pipelines applied, by name
@@ -484,8 +492,8 @@ void AddApplyCommand(CLI::App& app, Invocation& invocation) {
       {"apply", "Bring collections, pipelines, gates, budgets and more to what YAML files say",
        "  vouch apply -f pipelines/ --dry-run\n"
        "  vouch apply -f support.yaml\n"
-       "Each document of a file is one of collection, pipeline, alias, gate, slo, route, budget and\n"
-       "dataset. What is as the files say stays untouched; what differs becomes a new version. An alias\n"
+       "Each document of a file is one of collection, pipeline, alias, gate, slo, drift, route, budget\n"
+       "and dataset. What is as the files say stays untouched; what differs becomes a new version. An alias\n"
        "moves as by `vouch promote`: its gates are asked."},
       [&invocation, options] { return RunApply(invocation, *options); });
   command->add_option("-f,--file", options->path, "the file, or a folder of YAML files")
