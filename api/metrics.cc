@@ -16,6 +16,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "api/version.h"
+#include "rag/drift/drift_monitor.h"
 #include "rag/llm/budget_store.h"
 #include "rag/llm/spend_ledger.h"
 #include "storage/concat.h"
@@ -129,6 +130,14 @@ void AddSpending(Registry& registry, Database& database) {
   }
 }
 
+void AddDrift(Registry& registry, Database& database) {
+  Family<Gauge>& drifting =
+      GaugeOf(registry, "vouch_drift_monitors", "Monitors that see the kind drift now.");
+  for (const auto& [kind, count] : CountDrifting(database.store(), database.clock())) {
+    drifting.Add({{"kind", std::string(DriftKindName(kind))}}).Set(static_cast<double>(count));
+  }
+}
+
 }  // namespace
 
 struct Metrics::Families {
@@ -164,6 +173,10 @@ struct Metrics::Families {
                 "Completions of routes that escalate, by tier and what was decided.");
   Family<Counter>& cache =
       CounterOf(registry, "vouch_answer_cache_total", "Questions to pipelines with a cache.");
+  Family<Counter>& drift_looks = CounterOf(registry, "vouch_drift_looks_total",
+                                           "Looks of drift monitors, by kind and verdict.");
+  Family<Counter>& drift_alarms = CounterOf(registry, "vouch_drift_alarms_total",
+                                            "Alarms that drift monitors began, by kind.");
   Family<Histogram>& steps =
       HistogramOf(registry, "vouch_answer_step_seconds", "Time of an answer's steps.");
   // Of calls that ended well, so that nothing is looked up for them.
@@ -254,6 +267,12 @@ void Metrics::CountSpans(uint64_t exported, uint64_t dropped) {
   if (dropped > 0) families_->spans.Add({{"outcome", "dropped"}}).Increment(static_cast<double>(dropped));
 }
 
+void Metrics::CountDriftLook(std::string_view kind, std::string_view verdict, bool alarmed) {
+  const std::string name(kind);
+  families_->drift_looks.Add({{"kind", name}, {"verdict", std::string(verdict)}}).Increment();
+  if (alarmed) families_->drift_alarms.Add({{"kind", name}}).Increment();
+}
+
 std::string Metrics::Render(Database* database) const {
   std::vector<MetricFamily> all = families_->registry.Collect();
   Registry now;
@@ -263,6 +282,7 @@ std::string Metrics::Render(Database* database) const {
   if (database != nullptr) {
     AddCollections(now, *database);
     AddSpending(now, *database);
+    AddDrift(now, *database);
   }
   for (MetricFamily& family : now.Collect()) all.push_back(std::move(family));
   std::ostringstream out;

@@ -41,6 +41,9 @@ class Metrics {
   // Spans that a collector took, and that it did not get.
   void CountSpans(uint64_t exported, uint64_t dropped);
 
+  // A look of a drift monitor at one kind; `alarmed`: it began to drift. Both names are compiled in.
+  void CountDriftLook(std::string_view kind, std::string_view verdict, bool alarmed);
+
   // The text of /metrics. The gauges of collections are those of the database, where there is one;
   // of those that are open, since nothing is opened to be measured.
   std::string Render(Database* database) const;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <mutex>
 #include <optional>
@@ -26,11 +27,16 @@
 #include "api/grpc/call_metrics.h"
 #include "api/grpc/convert.h"
 #include "api/grpc/delivery_services.h"
+#include "api/grpc/drift_services.h"
 #include "api/grpc/evaluation_services.h"
 #include "api/grpc/record_services.h"
 #include "api/grpc/services.h"
 #include "api/metrics.h"
+#include "rag/deliver/budget_monitor.h"
+#include "rag/deliver/commit_hooks.h"
 #include "rag/deliver/experiment_runner.h"
+#include "rag/deliver/slo_monitor.h"
+#include "rag/deliver/watch_job.h"
 #include "rag/forget/forget.h"
 
 namespace vouch {
@@ -88,6 +94,7 @@ class GrpcServer final : public Server {
     Add("Evaluations", NewEvaluationsService(context_));
     Add("Records", NewRecordsService(context_));
     Add("Delivery", NewDeliveryService(context_));
+    Add("Drift", NewDriftService(context_));
     Add("Experiments", NewExperimentsService(context_));
     Add("Feedback", NewFeedbackService(context_));
     Add("Hooks", NewHooksService(context_));
@@ -138,6 +145,8 @@ class GrpcServer final : public Server {
     context_.tracer = tracer;
     context_.hooks = hooks;
     context_.database = &database;
+    if (hooks != nullptr) asking_ = AskBeforeCommits(database, *hooks);
+    context_.writes = asking_ == nullptr ? &database : asking_.get();
     context_.embedders = &embedders;
     routes_.emplace(route, database.store().catalog());
     context_.routes = &*routes_;
@@ -155,6 +164,27 @@ class GrpcServer final : public Server {
     context_.experiments = &*experiments_;
     gate_.Open();
     SetHealth(true);
+  }
+
+  void Watch(std::function<void(const std::string&)> warn) override {
+    Database& database = *context_.database;
+    const auto limits_of = [this](const std::string& tenant) -> absl::StatusOr<SpendLimits> {
+      const absl::StatusOr<std::shared_ptr<ModelRoute>> route = context_.RouteFor(tenant);
+      if (!route.ok()) return route.status();
+      return *route == nullptr ? SpendLimits() : (*route)->spec().limits;
+    };
+    figures_watch_ = std::make_unique<WatchJob>(
+        kWatchEvery, [&database, limits_of, warn](const CancelToken&) {
+          for (const absl::Status& status :
+               {SloMonitor(database.store(), database.clock()).Look(),
+                BudgetMonitor(database.store(), database.clock(), limits_of).Look()}) {
+            if (!status.ok()) warn(std::string(status.message()));
+          }
+        });
+    // Apart from those: an evaluation that it starts may take an hour.
+    drift_watch_ = std::make_unique<WatchJob>(kWatchEvery, [this, warn](const CancelToken& cancel) {
+      MakeDriftMonitor(context_).LookAtDue(cancel, warn);
+    });
   }
 
   int port() const override { return port_; }
@@ -180,6 +210,8 @@ class GrpcServer final : public Server {
     if (server_ == nullptr) return;
     SetHealth(false);
     gate_.Close();
+    figures_watch_.reset();
+    drift_watch_.reset();
     // While calls still run, the gate refuses those that come and says why; gRPC's own end would
     // cancel them.
     const absl::Time deadline = absl::Now() + grace;
@@ -195,6 +227,7 @@ class GrpcServer final : public Server {
   // serve a burst some 15 % faster and a lone caller 40 µs slower, as calls then wander over
   // threads whose caches are cold.
   static constexpr int kPollers = 4;
+  static constexpr std::chrono::seconds kWatchEvery{60};
 
   void Add(const std::string& name, std::unique_ptr<grpc::Service> service) {
     services_.emplace_back("vouch.v1." + name, std::move(service));
@@ -213,9 +246,12 @@ class GrpcServer final : public Server {
   std::optional<TenantRoutes> routes_;
   std::optional<AnswerCache> cache_;
   std::optional<ExperimentRunner> experiments_;
+  std::unique_ptr<Database> asking_;  // null: no hook is asked before commits
   std::unique_ptr<Metrics> metrics_;
   std::vector<std::pair<std::string, std::unique_ptr<grpc::Service>>> services_;
   std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<WatchJob> figures_watch_;  // null: it does not watch, as the next
+  std::unique_ptr<WatchJob> drift_watch_;
   std::string host_;
   int port_ = 0;
 };

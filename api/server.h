@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -55,6 +56,10 @@ class Server {
   virtual void Open(Database& database, EmbedderRegistry& embedders,
                     ModelRoute* route = nullptr, Tracer* tracer = nullptr,
                     HookRunner* hooks = nullptr) = 0;
+  // From here until it shuts down it also looks, once a minute and in the background, at objectives,
+  // spending limits and drift monitors, and starts what their alarms start. After Open. What fails is
+  // told to `warn`, and looked at again.
+  virtual void Watch(std::function<void(const std::string&)> warn) = 0;
   // Listens and opens.
   static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options,
                                                        Database& database,

@@ -13,6 +13,7 @@
 
 #include "absl/status/status.h"
 #include "api/cli/command.h"
+#include "api/cli/drift_commands.h"
 #include "api/cli/evaluation_commands.h"
 #include "api/cli/experiment_commands.h"
 #include "api/cli/invocation.h"
@@ -59,6 +60,7 @@ void AddCommands(CLI::App& app, Invocation& invocation) {
   AddPromoteCommands(app, invocation);
   AddGateCommands(app, invocation);
   AddSloCommands(app, invocation);
+  AddDriftCommands(app, invocation);
   AddExperimentCommands(app, invocation);
   AddFeedbackCommands(app, invocation);
   AddHookCommands(app, invocation);

@@ -21,6 +21,7 @@
 #include "vouch/v1/collections.grpc.pb.h"
 #include "vouch/v1/evaluations.grpc.pb.h"
 #include "vouch/v1/delivery.grpc.pb.h"
+#include "vouch/v1/drift.grpc.pb.h"
 #include "vouch/v1/experiments.grpc.pb.h"
 #include "vouch/v1/pipelines.grpc.pb.h"
 #include "vouch/v1/routes.grpc.pb.h"
@@ -59,7 +60,8 @@ class Applier {
         spending_(v1::Spending::NewStub(connection.channel())),
         datasets_(v1::Datasets::NewStub(connection.channel())),
         delivery_(v1::Delivery::NewStub(connection.channel())),
-        experiments_(v1::Experiments::NewStub(connection.channel())) {}
+        experiments_(v1::Experiments::NewStub(connection.channel())),
+        drift_(v1::Drift::NewStub(connection.channel())) {}
 
   absl::Status Run(const std::vector<ManifestItem>& items) {
     // All is looked at before anything is changed, so that most mistakes change nothing.
@@ -80,7 +82,7 @@ class Applier {
     // What others rest on comes first.
     for (const Item kind : {v1::Manifest::kCollection, v1::Manifest::kRoute, v1::Manifest::kDataset,
                             v1::Manifest::kPipeline, v1::Manifest::kGate, v1::Manifest::kSlo, v1::Manifest::kAlias,
-                            v1::Manifest::kExperiment, v1::Manifest::kBudget}) {
+                            v1::Manifest::kExperiment, v1::Manifest::kBudget, v1::Manifest::kDrift}) {
       for (const ManifestItem& item : items) {
         if (item.manifest.item_case() != kind) continue;
         absl::Status status = One(item, dry_run);
@@ -114,6 +116,9 @@ class Applier {
       case v1::Manifest::kExperiment:
         return Spec("experiment", *experiments_, &v1::Experiments::Stub::ApplyExperiment,
                     &v1::ApplyExperimentResponse::experiment, item.manifest.experiment(), dry_run);
+      case v1::Manifest::kDrift:
+        return Spec("drift", *drift_, &v1::Drift::Stub::ApplyDriftMonitor,
+                    &v1::ApplyDriftMonitorResponse::monitor, item.manifest.drift(), dry_run);
       case v1::Manifest::ITEM_NOT_SET:
         break;
     }
@@ -193,7 +198,7 @@ class Applier {
     return absl::OkStatus();
   }
 
-  // A gate, an objective or an experiment; `kept` is what the reply has of it.
+  // A gate, an objective, an experiment or a drift monitor; `kept` is what the reply has of it.
   template <class Stub, class Request, class Reply, class Kept, class Wanted>
   absl::Status Spec(const char* kind, Stub& stub,
                     grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Reply*),
@@ -433,6 +438,7 @@ class Applier {
   const std::unique_ptr<v1::Datasets::Stub> datasets_;
   const std::unique_ptr<v1::Delivery::Stub> delivery_;
   const std::unique_ptr<v1::Experiments::Stub> experiments_;
+  const std::unique_ptr<v1::Drift::Stub> drift_;
   Json steps_ = Json::array();
   std::set<std::string> created_;            // collections that this pass makes
   std::map<std::string, uint64_t> numbers_;  // of the pipelines applied, by name
@@ -457,7 +463,7 @@ void AddApplyCommand(CLI::App& app, Invocation& invocation) {
       {"apply", "Bring collections, pipelines, gates, budgets and more to what YAML files say",
        "  vouch apply -f pipelines/ --dry-run\n"
        "  vouch apply -f support.yaml\n"
-       "Each document of a file is one of collection, pipeline, alias, gate, slo, experiment, route,\n"
+       "Each document of a file is one of collection, pipeline, alias, gate, slo, experiment, drift, route,\n"
        "budget and dataset. What is as the files say stays untouched; what differs becomes a new version. An alias\n"
        "moves as by `vouch promote`: its gates are asked."},
       [&invocation, options] { return RunApply(invocation, *options); });

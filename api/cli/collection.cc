@@ -311,6 +311,7 @@ absl::Status RunRestore(Invocation& invocation, const CollectionOptions& options
   request.set_dry_run(options.dry_run);
   request.set_request_id(options.request_id);
   v1::WriteReply reply;
+  invocation.uses_hooks = true;  // which may be asked before a commit
   absl::Status status =
       CallService<v1::Collections>(invocation, [&](auto& stub, auto& context) {
         return stub.Restore(&context, request, &reply);

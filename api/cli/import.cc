@@ -217,6 +217,7 @@ absl::Status RunImport(Invocation& invocation, const ImportOptions& options) {
   }
   absl::StatusOr<PointSource> source = PointSource::Open(options);
   if (!source.ok()) return source.status();
+  invocation.uses_hooks = true;  // which may be asked before a commit
   absl::StatusOr<Connection*> connection = invocation.Connect();
   if (!connection.ok()) return connection.status();
   Importer importer(invocation, **connection, options);

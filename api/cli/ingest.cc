@@ -21,6 +21,7 @@ absl::Status RunIngest(Invocation& invocation, const IngestCommandOptions& optio
     }
   }
   if (absl::Status status = CheckIngestPaths(options.paths); !status.ok()) return status;
+  invocation.uses_hooks = true;  // which may be asked before a commit
   absl::StatusOr<Connection*> connection = invocation.Connect(Invocation::Store::kCreate);
   if (!connection.ok()) return connection.status();
   if (options.watch) return WatchAndIngest(invocation, **connection, options);

@@ -163,6 +163,7 @@ absl::Status RunPut(Invocation& invocation, const WriteOptions& options) {
     if (absl::Status status = FillVectors(options, point); !status.ok()) return status;
   }
   v1::WriteReply reply;
+  invocation.uses_hooks = true;  // which may be asked before a commit
   absl::Status status = CallService<v1::Points>(invocation, [&](auto& stub, auto& context) {
     return stub.Upsert(&context, request, &reply);
   });
@@ -253,6 +254,7 @@ absl::Status RunPatch(Invocation& invocation, const WriteOptions& options) {
     }
   }
   v1::WriteReply reply;
+  invocation.uses_hooks = true;  // which may be asked before a commit
   absl::Status status = CallService<v1::Points>(invocation, [&](auto& stub, auto& context) {
     return stub.Update(&context, request, &reply);
   });
@@ -270,6 +272,7 @@ absl::Status RunPatch(Invocation& invocation, const WriteOptions& options) {
 absl::Status RunDelete(Invocation& invocation, const WriteOptions& options) {
   if (absl::Status status = CheckNamed(options); !status.ok()) return status;
   v1::WriteReply reply;
+  invocation.uses_hooks = true;  // which may be asked before a commit
   absl::Status status;
   if (options.filter.empty()) {
     if (options.dry_run) return UsageError("--dry-run goes with --filter");

@@ -20,7 +20,6 @@
 #include "api/version.h"
 #include "query/database.h"
 #include "rag/deliver/hook_runner.h"
-#include "rag/deliver/slo_monitor.h"
 #include "rag/retention/maintenance.h"
 #include "rag/telemetry/otlp_exporter.h"
 #include "storage/filesystem.h"
@@ -150,10 +149,9 @@ absl::Status RunServe(Invocation& invocation, const std::string& port_file) {
     if (!started.ok()) return started.status();
     runner = *std::move(started);
   }
-  auto monitor = std::make_unique<SloMonitor>((*database)->store(), (*database)->clock());
-  monitor->Start();
   stop.Arm();
   (*server)->Open(**database, embedders, route.get(), tracer.get(), runner.get());
+  (*server)->Watch([](const std::string& message) { spdlog::warn("{}", message); });
   Announce(invocation, **server, http->get(), *data_dir);
   if (absl::Status status = WritePortFile(port_file, (*server)->port()); !status.ok()) {
     (*server)->Shutdown(absl::ZeroDuration());  // it uses what was made after it
@@ -175,7 +173,6 @@ absl::Status RunServe(Invocation& invocation, const std::string& port_file) {
   maintenance.reset();
   tracer.reset();  // sends what waits, and counts it
   server->reset();
-  monitor.reset();
   runner.reset();
   database->reset();
   spdlog::info("stopped");

@@ -170,7 +170,7 @@ class CollectionsService final : public v1::Collections::Service {
         return absl::InvalidArgumentError("`at` is empty; name the version to restore");
       }
       auto collection =
-          services_.database->GetCollection(PrincipalOf(*context), request->collection());
+          services_.writes->GetCollection(PrincipalOf(*context), request->collection());
       if (!collection.ok()) return collection.status();
       absl::StatusOr<Version> at = ResolveRead(**collection, request->at());
       if (!at.ok()) return at.status();

@@ -161,7 +161,7 @@ class IngestCall {
     options.skip_bad = !message.strict();
     options.retrain = message.retrain();
     options.scopes.assign(message.scopes().begin(), message.scopes().end());
-    auto ingestor = Ingestor::Begin(*services_.database, *services_.embedders, std::move(options),
+    auto ingestor = Ingestor::Begin(*services_.writes, *services_.embedders, std::move(options),
                                     CancelOf(context_),
                                     [this](const IngestProgress& progress) { Report(progress); });
     if (!ingestor.ok()) return ingestor.status();

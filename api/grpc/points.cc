@@ -64,7 +64,7 @@ class PointsService final : public v1::Points::Service {
                       v1::WriteReply* reply) override {
     return Serve(services_, *context, [&]() -> absl::Status {
       auto collection =
-          services_.database->GetCollection(PrincipalOf(*context), request->collection());
+          services_.writes->GetCollection(PrincipalOf(*context), request->collection());
       if (!collection.ok()) return collection.status();
       absl::StatusOr<UpdateRequest> update = UpdateOf(*request);
       if (!update.ok()) return update.status();
@@ -82,7 +82,7 @@ class PointsService final : public v1::Points::Service {
                               v1::WriteReply* reply) override {
     return Serve(services_, *context, [&]() -> absl::Status {
       auto collection =
-          services_.database->GetCollection(PrincipalOf(*context), request->collection());
+          services_.writes->GetCollection(PrincipalOf(*context), request->collection());
       if (!collection.ok()) return collection.status();
       absl::StatusOr<PointSelection> selection = SelectionOf(request->selection());
       if (!selection.ok()) return selection.status();
@@ -197,7 +197,7 @@ class PointsService final : public v1::Points::Service {
   template <class Request>
   absl::Status Write(const grpc::ServerContext& context, const Request& request, WriteRequest write,
                      v1::WriteReply* reply) {
-    auto collection = services_.database->GetCollection(PrincipalOf(context), request.collection());
+    auto collection = services_.writes->GetCollection(PrincipalOf(context), request.collection());
     if (!collection.ok()) return collection.status();
     write.principal = PrincipalOf(context);
     write.request_id = request.request_id();

@@ -25,6 +25,7 @@ class Tracer;
 // opens, and read only by calls that it let in.
 struct ServiceContext {
   Database* database = nullptr;
+  Database* writes = nullptr;  // what callers write by: `database`, behind hooks where one wants that
   EmbedderRegistry* embedders = nullptr;
   TenantRoutes* routes = nullptr;
   AnswerCache* cache = nullptr;

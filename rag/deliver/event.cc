@@ -36,13 +36,13 @@ const std::vector<std::string>& AfterEvents() {
   static const auto& events = *new std::vector<std::string>{
       "after.commit",   "after.tag",    "after.pipeline", "after.evaluation", "after.promote",
       "after.rollback", "after.refuse", "after.slo_burn", "after.gate",       "after.slo",
-      "after.experiment"};
+      "after.drift",    "after.monitor", "after.budget",   "after.experiment"};
   return events;
 }
 
 const std::vector<std::string>& BeforeEvents() {
-  static const auto& events = *new std::vector<std::string>{"before.tag", "before.pipeline",
-                                                            "before.promote", "before.rollback"};
+  static const auto& events = *new std::vector<std::string>{
+      "before.commit", "before.tag", "before.pipeline", "before.promote", "before.rollback"};
   return events;
 }
 

@@ -319,6 +319,11 @@ class Runner final : public HookRunner {
     return absl::OkStatus();
   }
 
+  bool Wants(std::string_view type) const override {
+    return std::any_of(hooks_.begin(), hooks_.end(),
+                       [type](const HookSpec& hook) { return hook.Wants(type); });
+  }
+
   std::vector<HookVerdict> AskBefore(const Event& event, const CancelToken& cancel) const override {
     std::vector<HookVerdict> verdicts;
     for (const HookSpec& hook : hooks_) {

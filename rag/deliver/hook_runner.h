@@ -60,6 +60,8 @@ class HookRunner {
                                                            std::vector<HookSpec> hooks);
   virtual ~HookRunner() = default;  // ends calls that run; they will be made again
 
+  // Whether any hook wants events of the type; costs no more than looking.
+  virtual bool Wants(std::string_view type) const = 0;
   // Of all hooks that want the event, in their order.
   virtual std::vector<HookVerdict> AskBefore(const Event& event,
                                              const CancelToken& cancel) const = 0;

@@ -1,6 +1,5 @@
 #include "rag/deliver/slo_monitor.h"
 
-#include <chrono>
 #include <vector>
 
 #include "rag/deliver/promoter.h"
@@ -12,7 +11,6 @@
 namespace vouch {
 namespace {
 
-constexpr std::chrono::seconds kEvery{60};
 constexpr char kActor[] = "default/system";
 
 std::string Dump(const RecordJson& json) {
@@ -41,27 +39,6 @@ std::string Firing(const SloStatus& status) {
 }
 
 }  // namespace
-
-SloMonitor::~SloMonitor() {
-  {
-    const std::lock_guard<std::mutex> lock(mu_);
-    stopping_ = true;
-  }
-  wake_.notify_all();
-  if (thread_.joinable()) thread_.join();
-}
-
-void SloMonitor::Start() {
-  thread_ = std::thread([this] {
-    std::unique_lock<std::mutex> lock(mu_);
-    while (!stopping_) {
-      lock.unlock();
-      (void)Look();  // what cannot be read now is looked at again
-      lock.lock();
-      wake_.wait_for(lock, kEvery, [this] { return stopping_; });
-    }
-  });
-}
 
 absl::Status SloMonitor::Look() {
   absl::Status first;

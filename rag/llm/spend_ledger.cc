@@ -1,9 +1,11 @@
 #include "rag/llm/spend_ledger.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/time/time.h"
 #include "rag/llm/budget_store.h"
+#include "rag/llm/refused_limits.h"
 #include "storage/concat.h"
 
 namespace vouch {
@@ -52,12 +54,16 @@ absl::StatusOr<SpendLedger::Ticket> SpendLedger::Reserve(std::string_view tenant
   const uint64_t of_one = book->CommittedNano(pipeline);
   const std::string tenant_name = Concat("tenant ", tenant);
   const std::string pipeline_name = Concat("pipeline ", pipeline);
-  for (const absl::Status& allowed :
-       {CheckLimit(tenant_name, limits.tenant_day_nano, of_all, nano),
-        CheckLimit(tenant_name, LimitOf(*budgets, ""), of_all, nano),
-        CheckLimit(pipeline_name, limits.pipeline_day_nano, of_one, nano),
-        CheckLimit(pipeline_name, LimitOf(*budgets, pipeline), of_one, nano)}) {
-    if (!allowed.ok()) return allowed;
+  for (const auto& [whose, allowed] :
+       {std::pair(std::string_view(), CheckLimit(tenant_name, limits.tenant_day_nano, of_all, nano)),
+        std::pair(std::string_view(), CheckLimit(tenant_name, LimitOf(*budgets, ""), of_all, nano)),
+        std::pair(pipeline, CheckLimit(pipeline_name, limits.pipeline_day_nano, of_one, nano)),
+        std::pair(pipeline,
+                  CheckLimit(pipeline_name, LimitOf(*budgets, pipeline), of_one, nano))}) {
+    if (allowed.ok()) continue;
+    // For who watches limits (rag/deliver/budget_monitor.h); the refusal stands without it too.
+    NoteRefusedLimit(catalog_, tenant, ticket.day, whose).IgnoreError();
+    return allowed;
   }
   (void)book->Account(pipeline);
   if (book->accounts.size() > SpendBook::kMaxAccounts ||

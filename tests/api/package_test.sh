@@ -28,6 +28,7 @@ expected_files='
 ./usr/share/vouch/proto/vouch/v1/collections.proto
 ./usr/share/vouch/proto/vouch/v1/delivery.proto
 ./usr/share/vouch/proto/vouch/v1/documents.proto
+./usr/share/vouch/proto/vouch/v1/drift.proto
 ./usr/share/vouch/proto/vouch/v1/embeddings.proto
 ./usr/share/vouch/proto/vouch/v1/evaluation.proto
 ./usr/share/vouch/proto/vouch/v1/evaluations.proto
