@@ -85,6 +85,7 @@ class GrpcServer final : public Server {
     Add("Datasets", NewDatasetsService(context_));
     Add("Evaluations", NewEvaluationsService(context_));
     Add("Records", NewRecordsService(context_));
+    Add("Exports", NewExportsService(context_));
     Add("Delivery", NewDeliveryService(context_));
     Add("Hooks", NewHooksService(context_));
     Add("Audit", NewAuditService(context_));

@@ -13,6 +13,7 @@
 
 #include "absl/status/status.h"
 #include "api/cli/command.h"
+#include "api/cli/cost_command.h"
 #include "api/cli/evaluation_commands.h"
 #include "api/cli/invocation.h"
 #include "api/cli/record_commands.h"
@@ -41,6 +42,7 @@ void AddCommands(CLI::App& app, Invocation& invocation) {
   AddApplyCommand(app, invocation);
   AddPipelineCommands(app, invocation);
   AddBudgetCommands(app, invocation);
+  AddCostCommand(app, invocation);
   AddCalibrateCommand(app, invocation);
   AddReplayCommand(app, invocation);
   AddLineageCommand(app, invocation);
