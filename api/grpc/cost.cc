@@ -56,13 +56,13 @@ uint64_t BookedNano(const SpendBook& book, const std::string& pipeline) {
 
 class CostOfTenant {
  public:
-  CostOfTenant(const ServiceContext& services, const Principal& principal, const CancelToken& cancel)
+  CostOfTenant(const ServiceContext& services, const Principal& principal, const CancelToken& cancel, int64_t now_us)
       : services_(services),
         tenant_(principal.tenant),
         cancel_(cancel),
         catalog_(services.database->store().catalog()),
         ledger_(catalog_, services.database->clock()),
-        now_us_(services.database->clock().NowMicros()) {}
+        now_us_(now_us) {}
 
   // Where the range is one of whole days, or of days up to now.
   absl::Status AddBooks(const TimeRange& range, v1::CostReply* reply) {
@@ -173,7 +173,7 @@ absl::Status FillCost(const ServiceContext& services, const Principal& principal
   reply->set_answers(answers);
   reply->set_from_us(range.from_us);
   reply->set_to_us(range.to_us);
-  CostOfTenant books(services, principal, cancel);
+  CostOfTenant books(services, principal, cancel, now_us);
   if (absl::Status status = books.AddBooks(range, reply); !status.ok()) return status;
   return books.AddForecasts(reply);
 }
