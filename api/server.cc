@@ -93,6 +93,7 @@ class GrpcServer final : public Server {
     Add("Datasets", NewDatasetsService(context_));
     Add("Evaluations", NewEvaluationsService(context_));
     Add("Records", NewRecordsService(context_));
+    Add("Exports", NewExportsService(context_));
     Add("Delivery", NewDeliveryService(context_));
     Add("Drift", NewDriftService(context_));
     Add("Experiments", NewExperimentsService(context_));

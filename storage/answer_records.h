@@ -25,6 +25,15 @@ struct AnswerLink {
   Digest hash = {};      // of this link
 };
 
+// All that a link's hash is made of, and what the digest of its record is salted with: with the record, and without the
+// store, each link can be reckoned again (storage/answer_chain.h).
+struct AnswerProof {
+  uint64_t tenant = 0;      // the tenant's number
+  AnswerLink link = {};
+  std::string id = {};      // of the answer
+  std::string salts = {};   // AnswerSalts::Encode; an erased text's are gone
+};
+
 struct AnswerProblem {
   uint64_t number = 0;    // of the link; 0: it has none
   std::string id = {};    // of the answer, where it is known
@@ -74,6 +83,10 @@ class AnswerRecords {
       std::string_view tenant, const std::function<absl::Status(uint64_t done, uint64_t all)>& progress) const = 0;
   // The hash of a link; NOT_FOUND where the chain has none of that number.
   virtual absl::StatusOr<Digest> GetAnswerLinkHash(std::string_view tenant, uint64_t number) const = 0;
+  // Calls `visit` with the links from number `first` on, ascending, until it returns false. DATA_LOSS names a link that does
+  // not decode.
+  virtual absl::Status ScanAnswerLinks(std::string_view tenant, uint64_t first,
+                                       const std::function<bool(AnswerProof&&)>& visit) const = 0;
 };
 
 }  // namespace vouch

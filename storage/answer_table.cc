@@ -158,6 +158,26 @@ absl::StatusOr<Digest> AnswerTable::GetLinkHash(TenantNumber tenant, uint64_t nu
   return stored->link.hash;
 }
 
+absl::Status AnswerTable::ScanLinks(TenantNumber tenant, uint64_t first,
+                                    const std::function<bool(AnswerProof&&)>& visit) const {
+  absl::Status status;
+  const std::string prefix = AnswerLinkKeyPrefix(tenant);
+  const absl::Status scanned = rocks_.Scan(
+      Family::kAnswers, AnswerLinkKey(tenant, first), PrefixEnd(prefix), [&](std::string_view key, std::string_view value) {
+        Decoder decoder(key.substr(prefix.size()));
+        absl::StatusOr<StoredLink> stored = DecodeAnswerLink(decoder.Be64(), value);
+        if (!stored.ok()) {
+          status = stored.status();
+          return false;
+        }
+        return visit({.tenant = tenant.value,
+                      .link = stored->link,
+                      .id = std::move(stored->id),
+                      .salts = stored->salts.Encode()});
+      });
+  return status.ok() ? scanned : status;
+}
+
 absl::Status AnswerTable::Scan(
     TenantNumber tenant, const std::function<bool(std::string_view id, std::string_view record)>& visit) const {
   absl::Status status;

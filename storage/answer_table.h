@@ -49,6 +49,8 @@ class AnswerTable {
                     const std::function<bool(std::string_view id, std::string_view record)>& visit) const;
   absl::StatusOr<std::optional<AnswerLink>> GetLink(TenantNumber tenant, std::string_view id) const;
   absl::StatusOr<Digest> GetLinkHash(TenantNumber tenant, uint64_t number) const;
+  // As AnswerRecords::ScanAnswerLinks.
+  absl::Status ScanLinks(TenantNumber tenant, uint64_t first, const std::function<bool(AnswerProof&&)>& visit) const;
   absl::StatusOr<uint32_t> EraseTexts(TenantNumber tenant, std::string_view id, const std::set<std::string>& paths);
 
  private:

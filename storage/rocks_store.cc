@@ -230,6 +230,11 @@ absl::StatusOr<Digest> RocksStore::GetAnswerLinkHash(std::string_view tenant, ui
   return answers_.GetLinkHash(catalog_.FindTenant(tenant).value_or(TenantNumber(0)), number);
 }
 
+absl::Status RocksStore::ScanAnswerLinks(std::string_view tenant, uint64_t first,
+                                         const std::function<bool(AnswerProof&&)>& visit) const {
+  return answers_.ScanLinks(catalog_.FindTenant(tenant).value_or(TenantNumber(0)), first, visit);
+}
+
 EvaluationRecords& EvaluationRecords::Of(Store& store) {
   return static_cast<RocksStore&>(store);  // the only kind of store there is
 }

@@ -83,6 +83,8 @@ class RocksStore : public Store, public EvaluationRecords, public AnswerRecords,
   absl::StatusOr<AnswerChainReport> VerifyAnswerChain(
       std::string_view tenant, const std::function<absl::Status(uint64_t done, uint64_t all)>& progress) const override;
   absl::StatusOr<Digest> GetAnswerLinkHash(std::string_view tenant, uint64_t number) const override;
+  absl::Status ScanAnswerLinks(std::string_view tenant, uint64_t first,
+                               const std::function<bool(AnswerProof&&)>& visit) const override;
 
   absl::Status EraseRows(CollectionId collection, std::span<const RowErasure> rows) override;
   absl::Status EraseArtifact(CollectionId collection, std::string_view hash) override;

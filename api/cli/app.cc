@@ -13,6 +13,7 @@
 
 #include "absl/status/status.h"
 #include "api/cli/command.h"
+#include "api/cli/cost_command.h"
 #include "api/cli/drift_commands.h"
 #include "api/cli/evaluation_commands.h"
 #include "api/cli/experiment_commands.h"
@@ -43,6 +44,7 @@ void AddCommands(CLI::App& app, Invocation& invocation) {
   AddApplyCommand(app, invocation);
   AddPipelineCommands(app, invocation);
   AddBudgetCommands(app, invocation);
+  AddCostCommand(app, invocation);
   AddCalibrateCommand(app, invocation);
   AddReplayCommand(app, invocation);
   AddLineageCommand(app, invocation);

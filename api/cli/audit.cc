@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "api/cli/audit_bundle.h"
 #include "api/cli/command.h"
 #include "api/cli/message_json.h"
 #include "api/cli/service_call.h"
@@ -124,18 +125,25 @@ void AddAuditCommands(CLI::App& app, Invocation& invocation) {
                               [&invocation, number] { return RunShow(invocation, *number); });
   show->add_option("entry", *number, "its number")->required()->check(CLI::PositiveNumber);
   auto head = std::make_shared<std::string>();
+  auto bundle = std::make_shared<std::string>();
+  auto seal = std::make_shared<std::string>();
   CLI::App* verify =
       AddCommand(*group, invocation, CommandKind::kClient,
                  {"verify", "Check that every entry follows from the one before it",
                   "  vouch audit verify\n"
-                  "  vouch audit verify --data /backup/vouch --head 12:9f86d081884c7d65…"},
-                 [&invocation, head] {
+                  "  vouch audit verify --data /backup/vouch --head 12:9f86d081884c7d65…\n"
+                  "  vouch audit verify --bundle november.tar"},
+                 [&invocation, head, bundle, seal] {
+                   if (!bundle->empty()) return VerifyBundle(invocation, *bundle, *head, *seal);
+                   if (!seal->empty()) return UsageError("--seal is that of a bundle: give --bundle, too");
                    v1::VerifyAuditRequest request;
                    request.set_head(*head);
                    return RunVerify(invocation, request);
                  });
   verify->add_option("--head", *head, "what an earlier verification gave: it must still stand")
       ->type_name("NUMBER:HASH");
+  verify->add_option("--bundle", *bundle, "check an exported bundle instead, without a store")->type_name("FILE");
+  verify->add_option("--seal", *seal, "what the export of the bundle printed: it must still be that")->type_name("HASH");
 }
 
 }  // namespace vouch

@@ -133,6 +133,7 @@ void AddDatasetCommands(CLI::App& app, Invocation& invocation) {
                      "the judgements name chunks of this collection, not documents");
   import->add_option("--at", options->at, "version or tag at which --chunks-of is looked at");
   import->add_option("--tag", options->tags, "a slice that all questions belong to; may be repeated");
+  AddDatasetGrowCommand(*group, invocation);
   AddCommand(*group, invocation, CommandKind::kClient,
              {"list", "All datasets and versions", "  vouch dataset list"},
              [&invocation] { return RunList(invocation); });

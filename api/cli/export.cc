@@ -1,15 +1,15 @@
 #include <grpcpp/grpcpp.h>
 
 #include <CLI/CLI.hpp>
-#include <cerrno>
-#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "api/cli/command.h"
+#include "api/cli/export_commands.h"
 #include "api/cli/message_json.h"
+#include "api/cli/output_file.h"
 #include "api/cli/point_json.h"
 #include "api/cli/read_options.h"
 #include "api/cli/text_output.h"
@@ -31,52 +31,9 @@ struct ExportOptions {
   std::string filter;
 };
 
-// Lines to standard output, or to a file that takes its place once it is whole.
-class LineWriter {
- public:
-  static absl::StatusOr<std::unique_ptr<LineWriter>> Create(const std::string& path) {
-    std::unique_ptr<LineWriter> writer(new LineWriter());
-    writer->path_ = path;
-    writer->file_ = path == "-" ? stdout : std::fopen((path + ".part").c_str(), "wb");
-    if (writer->file_ == nullptr) return writer->Failed();
-    return writer;
-  }
-  ~LineWriter() {
-    if (file_ == nullptr || file_ == stdout) return;
-    std::fclose(file_);
-    std::remove((path_ + ".part").c_str());
-  }
-
-  absl::Status Write(const std::string& line) {
-    if (std::fwrite(line.data(), 1, line.size(), file_) != line.size() ||
-        std::fputc('\n', file_) == EOF) {
-      return Failed();
-    }
-    return absl::OkStatus();
-  }
-  absl::Status Finish() {
-    if (file_ == stdout) return std::fflush(stdout) == 0 ? absl::OkStatus() : Failed();
-    if (std::fclose(std::exchange(file_, nullptr)) != 0 ||
-        std::rename((path_ + ".part").c_str(), path_.c_str()) != 0) {
-      return Failed();
-    }
-    return absl::OkStatus();
-  }
-
- private:
-  LineWriter() = default;
-  absl::Status Failed() const {
-    return absl::UnavailableError(
-        absl::StrCat("cannot write '", path_, "': ", std::strerror(errno)));
-  }
-
-  std::string path_;
-  std::FILE* file_ = nullptr;
-};
-
 // What is written of each point, and where to.
 struct Sinks {
-  std::unique_ptr<LineWriter> lines;
+  std::unique_ptr<OutputFile> lines;
   std::unique_ptr<VectorWriter> vectors;  // null: the vectors stand in the lines
   std::string field;                      // of `vectors`
   uint64_t points = 0;
@@ -95,7 +52,7 @@ struct Sinks {
       point.mutable_vectors()->erase(field);
     }
     ++points;
-    return lines->Write(PointToJson(point));
+    return lines->WriteLine(PointToJson(point));
   }
   absl::Status Finish() {
     if (vectors != nullptr) {
@@ -157,7 +114,7 @@ absl::StatusOr<Sinks> OpenSinks(Invocation& invocation, Connection& connection,
     sinks.vectors = *std::move(vectors);
     lines += ".jsonl";
   }
-  auto writer = LineWriter::Create(lines);
+  auto writer = OutputFile::Create(lines);
   if (!writer.ok()) return writer.status();
   sinks.lines = *std::move(writer);
   return sinks;
@@ -229,13 +186,21 @@ absl::Status RunExport(Invocation& invocation, const ExportOptions& options) {
 
 void AddExportCommand(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<ExportOptions>();
+  auto of_records = std::make_shared<CLI::App*>(nullptr);
   CLI::App* command = AddCommand(
       app, invocation, CommandKind::kClient,
-      {"export", "Write the points of a version to a file",
+      {"export", "Write the points of a version to a file; or records as OpenLineage, PROV, MLflow or a bundle",
        "  vouch export films films.jsonl --at v12\n"
-       "  vouch export films vectors.npy --field embedding --filter \"year >= 2020\""},
-      [&invocation, options] { return RunExport(invocation, *options); });
-  command->add_option("collection", options->collection, "the collection, or an alias")->required();
+       "  vouch export films vectors.npy --field embedding --filter \"year >= 2020\"\n"
+       "  vouch export bundle november.tar --from 2026-11-01 --to 2026-12-01"},
+      [&invocation, options, of_records]() -> absl::Status {
+        // CLI11 calls this after the command below it, whose outcome counts.
+        if (!(*of_records)->get_subcommands().empty()) return invocation.outcome;
+        if (options->collection.empty()) return UsageError("collection is required: vouch export COLLECTION [FILE]");
+        return RunExport(invocation, *options);
+      });
+  *of_records = command;
+  command->add_option("collection", options->collection, "the collection, or an alias");
   command->add_option("file", options->file, "where to; - (default) is standard output");
   command
       ->add_option("--format", options->format,
@@ -246,6 +211,8 @@ void AddExportCommand(CLI::App& app, Invocation& invocation) {
   command->add_option("--field", options->field, "dense field of npy and fvecs");
   AddAtOption(*command, &options->at);
   AddFilterOption(*command, &options->filter);
+  AddRecordExportCommands(*command, invocation);
+  AddMlflowExportCommand(*command, invocation);
 }
 
 }  // namespace vouch

@@ -42,13 +42,13 @@ struct Place {
 };
 Place FindCommand(const CLI::App& app, int argc, const char* const* argv) {
   Place place{.app = &app, .path = app.get_name()};
-  for (int i = 1; i < argc && IsGroup(*place.app); ++i) {
+  for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
     if (word.starts_with('-')) break;
     const auto commands = place.app->get_subcommands(
         [&word](const CLI::App* command) { return command->get_name() == word; });
     if (commands.empty()) {
-      place.unknown = word;
+      if (IsGroup(*place.app)) place.unknown = word;
       break;
     }
     place.app = commands.front();

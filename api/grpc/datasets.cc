@@ -10,6 +10,7 @@
 #include "api/grpc/read_page.h"
 #include "api/grpc/request.h"
 #include "rag/eval/dataset_store.h"
+#include "rag/eval/live_questions.h"
 #include "rag/eval/passages.h"
 #include "vouch/v1/evaluations.grpc.pb.h"
 
@@ -59,6 +60,36 @@ class DatasetsService final : public v1::Datasets::Service {
       if (!dataset.ok()) return dataset.status();
       FillDatasetInfo(dataset->info, reply->mutable_info());
       reply->set_questions(EncodeQuestions(dataset->questions));
+      return absl::OkStatus();
+    });
+  }
+
+  grpc::Status GrowDataset(grpc::ServerContext* context, const v1::GrowDatasetRequest* request,
+                           v1::GrowDatasetReply* reply) override {
+    return Serve(services_, *context, [&]() -> absl::Status {
+      absl::StatusOr<AnswerFilter> filter =
+          AnswerFilter::Parse({request->filters().begin(), request->filters().end()});
+      if (!filter.ok()) return filter.status();
+      LiveQuestionsRequest grow{.dataset = request->name(),
+                                .pipeline = request->pipeline(),
+                                .range = {.from_us = request->from_us()},
+                                .filter = *std::move(filter),
+                                .sample = request->sample(),
+                                .seed = request->seed(),
+                                .dry_run = request->dry_run(),
+                                .principal = PrincipalOf(*context),
+                                .cancel = CancelOf(*context)};
+      if (request->to_us() != 0) grow.range.to_us = request->to_us();
+      const absl::StatusOr<LiveQuestions> grown = GrowByLiveQuestions(*services_.database, grow);
+      if (!grown.ok()) return grown.status();
+      FillDatasetInfo(grown->info, reply->mutable_info());
+      reply->set_answers(grown->answers);
+      reply->set_covered(grown->covered);
+      reply->set_follow_ups(grown->follow_ups);
+      reply->set_repeated_questions(grown->repeated);
+      reply->set_known(grown->known);
+      reply->set_not_sampled(grown->not_sampled);
+      reply->set_added(grown->added);
       return absl::OkStatus();
     });
   }

@@ -6,7 +6,8 @@
 
 namespace vouch {
 
-// The service Records, as the other services: translation and limits only. Thread safe.
+// Records and Exports, as the other services: translation and limits only. Thread safe.
 std::unique_ptr<grpc::Service> NewRecordsService(const ServiceContext& context);
+std::unique_ptr<grpc::Service> NewExportsService(const ServiceContext& context);
 
 }  // namespace vouch

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "api/decimal.h"
+#include "api/grpc/cost.h"
 #include "api/grpc/request.h"
 #include "api/grpc/services.h"
 #include "rag/llm/budget_store.h"
@@ -96,6 +97,20 @@ class SpendingService final : public v1::Spending::Service {
                             v1::RemoveBudgetResponse*) override {
     return Serve(services_, *context, [&] {
       return Budgets().Remove(PrincipalOf(*context).tenant, request->pipeline());
+    });
+  }
+
+  grpc::Status GetCost(grpc::ServerContext* context, const v1::GetCostRequest* request,
+                       v1::CostReply* reply) override {
+    return Serve(services_, *context, [&] {
+      return FillCost(services_, PrincipalOf(*context), CancelOf(*context), *request, reply);
+    });
+  }
+
+  grpc::Status EstimateRoute(grpc::ServerContext* context, const v1::EstimateRouteRequest* request,
+                             v1::RouteEstimateReply* reply) override {
+    return Serve(services_, *context, [&] {
+      return FillRouteEstimate(services_, PrincipalOf(*context), CancelOf(*context), *request, reply);
     });
   }
 

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "rag/http/http_error.h"
+#include "rag/http/http_get.h"
 #include "storage/concat.h"
 
 namespace vouch {
@@ -21,6 +22,7 @@ constexpr int64_t kMaxRetryAfterSeconds = 3600;
 constexpr size_t kMaxIdle = 32;
 // How soon a cancelled exchange ends.
 constexpr int kWaitMs = 50;
+constexpr size_t kMaxErrorBytes = HttpClient::kMaxErrorBytes;
 constexpr auto kLastGrace = std::chrono::milliseconds(200);
 
 struct FreeList {
@@ -44,22 +46,26 @@ absl::StatusOr<Headers> MakeHeaders(const HttpRequest& request) {
   return headers;
 }
 
-}  // namespace
+enum class HttpMethod { kGet, kPost };
 
-class HttpClient::Transport {
+// A handle with its connections, used by one exchange at a time.
+class HttpExchange {
  public:
-  Transport() : multi_(curl_multi_init()), easy_(curl_easy_init()) {}
-  ~Transport() {
+  HttpExchange()
+      : multi_(Started() ? curl_multi_init() : nullptr),
+        easy_(Started() ? curl_easy_init() : nullptr) {}
+  ~HttpExchange() {
     curl_easy_cleanup(easy_);
     curl_multi_cleanup(multi_);
   }
-  Transport(const Transport&) = delete;
-  Transport& operator=(const Transport&) = delete;
+  HttpExchange(const HttpExchange&) = delete;
+  HttpExchange& operator=(const HttpExchange&) = delete;
 
   bool ready() const { return multi_ != nullptr && easy_ != nullptr; }
 
-  absl::StatusOr<HttpReply> Run(const HttpRequest& request, const CancelToken& cancel,
-                                const HttpSink& sink) {
+  absl::StatusOr<HttpReply> Run(HttpMethod method, const HttpRequest& request,
+                                const CancelToken& cancel, const HttpSink& sink) {
+    if (!ready()) return absl::InternalError("libcurl cannot be started");
     absl::StatusOr<Headers> headers = MakeHeaders(request);
     if (!headers.ok()) return headers.status();
     received_ = 0;
@@ -70,7 +76,7 @@ class HttpClient::Transport {
     max_reply_bytes_ = request.max_reply_bytes;
     last_byte_ = SteadyClock::now();
     error_[0] = '\0';
-    SetOptions(request, headers->get());
+    SetOptions(method, request, headers->get());
     const absl::Status status = Perform(request, cancel, sink);
     curl_easy_reset(easy_);  // what it points to ends here
     if (!status.ok()) return status;
@@ -78,8 +84,12 @@ class HttpClient::Transport {
   }
 
  private:
+  static bool Started() {
+    static const bool started = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+    return started;
+  }
   static size_t TakeBody(char* data, size_t size, size_t count, void* context) {
-    auto* self = static_cast<Transport*>(context);
+    auto* self = static_cast<HttpExchange*>(context);
     const size_t bytes = size * count;
     self->last_byte_ = SteadyClock::now();
     if (bytes > self->max_reply_bytes_ - self->received_) {
@@ -91,17 +101,19 @@ class HttpClient::Transport {
     return bytes;
   }
   static size_t TakeHeader(char*, size_t size, size_t count, void* context) {
-    static_cast<Transport*>(context)->last_byte_ = SteadyClock::now();
+    static_cast<HttpExchange*>(context)->last_byte_ = SteadyClock::now();
     return size * count;
   }
 
-  void SetOptions(const HttpRequest& request, curl_slist* headers) {
+  void SetOptions(HttpMethod method, const HttpRequest& request, curl_slist* headers) {
     curl_easy_setopt(easy_, CURLOPT_URL, request.url.c_str());
     curl_easy_setopt(easy_, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy_, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(easy_, CURLOPT_POSTFIELDS, request.body.data());
-    curl_easy_setopt(easy_, CURLOPT_POSTFIELDSIZE_LARGE,
-                     static_cast<curl_off_t>(request.body.size()));
+    if (method == HttpMethod::kPost) {
+      curl_easy_setopt(easy_, CURLOPT_POSTFIELDS, request.body.data());
+      curl_easy_setopt(easy_, CURLOPT_POSTFIELDSIZE_LARGE,
+                       static_cast<curl_off_t>(request.body.size()));
+    }
     curl_easy_setopt(easy_, CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout_ms));
     curl_easy_setopt(easy_, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy_, CURLOPT_ERRORBUFFER, error_);
@@ -177,8 +189,8 @@ class HttpClient::Transport {
     } else if (good) {
       reply_.body += pending_;
     } else {
-      reply_.body.append(pending_, 0,
-                         kMaxErrorBytes - std::min(kMaxErrorBytes, reply_.body.size()));
+      reply_.body.append(
+          pending_, 0, kMaxErrorBytes - std::min(kMaxErrorBytes, reply_.body.size()));
     }
     pending_.clear();
     return absl::OkStatus();
@@ -232,6 +244,10 @@ class HttpClient::Transport {
   char error_[CURL_ERROR_SIZE] = "";
 };
 
+}  // namespace
+
+class HttpClient::Transport : public HttpExchange {};
+
 HttpClient::HttpClient() = default;
 HttpClient::~HttpClient() = default;
 
@@ -254,14 +270,14 @@ void HttpClient::Keep(std::unique_ptr<Transport> transport) const {
 
 absl::StatusOr<HttpReply> HttpClient::Post(const HttpRequest& request, const CancelToken& cancel,
                                            const HttpSink& sink) const {
-  static const bool ready = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
-  std::unique_ptr<Transport> transport = ready ? Take() : nullptr;
-  if (transport == nullptr || !transport->ready()) {
-    return absl::InternalError("libcurl cannot be started");
-  }
-  absl::StatusOr<HttpReply> reply = transport->Run(request, cancel, sink);
-  Keep(std::move(transport));
+  std::unique_ptr<Transport> transport = Take();
+  absl::StatusOr<HttpReply> reply = transport->Run(HttpMethod::kPost, request, cancel, sink);
+  if (transport->ready()) Keep(std::move(transport));
   return reply;
+}
+
+absl::StatusOr<HttpReply> HttpGet(const HttpRequest& request, const CancelToken& cancel) {
+  return HttpExchange().Run(HttpMethod::kGet, request, cancel, nullptr);
 }
 
 }  // namespace vouch

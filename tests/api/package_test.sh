@@ -33,6 +33,7 @@ expected_files='
 ./usr/share/vouch/proto/vouch/v1/evaluation.proto
 ./usr/share/vouch/proto/vouch/v1/evaluations.proto
 ./usr/share/vouch/proto/vouch/v1/experiments.proto
+./usr/share/vouch/proto/vouch/v1/exports.proto
 ./usr/share/vouch/proto/vouch/v1/feedback.proto
 ./usr/share/vouch/proto/vouch/v1/hooks.proto
 ./usr/share/vouch/proto/vouch/v1/lineage.proto

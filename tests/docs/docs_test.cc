@@ -330,7 +330,8 @@ INSTANTIATE_TEST_SUITE_P(Pages, DocsTest,
                                          PageParam{"rag", "docs/rag.md", false},
                                          PageParam{"records", "docs/records.md", false},
                                          PageParam{"evaluation", "docs/evaluation.md", false},
-                                         PageParam{"delivery", "docs/delivery.md", false}),
+                                         PageParam{"delivery", "docs/delivery.md", false},
+                                         PageParam{"exports", "docs/exports.md", false}),
                          [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace

@@ -322,6 +322,26 @@ TEST(AnswerChain, ARecordPutAgainHasTwoLinks) {
   EXPECT_EQ(report.replaced, 1u);
 }
 
+// With the record, all that a link is made of is enough to make it again.
+TEST(AnswerChain, ALinkCanBeReckonedWithoutTheStore) {
+  TempDir dir;
+  const auto store = OpenStore(dir.File("store"));
+  for (int i = 1; i <= 4; ++i) Put(*store, i);
+  EXPECT_EQ(*AnswerRecords::Of(*store).EraseAnswerTexts("t", "a3", {"text"}), 1u);
+  std::vector<uint64_t> numbers;
+  const absl::Status status = AnswerRecords::Of(*store).ScanAnswerLinks("t", 2, [&](AnswerProof&& proof) {
+    numbers.push_back(proof.link.number);
+    EXPECT_EQ(HashLink(TenantNumber(proof.tenant), proof.id, proof.link), proof.link.hash);
+    AnswerSalts salts;
+    EXPECT_TRUE(AnswerSalts::Decode(proof.salts, &salts));
+    EXPECT_EQ(DigestAnswer(*store->GetAnswer("t", proof.id), salts).digest, proof.link.content);
+    return proof.link.number < 3;
+  });
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_EQ(numbers, (std::vector<uint64_t>{2, 3}));
+  EXPECT_TRUE(AnswerRecords::Of(*store).ScanAnswerLinks("nobody", 1, [](AnswerProof&&) { return false; }).ok());
+}
+
 TEST(AnswerChain, AWalkCanBeEnded) {
   TempDir dir;
   const auto store = OpenStore(dir.File("store"));
