@@ -5,6 +5,7 @@
 #include "absl/status/status.h"
 #include "rag/answer.h"
 #include "rag/generation_json.h"
+#include "rag/json_writer.h"
 #include "rag/record_reader.h"
 #include "storage/concat.h"
 
@@ -24,23 +25,12 @@ bool HasPipeline(const Answer& answer) {
   return !answer.pipeline.empty() || !answer.conversation.empty();
 }
 
-Json ToJson(const NodeScore& score);
-Json ToJson(const PointHit& hit);
 Json ToJson(const Citation& citation);
 Json ToJson(const AnswerSource& source);
 Json ToJson(const Rewrite& rewrite);
 
 Json ToJson(const PointId& id) { return id.is_number() ? Json(id.number()) : Json(id.ToString()); }
 Json ToJson(const ByteSpan& span) { return SpanToJson(span); }
-
-Json ToJson(const TermContribution& term) {
-  return {{"term", term.term},
-          {"frequency", term.frequency},
-          {"document_frequency", term.document_frequency},
-          {"query_weight", term.query_weight},
-          {"idf", term.idf},
-          {"score", term.score}};
-}
 
 template <typename T>
 Json ListToJson(const std::vector<T>& items) {
@@ -49,20 +39,71 @@ Json ListToJson(const std::vector<T>& items) {
   return list;
 }
 
-Json ToJson(const NodeScore& score) {
-  return {{"node", score.node},
-          {"rank", score.rank},
-          {"score", score.score},
-          {"normalized", score.normalized},
-          {"weight", score.weight},
-          {"contribution", score.contribution},
-          {"terms", ListToJson(score.terms)}};
+// Nearly all of a record, and nearly all numbers.
+void WriteScore(const NodeScore& score, JsonWriter& writer) {
+  writer.BeginObject();
+  writer.Key("node");
+  writer.Value(score.node);
+  writer.Key("rank");
+  writer.Value(uint64_t{score.rank});
+  writer.Key("score");
+  writer.Value(score.score);
+  writer.Key("normalized");
+  writer.Value(score.normalized);
+  writer.Key("weight");
+  writer.Value(score.weight);
+  writer.Key("contribution");
+  writer.Value(score.contribution);
+  writer.Key("terms");
+  writer.BeginArray();
+  for (const TermContribution& term : score.terms) {
+    writer.BeginObject();
+    writer.Key("term");
+    writer.Value(term.term);
+    writer.Key("frequency");
+    writer.Value(uint64_t{term.frequency});
+    writer.Key("document_frequency");
+    writer.Value(uint64_t{term.document_frequency});
+    writer.Key("query_weight");
+    writer.Value(term.query_weight);
+    writer.Key("idf");
+    writer.Value(term.idf);
+    writer.Key("score");
+    writer.Value(term.score);
+    writer.EndObject();
+  }
+  writer.EndArray();
+  writer.EndObject();
 }
 
-Json ToJson(const PointHit& hit) {
-  return {{"id", ToJson(hit.id)},         {"row", hit.row.value},
-          {"score", hit.score},           {"payload", hit.payload},
-          {"provenance", hit.provenance}, {"explanation", ListToJson(hit.explanation)}};
+void WriteHit(const PointHit& hit, JsonWriter& writer) {
+  writer.BeginObject();
+  writer.Key("id");
+  if (hit.id.is_number()) {
+    writer.Value(hit.id.number());
+  } else {
+    writer.Value(hit.id.ToString());
+  }
+  writer.Key("row");
+  writer.Value(hit.row.value);
+  writer.Key("score");
+  writer.Value(hit.score);
+  writer.Key("payload");
+  writer.Value(hit.payload);
+  writer.Key("provenance");
+  writer.Value(hit.provenance);
+  writer.Key("explanation");
+  writer.BeginArray();
+  for (const NodeScore& score : hit.explanation) WriteScore(score, writer);
+  writer.EndArray();
+  writer.EndObject();
+}
+
+// The fields of an object, as those of a text that already has some.
+void AppendFields(const Json& fields, std::string& record) {
+  const std::string text = fields.dump(-1, ' ', false, Json::error_handler_t::replace);
+  record += ',';
+  record.append(text, 1, text.size() - 2);
 }
 
 Json ToJson(const Citation& citation) {
@@ -250,36 +291,43 @@ std::string TraceIdOf(const Answer& answer) {
 }
 
 std::string AnswerToJson(const Answer& answer) {
-  Json json = {{"format", HasPipeline(answer) ? kFormat : kFormatWithoutPipeline},
-               {"id", answer.id},
-               {"time_us", answer.time_us},
-               {"tenant", answer.tenant},
-               {"subject", answer.subject},
-               {"collection", answer.collection},
-               {"version", answer.version.value},
-               {"question", answer.question},
-               {"mode", answer.mode},
-               {"filter", answer.filter},
-               {"context_chunks", answer.context_chunks},
-               {"embedder", answer.embedder},
-               {"generator", answer.generator},
-               {"build_ids", answer.build_ids},
-               {"engine", answer.engine},
-               {"text", answer.text},
-               {"abstained", answer.abstained},
-               {"citations", ListToJson(answer.citations)},
-               {"sources", ListToJson(answer.sources)},
-               {"generation", answer.generation ? GenerationToJson(*answer.generation) : Json()},
-               {"hits", ListToJson(answer.hits)},
-               {"retrieve_us", answer.retrieve_us},
-               {"generate_us", answer.generate_us}};
-  if (HasPipeline(answer)) AddPipeline(answer, &json);
-  if (const std::string trace = TraceIdOf(answer); !trace.empty()) json["trace_id"] = trace;
-  if (!answer.candidates.empty()) json["candidates"] = CandidatesToJson(answer.candidates);
-  if (answer.redacted != 0) json["redacted"] = answer.redacted;
-  if (answer.cache) json["cache"] = {{"answer_id", answer.cache->answer_id}};
-  if (answer.evaluation) json["evaluation"] = true;
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  const Json head = {{"format", HasPipeline(answer) ? kFormat : kFormatWithoutPipeline},
+                     {"id", answer.id},
+                     {"time_us", answer.time_us},
+                     {"tenant", answer.tenant},
+                     {"subject", answer.subject},
+                     {"collection", answer.collection},
+                     {"version", answer.version.value},
+                     {"question", answer.question},
+                     {"mode", answer.mode},
+                     {"filter", answer.filter},
+                     {"context_chunks", answer.context_chunks},
+                     {"embedder", answer.embedder},
+                     {"generator", answer.generator},
+                     {"build_ids", answer.build_ids},
+                     {"engine", answer.engine},
+                     {"text", answer.text},
+                     {"abstained", answer.abstained},
+                     {"citations", ListToJson(answer.citations)},
+                     {"sources", ListToJson(answer.sources)},
+                     {"generation", answer.generation ? GenerationToJson(*answer.generation) : Json()}};
+  Json tail = {{"retrieve_us", answer.retrieve_us}, {"generate_us", answer.generate_us}};
+  if (HasPipeline(answer)) AddPipeline(answer, &tail);
+  if (const std::string trace = TraceIdOf(answer); !trace.empty()) tail["trace_id"] = trace;
+  if (!answer.candidates.empty()) tail["candidates"] = CandidatesToJson(answer.candidates);
+  if (answer.redacted != 0) tail["redacted"] = answer.redacted;
+  if (answer.cache) tail["cache"] = {{"answer_id", answer.cache->answer_id}};
+  if (answer.evaluation) tail["evaluation"] = true;
+  std::string record = head.dump(-1, ' ', false, Json::error_handler_t::replace);
+  record.pop_back();
+  record += ",\"hits\":";
+  JsonWriter writer(record);
+  writer.BeginArray();
+  for (const PointHit& hit : answer.hits) WriteHit(hit, writer);
+  writer.EndArray();
+  AppendFields(tail, record);
+  record += '}';
+  return record;
 }
 
 absl::StatusOr<Answer> AnswerFromJson(std::string_view text) {
