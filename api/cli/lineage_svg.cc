@@ -14,7 +14,7 @@ namespace vouch {
 namespace {
 
 constexpr int kNodeWidth = 250, kNodeHeight = 40, kLayerGap = 130, kNodeGap = 14, kMargin = 20;
-constexpr size_t kLabelCharacters = 34;
+constexpr size_t kLabelCharacters = 29;
 constexpr int kSweeps = 6;
 
 // The fill of each kind's box; others are white.
