@@ -14,6 +14,7 @@
 #include "api/cli/line_diff.h"
 #include "api/cli/manifest.h"
 #include "api/cli/message_json.h"
+#include "api/cli/schema_plan.h"
 #include "api/decimal.h"
 #include "nlohmann/json.hpp"
 #include "rag/file_walker.h"
@@ -38,44 +39,6 @@ struct ApplyOptions {
   bool dry_run = false;
   bool prune = false;
 };
-
-// Where two messages differ in what the first one sets: "schema.dense[0].dim"; "" where nowhere.
-std::string FirstDifference(const Message& wanted, const Message& there, const std::string& path) {
-  const google::protobuf::Reflection& reflection = *wanted.GetReflection();
-  std::vector<const FieldDescriptor*> fields;
-  reflection.ListFields(wanted, &fields);
-  for (const FieldDescriptor* field : fields) {
-    const std::string name = absl::StrCat(path, path.empty() ? "" : ".", field->name());
-    const auto json = [field](const Message& message) {
-      return MessageToJson(message).value(field->name(), Json());
-    };
-    if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) {
-      if (json(wanted) != json(there)) {
-        return absl::StrCat(name, " is ", json(there).dump(), " there and ", json(wanted).dump(),
-                            " in the file");
-      }
-      continue;
-    }
-    if (!field->is_repeated()) {
-      std::string found = FirstDifference(reflection.GetMessage(wanted, field),
-                                          reflection.GetMessage(there, field), name);
-      if (!found.empty()) return found;
-      continue;
-    }
-    const int count = reflection.FieldSize(wanted, field);
-    if (count != reflection.FieldSize(there, field)) {
-      return absl::StrCat(name, " has ", reflection.FieldSize(there, field), " fields there and ",
-                          count, " in the file");
-    }
-    for (int i = 0; i < count; ++i) {
-      std::string found = FirstDifference(reflection.GetRepeatedMessage(wanted, field, i),
-                                          reflection.GetRepeatedMessage(there, field, i),
-                                          absl::StrCat(name, "[", i, "]"));
-      if (!found.empty()) return found;
-    }
-  }
-  return "";
-}
 
 std::string Pretty(const std::string& canonical) {
   const Json json = Json::parse(canonical, nullptr, /*allow_exceptions=*/false);
@@ -167,20 +130,31 @@ class Applier {
     absl::Status status =
         Call(collections_, &v1::Collections::Stub::GetCollection, get, &there);
     if (status.ok()) {
-      const std::string difference = FirstDifference(wanted.schema(), there.schema(), "schema");
-      if (!difference.empty()) {
-        return absl::FailedPreconditionError(
-            absl::StrCat("collection ", wanted.name(), " is there with another schema: ", difference,
-                         "; apply changes no schema"));
-      }
-      Step("same", "collection", wanted.name(), "");
-      return absl::OkStatus();
+      return Alter(wanted, there, dry_run);
     }
     if (!absl::IsNotFound(status)) return status;
     created_.insert(wanted.name());
     Step("create", "collection", wanted.name(), "");
     if (dry_run) return absl::OkStatus();
     return Call(collections_, &v1::Collections::Stub::CreateCollection, wanted, &there);
+  }
+
+  absl::Status Alter(const v1::CreateCollectionRequest& wanted, const v1::Collection& there, bool dry_run) {
+    absl::StatusOr<SchemaPlan> plan = PlanSchema(wanted.schema(), there.schema(), options_.prune);
+    if (!plan.ok()) {
+      return absl::Status(plan.status().code(), absl::StrCat("collection ", wanted.name(), ": ", plan.status().message()));
+    }
+    Step(plan->changes ? "change" : "same", "collection", wanted.name(), plan->lines);
+    if (!plan->changes) return absl::OkStatus();
+    plan->alter.set_collection(wanted.name());
+    plan->alter.set_dry_run(dry_run);
+    grpc::ClientContext context;
+    invocation_.Prepare(context);
+    const auto reader = collections_->AlterCollection(&context, plan->alter);
+    v1::AlterProgress progress;
+    while (reader->Read(&progress)) {}
+    const grpc::Status status = reader->Finish();
+    return status.ok() ? absl::OkStatus() : connection_.Explain(status);
   }
 
   absl::Status Pipeline(const v1::PipelineSpec& wanted, bool dry_run) {

@@ -166,21 +166,38 @@ TEST_F(ApplyCliTest, AQuestionToAPipelineIsAnsweredAndReplayedByItsVersion) {
   EXPECT_EQ(Run({"lineage", "--pipeline", "a", "--model", "b"}).exit_code, 2);
 }
 
-TEST_F(ApplyCliTest, CollectionsAreMadeAndASchemaThatDiffersIsNamed) {
-  Write("spec/a.yaml",
-        "collection:\n  name: notes\n  schema:\n    text: [{name: text, paths: [text]}]\n");
+TEST_F(ApplyCliTest, CollectionsAreMadeAndAlteredToTheFile) {
+  const auto schema = [&](const std::string& text) { Write("spec/a.yaml", "collection:\n  name: notes\n  schema:\n" + text); };
+  schema("    text: [{name: text, paths: [text]}]\n    payload: [{path: year, type: PAYLOAD_TYPE_INTEGER}]\n");
   ProgramResult result = Apply({"--dry-run"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_THAT(result.out, AllOf(HasSubstr("+ collection notes"), HasSubstr("+ pipeline support@1")));
   result = Apply();
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_THAT(Apply().out, HasSubstr("0 created, 0 changed, 0 removed, 2 as they were"));
-  Write("spec/a.yaml",
-        "collection:\n  name: notes\n  schema:\n    text: [{name: text, paths: [title]}]\n");
+  Write("points.jsonl", R"({"id": 1, "payload": {"text": "gone", "title": "A rotor", "year": 2020, "lang": "en"}})" "\n");
+  EXPECT_EQ(Run({"import", "notes", dir_.File("points.jsonl")}).exit_code, 0);
+  EXPECT_THAT(Run({"query", "notes", "rotor", "--mode", "text"}).out, Not(HasSubstr("rotor")));
+
+  schema(
+      "    text: [{name: text, paths: [title], k1: 1.5}]\n    payload: [{path: lang, type: PAYLOAD_TYPE_KEYWORD}]\n"
+      "    dense: [{name: v, dim: 4, metric: METRIC_COSINE}]\n    retention: {versions: 100}\n");
+  result = Apply({"--dry-run"});
+  EXPECT_THAT(result.out, AllOf(HasSubstr("~ collection notes"), HasSubstr("+ dense v"), HasSubstr("~ text text: paths "),
+                                HasSubstr("+ payload lang"), HasSubstr("= payload year, which the file does not name, is left"),
+                                HasSubstr("~ retention")));
+  EXPECT_THAT(Run({"query", "notes", "rotor", "--mode", "text"}).out, Not(HasSubstr("rotor")));
+  result = Apply();
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(Run({"query", "notes", "rotor", "--mode", "text", "--filter", "lang = 'en' and year > 2000"}).out, HasSubstr("A rotor"));
+  EXPECT_THAT(Apply().out, HasSubstr("0 created, 0 changed, 0 removed, 2 as they were"));
+
+  EXPECT_THAT(Apply({"--prune"}).out, HasSubstr("- payload year"));
+  EXPECT_THAT(Run({"query", "notes", "rotor", "--mode", "text", "--filter", "year > 2000"}).err, HasSubstr("year"));
+  schema("    dense: [{name: v, dim: 8}]\n");
   result = Apply();
   EXPECT_EQ(result.exit_code, 1);
-  EXPECT_THAT(result.err, AllOf(HasSubstr("a.yaml:1: collection notes is there with another schema"),
-                                HasSubstr("schema.text[0].paths")));
+  EXPECT_THAT(result.err, AllOf(HasSubstr("a.yaml:1: collection notes: dense field v: dim 4 -> 8"), HasSubstr("vouch migrate")));
 }
 
 TEST_F(ApplyCliTest, MistakesNameTheFileAndTheLine) {
