@@ -7,6 +7,7 @@
 #include <unicode/utf8.h>
 
 #include <algorithm>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -260,7 +261,14 @@ std::vector<std::string> Analyzer::Languages() {
   return languages;
 }
 
+// While anyone holds one of a language, all get the same: it has opened ICU's rules, and knows the stems of the words that it has met.
 absl::StatusOr<std::shared_ptr<const Analyzer>> Analyzer::Create(std::string_view language) {
+  static std::mutex mu;
+  static auto& shared = *new absl::flat_hash_map<std::string, std::weak_ptr<const Analyzer>>;
+  const std::lock_guard lock(mu);
+  if (const auto known = shared.find(std::string(language)); known != shared.end()) {
+    if (std::shared_ptr<const Analyzer> analyzer = known->second.lock()) return analyzer;
+  }
   const std::vector<std::string> languages = Languages();
   if (std::find(languages.begin(), languages.end(), language) == languages.end()) {
     return absl::InvalidArgumentError(
@@ -275,6 +283,7 @@ absl::StatusOr<std::shared_ptr<const Analyzer>> Analyzer::Create(std::string_vie
   }
   auto analyzer = std::make_shared<SnowballAnalyzer>(std::string(language), *fold);
   if (absl::Status prepared = analyzer->Prepare(); !prepared.ok()) return prepared;
+  shared[std::string(language)] = analyzer;
   return analyzer;
 }
 

@@ -151,5 +151,12 @@ TEST(AnalyzerTest, ThreadsAgree) {
   for (std::thread& thread : threads) thread.join();
 }
 
+// Opening ICU's rules takes longer than an answer's texts.
+TEST(AnalyzerTest, OneOfALanguageIsSharedWhileItIsHeld) {
+  const std::shared_ptr<const Analyzer> english = Analyzer::Create("english").value();
+  EXPECT_EQ(Analyzer::Create("english").value(), english);
+  EXPECT_NE(Analyzer::Create("german").value(), english);
+}
+
 }  // namespace
 }  // namespace vouch
