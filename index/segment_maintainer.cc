@@ -212,7 +212,7 @@ std::optional<SegmentMaintainer::Task> SegmentMaintainer::PickTask() const {
     if (!NeedsFile(*segment)) continue;
     // What was let go cannot be read again for a file that is damaged.
     const bool lacks = segment->damaged() && CountUndropped(*segment, purged_) > 0;
-    return Task{lacks ? TaskKind::kPurge : TaskKind::kSave, {segment}};
+    return Task{lacks ? TaskKind::kPurge : TaskKind::kSave, {segment}, 0};
   }
   return std::nullopt;
 }
@@ -222,7 +222,7 @@ std::optional<SegmentMaintainer::Task> SegmentMaintainer::PickReread(const std::
   for (const SegmentPtr& segment : segments) {
     if (reread_.empty()) break;
     const auto row = reread_.lower_bound(segment->rows.begin.value);
-    if (row != reread_.end() && *row < segment->rows.end.value) return Task{TaskKind::kReread, {segment}};
+    if (row != reread_.end() && row->first < segment->rows.end.value) return Task{TaskKind::kReread, {segment}, rereads_};
   }
   return std::nullopt;
 }
@@ -237,7 +237,7 @@ bool SegmentMaintainer::IsMuchPurged(const Segment& segment) const {
 std::optional<SegmentMaintainer::Task> SegmentMaintainer::PickPurge(const std::vector<SegmentPtr>& segments) const {
   if (!purge_due_) return std::nullopt;
   for (const SegmentPtr& segment : segments) {
-    if (segment->sealed && IsMuchPurged(*segment)) return Task{TaskKind::kPurge, {segment}};
+    if (segment->sealed && IsMuchPurged(*segment)) return Task{TaskKind::kPurge, {segment}, 0};
   }
   purge_due_ = false;
   return std::nullopt;
@@ -256,9 +256,9 @@ std::optional<SegmentMaintainer::Task> SegmentMaintainer::PickOptimize(const std
     const std::vector<SegmentPtr> group(segments.begin() + static_cast<ptrdiff_t>(begin),
                                         segments.begin() + static_cast<ptrdiff_t>(end));
     if (group.size() > 1 || !group[0]->sealed || HasGrownGraphs(*group[0]) || CountUndropped(*group[0], purged_) > 0) {
-      return Task{TaskKind::kOptimize, group};
+      return Task{TaskKind::kOptimize, group, 0};
     }
-    if (NeedsFile(*group[0])) return Task{TaskKind::kSave, group};
+    if (NeedsFile(*group[0])) return Task{TaskKind::kSave, group, 0};
     begin = end;
   }
   return std::nullopt;
@@ -396,7 +396,8 @@ absl::StatusOr<std::vector<SegmentPtr>> SegmentMaintainer::LoadParts(const Task&
     std::lock_guard lock(mu_);
     for (size_t i = 0; i < parts.size(); ++i) {
       drop[i] = task.kind == TaskKind::kReread ||
-                (grows && i == 0 ? IsMuchPurged(*parts[i]) : CountUndropped(*parts[i], purged_) > 0);
+                (grows && i == 0 && !parts[i]->damaged() ? IsMuchPurged(*parts[i])
+                                                           : CountUndropped(*parts[i], purged_) > 0);
     }
   }
   const auto scan = [this](RowRange range, const std::function<absl::Status(RowRecord&&)>& visit) {
@@ -451,8 +452,12 @@ absl::Status SegmentMaintainer::RunTask(const Task& task) {
   {
     std::lock_guard lock(mu_);
     Replace(task.parts, std::make_shared<const Segment>(*std::move(built)));
-    if (task.kind == TaskKind::kReread)
-      reread_.erase(reread_.lower_bound(task.rows().begin.value), reread_.lower_bound(task.rows().end.value));
+    if (task.kind == TaskKind::kReread) {
+      // What was named since it read the store may have changed since.
+      for (auto at = reread_.lower_bound(task.rows().begin.value); at != reread_.end() && at->first < task.rows().end.value;) {
+        at = at->second <= task.rereads ? reread_.erase(at) : std::next(at);
+      }
+    }
     published = current_->segments;
   }
   if (!saved.ok()) return saved;
@@ -505,9 +510,14 @@ absl::Status SegmentMaintainer::Reread(std::span<const RowId> rows, const Cancel
   uint64_t failures = 0;
   {
     std::lock_guard lock(mu_);
+    const uint64_t call = ++rereads_;
     for (const RowId row : rows) {
       // Later ones were read from the store after their content was erased, if at all.
-      if (row.value < current_->rows) reread_.insert(row.value);
+      if (row.value < current_->rows) reread_[row.value] = call;
+    }
+    // Rows that were let go the caller cannot name, since the store has them no more; their content must go as well.
+    for (const SegmentPtr& segment : current_->segments) {
+      if (CountUndropped(*segment, purged_) > 0) reread_[segment->rows.begin.value] = call;
     }
     failures = failures_;
     ScheduleIfDue();

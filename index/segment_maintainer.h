@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -76,6 +77,7 @@ class SegmentMaintainer : public std::enable_shared_from_this<SegmentMaintainer>
   struct Task {
     TaskKind kind = TaskKind::kSeal;
     std::vector<SegmentPtr> parts;
+    uint64_t rereads = 0;  // calls of Reread before it was picked
     RowRange rows() const { return {parts.front()->rows.begin, parts.back()->rows.end}; }
     std::string Describe() const;
   };
@@ -122,7 +124,9 @@ class SegmentMaintainer : public std::enable_shared_from_this<SegmentMaintainer>
   mutable bool purge_due_ = false;  // false: looked at since the last purge, and no segment is to be built anew
   uint64_t busy_end_ = 0;        // rows below it may be a job's
   uint64_t optimize_rows_ = 0;   // rows that Optimize wants merged; 0: none
-  std::set<uint64_t> reread_;    // rows whose content in the store is another one than in the published segments
+  // Rows whose content in the store is another one than in the published segments, and the last call of Reread that named them.
+  std::map<uint64_t, uint64_t> reread_;
+  uint64_t rereads_ = 0;  // calls so far
   uint64_t reseal_rows_ = 0;     // rows below it are sealed whatever their number
   uint64_t retry_rows_ = 0;      // after a failure: no job before this many rows
   uint64_t failures_ = 0;

@@ -113,6 +113,7 @@ absl::Status CollectionImpl::CatchUp(OpenedIndex& opened, const CancelToken& can
                                                     commit.upserts.push_back({.id = std::move(record.id),
                                                                               .vectors = std::move(record.vectors),
                                                                               .sparse = std::move(record.sparse),
+                                                                              .multi_vectors = std::move(record.multi_vectors),
                                                                               .payload = std::move(record.payload),
                                                                               .provenance = {},
                                                                               .access = std::move(record.access)});

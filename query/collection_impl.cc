@@ -142,6 +142,8 @@ void CollectionImpl::Close() {
 }
 
 absl::Status CollectionImpl::Reread(std::span<const RowId> rows, const CancelToken& cancel) {
+  // An index that an alteration builds may have read the rows as they were: wait until it serves.
+  const std::lock_guard maintenance(maintenance_mu_);
   const absl::StatusOr<Latest> latest = Take();
   if (!latest.ok()) return latest.status();
   return vouch::RereadRows(*latest->index, rows, cancel);

@@ -83,6 +83,7 @@ class CollectionImpl final : public Collection {
   absl::StatusOr<uint64_t> Count(const std::optional<Filter>& filter, const ReadAt& at,
                                  const Principal& principal) const override;
   absl::StatusOr<Version> Resolve(const ReadAt& at) const override;
+  absl::StatusOr<std::shared_ptr<const void>> HoldVersion(Version version) const;
   absl::StatusOr<std::vector<CommitHeader>> Versions(Version first, Version last,
                                                      size_t limit) const override;
   absl::StatusOr<Tag> CreateTag(std::string_view name, const ReadAt& at) override;
@@ -215,8 +216,10 @@ class CollectionImpl final : public Collection {
   const std::string name_;
   const CollectionDeps deps_;
   const std::shared_ptr<VersionLeases> leases_ = std::make_shared<VersionLeases>();
+  mutable std::mutex holds_mu_;  // a hold is taken before retention says what it lets go, or after
+  const std::shared_ptr<VersionLeases> holds_ = std::make_shared<VersionLeases>();
   WriteGate gate_;
-  std::mutex maintenance_mu_;  // held by LetGo and Alter as long as they run; taken before all else
+  std::mutex maintenance_mu_;  // held by LetGo, Alter and Reread as long as they run; taken before all else
   std::atomic<const SchemaPart*> current_schema_{nullptr};
 
   mutable std::mutex mu_;

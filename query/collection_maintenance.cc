@@ -37,9 +37,15 @@ absl::StatusOr<LetGoResult> CollectionImpl::LetGo(const LetGoRequest& request) {
   }
   const absl::StatusOr<RetentionState> before = deps_.store->GetRetention(id_);
   if (!before.ok()) return before.status();
-  const absl::StatusOr<RetentionState> raised =
-      deps_.store->RaiseHorizon(RaiseOf(id_, request, *before, deps_.clock->NowMicros()));
-  if (!raised.ok()) return Explained(raised.status());
+  {
+    const std::lock_guard lock(holds_mu_);
+    LetGoRequest but_held = request;
+    const std::vector<Version> held = holds_->Held();
+    but_held.pinned.insert(but_held.pinned.end(), held.begin(), held.end());
+    const absl::StatusOr<RetentionState> raised =
+        deps_.store->RaiseHorizon(RaiseOf(id_, but_held, *before, deps_.clock->NowMicros()));
+    if (!raised.ok()) return Explained(raised.status());
+  }
   const absl::StatusOr<uint64_t> rows = Purge(request.cancel);
   if (!rows.ok()) return Explained(rows.status());
   const absl::StatusOr<RetentionState> after = deps_.store->GetRetention(id_);

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "query/collection_impl.h"
+#include "query/hold_version.h"
 #include "query/tag_name.h"
 #include "storage/duration_text.h"
 
@@ -51,6 +52,20 @@ absl::StatusOr<std::shared_ptr<const void>> CollectionImpl::Hold(const Latest& l
   std::shared_ptr<const void> hold = leases_->Take(version);
   if (absl::Status status = CheckReadable(latest, version); !status.ok()) return status;
   return hold;
+}
+
+absl::StatusOr<std::shared_ptr<const void>> CollectionImpl::HoldVersion(Version version) const {
+  const absl::StatusOr<Latest> latest = Take();
+  if (!latest.ok()) return latest.status();
+  if (version > latest->version) return Resolve(ReadAt{version}).status();
+  const std::lock_guard lock(holds_mu_);
+  std::shared_ptr<const void> hold = holds_->Take(version);
+  if (absl::Status status = CheckReadable(*latest, version); !status.ok()) return status;
+  return hold;
+}
+
+absl::StatusOr<std::shared_ptr<const void>> HoldVersion(const Collection& collection, Version version) {
+  return static_cast<const CollectionImpl&>(collection).HoldVersion(version);  // the only kind of collection there is
 }
 
 absl::StatusOr<Version> CollectionImpl::ResolveFrom(const Latest& latest, const ReadAt& at) const {

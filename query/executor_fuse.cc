@@ -92,7 +92,12 @@ absl::StatusOr<Executor::LeafResults> Executor::RunLeavesTogether(const Plan& pl
   size_t approximate = 0;  // whose rows must reach the candidates in order
   for (size_t i = 0; i < node.children.size(); ++i) {
     const auto& kind = node.children[i].node->node;
-    if (node.children[i].expands >= 0 || !IsSearchingLeaf(kind)) continue;
+    if (node.children[i].expands >= 0) continue;
+    if (!IsSearchingLeaf(kind)) {
+      // What is below a fusion or reranking may be approximate, and runs after the leaves.
+      approximate += std::holds_alternative<AllLeaf>(kind) ? 0 : 1;
+      continue;
+    }
     leaves.push_back(i);
     approximate += std::holds_alternative<DenseLeaf>(kind) || std::holds_alternative<RecommendLeaf>(kind) ? 1 : 0;
   }

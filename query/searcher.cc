@@ -290,10 +290,22 @@ absl::StatusOr<SearchResponse> Searcher::RunGrouped(const IndexReader& reader) {
       shown.insert(shown.end(), group.hits.begin(), group.hits.end());
       response.groups.push_back({group.value, static_cast<uint32_t>(group.hits.size())});
     }
-    absl::Status status = FillHits(reader, *plan, *result, shown, executor, response);
+    absl::Status status = of_members ? FillGroups(reader, *result, shown, depth, response)
+                                     : FillHits(reader, *plan, *result, shown, executor, response);
     if (!status.ok()) return status;
     return response;
   }
+}
+
+absl::Status Searcher::FillGroups(const IndexReader& reader, const NodeResult& result,
+                                  std::span<const RankedRow> shown, size_t depth,
+                                  SearchResponse& response) {
+  const absl::StatusOr<Plan> plan =
+      MakePlan(request_, reader, {.first_page = depth, .root_limit = depth});
+  if (!plan.ok()) return plan.status();
+  Executor executor(reader, info_.schema, request_.principal, request_.cancel,
+                    {.explain = request_.explain, .scroll_after = kNoRow, .masks = masks_, .cross = &cross_});
+  return FillHits(reader, *plan, result, shown, executor, response);
 }
 
 absl::Status Searcher::FillHits(const IndexReader& reader, const Plan& plan,

@@ -6,12 +6,16 @@
 
 #include "absl/status/status.h"
 #include "query/filter_parser.h"
+#include "query/hold_version.h"
 #include "rag/answer_cache.h"
+#include "rag/answer_cost.h"
 #include "rag/answer_id.h"
+#include "rag/answer_texts.h"
 #include "rag/ask_steps.h"
 #include "rag/ask_trace.h"
 #include "rag/assemble.h"
 #include "rag/extractive.h"
+#include "rag/llm/spend_book.h"
 #include "rag/model_answer.h"
 #include "rag/passage.h"
 #include "rag/pipeline.h"
@@ -272,6 +276,9 @@ absl::Status MakeAnswer(Database& database, EmbedderRegistry& embedders, const A
   if (!collection.ok()) return collection.status();
   const absl::StatusOr<Version> version = (*collection)->Resolve(request.at);
   if (!version.ok()) return version.status();
+  // Until the record pins it.
+  const absl::StatusOr<std::shared_ptr<const void>> hold = HoldVersion(**collection, *version);
+  if (!hold.ok()) return hold.status();
 
   answer->id = MakeUuidV7(answer->time_us, RandomBytes());
   answer->tenant = request.principal.tenant;
@@ -303,6 +310,7 @@ absl::Status MakeAnswer(Database& database, EmbedderRegistry& embedders, const A
   if (!status.ok()) return status;
   answer->generate_us = database.clock().NowMicros() - retrieved_us;
   if (status = KeepRecord(database, request, *answer); !status.ok()) return status;
+  if (status = EraseForgotten(database, (*collection)->id(), *answer); !status.ok()) return status;
   // Once it is kept, so that whoever finds it there can read it.
   if (!cache_key.empty()) request.cache->Put(cache_key, answer->id);
   return absl::OkStatus();
@@ -319,6 +327,14 @@ absl::StatusOr<Answer> Ask(Database& database, EmbedderRegistry& embedders,
   if (request.tracer != nullptr) RecordAsk(request, answer, database.clock().NowMicros(), status);
   if (!status.ok()) return status;
   return answer;
+}
+
+uint64_t CostNanoOf(const Answer& answer) {
+  uint64_t cost = answer.generation ? answer.generation->cost_nano : 0;
+  for (const Rewrite& rewrite : answer.rewrites) {
+    for (const ModelAttempt& attempt : rewrite.attempts) cost = AddNano(cost, attempt.cost_nano);
+  }
+  return cost;
 }
 
 absl::StatusOr<Answer> GetAnswer(Database& database, const Principal& principal,

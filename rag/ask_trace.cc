@@ -79,7 +79,7 @@ void RecordChat(const AskRequest& request, const Answer& answer, const ModelAtte
   }
   span.Set("vouchdb.model.tier", attempt.tier);
   if (attempt.outcome != "ok") {
-    span.error = attempt.outcome;
+    span.error = attempt.outcome.substr(0, attempt.outcome.find(':'));  // what follows may quote the prompt
     span.Set("error.type", attempt.outcome.substr(0, attempt.outcome.find(':')));
   } else if (generation != nullptr) {
     span.Set("gen_ai.request.stream", true);

@@ -87,6 +87,7 @@ void Redaction::Cover(Answer* answer) const {
   if (answer->generation) {
     for (ChatMessage& message : answer->generation->prompt) covered += Cover(&message.content);
     covered += Cover(&answer->generation->completion);
+    for (TierDecision& decision : answer->generation->decisions) covered += Cover(&decision.completion);
     for (AnswerSentence& sentence : answer->generation->sentences) {
       for (std::string& problem : sentence.problems) covered += Cover(&problem);
     }

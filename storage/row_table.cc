@@ -278,13 +278,15 @@ absl::Status RowTable::ScanRetired(const CollectionEntry& entry, RowRange range,
   return status.ok() ? scanned : status;
 }
 
-absl::StatusOr<std::optional<RowId>> RowTable::ReadPrevious(const CollectionEntry& entry, RowId row) const {
+absl::StatusOr<std::optional<RowId>> RowTable::ReadPrevious(const CollectionEntry& entry, RowId row,
+                                                            std::optional<RowId>& gone) const {
   auto value = rocks_.Get(Family::kRows, RowKey(entry.prefix, row));
   if (!value.ok()) return value.status();
   if (!value->has_value()) {
     const absl::Status status = NotThere(entry, row);
-    if (absl::IsOutOfRange(status)) return std::nullopt;
-    return status;
+    if (!absl::IsOutOfRange(status)) return status;
+    gone = row;
+    return std::nullopt;
   }
   absl::StatusOr<RowId> previous = DecodeRowPrevious(entry.id, row, **value);
   if (!previous.ok()) return previous.status();
@@ -300,6 +302,18 @@ absl::StatusOr<std::optional<RowId>> RowTable::ReadPrevious(const CollectionEntr
 absl::StatusOr<std::optional<RowId>> RowTable::FindPoint(const CollectionEntry& entry,
                                                          const PointId& id, Version at,
                                                          RowId rows_end) const {
+  // A purge may move what leads on between two reads; what leads to the same gap twice leads nowhere.
+  for (std::optional<RowId> before;;) {
+    std::optional<RowId> gone;
+    absl::StatusOr<std::optional<RowId>> found = WalkBack(entry, id, at, rows_end, gone);
+    if (!found.ok() || found->has_value() || !gone || gone == before) return found;
+    before = gone;
+  }
+}
+
+absl::StatusOr<std::optional<RowId>> RowTable::WalkBack(const CollectionEntry& entry, const PointId& id,
+                                                        Version at, RowId rows_end,
+                                                        std::optional<RowId>& gone) const {
   auto value = rocks_.Get(Family::kPoints, NamedKey(entry.prefix, id.Encode()));
   if (!value.ok()) return value.status();
   if (!value->has_value()) return std::nullopt;
@@ -309,7 +323,7 @@ absl::StatusOr<std::optional<RowId>> RowTable::FindPoint(const CollectionEntry& 
   // A live latest row of this version or an older one is not retired: `points` is at least as new as `at`.
   if (row < rows_end && !point->deleted) return row;
   while (row >= rows_end) {
-    absl::StatusOr<std::optional<RowId>> previous = ReadPrevious(entry, row);
+    absl::StatusOr<std::optional<RowId>> previous = ReadPrevious(entry, row, gone);
     if (!previous.ok()) return previous.status();
     if (!previous->has_value()) return std::nullopt;
     row = **previous;

@@ -35,7 +35,12 @@ class RowTable {
 
  private:
   // The row of the same point before it; nullopt where the row was let go, and nothing older is kept.
-  absl::StatusOr<std::optional<RowId>> ReadPrevious(const CollectionEntry& entry, RowId row) const;
+  // `gone`: is set to the row where it was let go.
+  absl::StatusOr<std::optional<RowId>> ReadPrevious(const CollectionEntry& entry, RowId row,
+                                                    std::optional<RowId>& gone) const;
+  // FindPoint by one walk back; `gone`: the row at which it ended since it was let go.
+  absl::StatusOr<std::optional<RowId>> WalkBack(const CollectionEntry& entry, const PointId& id, Version at,
+                                                RowId rows_end, std::optional<RowId>& gone) const;
   // OUT_OF_RANGE where retention has let the row go, else DATA_LOSS.
   absl::Status NotThere(const CollectionEntry& entry, RowId row) const;
 

@@ -71,6 +71,7 @@ absl::Status RunCalibrate(Invocation& invocation, const CalibrateOptions& option
     request.set_risk(options.risk);
   }
   invocation.uses_models = true;
+  invocation.uses_hooks = true;
   absl::StatusOr<Connection*> connection = invocation.Connect();
   if (!connection.ok()) return connection.status();
   const auto stub = v1::Calibration::NewStub((*connection)->channel());

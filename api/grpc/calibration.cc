@@ -10,6 +10,8 @@
 #include "api/grpc/progress_writer.h"
 #include "api/grpc/read_page.h"
 #include "api/grpc/request.h"
+#include "rag/deliver/event.h"
+#include "rag/deliver/hook_runner.h"
 #include "rag/eval/answer_metrics.h"
 #include "rag/eval/calibrate.h"
 #include "rag/pipeline_store.h"
@@ -133,7 +135,7 @@ class CalibrationService final : public v1::Calibration::Service {
     result->set_version(version->value);
     result->set_confidence(target.confidence);
     Fill(*run, *choice, (*pipeline)->spec.guard.min_grounding, result);
-    return request.store() ? Store(**pipeline, *choice, principal, result) : absl::OkStatus();
+    return request.store() ? Store(**pipeline, *choice, principal, options.cancel, result) : absl::OkStatus();
   }
 
   static void Fill(const CalibrationRun& run, const CalibrationChoice& choice, double before,
@@ -157,7 +159,8 @@ class CalibrationService final : public v1::Calibration::Service {
   }
 
   absl::Status Store(const PipelineVersion& pipeline, const CalibrationChoice& choice,
-                     const Principal& principal, v1::CalibrationResult* result) const {
+                     const Principal& principal, const CancelToken& cancel,
+                     v1::CalibrationResult* result) const {
     if (!choice.met) {
       return absl::FailedPreconditionError(absl::StrCat(
           "no threshold meets the target on this dataset: the nearest is ",
@@ -166,8 +169,19 @@ class CalibrationService final : public v1::Calibration::Service {
     }
     PipelineSpec spec = pipeline.spec;
     spec.guard.min_grounding = choice.chosen.threshold;
-    const absl::StatusOr<PipelineStore::Applied> applied =
-        Pipelines().Apply(principal.tenant, spec, /*dry_run=*/false);
+    absl::StatusOr<PipelineStore::Applied> applied =
+        Pipelines().Apply(principal.tenant, spec, /*dry_run=*/true);
+    if (!applied.ok()) return applied.status();
+    if (applied->changed) {
+      const absl::Status allowed =
+          AskHooks(services_.hooks,
+                   BeforeEvent(principal.tenant, "before.pipeline", absl::StrCat("pipeline/", spec.name),
+                               PipelineToJson(spec), services_.database->clock().NowMicros()),
+                   cancel);
+      if (!allowed.ok()) return allowed;
+    }
+    applied = Pipelines().Apply(principal.tenant, spec, /*dry_run=*/false,
+                                absl::StrCat(principal.tenant, "/", principal.subject));
     if (!applied.ok()) return applied.status();
     v1::Pipeline* stored = result->mutable_stored();
     FillPipelineSpec(applied->version.spec, stored->mutable_spec());

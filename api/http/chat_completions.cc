@@ -154,6 +154,7 @@ class ChatStream {
     v1::AskEvent::Done done;
     do {
       if (event_.has_done()) done = event_.done();
+      if (event_.has_citations()) citations_ = event_.citations();
       if (event_.event_case() != v1::AskEvent::kText) continue;
       sent += event_.text();
       if (!Send({{"content", event_.text()}}, nullptr, sink)) return false;
@@ -163,7 +164,7 @@ class ChatStream {
       const std::string rest = absl::StrCat(sent.empty() ? "" : "\n\nWithdrawn. ", done.text());
       if (!Send({{"content", rest}}, nullptr, sink)) return false;
     }
-    return End(done.id(), sink);
+    return End(done, sink);
   }
 
  private:
@@ -200,12 +201,15 @@ class ChatStream {
     return true;
   }
 
-  bool End(const std::string& id, httplib::DataSink& sink) const {
+  bool End(const v1::AskEvent::Done& done, httplib::DataSink& sink) const {
     v1::GetAnswerRequest get;
-    get.set_id(id);
+    get.set_id(done.id());
     v1::Answer answer;
     absl::Status status = CallUnary(context_.channel, kGetAnswer, get, &answer, options_);
     if (!status.ok()) return SendError(status, sink);
+    // The caller gets the answer whole, whatever the pipeline's patterns cover in its record.
+    answer.set_text(done.text());
+    *answer.mutable_citations() = citations_.citations();
     // The last piece of content carries what it rests on.
     Json last = Chunk(ChoiceOf({{"content", ""}, {"annotations", AnnotationsOf(answer)}}, nullptr));
     last["vouch"] = ExtensionOf(answer);
@@ -228,6 +232,7 @@ class ChatStream {
   const std::string id_;
   std::unique_ptr<RpcCall> call_;
   v1::AskEvent event_;
+  v1::AskEvent::Citations citations_;
 };
 
 std::string CompletionOf(const v1::Answer& answer, const std::string& model) {

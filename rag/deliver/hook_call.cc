@@ -88,10 +88,17 @@ absl::StatusOr<std::string> Run(const HookSpec& hook, const Event& event,
 
 std::string WebhookSignature(std::string_view secret, std::string_view id, int64_t timestamp_s,
                              std::string_view body) {
+  // A key as the specification writes it is base64 after "whsec_"; any other text is the key itself.
+  constexpr std::string_view kPrefix = "whsec_";
+  std::string key(secret);
+  if (std::string decoded;
+      secret.starts_with(kPrefix) && absl::Base64Unescape(ToAbsl(secret.substr(kPrefix.size())), &decoded)) {
+    key = std::move(decoded);
+  }
   const std::string signed_text = Concat(id, ".", timestamp_s, ".", body);
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned int size = 0;
-  HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
+  HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
        reinterpret_cast<const unsigned char*>(signed_text.data()), signed_text.size(), digest,
        &size);
   return Concat("v1,",

@@ -257,8 +257,14 @@ class Teller {
     const RecordChange change{
         Concat(DeadPrefix(spec_.name), absl::StrFormat("%020d", letter.time_us), "-", letter.id),
         EncodeDeadLetter(letter)};
+    // The letter first: an event that is killed between the two is told once more.
+    if (const absl::Status kept = KeepState(std::pair{tenant, change}); !kept.ok()) {
+      Note(kept);
+      pending->due_ms = NowMs() + spec_.max_pause_ms;
+      return;
+    }
     queue_.Done(pending);
-    if (const absl::Status kept = KeepState(std::pair{tenant, change}); !kept.ok()) Note(kept);
+    if (const absl::Status kept = KeepState({}); !kept.ok()) Note(kept);
   }
 
   void CountDelivered() {

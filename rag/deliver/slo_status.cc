@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "rag/answer_cost.h"
 #include "storage/concat.h"
 
 namespace vouch {
@@ -81,8 +82,7 @@ bool IsGood(const SloSpec& spec, const Answer& answer) {
     case SloSignal::kLatency:
       return static_cast<double>(answer.retrieve_us + answer.generate_us) <= spec.limit * 1'000;
     case SloSignal::kCost:
-      return !answer.generation ||
-             static_cast<double>(answer.generation->cost_nano) <= spec.limit * 1e9;
+      return static_cast<double>(CostNanoOf(answer)) <= spec.limit * 1e9;
     case SloSignal::kGrounding:
       break;
   }

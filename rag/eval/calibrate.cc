@@ -131,6 +131,7 @@ class Asker {
     AskRequest ask = request_;
     ask.question = question.text;
     ask.min_grounding = 0;
+    ask.evaluation = true;  // nobody waits for it: objectives do not count it
     ask.needs_models = true;  // money that is spent ends the run; quotes would say nothing
     ask.cache = nullptr;
     ask.listener = nullptr;

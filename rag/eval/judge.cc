@@ -26,7 +26,6 @@ namespace vouch {
 namespace {
 
 constexpr uint64_t kFormat = 1;
-constexpr size_t kMaxReason = 500;
 
 constexpr std::string_view kFaithfulness =
     "You judge whether an answer is faithful to its sources.\n"
@@ -48,9 +47,9 @@ constexpr std::string_view kCorrectness =
     "contradicted, and between for parts. Wording and length do not count.\n"
     "Reply with one line of JSON and nothing else: {\"score\": 0.75, \"reason\": \"in one sentence\"}";
 
+// Of its reply the score alone is kept: a reason may quote sources, and nobody who forgets one would look for it here.
 struct Verdict {
   double score = kNotANumber;
-  std::string reason = {};
 };
 
 // One question put to the judge.
@@ -114,7 +113,6 @@ std::string Encode(const Verdict& verdict, const Task& task, const ModelTier& ti
                            {"model", tier.endpoint.model},
                            {"response_model", outcome.reply.model},
                            {"score", std::isfinite(verdict.score) ? RecordJson(verdict.score) : RecordJson(nullptr)},
-                           {"reason", verdict.reason},
                            {"prompt_tokens", outcome.usage.prompt_tokens},
                            {"completion_tokens", outcome.usage.completion_tokens},
                            {"cost_nano", outcome.cost_nano},
@@ -127,7 +125,6 @@ absl::StatusOr<Verdict> Decode(std::string_view bytes) {
   RecordReader reader(json, "", "the verdict");
   Verdict verdict;
   if (reader.Has("score")) reader.Take("score", &verdict.score);
-  reader.Take("reason", &verdict.reason);
   if (!reader.status().ok()) return reader.status();
   return verdict;
 }
@@ -245,7 +242,7 @@ class Judging {
     }
     PromptStep step;
     step.system = prompt.rules;
-    step.user = "Sources\n\n{{sources}}{{asked}}";
+    step.user = "Sources\n\n{{sources}}\n\n{{asked}}";
     step.variables["asked"] = std::move(rest);
     absl::StatusOr<Prompt> built = BuildPrompt(step, "", "", sources, route_.spec().max_prompt_tokens);
     if (!built.ok()) return built.status();
@@ -290,11 +287,11 @@ class Judging {
     }
     if (outcome.unpaid) return outcome.status;
     if (!outcome.status.ok()) return absl::OkStatus();
-    Verdict verdict{.score = ScoreOfVerdict(outcome.reply.text), .reason = outcome.reply.text.substr(0, kMaxReason)};
+    const Verdict verdict{.score = ScoreOfVerdict(outcome.reply.text)};
     const NamedRecord record{task.name, Encode(verdict, task, tier(), outcome, database_.clock().NowMicros())};
     absl::Status status = records_.PutEvaluationRecords(principal_.tenant, {&record, 1}, /*only_new=*/false);
     if (!status.ok()) return status;
-    task.verdict = std::move(verdict);
+    task.verdict = verdict;
     return absl::OkStatus();
   }
 

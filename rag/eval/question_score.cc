@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "rag/answer_cost.h"
 #include "rag/eval/metrics.h"
 #include "rag/eval/paired_test.h"
 
@@ -99,8 +100,7 @@ void AddAnswer(const DatasetQuestion& question, const SubjectResult& subject,
   metrics["grounding"] = answer.abstained      ? kNotANumber
                          : answer.generation ? answer.generation->grounding
                                                : citations.recall;
-  metrics["cost"] =
-      answer.generation ? static_cast<double>(answer.generation->cost_nano) / 1e9 : 0;
+  metrics["cost"] = static_cast<double>(CostNanoOf(answer)) / 1e9;
 }
 
 }  // namespace

@@ -3,8 +3,8 @@
 #include <utility>
 #include <vector>
 
+#include "rag/answer_texts.h"
 #include "rag/eval/evaluation_record.h"
-#include "rag/passage.h"
 #include "storage/answer_records.h"
 #include "storage/concat.h"
 #include "storage/evaluation_records.h"
@@ -17,10 +17,6 @@ constexpr size_t kMinRepeatedBytes = 24;
 constexpr std::string_view kErasedStart = "{\"erased\":\"";
 constexpr std::string_view kResultPrefix = "result/";
 constexpr std::string_view kErasedResult = "(erased: a source of it was forgotten)";
-
-bool IsOf(const PointHit& hit, std::string_view document) {
-  return ReadPassage(hit).provenance.document == document;
-}
 
 // What the answer says in the caller's eyes, and what it quotes.
 void AddRepeatable(const Answer& answer, const std::set<std::string>& paths, std::set<std::string>* texts) {
@@ -82,10 +78,14 @@ class AnswerForgetter {
       for (size_t i = 0; i < answer.conversation.size(); ++i) {
         if (Repeats(answer.conversation[i].content)) paths.insert(Concat("conversation[", i, "].content"));
       }
-      // A prompt holds the conversation as well.
-      if (!paths.empty() && answer.generation) {
-        for (size_t i = 0; i < answer.generation->prompt.size(); ++i) {
-          if (Repeats(answer.generation->prompt[i].content)) paths.insert(Concat("generation.prompt[", i, "].content"));
+      // A prompt holds the conversation with its white space collapsed, and rewrites say it in other words.
+      if (!paths.empty()) {
+        for (size_t i = 0; answer.generation && i < answer.generation->prompt.size(); ++i) {
+          paths.insert(Concat("generation.prompt[", i, "].content"));
+        }
+        for (size_t i = 0; i < answer.rewrites.size(); ++i) {
+          paths.insert(Concat("rewrites[", i, "].texts"));
+          paths.insert(Concat("rewrites[", i, "].completion"));
         }
       }
       if (!paths.empty()) turns.emplace_back(id, std::move(paths));
@@ -155,40 +155,6 @@ class AnswerForgetter {
 };
 
 }  // namespace
-
-std::set<std::string> PathsOf(const Answer& answer, std::string_view collection, std::string_view document) {
-  std::set<std::string> paths;
-  if (answer.collection != collection) return paths;
-  std::set<std::string> points;
-  for (size_t i = 0; i < answer.hits.size(); ++i) {
-    if (!IsOf(answer.hits[i], document)) continue;
-    points.insert(answer.hits[i].id.ToString());
-    paths.insert(Concat("hits[", i, "].payload"));
-    paths.insert(Concat("hits[", i, "].explanation"));
-  }
-  for (size_t i = 0; i < answer.sources.size(); ++i) {
-    const AnswerSource& source = answer.sources[i];
-    if (source.document != document && !points.contains(source.point.ToString())) continue;
-    paths.insert(Concat("sources[", i, "].title"));
-    paths.insert(Concat("sources[", i, "].heading"));
-  }
-  bool used = answer.generation.has_value() && !points.empty();
-  for (size_t i = 0; i < answer.citations.size(); ++i) {
-    const Citation& citation = answer.citations[i];
-    if (citation.document != document && !points.contains(citation.point.ToString())) continue;
-    paths.insert(Concat("citations[", i, "].quote"));
-    used = true;
-  }
-  if (!used) return paths;
-  paths.insert("text");
-  if (!answer.generation) return paths;
-  paths.insert("generation.completion");
-  for (size_t i = 0; i < answer.generation->prompt.size(); ++i)
-    paths.insert(Concat("generation.prompt[", i, "].content"));
-  for (size_t i = 0; i < answer.generation->sentences.size(); ++i)
-    paths.insert(Concat("generation.sentences[", i, "].problems"));
-  return paths;
-}
 
 absl::Status ForgetInAnswers(Store& store, std::string_view tenant, std::string_view collection,
                              std::string_view document, bool change, const CancelToken& cancel,

@@ -17,11 +17,6 @@ struct ForgottenTexts {
   uint64_t results = 0;  // of evaluations
 };
 
-// The paths of an answer's record whose texts hold something of a document: payloads and explanations of its hits, titles
-// and headings of its sources, its quotes. Where it is cited, or a model had it before it, the answer, the completion, the
-// prompt and what was found wrong with sentences, too.
-std::set<std::string> PathsOf(const Answer& answer, std::string_view collection, std::string_view document);
-
 // Erases a document's texts in all answers and results of evaluations of a tenant; `change` false only counts. Turns of
 // conversations that repeat an answer to be erased go with it. Questions are the caller's and stay.
 absl::Status ForgetInAnswers(Store& store, std::string_view tenant, std::string_view collection,

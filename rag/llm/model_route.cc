@@ -280,8 +280,9 @@ ModelRoute::Next ModelRoute::TryTier(size_t index, uint32_t retry, Call* call) {
   second.hedge = true;
   std::optional<SpendLedger::Ticket> second_ticket;
   HedgedTry tries = Try(index, sink, *call, &second, &second_ticket);
-  absl::Status settled = Settle(tier, *ticket, tries.first, /*lost=*/tries.second_won,
-                                &outcome.attempts.back(), call);
+  // One that the server had refused by then did not lose, and costs nothing.
+  const bool first_lost = tries.second_won && absl::IsCancelled(tries.first.status);
+  absl::Status settled = Settle(tier, *ticket, tries.first, first_lost, &outcome.attempts.back(), call);
   outcome.usage = outcome.attempts.back().usage;
   if (tries.second && second_ticket) {
     const bool lost = !tries.second_won && absl::IsCancelled(tries.second->status);

@@ -136,6 +136,10 @@ absl::StatusOr<RouteSpec> Overridden(const RouteSpec& base, const RouteOverride&
     if (tier.max_tokens != 0) added.parameters.max_tokens = tier.max_tokens;
     if (tier.temperature) added.parameters.temperature = tier.temperature;
   }
+  if (change.prices && (base.limits.tenant_day_nano || base.limits.pipeline_day_nano)) {
+    return absl::InvalidArgumentError(
+        "prices: the server's route limits spending, and its limits hold in its own prices; leave prices out");
+  }
   if (change.prices) spec.prices = *change.prices;
   if (change.escalate) spec.escalate = change.escalate;
   if (change.hedge) spec.hedge = change.hedge;

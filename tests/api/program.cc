@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 
@@ -31,6 +32,10 @@ ProgramResult RunVouch(const std::vector<std::string>& words, const std::string&
   arguments.insert(arguments.end(), words.begin(), words.end());
   std::vector<std::string> variables = {"HOME=" + home, "PATH=/usr/bin:/bin"};
   for (const auto& [name, value] : environment) variables.push_back(name + "=" + value);
+  // What the sanitizers leave out must be left out by the program, too.
+  for (const char* name : {"ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS"}) {
+    if (const char* value = std::getenv(name)) variables.push_back(std::string(name) + "=" + value);
+  }
   const std::vector<char*> argv = PointersOf(arguments);
   const std::vector<char*> envp = PointersOf(variables);
   const std::string out_path = home + "/stdout";

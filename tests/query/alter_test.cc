@@ -266,5 +266,34 @@ TEST_F(AlterTest, AfterALetGo) {
   EXPECT_EQ(*collection_->Count(Compare("price", FilterOp::kGe, int64_t{0}), {}, principal_), 150u);
 }
 
+// Token vectors that are written while an index is built are in it.
+TEST_F(AlterTest, TokensWrittenMeanwhileAreFound) {
+  CollectionSchema schema = Schema();
+  schema.multi_vector = {{.name = "t", .dim = 2, .metric = Metric::kInnerProduct, .type = VectorType::kF32}};
+  Create("tokens", schema);
+  const auto write = [&](uint64_t id) {
+    PointInput point = Point(id, {static_cast<float>(id), 1}, R"({"price": 1})");
+    point.multi_vectors.emplace_back("t", MultiVector{2, {1, 0, 0, 1}});
+    Upsert({std::move(point)});
+  };
+  for (uint64_t id = 0; id < 200; ++id) write(id);
+  std::atomic<bool> stop{false};
+  uint64_t written = 200;
+  std::thread writer([&] {
+    while (!stop.load()) write(written++);
+  });
+  for (int round = 0; round < 3; ++round) {
+    SchemaChange change;
+    if (round % 2 == 0) change.add_payload.push_back({.path = "price", .type = PayloadType::kInteger});
+    if (round % 2 == 1) change.drop_payload = {"price"};
+    Alter(change);
+  }
+  stop.store(true);
+  writer.join();
+  QueryNode tokens;
+  tokens.node = MultiVectorLeaf{.field = "t", .tokens = {2, {1, 1}}};
+  EXPECT_EQ(Search(Request(std::move(tokens), 10'000)).hits.size(), std::min<uint64_t>(written, 10'000));
+}
+
 }  // namespace
 }  // namespace vouch

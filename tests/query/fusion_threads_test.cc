@@ -86,6 +86,25 @@ TEST_F(FusionThreadsTest, CandidatesAreKeptInTheOrderOfTheLeaves) {
   for (size_t i = 0; i < found.hits.size(); ++i) EXPECT_EQ(same.hits[i].score, found.hits[i].score);
 }
 
+// What is below a reranking runs after the leaves, and yet keeps its place.
+TEST_F(FusionThreadsTest, CandidatesOfNestedSearchesAreKeptInOrderToo) {
+  RerankNode rerank{.method = ExactRerank{.field = "v", .vector = {300, 40}}};
+  rerank.children.push_back(Dense({300, 40}, /*exact=*/false));
+  FuseNode fuse;
+  fuse.children = {QueryNode{.node = std::move(rerank)}, Dense({9000, 2}, false), Text("w2")};
+  SearchRequest request = Request({.node = std::move(fuse)}, 20);
+  std::vector<std::vector<std::vector<RowId>>> kept;
+  for (const size_t threads : {1, 2}) {
+    ReopenWith(threads);
+    CandidateLog log;
+    request.candidates = &log;
+    ASSERT_EQ(Search(request).hits.size(), 20u);
+    kept.push_back(log.lists());
+  }
+  ASSERT_EQ(kept[0].size(), 2u);
+  EXPECT_EQ(kept[0], kept[1]);
+}
+
 TEST_F(FusionThreadsTest, TheFirstLeafThatFailsIsTold) {
   SearchRequest request = FusionOf(Request({}, 20), /*feedback=*/false);
   request.cancel = CancelToken(absl::InfinitePast(), nullptr);

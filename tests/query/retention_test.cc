@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "storage/store.h"
+#include "query/hold_version.h"
 #include "tests/query/query_fixture.h"
 
 namespace vouch {
@@ -250,6 +251,26 @@ TEST_F(RetentionTest, ReadersOfAVersionThatGoesEndAsTheyBegan) {
   stop.store(true);
   for (std::thread& reader : readers) reader.join();
   LetGo(collection_->Stats().version.value);
+  ExpectSound();
+}
+
+TEST_F(RetentionTest, AHeldVersionStaysUntilItIsLetGoOf) {
+  for (int i = 0; i < 5; ++i) Upsert({Point(1, {static_cast<float>(i), 0})});
+  auto hold = HoldVersion(*collection_, Version(2));
+  ASSERT_TRUE(hold.ok()) << hold.status();
+  LetGo(5);
+  SearchRequest request = Request(Dense({1, 0}));
+  request.at = At(2);
+  EXPECT_EQ(Search(request).hits.size(), 1u);
+  request.at = At(3);
+  EXPECT_THAT(SearchError(request), HasSubstr("OUT_OF_RANGE"));
+  EXPECT_EQ(HoldVersion(*collection_, Version(3)).status().code(), absl::StatusCode::kOutOfRange);
+  EXPECT_EQ(HoldVersion(*collection_, Version(9)).status().code(), absl::StatusCode::kOutOfRange);
+  hold->reset();
+  Upsert({Point(1, {9, 0})});
+  LetGo(6);
+  request.at = At(2);
+  EXPECT_THAT(SearchError(request), HasSubstr("OUT_OF_RANGE"));
   ExpectSound();
 }
 

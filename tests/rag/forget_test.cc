@@ -5,9 +5,11 @@
 
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "rag/answer_texts.h"
 #include "rag/replay.h"
 #include "storage/answer_records.h"
 #include "storage/erasure.h"
@@ -117,6 +119,47 @@ TEST_F(ForgetTest, AModelsAnswerGoesWithItsPrompt) {
   EXPECT_THAT(Record(answer.id), Not(HasSubstr("guineas")));
   EXPECT_TRUE(AnswerFromJson(Record(answer.id)).ok());
   EXPECT_THAT(Chain().problems, IsEmpty());
+}
+
+// The model is slow, and the source is forgotten meanwhile.
+TEST_F(ForgetTest, AnAskThatBeganBeforeKeepsNothingOfIt) {
+  ModelServer server([this](size_t, const ModelServer::Request&) {
+    EXPECT_TRUE(Forget(*docs_.database, Request()).ok());
+    return ChatStream("The falconer earns twelve guineas [1].", 9, 9);
+  });
+  SpendLedger ledger(docs_.database->store().catalog(), docs_.clock);
+  RouteSpec spec;
+  spec.tiers = {{.name = "small", .endpoint = {.base_url = server.base_url(), .model = "m"}, .parameters = {}}};
+  const auto route = ModelRoute::Create(std::move(spec), {.ledger = ledger}).value();
+  const Answer answer = AskFor("What does the falconer earn?", route.get());
+  EXPECT_EQ(server.requests().size(), 1u);
+  EXPECT_THAT(Record(answer.id), Not(HasSubstr("guineas")));
+  EXPECT_THAT(Chain().problems, IsEmpty());
+}
+
+TEST_F(ForgetTest, TiersThatWereNotTakenAndRewritesGoToo) {
+  Answer answer;
+  answer.collection = "docs";
+  answer.hits.push_back({.id = PointId(1), .provenance = EncodeProvenance({.document = "secret.md"})});
+  answer.generation.emplace().completion = "taken";
+  answer.generation->decisions = {{.tier = "small", .completion = "not taken"}, {.tier = "large"}};
+  const std::set<std::string> paths = PathsOf(answer, "docs", "secret.md");
+  EXPECT_TRUE(paths.contains("generation.decisions[0].completion"));
+  EXPECT_TRUE(PathsOf(answer, "docs", "garden.md").empty());
+}
+
+// A turn that repeats a forgotten answer: whatever a model made of the conversation goes as well.
+TEST_F(ForgetTest, WhatWasMadeOfARepeatedAnswerGoes) {
+  const Answer answer = AskFor("What does the falconer Wolfhard earn?");
+  Answer later = AskFor("And when does the garden open?", nullptr, {{"assistant", answer.text}});
+  later.id.back() = later.id.back() == '0' ? '1' : '0';
+  later.generation.emplace().prompt = {{"user", "Conversation: twelve  guineas, other white space"}};
+  later.rewrites.push_back({.kind = "standalone", .texts = {"Of twelve guineas: when does the garden open?"}, .completion = "Of twelve guineas"});
+  ASSERT_TRUE(AnswerRecords::Of(docs_.database->store())
+                  .PutAnswerLinked("default", later.id, AnswerToJson(later), "0123456789abcdef").ok());
+  ASSERT_TRUE(Forget(*docs_.database, Request()).ok());
+  EXPECT_THAT(Record(later.id), Not(HasSubstr("guineas")));
+  EXPECT_THAT(Record(later.id), HasSubstr("And when does the garden open?"));
 }
 
 TEST_F(ForgetTest, ADryRunChangesNothing) {

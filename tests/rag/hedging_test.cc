@@ -1,6 +1,9 @@
 // A second request beside a slow one: whose text the caller gets, and what is paid for.
 #include <gmock/gmock.h>
 
+#include <chrono>
+#include <thread>
+
 #include "rag/llm/budget_store.h"
 #include "rag/llm/hedged_chat.h"
 #include "rag/llm/latency_window.h"
@@ -25,8 +28,9 @@ Reply After(int pause_ms, const std::string& text) {
 class HedgingTest : public RouteTest {
  protected:
   // The quick requests; what comes after them gets `replies`.
-  void Serve(std::vector<Reply> replies, double share = 0.05) {
-    server_ = std::make_unique<ModelServer>([replies](size_t number, const Request&) {
+  void Serve(std::vector<Reply> replies, double share = 0.05, int first_pause_ms = 0) {
+    server_ = std::make_unique<ModelServer>([replies, first_pause_ms](size_t number, const Request&) {
+      if (number == kSamples) std::this_thread::sleep_for(std::chrono::milliseconds(first_pause_ms));
       return number < kSamples || number >= kSamples + replies.size() ? Good("quick")
                                                                       : replies[number - kSamples];
     });
@@ -92,6 +96,18 @@ TEST_F(HedgingTest, WhereTheFirstFailsTheSecondMayAnswer) {
   const RouteOutcome outcome = Ask();
   ASSERT_TRUE(outcome.status.ok()) << outcome.status;
   EXPECT_EQ(streamed_, "second");
+}
+
+TEST_F(HedgingTest, AFirstRequestThatIsRefusedMeanwhileCostsNothing) {
+  Serve({{.status = 503, .body = "full"}, After(400, "second")}, /*share=*/0.05, /*first_pause_ms=*/200);
+  const RouteOutcome outcome = Ask();
+  ASSERT_TRUE(outcome.status.ok()) << outcome.status;
+  EXPECT_EQ(streamed_, "second");
+  ASSERT_EQ(outcome.attempts.size(), 2u);
+  EXPECT_THAT(outcome.attempts[0].outcome, HasSubstr("HTTP 503: full"));
+  EXPECT_EQ(outcome.attempts[0].usage, TokenUsage());
+  EXPECT_EQ(outcome.cost_nano, 12u * 10 + 6 * 30);
+  EXPECT_EQ(Account().calls, static_cast<uint64_t>(kSamples) + 1);
 }
 
 TEST_F(HedgingTest, TheirShareIsCapped) {

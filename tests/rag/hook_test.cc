@@ -68,6 +68,9 @@ TEST(HookQueue, PausesDoubleUpToTheirLimit) {
 TEST(Hook, TheSignatureIsThatOfStandardWebhooks) {
   EXPECT_EQ(WebhookSignature("key", "msg_1", 5, "{}"),
             "v1,1KmhgLCXZetAbsjMnKlNRpO7EIGONZ2w8rI9m43l9qg=");
+  // As the specification writes keys: base64 of "key".
+  EXPECT_EQ(WebhookSignature("whsec_a2V5", "msg_1", 5, "{}"), WebhookSignature("key", "msg_1", 5, "{}"));
+  EXPECT_NE(WebhookSignature("whsec_!", "msg_1", 5, "{}"), WebhookSignature("key", "msg_1", 5, "{}"));
 }
 
 TEST(Hook, MistakesNameTheField) {

@@ -3,6 +3,7 @@
 
 #include <functional>
 
+#include "storage/erasure.h"
 #include "storage/key_format.h"
 #include "storage/rocks.h"
 #include "storage/row_codec.h"
@@ -168,6 +169,14 @@ TEST_F(MultiVectorStoreTest, ABackupHasThem) {
   const auto store = Store::Open(options);
   ASSERT_TRUE(store.ok()) << store.status();
   EXPECT_THAT((*store)->ReadRow(c_, RowId(0), true)->multi_vectors, ElementsAre(kFirst, kSecond));
+}
+
+TEST_F(MultiVectorStoreTest, AnErasedRowHasNoneLeft) {
+  ASSERT_TRUE(Erasure::Of(*store_).EraseRows(c_, std::vector<RowErasure>{{.row = RowId(0), .payload = "{}"}}).ok());
+  size_t values = 0;
+  // And verify finds nothing wrong with what is left.
+  EXPECT_THAT(ProblemsAfter([&](rocksdb::WriteBatch&, rocksdb::ColumnFamilyHandle*) { ++values; }), IsEmpty());
+  EXPECT_EQ(values, 1u);
 }
 
 }  // namespace
