@@ -57,7 +57,7 @@ const std::vector<Setting>& Settings() {
        "threads that build and merge indexes; more: sooner built, slower searches meanwhile",
        NumberSetting{&Config::background_threads, 1, 256}},
       {"batch_threads", "N",
-       "threads of one batch of searches; more: it ends sooner where cores are free",
+       "threads of one batch of searches, or of a fusion's leaves; more: it ends sooner where cores are free",
        NumberSetting{&Config::batch_threads, 1, 256}},
       {"block_cache_mb", "MB", "memory that keeps blocks of the store; more: fewer reads from disk",
        NumberSetting{&Config::block_cache_mb, 8, 1 << 20}},

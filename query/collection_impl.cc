@@ -245,7 +245,8 @@ absl::StatusOr<SearchResponse> CollectionImpl::RunSearch(const SearchRequest& re
   if (absl::Status status = CheckPrincipal(request.principal); !status.ok()) return status;
   const absl::StatusOr<Latest> latest = Take();
   if (!latest.ok()) return latest.status();
-  Searcher searcher(*deps_.store, latest->schema->info, request, *deps_.cross_encoders);
+  Searcher searcher(*deps_.store, latest->schema->info, request, *deps_.cross_encoders, /*masks=*/nullptr,
+                    deps_.search_pool);
   if (absl::Status status = searcher.Check(); !status.ok()) return status;
   absl::StatusOr<Version> version = ResolveFrom(*latest, request.at);
   if (!version.ok()) return version.status();
@@ -322,7 +323,7 @@ absl::StatusOr<SearchResponse> CollectionImpl::RunOfBatch(const SearchRequest& r
     return absl::InvalidArgumentError(absl::StrCat(
         "it reads version ", version->value, ", the first request version ", reader.at().value));
   }
-  Searcher searcher(*deps_.store, latest.schema->info, request, *deps_.cross_encoders, &masks);
+  Searcher searcher(*deps_.store, latest.schema->info, request, *deps_.cross_encoders, &masks, /*pool=*/nullptr);
   if (absl::Status status = searcher.Check(); !status.ok()) return status;
   return searcher.Run(reader);
 }
@@ -338,7 +339,8 @@ absl::StatusOr<WhyNotResponse> CollectionImpl::RunWhyNot(const SearchRequest& re
   if (absl::Status status = CheckPrincipal(request.principal); !status.ok()) return status;
   const absl::StatusOr<Latest> latest = Take();
   if (!latest.ok()) return latest.status();
-  Searcher searcher(*deps_.store, latest->schema->info, request, *deps_.cross_encoders);
+  Searcher searcher(*deps_.store, latest->schema->info, request, *deps_.cross_encoders, /*masks=*/nullptr,
+                    deps_.search_pool);
   if (absl::Status status = searcher.Check(); !status.ok()) return status;
   const absl::StatusOr<Version> version = ResolveFrom(*latest, request.at);
   if (!version.ok()) return version.status();

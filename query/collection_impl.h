@@ -30,7 +30,7 @@ struct CollectionDeps {
   JobPool* job_pool = nullptr;
   MemoryBudget* memory = nullptr;
   const CrossEncoders* cross_encoders = nullptr;
-  JobPool* search_pool = nullptr;  // helps with batches; null: none does
+  JobPool* search_pool = nullptr;  // helps with batches and fusions; null: none does
   std::string index_directory;  // this collection's own, but for what IndexDirectoryOf adds
   uint64_t seal_rows = 10'000;
   std::function<void(const std::string& message)> warn;  // as IndexOptions::warn

@@ -28,8 +28,8 @@ struct DatabaseOptions {
   // What indexes and store may hold in memory, 0: no limit. Near it caches shrink and fresh rows are sealed early; writes
   // and builds that would go over it are refused with RESOURCE_EXHAUSTED. Reads go on.
   uint64_t memory_limit_bytes = 0;
-  // Threads of one batch of searches, the caller's among them; all batches share the others. More: a batch ends
-  // sooner where cores are free.
+  // Threads of one batch of searches, or of the leaves of a fusion, the caller's among them; all searches share the
+  // others. More: it ends sooner where cores are free.
   size_t batch_threads = 2;
   uint64_t seal_rows = 10'000;
   CrossEncoders cross_encoders = {};  // that rerankings name

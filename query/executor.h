@@ -21,6 +21,8 @@
 
 namespace vouch {
 
+class JobPool;
+
 // What one node of the plan gave.
 struct NodeResult {
   std::vector<RankedRow> hits;  // in total order; those of `all` and mmr in an order of their own
@@ -41,10 +43,12 @@ struct NodeResult {
   double weight = 1;
 };
 
-// Runs plans over one snapshot. For one request on one thread; borrows all it is given.
+// Runs plans over one snapshot. For one request at a time, on the caller's thread; where a pool helps, the leaves of a fusion over many
+// rows run at the same time, which changes nothing but the time. Borrows all it is given.
 //
 // Invariants:
-// 1. A mask is made once for each distinct filter of the plan, when first needed.
+// 1. A mask is made once for each distinct filter of the plan, when first needed; those of leaves that run at the same time before
+// they run.
 // 2. Nothing here touches the store but the CrossScorer, for the texts that a model reads.
 // 3. Feedback learns only from rows that the leaf could give: of the version, the principal and the
 // filter.
@@ -56,6 +60,7 @@ class Executor {
     MaskCache* masks = nullptr;   // of other requests of the principal over the reader; may be null
     CrossScorer* cross = nullptr;  // the request's own; must be given
     CandidateLog* candidates = nullptr;  // of approximate searches; may be null
+    JobPool* pool = nullptr;             // helps with the leaves of a fusion; null: none does
   };
   Executor(const IndexReader& reader, const CollectionSchema& schema, const Principal& principal,
            const CancelToken& cancel, Options options)
@@ -116,6 +121,9 @@ class Executor {
 
   absl::Status RunFuse(const Plan& plan, const PlannedNode& node, const FuseNode& fuse,
                        NodeResult& result);
+  // Results of the fusion's leaves that were run at the same time, by child; those of others are unset.
+  using LeafResults = std::vector<std::optional<absl::StatusOr<NodeResult>>>;
+  absl::StatusOr<LeafResults> RunLeavesTogether(const Plan& plan, const PlannedNode& node);
   // Runs the fusion's next legs up to number `end` and adds them in order.
   using LegRunner = std::function<absl::StatusOr<NodeResult>(const PlannedNode&)>;
   absl::Status RunLegs(const Plan& plan, const PlannedNode& node, const FuseNode& fuse,

@@ -9,6 +9,7 @@
 #include "query/fuse.h"
 #include "query/node_timer.h"
 #include "query/reliability.h"
+#include "query/together.h"
 #include "query/vector_scorer.h"
 
 namespace vouch {
@@ -36,6 +37,14 @@ std::optional<double> LowestScore(const PlannedNode& node, const CollectionSchem
   return std::nullopt;
 }
 
+// Waking a thread takes as long as a search of fewer.
+constexpr uint64_t kRowsWorthAThread = 10'000;
+
+bool IsSearchingLeaf(const decltype(QueryNode::node)& kind) {
+  return !std::holds_alternative<FuseNode>(kind) && !std::holds_alternative<RerankNode>(kind) &&
+         !std::holds_alternative<AllLeaf>(kind);
+}
+
 }  // namespace
 
 struct Executor::Fusion {
@@ -48,8 +57,12 @@ absl::Status Executor::RunFuse(const Plan& plan, const PlannedNode& node, const 
                                NodeResult& result) {
   Fusion fusion;
   fusion.results.reserve(node.children.size());
-  absl::Status status = RunLegs(plan, node, fuse, fusion, fuse.children.size(),
-                                [&](const PlannedNode& leg) { return RunNode(plan, leg); });
+  absl::StatusOr<LeafResults> leaves = RunLeavesTogether(plan, node);
+  if (!leaves.ok()) return leaves.status();
+  absl::Status status = RunLegs(plan, node, fuse, fusion, fuse.children.size(), [&](const PlannedNode& leg) {
+    std::optional<absl::StatusOr<NodeResult>>& ran = (*leaves)[static_cast<size_t>(&leg - node.children.data())];
+    return ran ? *std::move(ran) : RunNode(plan, leg);
+  });
   if (!status.ok()) return status;
   if (fusion.results.size() < node.children.size()) {
     const std::vector<RankedRow> hits = Fuse(fusion.legs);
@@ -70,6 +83,41 @@ absl::Status Executor::RunFuse(const Plan& plan, const PlannedNode& node, const 
   result.cut = result.hits.size() > node.limit;
   if (result.cut) result.hits.resize(node.limit);
   return absl::OkStatus();
+}
+
+absl::StatusOr<Executor::LeafResults> Executor::RunLeavesTogether(const Plan& plan, const PlannedNode& node) {
+  LeafResults results(node.children.size());
+  if (options_.pool == nullptr) return results;
+  std::vector<size_t> leaves;
+  size_t approximate = 0;  // whose rows must reach the candidates in order
+  for (size_t i = 0; i < node.children.size(); ++i) {
+    const auto& kind = node.children[i].node->node;
+    if (node.children[i].expands >= 0) continue;
+    if (!IsSearchingLeaf(kind)) {
+      // What is below a fusion or reranking may be approximate, and runs after the leaves.
+      approximate += std::holds_alternative<AllLeaf>(kind) ? 0 : 1;
+      continue;
+    }
+    leaves.push_back(i);
+    approximate += std::holds_alternative<DenseLeaf>(kind) || std::holds_alternative<RecommendLeaf>(kind) ? 1 : 0;
+  }
+  if (leaves.size() < 2 || (options_.candidates != nullptr && approximate > 1)) return results;
+  uint64_t rows = 0;
+  for (size_t leaf : leaves) {
+    const absl::StatusOr<const RowMask*> mask = MaskOf(plan, node.children[leaf].mask);
+    if (!mask.ok()) return mask.status();
+    rows = std::max(rows, (*mask)->allowed_count);
+  }
+  if (rows < kRowsWorthAThread) return results;
+  // Helpers come late; so the caller begins with what takes longest, which is most often a text leaf.
+  std::stable_partition(leaves.begin(), leaves.end(), [&](size_t leaf) {
+    return std::holds_alternative<TextLeaf>(node.children[leaf].node->node);
+  });
+  WorkTogether(options_.pool, leaves.size() - 1, leaves.size(), [&](size_t i) {
+    results[leaves[i]] = RunNode(plan, node.children[leaves[i]]);
+    return true;
+  });
+  return results;
 }
 
 absl::Status Executor::AddLeg(const Plan& plan, const PlannedNode& node, const FuseNode& fuse,

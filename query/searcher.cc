@@ -193,7 +193,7 @@ absl::StatusOr<SearchResponse> Searcher::RunScroll(const IndexReader& reader) {
                     {.explain = request_.explain,
                      .scroll_after = has_cursor_ ? cursor_.last.row : kNoRow,
                      .masks = masks_, .cross = &cross_,
-                     .candidates = request_.candidates});
+                     .candidates = request_.candidates, .pool = pool_});
   absl::StatusOr<NodeResult> result = executor.Run(*plan);
   if (!result.ok()) return result.status();
   Page page;
@@ -216,7 +216,7 @@ absl::StatusOr<SearchResponse> Searcher::RunRanked(const IndexReader& reader) {
   uint64_t skip = before();
   Executor executor(reader, info_.schema, request_.principal, request_.cancel,
                     {.explain = request_.explain, .scroll_after = kNoRow, .masks = masks_, .cross = &cross_,
-                     .candidates = request_.candidates});
+                     .candidates = request_.candidates, .pool = pool_});
   for (int run = 1;; ++run) {
     const size_t wanted = std::min<size_t>(cap, skip + request_.limit);
     absl::StatusOr<Plan> plan = MakePlan(request_, reader, {.first_page = first_page, .root_limit = wanted});
@@ -263,7 +263,7 @@ absl::StatusOr<SearchResponse> Searcher::RunGrouped(const IndexReader& reader) {
     const SearchRequest& request = of_members ? *of_members : request_;
     Executor executor(reader, info_.schema, request_.principal, request_.cancel,
                       {.explain = request_.explain, .scroll_after = kNoRow, .masks = masks_, .cross = &cross_,
-                       .candidates = request_.candidates});
+                       .candidates = request_.candidates, .pool = pool_});
     const absl::StatusOr<Plan> plan =
         MakePlan(request, reader, {.first_page = wanted, .root_limit = depth});
     if (!plan.ok()) return plan.status();

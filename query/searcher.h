@@ -26,14 +26,15 @@ class Searcher {
   static constexpr size_t kMaxPayloadKeys = 256;
 
   // `masks` may be null, else outlives the searcher: of other requests of the principal over the
-  // same reader.
+  // same reader. `pool`, which may be null, helps with fusions.
   Searcher(const Store& store, const CollectionInfo& info, const SearchRequest& request,
-           const CrossEncoders& encoders, MaskCache* masks = nullptr)
+           const CrossEncoders& encoders, MaskCache* masks, JobPool* pool)
       : store_(store),
         info_(info),
         request_(request),
         encoders_(encoders),
         masks_(masks),
+        pool_(pool),
         cross_(store, info, encoders) {}
 
   // INVALID_ARGUMENT names the part of the request, the value and the limit. Reads the cursor,
@@ -96,6 +97,7 @@ class Searcher {
   const SearchRequest& request_;
   const CrossEncoders& encoders_;
   MaskCache* const masks_;
+  JobPool* const pool_;
   CrossScorer cross_;
   bool has_cursor_ = false;
   Cursor cursor_;

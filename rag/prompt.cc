@@ -38,20 +38,6 @@ size_t LineBreakAt(std::string_view text) {
   return 0;
 }
 
-std::string Quoted(std::string_view text) {
-  std::string quoted = "> ";
-  while (!text.empty()) {
-    const size_t line_break = LineBreakAt(text);
-    if (line_break > 0) {
-      quoted += "\n> ";
-    } else {
-      quoted += text.front();
-    }
-    text.remove_prefix(std::max<size_t>(line_break, 1));
-  }
-  return quoted;
-}
-
 std::string OneLine(std::string_view text) {
   std::string line;
   while (!text.empty()) {
@@ -64,7 +50,7 @@ std::string OneLine(std::string_view text) {
 
 // The block of the next source.
 std::string BlockOf(const PromptSource& source, size_t number) {
-  return Concat("[", number, "] ", OneLine(source.name), "\n", Quoted(source.text), "\n\n");
+  return Concat("[", number, "] ", OneLine(source.name), "\n", QuotedLines(source.text), "\n\n");
 }
 
 absl::Status NoneFits(uint64_t tokens, uint32_t max_tokens) {
@@ -74,6 +60,20 @@ absl::Status NoneFits(uint64_t tokens, uint32_t max_tokens) {
 }
 
 }  // namespace
+
+std::string QuotedLines(std::string_view text) {
+  std::string quoted = "> ";
+  while (!text.empty()) {
+    const size_t line_break = LineBreakAt(text);
+    if (line_break > 0) {
+      quoted += "\n> ";
+    } else {
+      quoted += text.front();
+    }
+    text.remove_prefix(std::max<size_t>(line_break, 1));
+  }
+  return quoted;
+}
 
 absl::StatusOr<Prompt> BuildPrompt(std::string_view question,
                                    const std::vector<PromptSource>& sources, uint32_t max_tokens) {

@@ -37,6 +37,9 @@ absl::StatusOr<Prompt> BuildPrompt(const PromptStep& step, std::string_view ques
                                    std::string_view conversation,
                                    const std::vector<PromptSource>& sources, uint32_t max_tokens);
 
+// Each line of the text with "> " before it, whatever breaks lines in it.
+std::string QuotedLines(std::string_view text);
+
 // ContentHash of the messages, in their order, as JSON.
 std::string PromptHash(const std::vector<ChatMessage>& messages);
 

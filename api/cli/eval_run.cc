@@ -14,12 +14,14 @@
 #include "api/cli/message_json.h"
 #include "api/cli/read_options.h"
 #include "api/cli/text_output.h"
+#include "api/decimal.h"
 #include "vouch/v1/evaluations.grpc.pb.h"
 
 namespace vouch {
 namespace {
 
 constexpr char kReportOption[] = "--report";
+constexpr size_t kMoneyDecimals = 9;
 
 struct RunOptions {
   std::string collection;
@@ -33,6 +35,16 @@ struct RunOptions {
   uint32_t depth = 1'000;
   uint32_t context_chunks = 0;
   uint32_t parallel = 2;
+};
+
+struct JudgeOptions {
+  std::string id;
+  std::string tier;
+  std::vector<std::string> measures;
+  uint32_t votes = 1;
+  uint32_t parallel = 2;
+  bool dry_run = false;
+  std::string report;
 };
 
 struct CompareOptions {
@@ -106,6 +118,59 @@ absl::Status RunRun(Invocation& invocation, const RunOptions& options) {
   grpc::Status status = ReadLongCall(*reader, progress, "running questions", &detail);
   if (!status.ok()) return (*connection)->Explain(status);
   return ShowDetail(invocation, std::move(detail), options.report);
+}
+
+std::string FormatJudging(const v1::JudgeReport& report, bool dry_run) {
+  std::string text = absl::StrCat(FormatCounted(report.verdicts(), "verdict"), ", ", report.known(), " of them known");
+  if (!dry_run && report.without_score() > 0) absl::StrAppend(&text, ", ", report.without_score(), " without a score");
+  if (!dry_run && report.failed() > 0) {
+    absl::StrAppend(&text, ", ", report.failed(), " not given (the same command asks for them again)");
+  }
+  if (report.disagreeing() > 0) absl::StrAppend(&text, ", ", report.disagreeing(), " whose votes lie more than 0.25 apart");
+  absl::StrAppend(&text, "\n", dry_run ? "to ask: about " : "asked: ", report.prompt_tokens(), " prompt tokens and ",
+                  dry_run ? "at most " : "", report.completion_tokens(), " completion tokens, ");
+  if (report.price_table().empty()) {
+    absl::StrAppend(&text, "without a price\n");
+  } else {
+    absl::StrAppend(&text, dry_run ? "at most " : "", FormatDecimal(report.cost_nano(), kMoneyDecimals), " ", report.currency(),
+                    " by price table ", report.price_table(), "\n");
+  }
+  return dry_run ? absl::StrCat(text, "nothing was asked\n") : text;
+}
+
+absl::Status RunJudge(Invocation& invocation, const JudgeOptions& options) {
+  if (!options.report.empty()) {
+    if (absl::Status status = CheckOutputFile(kReportOption, options.report); !status.ok()) return status;
+  }
+  v1::JudgeEvaluationRequest request;
+  request.set_id(options.id);
+  request.set_tier(options.tier);
+  for (const std::string& measure : options.measures) request.add_measures(measure);
+  request.set_votes(options.votes);
+  request.set_parallel(options.parallel);
+  request.set_dry_run(options.dry_run);
+  invocation.uses_models = true;
+  absl::StatusOr<Connection*> connection = invocation.Connect();
+  if (!connection.ok()) return connection.status();
+  const auto stub = v1::Evaluations::NewStub((*connection)->channel());
+  grpc::ClientContext context;
+  invocation.Prepare(context);
+  Progress progress = invocation.MakeProgress();
+  const auto reader = stub->JudgeEvaluation(&context, request);
+  v1::JudgeReport report;
+  grpc::Status status = ReadLongCall(*reader, progress, "judging answers", &report);
+  if (!status.ok()) return (*connection)->Explain(status);
+  if (invocation.json) {
+    v1::JudgeReport shown = report;
+    shown.mutable_evaluation()->clear_report();
+    Print(FormatJson(MessageToJson(shown)));
+    return options.report.empty() ? absl::OkStatus()
+                                  : WriteOutputFile(kReportOption, options.report, report.evaluation().report());
+  }
+  Print(FormatJudging(report, options.dry_run));
+  if (options.dry_run) return absl::OkStatus();
+  Print("\n");
+  return ShowDetail(invocation, report.evaluation(), options.report);
 }
 
 absl::Status RunShow(Invocation& invocation, const std::string& id, uint32_t questions,
@@ -236,6 +301,25 @@ void AddRunCommand(CLI::App& group, Invocation& invocation) {
   AddReportOption(*command, &options->report);
 }
 
+void AddJudgeCommand(CLI::App& group, Invocation& invocation) {
+  auto options = std::make_shared<JudgeOptions>();
+  CLI::App* command = AddCommand(
+      group, invocation, CommandKind::kClient,
+      {"judge", "Let a model judge the answers of an evaluation: faithful, relevant, correct",
+       "  vouch eval judge 0193590c --tier large --dry-run\n"
+       "  vouch eval judge 0193590c --tier large --measure judge_correctness --votes 3"},
+      [&invocation, options] { return RunJudge(invocation, *options); });
+  command->add_option("id", options->id, "the evaluation's id, or the start of it")->required();
+  command->add_option("--tier", options->tier, "the tier of the server's route that judges")->required();
+  command->add_option("--measure", options->measures,
+                      "judge_faithfulness, judge_relevance or judge_correctness; may be repeated (default all)");
+  command->add_option("--votes", options->votes, "how often each question is put, 1 to 9; the median counts (default 1)")
+      ->check(CLI::Range(1, 9));
+  command->add_option("--parallel", options->parallel, "verdicts at a time, 1 to 32 (default 2)")->check(CLI::Range(1, 32));
+  command->add_flag("--dry-run", options->dry_run, "ask nothing, and say what it would cost");
+  AddReportOption(*command, &options->report);
+}
+
 void AddCompareCommand(CLI::App& group, Invocation& invocation) {
   auto options = std::make_shared<CompareOptions>();
   CLI::App* command = AddCommand(
@@ -287,6 +371,7 @@ void AddEvaluationCommands(CLI::App& group, Invocation& invocation) {
   show->add_option("--questions", *questions, "worst questions to show, 1 to 100000 (default 10)")
       ->check(CLI::Range(1, 100'000));
   AddReportOption(*show, report.get());
+  AddJudgeCommand(group, invocation);
   AddCompareCommand(group, invocation);
 }
 

@@ -112,6 +112,9 @@ std::string FormatEvaluation(const v1::EvaluationDetail& detail) {
   if (!evaluation.generator().empty()) {
     absl::StrAppend(&text, "answered by ", evaluation.generator(), "\n");
   }
+  for (const std::string& judge : evaluation.judges()) {
+    absl::StrAppend(&text, "judged: ", judge, "\n");
+  }
   if (evaluation.errors() > 0) {
     absl::StrAppend(&text, FormatCounted(evaluation.errors(), "question"), " could not be run\n");
   }

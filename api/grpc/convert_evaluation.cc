@@ -98,6 +98,7 @@ void FillEvaluation(const EvaluationRecord& record, bool with_slices,
   message->set_engine(record.engine);
   message->set_pipeline(record.pipeline);
   message->set_pipeline_hash(record.pipeline_hash);
+  message->mutable_judges()->Assign(record.judges.begin(), record.judges.end());
   message->set_questions(record.questions);
   message->set_errors(record.errors);
   message->set_lost_passages(record.lost_passages);

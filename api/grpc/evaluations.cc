@@ -14,6 +14,7 @@
 #include "api/grpc/request.h"
 #include "rag/eval/compare.h"
 #include "rag/eval/evaluation.h"
+#include "rag/eval/judge.h"
 #include "rag/eval/pipeline_subject.h"
 #include "rag/eval/report.h"
 #include "rag/pipeline_store.h"
@@ -105,6 +106,51 @@ class EvaluationsService final : public v1::Evaluations::Service {
       for (const EvaluationRecord& record : *records) {
         FillEvaluation(record, /*with_slices=*/false, reply->add_evaluations());
       }
+      return absl::OkStatus();
+    });
+  }
+
+  grpc::Status JudgeEvaluation(grpc::ServerContext* context, const v1::JudgeEvaluationRequest* request,
+                               grpc::ServerWriter<v1::JudgeEvaluationReply>* writer) override {
+    return Serve(services_, *context, [&]() -> absl::Status {
+      const Principal principal = PrincipalOf(*context);
+      const absl::StatusOr<std::shared_ptr<ModelRoute>> route = services_.RouteFor(principal.tenant);
+      if (!route.ok()) return route.status();
+      if (*route == nullptr) {
+        return absl::FailedPreconditionError(
+            "there is no model to judge by: set generator.route or generator.model in the server's configuration");
+      }
+      ProgressWriter progress([&](double fraction) {
+        v1::JudgeEvaluationReply reply;
+        reply.set_fraction(fraction);
+        writer->Write(reply);
+      });
+      JudgeOptions options{.tier = request->tier(), .dry_run = request->dry_run()};
+      options.measures.assign(request->measures().begin(), request->measures().end());
+      if (request->votes() != 0) options.votes = request->votes();
+      if (request->parallel() != 0) options.parallel = request->parallel();
+      options.actor = ActorOf(*context);
+      options.cancel = CancelOf(*context);
+      options.progress = [&](double fraction) { progress.Update(fraction); };
+      const absl::StatusOr<JudgeReport> report =
+          vouch::JudgeEvaluation(*services_.database, **route, principal, request->id(), options);
+      if (!report.ok()) return report.status();
+      v1::JudgeEvaluationReply reply;
+      v1::JudgeReport& result = *reply.mutable_result();
+      absl::Status status = FillDetail(report->record, principal, EvaluationApiLimits::kDefaultWorstQuestions,
+                                       /*with_report=*/true, result.mutable_evaluation());
+      if (!status.ok()) return status;
+      result.set_verdicts(report->verdicts);
+      result.set_known(report->known);
+      result.set_without_score(report->without_score);
+      result.set_failed(report->failed);
+      result.set_disagreeing(report->disagreeing);
+      result.set_prompt_tokens(report->usage.prompt_tokens);
+      result.set_completion_tokens(report->usage.completion_tokens);
+      result.set_cost_nano(report->cost_nano);
+      result.set_currency(report->currency);
+      result.set_price_table(report->price_table);
+      writer->Write(reply);
       return absl::OkStatus();
     });
   }

@@ -254,11 +254,13 @@ absl::StatusOr<EvaluationRecord> Evaluator::Finish(EvaluationRecord record, cons
   record.generator = versions.generator;
   record.finished = true;
   record.finished_us = clock_.NowMicros();
-  if (absl::Status status = PutFinished(record, options.actor); !status.ok()) return status;
+  absl::Status put = PutWithEntry(record, {}, "evaluation.finish", record.finished_us, options.actor);
+  if (!put.ok()) return put;
   return record;
 }
 
-absl::Status Evaluator::PutFinished(const EvaluationRecord& record, const std::string& actor) {
+absl::Status Evaluator::PutWithEntry(const EvaluationRecord& record, std::vector<NamedRecord> others,
+                                     const char* action, int64_t time_us, const std::string& actor) {
   RecordJson figures = RecordJson::object();
   for (const MetricSummary& metric : record.metrics) {
     if (std::isfinite(metric.mean)) figures[metric.name] = metric.mean;
@@ -273,11 +275,12 @@ absl::Status Evaluator::PutFinished(const EvaluationRecord& record, const std::s
                             {"errors", record.errors},
                             {"metrics", std::move(figures)}};
   JournalChange change;
+  change.evaluations = std::move(others);
   change.evaluations.push_back(EvaluationStore::ToNamed(record));
   change.entries.push_back(
-      {.time_us = record.finished_us,
+      {.time_us = time_us,
        .actor = actor,
-       .action = "evaluation.finish",
+       .action = action,
        .subject = Concat("evaluation/", record.id),
        .after = after.dump(-1, ' ', false, RecordJson::error_handler_t::replace)});
   return journal_.Commit(tenant_, change).status();

@@ -49,13 +49,20 @@ class Evaluator {
   absl::StatusOr<EvaluationRecord> Resume(const EvaluationRecord& record,
                                           EvaluationSubject& subject,
                                           const EvaluationOptions& options);
+  // A finished one to which a judge has added measures, its results and its entry in the audit log, in one transaction.
+  absl::Status PutJudged(const EvaluationRecord& record, const std::vector<QuestionResult>& results,
+                         const std::string& actor) {
+    return PutWithEntry(record, EvaluationStore::ToNamed(record.id, results), "evaluation.judge",
+                        clock_.NowMicros(), actor);
+  }
 
  private:
   absl::StatusOr<EvaluationRecord> Finish(EvaluationRecord record, const Dataset& dataset,
                                           EvaluationSubject& subject,
                                           const EvaluationOptions& options);
   // With its entry in the audit log, in one transaction.
-  absl::Status PutFinished(const EvaluationRecord& record, const std::string& actor);
+  absl::Status PutWithEntry(const EvaluationRecord& record, std::vector<NamedRecord> others,
+                            const char* action, int64_t time_us, const std::string& actor);
 
   DatasetStore datasets_;
   EvaluationStore evaluations_;

@@ -120,6 +120,7 @@ std::string EncodeEvaluation(const EvaluationRecord& record) {
                               {"questions", slice.questions},
                               {"metrics", MetricsToJson(slice.metrics)}});
   }
+  if (!record.judges.empty()) json["judges"] = record.judges;
   if (!record.pipeline.empty()) {
     json["pipeline"] = record.pipeline;
     json["pipeline_hash"] = record.pipeline_hash;
@@ -157,6 +158,7 @@ absl::StatusOr<EvaluationRecord> DecodeEvaluation(std::string_view text) {
   reader.Take("lost_passages", &record.lost_passages);
   reader.TakeList("metrics", &record.metrics, ReadMetric);
   reader.TakeList("slices", &record.slices, ReadSlice);
+  if (json.is_object() && reader.Has("judges")) reader.TakeList("judges", &record.judges, ReadRecordText);
   if (json.is_object() && reader.Has("pipeline")) {
     reader.Take("pipeline", &record.pipeline);
     reader.Take("pipeline_hash", &record.pipeline_hash);
@@ -227,12 +229,17 @@ absl::Status EvaluationStore::Put(const EvaluationRecord& record) {
 
 absl::Status EvaluationStore::PutResults(const std::string& id,
                                          const std::vector<QuestionResult>& results) {
+  return records_.PutEvaluationRecords(tenant_, ToNamed(id, results), /*only_new=*/false);
+}
+
+std::vector<NamedRecord> EvaluationStore::ToNamed(const std::string& id,
+                                                  const std::vector<QuestionResult>& results) {
   std::vector<NamedRecord> kept;
   for (const QuestionResult& result : results) {
     kept.push_back({Concat(ResultPrefix(id), absl::StrFormat("%08u", result.index)),
                     EncodeQuestionResult(result)});
   }
-  return records_.PutEvaluationRecords(tenant_, kept, /*only_new=*/false);
+  return kept;
 }
 
 absl::StatusOr<EvaluationRecord> EvaluationStore::Get(std::string_view id) const {

@@ -56,6 +56,7 @@ struct EvaluationRecord {
   uint64_t lost_passages = 0;  // judged passages whose text is gone
   std::vector<MetricSummary> metrics = {};
   std::vector<SliceSummary> slices = {};
+  std::vector<std::string> judges = {};  // "judge_relevance by relevance/1, tier big (model-x), 1 vote"
   bool has_answers = false;
   AbstentionScores abstention = {};
 };
@@ -78,6 +79,7 @@ class EvaluationStore {
   // The record as Put writes it, for a transaction with other things.
   static NamedRecord ToNamed(const EvaluationRecord& record);
   absl::Status PutResults(const std::string& id, const std::vector<QuestionResult>& results);
+  static std::vector<NamedRecord> ToNamed(const std::string& id, const std::vector<QuestionResult>& results);
   // An id, or the start of one that no other has, of at least 4 characters. NOT_FOUND.
   absl::StatusOr<EvaluationRecord> Get(std::string_view id) const;
   // By question.

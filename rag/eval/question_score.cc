@@ -132,6 +132,9 @@ const std::vector<MeasureInfo>& EvaluationMeasures() {
       {"citation_precision", false, true},
       {"citation_recall", false, true},
       {"answered", false, true},
+      {"judge_faithfulness", false, true, true},
+      {"judge_relevance", false, true, true},
+      {"judge_correctness", false, true, true},
       {"latency_ms", true},
       {"cost", true, true},
   };
@@ -151,7 +154,7 @@ QuestionResult ScoreQuestion(const DatasetQuestion& question, const SubjectResul
   result.id = question.id;
   result.lost_passages = judged.lost_passages;
   for (const MeasureInfo& measure : EvaluationMeasures()) {
-    if (!measure.of_answers || subject.answer) {
+    if (!measure.by_judge && (!measure.of_answers || subject.answer)) {
       result.metrics[std::string(measure.name)] = kNotANumber;
     }
   }

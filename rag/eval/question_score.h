@@ -39,6 +39,7 @@ struct MeasureInfo {
   std::string_view name = {};
   bool less_is_better = false;
   bool of_answers = false;
+  bool by_judge = false;  // of answers, once a model has judged them (judge.h)
 };
 const std::vector<MeasureInfo>& EvaluationMeasures();
 // nullptr where there is none of the name.

@@ -74,6 +74,7 @@ std::string Facts(const EvaluationRecord& record) {
   add("embedder", record.embedder);
   add("fusion", record.fusion);
   add("answers by", record.generator);
+  for (const std::string& judge : record.judges) add("judged", judge);
   add("questions", Concat(record.questions));
   if (record.errors > 0) add("could not be run", Concat(record.errors));
   if (record.lost_passages > 0) add("judged passages whose text is gone", Concat(record.lost_passages));
