@@ -88,7 +88,8 @@ TEST_F(FusionThreadsTest, CandidatesAreKeptInTheOrderOfTheLeaves) {
 
 // What is below a reranking runs after the leaves, and yet keeps its place.
 TEST_F(FusionThreadsTest, CandidatesOfNestedSearchesAreKeptInOrderToo) {
-  RerankNode rerank{.method = ExactRerank{.field = "v", .vector = {300, 40}}};
+  RerankNode rerank;
+  rerank.method = ExactRerank{.field = "v", .vector = {300, 40}};
   rerank.children.push_back(Dense({300, 40}, /*exact=*/false));
   FuseNode fuse;
   fuse.children = {QueryNode{.node = std::move(rerank)}, Dense({9000, 2}, false), Text("w2")};
