@@ -55,12 +55,9 @@ absl::StatusOr<std::shared_ptr<const void>> CollectionImpl::Hold(const Latest& l
 }
 
 absl::StatusOr<std::shared_ptr<const void>> CollectionImpl::HoldVersion(Version version) const {
-  const absl::StatusOr<Latest> latest = Take();
-  if (!latest.ok()) return latest.status();
-  if (version > latest->version) return Resolve(ReadAt{version}).status();
   const std::lock_guard lock(holds_mu_);
   std::shared_ptr<const void> hold = holds_->Take(version);
-  if (absl::Status status = CheckReadable(*latest, version); !status.ok()) return status;
+  if (absl::Status status = Resolve(ReadAt{version}).status(); !status.ok()) return status;
   return hold;
 }
 

@@ -257,17 +257,19 @@ absl::StatusOr<SearchResponse> Searcher::RunGrouped(const IndexReader& reader) {
   const bool asks_for_members = CanAskForMembers(
       request_, info_.schema.payload[static_cast<size_t>(limits.field)].type);
   size_t depth = std::min(last, FirstGroupDepth(asks_for_members ? request_.limit : wanted));
+  const Executor::Options options{.explain = request_.explain, .scroll_after = kNoRow, .masks = masks_, .cross = &cross_,
+                                  .candidates = request_.candidates, .pool = pool_};
+  Executor executor(reader, info_.schema, request_.principal, request_.cancel, options);
+  // Where members are asked for: their request, what runs it, and the request's own plan and what it found.
   std::optional<SearchRequest> of_members;
-  std::vector<RankedRow> known;  // where members are asked for: what was found before
+  std::optional<Executor> members_executor;
+  std::optional<Plan> own_plan;
+  std::vector<RankedRow> known;
   for (;;) {
-    const SearchRequest& request = of_members ? *of_members : request_;
-    Executor executor(reader, info_.schema, request_.principal, request_.cancel,
-                      {.explain = request_.explain, .scroll_after = kNoRow, .masks = masks_, .cross = &cross_,
-                       .candidates = request_.candidates, .pool = pool_});
-    const absl::StatusOr<Plan> plan =
-        MakePlan(request, reader, {.first_page = wanted, .root_limit = depth});
+    absl::StatusOr<Plan> plan = MakePlan(of_members ? *of_members : request_, reader,
+                                         {.first_page = wanted, .root_limit = depth});
     if (!plan.ok()) return plan.status();
-    absl::StatusOr<NodeResult> result = executor.Run(*plan);
+    absl::StatusOr<NodeResult> result = (of_members ? *members_executor : executor).Run(*plan);
     if (!result.ok()) return result.status();
     if (of_members) result->hits = Union(known, result->hits);
     const absl::StatusOr<GroupedHits> grouped =
@@ -277,6 +279,8 @@ absl::StatusOr<SearchResponse> Searcher::RunGrouped(const IndexReader& reader) {
       const bool all_known = grouped->groups.size() == limits.groups;
       if (all_known && asks_for_members && !of_members) {
         of_members = RequestOfMembers(request_, *grouped);
+        members_executor.emplace(reader, info_.schema, request_.principal, request_.cancel, options);
+        own_plan = *std::move(plan);
         known = std::move(result->hits);
         depth = std::min(last, FirstGroupDepth(wanted));
       } else {
@@ -290,22 +294,11 @@ absl::StatusOr<SearchResponse> Searcher::RunGrouped(const IndexReader& reader) {
       shown.insert(shown.end(), group.hits.begin(), group.hits.end());
       response.groups.push_back({group.value, static_cast<uint32_t>(group.hits.size())});
     }
-    absl::Status status = of_members ? FillGroups(reader, *result, shown, depth, response)
-                                     : FillHits(reader, *plan, *result, shown, executor, response);
+    absl::Status status =
+        FillHits(reader, own_plan ? *own_plan : *plan, *result, shown, executor, response);
     if (!status.ok()) return status;
     return response;
   }
-}
-
-absl::Status Searcher::FillGroups(const IndexReader& reader, const NodeResult& result,
-                                  std::span<const RankedRow> shown, size_t depth,
-                                  SearchResponse& response) {
-  const absl::StatusOr<Plan> plan =
-      MakePlan(request_, reader, {.first_page = depth, .root_limit = depth});
-  if (!plan.ok()) return plan.status();
-  Executor executor(reader, info_.schema, request_.principal, request_.cancel,
-                    {.explain = request_.explain, .scroll_after = kNoRow, .masks = masks_, .cross = &cross_});
-  return FillHits(reader, *plan, result, shown, executor, response);
 }
 
 absl::Status Searcher::FillHits(const IndexReader& reader, const Plan& plan,

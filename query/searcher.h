@@ -81,9 +81,6 @@ class Searcher {
   absl::StatusOr<SearchResponse> RunGrouped(const IndexReader& reader);
   // Sets all of the response but cursor and groups; `shown` are hits of `result`, each at most once
   // a group.
-  // FillHits of groups whose members were asked for: explained by the request's own plan, not by that of its members.
-  absl::Status FillGroups(const IndexReader& reader, const NodeResult& result, std::span<const RankedRow> shown,
-                          size_t depth, SearchResponse& response);
   absl::Status FillHits(const IndexReader& reader, const Plan& plan, const NodeResult& result,
                         std::span<const RankedRow> shown, Executor& executor,
                         SearchResponse& response) const;

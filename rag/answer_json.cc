@@ -42,34 +42,22 @@ Json ListToJson(const std::vector<T>& items) {
 // Nearly all of a record, and nearly all numbers.
 void WriteScore(const NodeScore& score, JsonWriter& writer) {
   writer.BeginObject();
-  writer.Key("node");
-  writer.Value(score.node);
-  writer.Key("rank");
-  writer.Value(uint64_t{score.rank});
-  writer.Key("score");
-  writer.Value(score.score);
-  writer.Key("normalized");
-  writer.Value(score.normalized);
-  writer.Key("weight");
-  writer.Value(score.weight);
-  writer.Key("contribution");
-  writer.Value(score.contribution);
+  writer.Field("node", score.node);
+  writer.Field("rank", uint64_t{score.rank});
+  writer.Field("score", score.score);
+  writer.Field("normalized", score.normalized);
+  writer.Field("weight", score.weight);
+  writer.Field("contribution", score.contribution);
   writer.Key("terms");
   writer.BeginArray();
   for (const TermContribution& term : score.terms) {
     writer.BeginObject();
-    writer.Key("term");
-    writer.Value(term.term);
-    writer.Key("frequency");
-    writer.Value(uint64_t{term.frequency});
-    writer.Key("document_frequency");
-    writer.Value(uint64_t{term.document_frequency});
-    writer.Key("query_weight");
-    writer.Value(term.query_weight);
-    writer.Key("idf");
-    writer.Value(term.idf);
-    writer.Key("score");
-    writer.Value(term.score);
+    writer.Field("term", term.term);
+    writer.Field("frequency", uint64_t{term.frequency});
+    writer.Field("document_frequency", uint64_t{term.document_frequency});
+    writer.Field("query_weight", term.query_weight);
+    writer.Field("idf", term.idf);
+    writer.Field("score", term.score);
     writer.EndObject();
   }
   writer.EndArray();
@@ -84,14 +72,10 @@ void WriteHit(const PointHit& hit, JsonWriter& writer) {
   } else {
     writer.Value(hit.id.ToString());
   }
-  writer.Key("row");
-  writer.Value(hit.row.value);
-  writer.Key("score");
-  writer.Value(hit.score);
-  writer.Key("payload");
-  writer.Value(hit.payload);
-  writer.Key("provenance");
-  writer.Value(hit.provenance);
+  writer.Field("row", hit.row.value);
+  writer.Field("score", hit.score);
+  writer.Field("payload", hit.payload);
+  writer.Field("provenance", hit.provenance);
   writer.Key("explanation");
   writer.BeginArray();
   for (const NodeScore& score : hit.explanation) WriteScore(score, writer);

@@ -53,6 +53,10 @@ std::set<std::string> PathsOf(const Answer& answer, std::string_view collection,
 }
 
 absl::Status EraseForgotten(Database& database, CollectionId collection, const Answer& answer) {
+  // To forget takes a commit: where there was none since, nothing was.
+  const absl::StatusOr<CollectionState> state = database.store().GetState(collection);
+  if (!state.ok()) return state.status();
+  if (state->latest == answer.version) return absl::OkStatus();
   std::set<std::string> documents;
   for (const PointHit& hit : answer.hits) documents.insert(ReadPassage(hit).provenance.document);
   std::set<std::string> paths;

@@ -19,6 +19,12 @@ class JsonWriter {
   // As it stands: it needs no escape.
   void Key(std::string_view key);
 
+  template <typename T>
+  void Field(std::string_view key, const T& value) {
+    Key(key);
+    Value(value);
+  }
+
   // What is not UTF-8 becomes U+FFFD.
   void Value(std::string_view text);
   void Value(uint64_t number);

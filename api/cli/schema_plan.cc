@@ -1,12 +1,13 @@
 #include "api/cli/schema_plan.h"
 
 #include <algorithm>
-#include <functional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "api/cli/message_json.h"
+#include "api/grpc/convert_alter.h"
 
 namespace vouch {
 namespace {
@@ -63,7 +64,7 @@ class Planner {
   // `change(wanted, there, differences)` puts a difference into the request.
   template <class Fields, class Change>
   absl::Status PlanFields(std::string_view kind, const Fields& wanted, const Fields& there, Fields* add,
-                       google::protobuf::RepeatedPtrField<std::string>* drop, const Change& change) {
+                          google::protobuf::RepeatedPtrField<std::string>* drop, const Change& change) {
     for (const auto& field : wanted) {
       const auto known = std::find_if(there.begin(), there.end(), [&](const auto& other) { return NameOf(other) == NameOf(field); });
       if (known == there.end()) {
@@ -141,6 +142,32 @@ void ChangeText(const v1::TextField& wanted, const v1::TextField& there, const s
   if (!wanted.has_b()) anew.set_b(there.b());
 }
 
+// By what they say, not by how: "720h" is "30d".
+absl::Status PlanPolicies(const v1::Schema& wanted, const v1::Schema& there, Planner& planner) {
+  v1::AlterCollectionRequest& alter = planner.plan().alter;
+  if (wanted.has_retention()) {
+    const absl::StatusOr<RetentionPolicy> policy = RetentionOf(wanted.retention());
+    if (!policy.ok()) return policy.status();
+    v1::Retention kept;
+    FillRetention(*policy, &kept);
+    if (MessageToJson(kept) != MessageToJson(there.retention())) {
+      *alter.mutable_retention() = std::move(kept);
+      planner.Line('~', "retention", "", "");
+    }
+  }
+  if (wanted.has_ttl()) {
+    const absl::StatusOr<TtlPolicy> policy = TtlOf(wanted.ttl());
+    if (!policy.ok()) return policy.status();
+    v1::Ttl kept;
+    FillTtl(*policy, &kept);
+    if (MessageToJson(kept) != MessageToJson(there.ttl())) {
+      *alter.mutable_ttl() = std::move(kept);
+      planner.Line('~', "ttl", "", "");
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<SchemaPlan> PlanSchema(const v1::Schema& wanted, const v1::Schema& there, bool drop_others) {
@@ -176,14 +203,7 @@ absl::StatusOr<SchemaPlan> PlanSchema(const v1::Schema& wanted, const v1::Schema
                              return absl::OkStatus();
                            });
   if (!status.ok()) return status;
-  if (wanted.has_retention() && MessageToJson(wanted.retention()) != MessageToJson(there.retention())) {
-    *alter.mutable_retention() = wanted.retention();
-    planner.Line('~', "retention", "", "");
-  }
-  if (wanted.has_ttl() && MessageToJson(wanted.ttl()) != MessageToJson(there.ttl())) {
-    *alter.mutable_ttl() = wanted.ttl();
-    planner.Line('~', "ttl", "", "");
-  }
+  if (status = PlanPolicies(wanted, there, planner); !status.ok()) return status;
   alter.mutable_add()->MergeFrom(add);
   return std::move(planner.plan());
 }

@@ -76,7 +76,7 @@ class CalibrationService final : public v1::Calibration::Service {
       options.progress = [&](double fraction) { progress.Update(fraction); };
       v1::CalibrateReply reply;
       absl::Status status =
-          Run(*request, PrincipalOf(*context), options, reply.mutable_result());
+          Run(*request, *context, options, reply.mutable_result());
       if (!status.ok()) return status;
       writer->Write(reply);
       return absl::OkStatus();
@@ -96,8 +96,9 @@ class CalibrationService final : public v1::Calibration::Service {
     return target;
   }
 
-  absl::Status Run(const v1::CalibrateRequest& request, const Principal& principal,
+  absl::Status Run(const v1::CalibrateRequest& request, const grpc::ServerContext& context,
                    const CalibrationOptions& options, v1::CalibrationResult* result) const {
+    const Principal principal = PrincipalOf(context);
     const CalibrationTarget target = TargetOf(request);
     // A target that is none is told before anybody is asked.
     if (auto checked = ChooseThreshold({CalibrationSample()}, target); !checked.ok())
@@ -135,7 +136,7 @@ class CalibrationService final : public v1::Calibration::Service {
     result->set_version(version->value);
     result->set_confidence(target.confidence);
     Fill(*run, *choice, (*pipeline)->spec.guard.min_grounding, result);
-    return request.store() ? Store(**pipeline, *choice, principal, options.cancel, result) : absl::OkStatus();
+    return request.store() ? Store(**pipeline, *choice, context, result) : absl::OkStatus();
   }
 
   static void Fill(const CalibrationRun& run, const CalibrationChoice& choice, double before,
@@ -159,29 +160,28 @@ class CalibrationService final : public v1::Calibration::Service {
   }
 
   absl::Status Store(const PipelineVersion& pipeline, const CalibrationChoice& choice,
-                     const Principal& principal, const CancelToken& cancel,
-                     v1::CalibrationResult* result) const {
+                     const grpc::ServerContext& context, v1::CalibrationResult* result) const {
     if (!choice.met) {
       return absl::FailedPreconditionError(absl::StrCat(
           "no threshold meets the target on this dataset: the nearest is ",
           choice.chosen.threshold, " with a risk of at most ", choice.risk_bound, " at a coverage of ",
           choice.chosen.coverage, "; nothing is stored"));
     }
+    const std::string tenant = PrincipalOf(context).tenant;
     PipelineSpec spec = pipeline.spec;
     spec.guard.min_grounding = choice.chosen.threshold;
     absl::StatusOr<PipelineStore::Applied> applied =
-        Pipelines().Apply(principal.tenant, spec, /*dry_run=*/true);
+        Pipelines().Apply(tenant, spec, /*dry_run=*/true);
     if (!applied.ok()) return applied.status();
     if (applied->changed) {
       const absl::Status allowed =
           AskHooks(services_.hooks,
-                   BeforeEvent(principal.tenant, "before.pipeline", absl::StrCat("pipeline/", spec.name),
+                   BeforeEvent(tenant, "before.pipeline", absl::StrCat("pipeline/", spec.name),
                                PipelineToJson(spec), services_.database->clock().NowMicros()),
-                   cancel);
+                   CancelOf(context));
       if (!allowed.ok()) return allowed;
     }
-    applied = Pipelines().Apply(principal.tenant, spec, /*dry_run=*/false,
-                                absl::StrCat(principal.tenant, "/", principal.subject));
+    applied = Pipelines().Apply(tenant, spec, /*dry_run=*/false, ActorOf(context));
     if (!applied.ok()) return applied.status();
     v1::Pipeline* stored = result->mutable_stored();
     FillPipelineSpec(applied->version.spec, stored->mutable_spec());

@@ -29,6 +29,7 @@ namespace {
 
 constexpr size_t kHeadBytes = size_t{64} << 10;  // a request's beside its body
 constexpr int kRefusalWaitMs = 20;
+constexpr int kMaxWaiting = 1'024;  // connections; the system takes fewer where net.core.somaxconn says so
 constexpr size_t kMaxPathBytes = 2'048;
 constexpr size_t kMaxRequestsAConnection = 10'000;
 
@@ -101,6 +102,8 @@ class LocalHttpServer final : public HttpServer, private httplib::Server {
           "cannot listen on ", options_.listen, " for HTTP: ", WhyNotListen(options_.listen),
           "; choose another address by --http-listen (port 0 lets the system choose; 'off': none)"));
     }
+    // The library lets five connections wait to be taken; of a burst of clients the others were reset.
+    (void)::listen(svr_sock_.load(), kMaxWaiting);
     SetUp();
     thread_ = std::thread([this] { listen_after_bind(); });
     while (!is_running()) std::this_thread::yield();  // stop() before that would be lost

@@ -181,7 +181,7 @@ TEST_F(ApplyCliTest, CollectionsAreMadeAndAlteredToTheFile) {
 
   schema(
       "    text: [{name: text, paths: [title], k1: 1.5}]\n    payload: [{path: lang, type: PAYLOAD_TYPE_KEYWORD}]\n"
-      "    dense: [{name: v, dim: 4, metric: METRIC_COSINE}]\n    retention: {versions: 100}\n");
+      "    dense: [{name: v, dim: 4, metric: METRIC_COSINE}]\n    retention: {versions: 100, history: 720h}\n");
   result = Apply({"--dry-run"});
   EXPECT_THAT(result.out, AllOf(HasSubstr("~ collection notes"), HasSubstr("+ dense v"), HasSubstr("~ text text: paths "),
                                 HasSubstr("+ payload lang"), HasSubstr("= payload year, which the file does not name, is left"),

@@ -4,9 +4,11 @@
 #include <gmock/gmock.h>
 #include <sys/socket.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <thread>
+#include <vector>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_split.h"
@@ -420,6 +422,21 @@ TEST_F(HttpTest, WhatIsTooLargeOrTooManyIsRefused) {
   EXPECT_EQ(second->get_header_value("Retry-After"), "1");
   EXPECT_EQ(first.Get("/healthz")->status, 200) << "the first one goes on";
   EXPECT_EQ(first.Get("/" + std::string(4'000, 'a'))->status, 414);
+}
+
+// All at once, so that they wait to be taken.
+TEST_F(HttpTest, ABurstOfClientsIsServed) {
+  ServeHttp({.max_message_mb = 1, .connections = 256});
+  std::atomic<int> served = 0;
+  std::vector<std::thread> clients;
+  for (int i = 0; i < 150; ++i) {
+    clients.emplace_back([&] {
+      const auto reply = Get("/healthz");
+      served += reply && reply->status == 200 ? 1 : 0;
+    });
+  }
+  for (std::thread& client : clients) client.join();
+  EXPECT_EQ(served.load(), 150);
 }
 
 TEST_F(HttpTest, ItShutsDownWhileClientsIdle) {

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
@@ -43,6 +44,11 @@ class ForgetTest : public ::testing::Test {
     request.conversation = std::move(conversation);
     return Ask(*docs_.database, docs_.embedders, request).value();
   }
+  std::unique_ptr<ModelRoute> RouteTo(const ModelServer& server) {
+    RouteSpec spec;
+    spec.tiers = {{.name = "small", .endpoint = {.base_url = server.base_url(), .model = "m"}, .parameters = {}}};
+    return ModelRoute::Create(std::move(spec), {.ledger = ledger_}).value();
+  }
   ForgetRequest Request() {
     ForgetRequest request;
     request.collection = "docs";
@@ -62,6 +68,7 @@ class ForgetTest : public ::testing::Test {
   }
 
   IngestedCollection docs_;
+  SpendLedger ledger_{docs_.database->store().catalog(), docs_.clock};
 };
 
 TEST_F(ForgetTest, ADocumentIsGoneInAllVersionsAndAnswers) {
@@ -109,10 +116,7 @@ TEST_F(ForgetTest, AModelsAnswerGoesWithItsPrompt) {
   ModelServer server([](size_t, const ModelServer::Request&) {
     return ChatStream("The falconer earns twelve guineas [1].", 9, 9);
   });
-  SpendLedger ledger(docs_.database->store().catalog(), docs_.clock);
-  RouteSpec spec;
-  spec.tiers = {{.name = "small", .endpoint = {.base_url = server.base_url(), .model = "m"}, .parameters = {}}};
-  const auto route = ModelRoute::Create(std::move(spec), {.ledger = ledger}).value();
+  const auto route = RouteTo(server);
   const Answer answer = AskFor("What does the falconer earn?", route.get());
   ASSERT_TRUE(answer.generation.has_value());
   ASSERT_TRUE(Forget(*docs_.database, Request()).ok());
@@ -127,10 +131,7 @@ TEST_F(ForgetTest, AnAskThatBeganBeforeKeepsNothingOfIt) {
     EXPECT_TRUE(Forget(*docs_.database, Request()).ok());
     return ChatStream("The falconer earns twelve guineas [1].", 9, 9);
   });
-  SpendLedger ledger(docs_.database->store().catalog(), docs_.clock);
-  RouteSpec spec;
-  spec.tiers = {{.name = "small", .endpoint = {.base_url = server.base_url(), .model = "m"}, .parameters = {}}};
-  const auto route = ModelRoute::Create(std::move(spec), {.ledger = ledger}).value();
+  const auto route = RouteTo(server);
   const Answer answer = AskFor("What does the falconer earn?", route.get());
   EXPECT_EQ(server.requests().size(), 1u);
   EXPECT_THAT(Record(answer.id), Not(HasSubstr("guineas")));

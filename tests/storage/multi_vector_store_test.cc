@@ -173,10 +173,8 @@ TEST_F(MultiVectorStoreTest, ABackupHasThem) {
 
 TEST_F(MultiVectorStoreTest, AnErasedRowHasNoneLeft) {
   ASSERT_TRUE(Erasure::Of(*store_).EraseRows(c_, std::vector<RowErasure>{{.row = RowId(0), .payload = "{}"}}).ok());
-  size_t values = 0;
-  // And verify finds nothing wrong with what is left.
-  EXPECT_THAT(ProblemsAfter([&](rocksdb::WriteBatch&, rocksdb::ColumnFamilyHandle*) { ++values; }), IsEmpty());
-  EXPECT_EQ(values, 1u);
+  // Verify tells of vectors that a row does not name.
+  EXPECT_THAT(ProblemsAfter([](rocksdb::WriteBatch&, rocksdb::ColumnFamilyHandle*) {}), IsEmpty());
 }
 
 }  // namespace
