@@ -25,21 +25,21 @@ class JobPool;
 
 // What one node of the plan gave.
 struct NodeResult {
-  std::vector<RankedRow> hits;  // in total order; those of `all` and mmr in an order of their own
+  std::vector<RankedRow> hits = {};  // in total order; those of `all` and mmr in an order of their own
   bool cut = false;             // the leaf or fusion had, or may have had, more hits than its limit
   // What feedback made of a dense leaf's vector, and of a text leaf's question; empty where there was
   // none. And how many hits it learned from.
-  std::vector<float> vector;
-  std::vector<WeightedTerm> terms;
+  std::vector<float> vector = {};
+  std::vector<WeightedTerm> terms = {};
   size_t learned_from = 0;
   // With explain only:
   std::vector<NodeResult> children;
-  SearchStats stats;
+  SearchStats stats = {};
   int64_t time_us = 0;  // children included
   // What a text leaf's clause became; null where it has none, or none of its clauses a term.
-  std::shared_ptr<const TextExpression> expression;
+  std::shared_ptr<const TextExpression> expression = {};
   // How the hits of a fusion's child count in it.
-  ScoreScale scale;
+  ScoreScale scale = {};
   double weight = 1;
 };
 

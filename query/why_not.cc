@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "query/examples.h"
+#include "query/executor.h"
 #include "query/filter_parser.h"
 #include "query/plan_description.h"
 #include "query/text_compiler.h"

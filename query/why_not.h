@@ -6,11 +6,19 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "query/executor.h"
 #include "query/search.h"
+#include "storage/ids.h"
 #include "storage/point_id.h"
 
 namespace vouch {
+
+class Executor;
+class IndexReader;
+struct CollectionSchema;
+struct Filter;
+struct NodeResult;
+struct Plan;
+struct PlannedNode;
 
 // How one stage of a search saw a point.
 struct WhyNotStage {

@@ -159,6 +159,11 @@ ModelServer::Reply AnswerOfPages(size_t, const ModelServer::Request& request) {
                 })};
   }
   const nlohmann::json body = nlohmann::json::parse(request.body);
+  const std::string rules = body["messages"][0]["content"];
+  if (rules.starts_with("You judge")) {
+    return ChatStream(rules.find("addresses") != std::string::npos ? R"({"score": 0.8, "reason": "more than was asked"})" : R"({"score": 1})",
+                      212, 14);
+  }
   const std::string prompt = body["messages"][1]["content"];
   std::string answer = "I do not know.";
   if (prompt.ends_with("Is a backup incremental?")) answer = "A backup is incremental [1].";

@@ -484,7 +484,8 @@ TEST_F(ExperimentBookTest, FeedbackIsASignalAndAFailedQuestionAnError) {
   ASSERT_TRUE(feedback.Add(kTenant, liked, {.thumbs_up = true}, kActor, also).ok());
   ASSERT_TRUE(feedback.Add(kTenant, disliked, {.thumbs_up = false}, kActor, also).ok());
   ASSERT_TRUE(feedback.Add(kTenant, disliked, {.correction = "No."}, kActor, also).ok());
-  // Of one caller the first counts.
+  // Of one caller the first counts. Ids are in the order of milliseconds.
+  clock_.now_us += 1'000;
   ASSERT_TRUE(feedback.Add(kTenant, disliked, {.thumbs_up = true}, kActor, also).ok());
   ExperimentArm arm = AnswerFromJson(store_->GetAnswer(kTenant, liked).value())->experiment.value();
   arm.caller = "another";

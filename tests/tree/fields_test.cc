@@ -52,8 +52,9 @@ std::vector<std::string> DeclarationsInStructs(const std::string& path) {
   for (const char c : text) {
     if (c == '{') {
       static const std::regex kStruct(R"(^\s*(template\s*<[^;]*>\s*)?struct\b[^=(]*$)");
+      static const std::regex kNamespace(R"(^\s*namespace\b)");
       scopes.push_back(std::regex_search(statement, kStruct));
-      statement = scopes.back() ? "" : statement + c;
+      statement = scopes.back() || std::regex_search(statement, kNamespace) ? "" : statement + c;
     } else if (c == '}') {
       if (scopes.empty()) break;
       statement = scopes.back() ? "" : statement + c;
@@ -71,7 +72,7 @@ std::vector<std::string> DeclarationsInStructs(const std::string& path) {
 // Nodes below a node, clauses below a clause: Clang 14 takes no initialiser for a vector of a type that is not complete yet.
 bool IsFieldOfNodesBelow(const std::string& declaration) {
   for (const char* of : {"std::vector<QueryNode> children", "std::vector<TextClause> ",
-                         "std::vector<TextExpression> "}) {
+                         "std::vector<TextExpression> ", "std::vector<NodeResult> children"}) {
     if (declaration.find(of) != std::string::npos) return true;
   }
   return false;
