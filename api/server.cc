@@ -113,6 +113,7 @@ class GrpcServer final : public Server {
       grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     });
     grpc::ServerBuilder builder;
+    promotes_ = options.promotes;
     if (!options.listen.empty()) {
       absl::Status status = ParseAddress("listen", options.listen, &host_);
       if (!status.ok()) return status;
@@ -161,13 +162,22 @@ class GrpcServer final : public Server {
         .embedders = embedders,
         .route = [this](const std::string& tenant) { return context_.RouteFor(tenant); },
         .tree = PipelineTrees(embedders),
-        .hooks = hooks});
+        .hooks = hooks,
+        .may_promote = promotes_,
+        .warn = [this](const std::string& message) { Warn(message); }});
     context_.experiments = &*experiments_;
     gate_.Open();
     SetHealth(true);
   }
 
   void Watch(std::function<void(const std::string&)> warn) override {
+    std::vector<std::string> unsaid;
+    {
+      const std::lock_guard<std::mutex> lock(warn_mu_);
+      warn_ = warn;
+      unsaid = std::exchange(unsaid_, {});
+    }
+    for (const std::string& message : unsaid) warn(message);
     Database& database = *context_.database;
     const auto limits_of = [this](const std::string& tenant) -> absl::StatusOr<SpendLimits> {
       const absl::StatusOr<std::shared_ptr<ModelRoute>> route = context_.RouteFor(tenant);
@@ -181,11 +191,11 @@ class GrpcServer final : public Server {
                 BudgetMonitor(database.store(), database.clock(), limits_of).Look()}) {
             if (!status.ok()) warn(std::string(status.message()));
           }
-        });
+        }, warn);
     // Apart from those: an evaluation that it starts may take an hour.
     drift_watch_ = std::make_unique<WatchJob>(kWatchEvery, [this, warn](const CancelToken& cancel) {
       MakeDriftMonitor(context_).LookAtDue(cancel, warn);
-    });
+    }, warn);
   }
 
   int port() const override { return port_; }
@@ -229,6 +239,18 @@ class GrpcServer final : public Server {
   // threads whose caches are cold.
   static constexpr int kPollers = 4;
   static constexpr std::chrono::seconds kWatchEvery{60};
+  static constexpr size_t kMaxUnsaid = 100;
+
+  // Of what runs from the opening on. Before Watch nobody hears it, and some of it is kept until then.
+  void Warn(const std::string& message) {
+    std::function<void(const std::string&)> warn;
+    {
+      const std::lock_guard<std::mutex> lock(warn_mu_);
+      warn = warn_;
+      if (!warn && unsaid_.size() < kMaxUnsaid) unsaid_.push_back(message);
+    }
+    if (warn) warn(message);
+  }
 
   void Add(const std::string& name, std::unique_ptr<grpc::Service> service) {
     services_.emplace_back("vouch.v1." + name, std::move(service));
@@ -243,6 +265,10 @@ class GrpcServer final : public Server {
 
   CallGate gate_;
   ServiceContext context_;
+  bool promotes_ = true;
+  std::mutex warn_mu_;
+  std::function<void(const std::string&)> warn_;  // guarded by warn_mu_, as the next; may be empty
+  std::vector<std::string> unsaid_;
   // Made when it opens.
   std::optional<TenantRoutes> routes_;
   std::optional<AnswerCache> cache_;

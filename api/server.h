@@ -28,6 +28,9 @@ struct ServerOptions {
   std::string listen = {};
   uint32_t max_message_mb = 64;   // of one request or reply, 1 … 1024
   uint32_t request_threads = 64;  // calls that run at a time; more get RESOURCE_EXHAUSTED at once
+  // Whether challengers that have won are promoted here, where their experiments ask for it. Not by a process that
+  // was not given the hooks of its settings: one of them may be there to refuse.
+  bool promotes = true;
 };
 
 // INVALID_ARGUMENT names the setting where the address is no "HOST:PORT" or "[IPV6]:PORT".

@@ -35,7 +35,9 @@ constexpr uint32_t kMaxSentences = 20;
 constexpr std::string_view kNothingFound =
     "Nothing that was found in the collection speaks of this question.";
 
-absl::Status Validate(const AskRequest& request) {
+}  // namespace
+
+absl::Status CheckAsk(const AskRequest& request) {
   if (request.question.empty()) return absl::InvalidArgumentError("the question is empty");
   if (request.question.size() > QueryLimits::kMaxQueryTextBytes) {
     return absl::InvalidArgumentError(Concat("the question has ", request.question.size(),
@@ -58,6 +60,8 @@ absl::Status Validate(const AskRequest& request) {
   }
   return absl::OkStatus();
 }
+
+namespace {
 
 // The collection's weights of the question's terms, as the text leaf used them.
 std::map<std::string, double> TermWeights(const std::vector<PointHit>& hits) {
@@ -199,10 +203,20 @@ absl::Status RetrieveHits(Collection& collection, EmbedderRegistry& embedders,
   other.conversation = answer->conversation;
   other.rewrites = answer->rewrites;
   other.version = answer->version;
+  const CandidateLog own = candidates;
   status = SearchHits(collection, embedders, *request.interleave, candidates, &other, points);
-  if (!status.ok()) return status;
+  if (!status.ok()) {
+    // A trial takes nobody's answer away, unless it is the caller who has ended.
+    if (absl::Status ended = request.cancel.Check(); !ended.ok()) return ended;
+    candidates = own;
+    if (answer->experiment) {
+      answer->experiment->against.clear();
+      answer->experiment->against_filter.clear();
+    }
+    return absl::OkStatus();
+  }
   Interleaved mixed = TeamDraft(answer->hits, other.hits, request.context_chunks,
-                                InterleaveSeed(request.experiment->salt, answer->question));
+                                InterleaveSeed(*request.experiment, answer->question));
   answer->hits = std::move(mixed.hits);
   if (answer->experiment) answer->experiment->teams = std::move(mixed.teams);
   return absl::OkStatus();
@@ -312,7 +326,7 @@ absl::Status KeepRecord(Database& database, const AskRequest& request, const Ans
 
 // All of Ask but its spans. What the answer says so far stands in it when a step fails.
 absl::Status MakeAnswer(Database& database, EmbedderRegistry& embedders, const AskRequest& request, Answer* answer) {
-  if (absl::Status status = Validate(request); !status.ok()) return status;
+  if (absl::Status status = CheckAsk(request); !status.ok()) return status;
   absl::StatusOr<std::shared_ptr<Collection>> collection =
       database.GetCollection(request.principal, request.collection);
   if (!collection.ok()) return collection.status();

@@ -37,8 +37,8 @@ Interleaved TeamDraft(const std::vector<PointHit>& champion, const std::vector<P
   return mixed;
 }
 
-uint64_t InterleaveSeed(std::string_view salt, std::string_view question) {
-  const std::string digest = Sha256Of(Concat(salt, "\ninterleave\n", question));
+uint64_t InterleaveSeed(const ExperimentArm& arm, std::string_view question) {
+  const std::string digest = Sha256Of(Concat(arm.salt, "\ninterleave\n", arm.caller, "\n", question));
   uint64_t seed = 0;
   for (size_t i = 0; i < 8; ++i) seed = seed << 8 | static_cast<unsigned char>(digest[i]);
   return seed;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "query/database.h"
+#include "rag/experiment_arm.h"
 
 namespace vouch {
 
@@ -24,7 +25,8 @@ struct Interleaved {
 // goes on. At most `limit` hits. The same seed gives the same ones.
 Interleaved TeamDraft(const std::vector<PointHit>& champion, const std::vector<PointHit>& challenger,
                       size_t limit, uint64_t seed);
-// Of a question in an experiment with this salt.
-uint64_t InterleaveSeed(std::string_view salt, std::string_view question);
+// Of a question in an experiment, by its salt and who asks. A coin that were the question's alone would fall the same way
+// for all of its callers, each of whom counts as if he had tossed one of his own.
+uint64_t InterleaveSeed(const ExperimentArm& arm, std::string_view question);
 
 }  // namespace vouch

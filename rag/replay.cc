@@ -219,9 +219,14 @@ absl::StatusOr<Answer> Redo(Database& database, EmbedderRegistry& embedders, con
   answer.pipeline = recorded.pipeline;
   answer.conversation = recorded.conversation;
   answer.rewrites = recorded.rewrites;
+  answer.experiment = recorded.experiment;
   uint64_t points = 0;
   absl::Status status = RetrieveHits(**collection, embedders, *ask, candidates, &answer, &points);
   if (!status.ok()) return status;
+  if (recorded.experiment && recorded.experiment->against != answer.experiment->against) {
+    return absl::FailedPreconditionError(
+        Concat("the hits of ", recorded.experiment->against, ", which were mixed in, cannot be had now"));
+  }
   bool by_model = false;
   if (recorded.generation && !answer.hits.empty()) {
     status = RedoModelAnswer(**collection, *ask, *recorded.generation, &answer);

@@ -59,6 +59,10 @@ class EmbeddedConnection final : public Connection {
 
   absl::Status Start(const Config& config, std::optional<RouteSpec> spec,
                      std::vector<HookSpec> hooks) {
+    ServerOptions options;
+    options.max_message_mb = static_cast<uint32_t>(config.max_message_mb);
+    // A command that has no use for hooks does not read them.
+    options.promotes = config.hooks.empty() || !hooks.empty();
     if (!hooks.empty()) {
       absl::StatusOr<std::unique_ptr<HookRunner>> runner =
           HookRunner::Start(database_->store(), database_->clock(), std::move(hooks));
@@ -71,8 +75,6 @@ class EmbeddedConnection final : public Connection {
       if (!route.ok()) return route.status();
       route_ = *std::move(route);
     }
-    ServerOptions options;
-    options.max_message_mb = static_cast<uint32_t>(config.max_message_mb);
     absl::StatusOr<std::unique_ptr<Server>> server =
         Server::Start(options, *database_, embedders_, route_.get(), hooks_.get());
     if (!server.ok()) return server.status();

@@ -96,6 +96,7 @@ void PrintExperiment(const Invocation& invocation, const v1::Experiment& experim
 }
 
 absl::Status RunList(Invocation& invocation) {
+  invocation.uses_hooks = true;  // a look may end a run, or ask for a promotion
   v1::ListExperimentsResponse reply;
   absl::Status status = CallService<v1::Experiments>(invocation, [&](auto& stub, auto& context) {
     return stub.ListExperiments(&context, v1::ListExperimentsRequest(), &reply);
@@ -123,6 +124,7 @@ absl::Status RunList(Invocation& invocation) {
 // One call that gives the experiment.
 template <class Request, class Method>
 absl::Status RunOne(Invocation& invocation, const Request& request, Method method) {
+  invocation.uses_hooks = true;  // a look may end a run, or ask for a promotion
   v1::Experiment experiment;
   absl::Status status = CallService<v1::Experiments>(invocation, [&](auto& stub, auto& context) {
     return (stub.*method)(&context, request, &experiment);
@@ -139,6 +141,7 @@ Request Named(const std::string& name) {
 }
 
 absl::Status RunRemove(Invocation& invocation, const std::string& name) {
+  invocation.uses_hooks = true;  // a look may end a run, or ask for a promotion
   v1::RemoveExperimentResponse reply;
   absl::Status status = CallService<v1::Experiments>(invocation, [&](auto& stub, auto& context) {
     return stub.RemoveExperiment(&context, Named<v1::RemoveExperimentRequest>(name), &reply);

@@ -14,6 +14,7 @@
 #include "api/limits.h"
 #include "api/metrics.h"
 #include "rag/answer.h"
+#include "rag/ask_steps.h"
 #include "rag/deliver/experiment_runner.h"
 #include "rag/pipeline_store.h"
 #include "rag/replay.h"
@@ -190,11 +191,18 @@ class AnswersService final : public v1::Answers::Service {
                     : absl::StatusOr<Answer>(status);
     if (answer.ok()) {
       services_.metrics->CountAnswer(*answer);
-    } else if (prepared->assignment) {
+    } else if (prepared->assignment && !MayBeTheCallers(request, answer.status())) {
       services_.experiments->TakeError(PrincipalOf(context).tenant, prepared->assignment->arm,
                                        answer.status());
     }
     return answer;
+  }
+
+  // Whether the caller's own filter, or the version he asks at, may be what is wrong.
+  static bool MayBeTheCallers(const v1::AskRequest& request, const absl::Status& status) {
+    const bool about_a_request = absl::IsInvalidArgument(status) || absl::IsNotFound(status) ||
+                                 absl::IsOutOfRange(status);
+    return about_a_request && (request.has_filter() || !request.at().empty());
   }
 
   // Of an answer that is kept.
@@ -280,6 +288,8 @@ class AnswersService final : public v1::Answers::Service {
     }
     AskRequest* ask = &prepared->ask;
     const std::string& tenant = ask->principal.tenant;
+    // Before anybody is assigned: what is wrong with the request is nobody's error.
+    if (absl::Status status = CheckAsk(*ask); !status.ok()) return status;
     absl::StatusOr<std::optional<ExperimentRunner::Assignment>> assignment =
         services_.experiments->Assign(
             tenant, request.pipeline(),
@@ -292,13 +302,18 @@ class AnswersService final : public v1::Answers::Service {
     std::shared_ptr<const PipelineVersion> pipeline;
     if (prepared->assignment) {
       if (prepared->assignment->shadow != nullptr) prepared->for_shadow = *ask;
+      ask->experiment = prepared->assignment->arm;
       if (prepared->assignment->interleave != nullptr) {
         auto other = RetrievalOf(prepared->assignment->interleave, *ask);
-        if (!other.ok()) return other.status();
-        ask->interleave = *std::move(other);
+        if (other.ok()) {
+          ask->interleave = *std::move(other);
+        } else {
+          ask->experiment->against.clear();  // as where its search fails
+        }
       }
-      ask->experiment = prepared->assignment->arm;
       pipeline = prepared->assignment->pipeline;
+      // Another collection than the pipeline's is the request's mistake, too: UsePipeline says so.
+      if (!ask->collection.empty() && ask->collection != pipeline->spec.collection) prepared->assignment.reset();
     } else {
       auto found = PipelineStore(services_.database->store(), services_.database->clock())
                        .Get(tenant, request.pipeline());

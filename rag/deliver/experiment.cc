@@ -198,6 +198,13 @@ absl::Status CheckExperiment(const ExperimentSpec& spec) {
   for (size_t i = 0; i < spec.guardrails.size(); ++i) {
     absl::Status status = CheckGuardrail(spec.guardrails[i], Concat("guardrails[", i, "]"));
     if (!status.ok()) return status;
+    if (spec.mode != ExperimentMode::kShadow || spec.guardrails[i].max ||
+        spec.guardrails[i].metric != GuardrailMetric::kLatencyP95) {
+      continue;
+    }
+    return Wrong(Concat("guardrails[", i, "]"),
+                 "compares latency_p95_ms with the champion's; a shadow waits for callers' questions and uses no "
+                 "cache, so it takes max alone");
   }
   return absl::OkStatus();
 }

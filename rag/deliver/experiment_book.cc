@@ -10,7 +10,9 @@
 namespace vouch {
 namespace {
 
-constexpr size_t kDroppedAtATime = 1'000;
+absl::Status WithName(std::string_view name, const absl::Status& status) {
+  return absl::Status(status.code(), Concat("experiment ", name, ": ", status.message()));
+}
 
 }  // namespace
 
@@ -18,7 +20,7 @@ absl::StatusOr<ExperimentEntry> ExperimentBook::EntryOf(std::string_view tenant,
                                                         SpecVersion version) const {
   ExperimentEntry entry;
   absl::StatusOr<ExperimentSpec> spec = ExperimentFromJson(version.canonical);
-  if (!spec.ok()) return spec.status();
+  if (!spec.ok()) return WithName(version.name, spec.status());
   entry.spec = *std::move(spec);
   entry.version = std::move(version);
   const auto record =
@@ -26,7 +28,7 @@ absl::StatusOr<ExperimentEntry> ExperimentBook::EntryOf(std::string_view tenant,
   if (!record.ok()) return record.status();
   if (!record->has_value()) return entry;
   absl::StatusOr<ExperimentState> state = ExperimentStateFromJson(**record);
-  if (!state.ok()) return state.status();
+  if (!state.ok()) return WithName(entry.spec.name, state.status());
   entry.state = *std::move(state);
   return entry;
 }
@@ -46,6 +48,23 @@ absl::StatusOr<std::vector<ExperimentEntry>> ExperimentBook::List(std::string_vi
     absl::StatusOr<ExperimentEntry> entry = EntryOf(tenant, std::move(version));
     if (!entry.ok()) return entry.status();
     entries.push_back(*std::move(entry));
+  }
+  return entries;
+}
+
+absl::StatusOr<std::vector<ExperimentEntry>> ExperimentBook::ListReadable(
+    std::string_view tenant, const SpecStore::Unread& unread) const {
+  absl::StatusOr<std::vector<SpecVersion>> versions = specs_.ListReadable(tenant, unread);
+  if (!versions.ok()) return versions.status();
+  std::vector<ExperimentEntry> entries;
+  for (SpecVersion& version : *versions) {
+    const std::string name = version.name;
+    absl::StatusOr<ExperimentEntry> entry = EntryOf(tenant, std::move(version));
+    if (entry.ok()) {
+      entries.push_back(*std::move(entry));
+    } else {
+      unread(name, entry.status());
+    }
   }
   return entries;
 }
@@ -84,28 +103,11 @@ absl::Status ExperimentBook::CheckFree(std::string_view tenant, const Experiment
   return absl::OkStatus();
 }
 
-absl::Status ExperimentBook::DropCallers(std::string_view tenant, const std::string& name) {
-  while (true) {
-    JournalChange change;
-    const absl::Status scanned = Journal::Of(store_).ScanJournalRecords(
-        tenant, ExperimentCallersOf(name), [&](std::string_view record, std::string_view) {
-          change.records.push_back({std::string(record), std::nullopt});
-          return change.records.size() < kDroppedAtATime;
-        });
-    if (!scanned.ok()) return scanned;
-    if (change.records.empty()) return absl::OkStatus();
-    const auto kept = Journal::Of(store_).Commit(tenant, change);
-    if (!kept.ok()) return kept.status();
-  }
-}
-
 absl::Status ExperimentBook::Begin(std::string_view tenant, std::string_view actor,
                                    ExperimentEntry* entry) {
   const absl::StatusOr<Versions> versions = Resolve(tenant, entry->spec);
   if (!versions.ok()) return versions.status();
   if (absl::Status status = CheckFree(tenant, entry->spec); !status.ok()) return status;
-  // Those of runs before: after a kill on the way the rest goes at the next start.
-  if (absl::Status status = DropCallers(tenant, entry->spec.name); !status.ok()) return status;
   ExperimentState state = NewRun(entry->spec, entry->version.number, entry->state.run + 1);
   state.champion = versions->champion;
   state.challenger = versions->challenger;
@@ -197,8 +199,13 @@ absl::StatusOr<ExperimentEntry> ExperimentBook::Stop(std::string_view tenant,
 absl::Status ExperimentBook::Remove(std::string_view tenant, const std::string& name,
                                     std::string_view actor) {
   // Stopped first: what a kill leaves is a stopped one.
-  const absl::Status stopped = Stop(tenant, name, "removed", actor).status();
-  if (!stopped.ok() && !absl::IsFailedPrecondition(stopped)) return stopped;
+  const absl::StatusOr<ExperimentEntry> entry = Get(tenant, name);
+  if (absl::IsDataLoss(entry.status()) || absl::IsFailedPrecondition(entry.status())) {
+    if (absl::Status status = StopUnread(tenant, name, actor); !status.ok()) return status;
+  } else {
+    const absl::Status stopped = Stop(tenant, name, "removed", actor).status();
+    if (!stopped.ok() && !absl::IsFailedPrecondition(stopped)) return stopped;
+  }
   return specs_.Remove(tenant, name, actor);
 }
 

@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "rag/answer_cost.h"
 #include "rag/deliver/experiment_book.h"
 #include "rag/deliver/experiment_records.h"
 #include "rag/interleave.h"
@@ -54,10 +55,10 @@ std::string_view ActionOf(ExperimentStatus status) {
   return "";
 }
 
-// 1 where more of the challenger's hits are cited, -1 where more of the champion's, 0 where as many;
-// nullopt of an answer that cites nothing.
+}  // namespace
+
 std::optional<double> CreditOf(const Answer& answer) {
-  if (answer.citations.empty()) return std::nullopt;
+  if (answer.citations.empty() || !answer.experiment || answer.experiment->teams.empty()) return std::nullopt;
   std::set<uint64_t> cited;
   for (const Citation& citation : answer.citations) cited.insert(citation.row.value);
   const std::string& teams = answer.experiment->teams;
@@ -67,8 +68,6 @@ std::optional<double> CreditOf(const Answer& answer) {
   }
   return lead > 0 ? 1 : lead < 0 ? -1 : 0;
 }
-
-}  // namespace
 
 std::optional<double> SignalOf(ExperimentSignal signal, const Answer& answer) {
   const bool quoted = !answer.generation || answer.generation->tier.empty();
@@ -115,7 +114,7 @@ class ExperimentBook::Looker {
     }
     if (!newest_.empty() && newest_ != state_.cursor && IsActive(state_.status)) {
       state_.cursor = newest_;
-      changed_ = changed_ || skipped_ >= kOutcomesOfACommit;
+      changed_ = changed_ || skipped_ >= kOutcomesOfACommit || unread_;
     }
     if (dropped > 0) {
       state_.dropped += dropped;
@@ -131,7 +130,6 @@ class ExperimentBook::Looker {
  private:
   // Answers since the last one that was looked at, in the order in which they were kept.
   absl::Status FindAnswers() {
-    absl::Status status;
     const absl::Status scanned =
         book_.store_.ScanAnswers(tenant_, [&](std::string_view id, std::string_view record) {
           if (id == state_.cursor) return false;
@@ -141,61 +139,79 @@ class ExperimentBook::Looker {
           if (record.find(reference_) == std::string_view::npos) return true;
           const absl::StatusOr<Answer> answer = AnswerFromJson(record);
           if (!answer.ok()) {
-            status = answer.status();
-            return false;
+            PassOver(Concat("answer ", id), answer.status());
+            return true;
           }
           if (!answer->experiment || answer->experiment->experiment != reference_) return true;
-          absl::StatusOr<ExperimentOutcome> outcome = OutcomeOfAnswer(*answer);
-          if (!outcome.ok()) {
-            status = outcome.status();
-            return false;
-          }
-          pending_.push_back({.outcome = *std::move(outcome), .answer = std::string(id)});
+          pending_.push_back({.outcome = OutcomeOfAnswer(*answer), .answer = std::string(id)});
           return true;
         });
     std::reverse(pending_.begin(), pending_.end());
-    return status.ok() ? scanned : status;
+    return scanned;
   }
 
-  absl::StatusOr<ExperimentOutcome> OutcomeOfAnswer(const Answer& answer) const {
+  ExperimentOutcome OutcomeOfAnswer(const Answer& answer) {
     ExperimentOutcome outcome = OutcomeOf(*answer.experiment);
     outcome.asked = true;
-    outcome.latency_ms = static_cast<double>(answer.retrieve_us + answer.generate_us) / 1'000;
-    outcome.cost =
-        answer.generation ? static_cast<double>(answer.generation->cost_nano) / 1e9 : 0.0;
+    // A shadow uses no cache, so what the caller got from there is not what it is compared with.
+    const bool cached = answer.cache && !answer.cache->answer_id.empty();
+    if (spec_.mode != ExperimentMode::kShadow || !cached) {
+      outcome.latency_ms = static_cast<double>(answer.retrieve_us + answer.generate_us) / 1'000;
+      outcome.cost = static_cast<double>(CostNanoOf(answer)) / 1e9;
+    }
     outcome.abstained = answer.abstained;
     outcome.error = false;
     outcome.signal = SignalOf(spec_.signal, answer);
     if (spec_.mode == ExperimentMode::kInterleave) {
       outcome.signal.reset();
       outcome.pair = CreditOf(answer);
+      outcome.challenger_error = answer.experiment->against.empty();
     }
-    if (answer.experiment->shadow_of.empty() || !outcome.signal) return outcome;
-    const absl::StatusOr<std::string> record =
-        book_.store_.GetAnswer(tenant_, answer.experiment->shadow_of);
-    if (!record.ok()) return record.status();
-    const absl::StatusOr<Answer> seen = AnswerFromJson(*record);
-    if (!seen.ok()) return seen.status();
-    const std::optional<double> champion = SignalOf(spec_.signal, *seen);
-    if (champion) outcome.pair = *outcome.signal - *champion;
+    outcome.pair = outcome.pair ? outcome.pair : PairOf(answer.experiment->shadow_of, outcome.signal);
     return outcome;
   }
 
+  // What a shadow's signal is more than that of the answer which was seen.
+  std::optional<double> PairOf(const std::string& shadow_of, const std::optional<double>& signal) {
+    if (shadow_of.empty() || !signal) return std::nullopt;
+    const absl::StatusOr<std::string> record = book_.store_.GetAnswer(tenant_, shadow_of);
+    const absl::StatusOr<Answer> seen =
+        record.ok() ? AnswerFromJson(*record) : absl::StatusOr<Answer>(record.status());
+    if (!seen.ok()) {
+      PassOver(Concat("answer ", shadow_of), seen.status());
+      return std::nullopt;
+    }
+    const std::optional<double> champion = SignalOf(spec_.signal, *seen);
+    return champion ? std::optional<double>(*signal - *champion) : std::nullopt;
+  }
+
+  // Told once: what is passed over lies behind the cursor afterwards.
+  void PassOver(const std::string& what, const absl::Status& status) {
+    unread_ = true;
+    if (!book_.warn_) return;
+    book_.warn_(Concat("experiment ", spec_.name, " of tenant ", tenant_, " passes over ", what, ": ", status.message()));
+  }
+
   absl::Status FindEvents() {
-    absl::Status status;
-    const absl::Status scanned = journal_.ScanJournalRecords(
+    return journal_.ScanJournalRecords(
         tenant_, ExperimentEventsOf(spec_.name),
         [&](std::string_view name, std::string_view bytes) {
           const absl::StatusOr<ExperimentEvent> event = ExperimentEventFromJson(bytes);
           if (!event.ok()) {
-            status = event.status();
-            return false;
+            PassOver(Concat("its event ", name), event.status());
+            pending_.push_back({.event = std::string(name)});  // of no run: it is deleted
+            return true;
           }
           Pending pending{.outcome = OutcomeOf(event->arm), .event = std::string(name)};
           if (event->arm.experiment != reference_) pending.outcome.run = 0;  // of another version
           if (event->error) {
             pending.outcome.asked = true;
             pending.outcome.error = true;
+            if (spec_.signal == ExperimentSignal::kAnswered) {
+              pending.outcome.signal = 0;
+              if (pending.outcome.run == state_.run)
+                pending.outcome.pair = PairOf(event->arm.shadow_of, pending.outcome.signal);
+            }
           }
           if (spec_.signal == ExperimentSignal::kThumbs && event->thumbs_up)
             pending.outcome.signal = *event->thumbs_up ? 1 : 0;
@@ -203,7 +219,6 @@ class ExperimentBook::Looker {
           pending_.push_back(std::move(pending));
           return true;
         });
-    return status.ok() ? scanned : status;
   }
 
   // Of a run that has ended nothing is counted.
@@ -300,10 +315,12 @@ class ExperimentBook::Looker {
     state_.step_us += elapsed_us;
     if (state_.step + 1 >= spec_.ramp.size()) return;
     const RampStep& step = spec_.ramp[state_.step];
+    const ArmTally& arm = state_.steps[state_.step].challenger;
+    // Questions that failed are no answers: on them nobody else should be let in.
+    const uint64_t answers = arm.answers - std::min(arm.answers, static_cast<uint64_t>(arm.errors.sum));
     const int64_t wanted_us = static_cast<int64_t>(step.seconds) * 1'000'000;
     if (elapsed_us > 0 && state_.step_us - elapsed_us < wanted_us) changed_ = true;
-    if (state_.steps[state_.step].challenger.answers < step.answers || state_.step_us < wanted_us)
-      return;
+    if (answers < step.answers || state_.step_us < wanted_us) return;
     ++state_.step;
     state_.step_us = 0;
     Say("experiment.step");
@@ -332,6 +349,7 @@ class ExperimentBook::Looker {
   std::string newest_;   // answer, whatever it is part of
   uint64_t skipped_ = 0;  // answers that were gone through
   uint64_t taken_ = 0;
+  bool unread_ = false;  // something was passed over
   std::map<std::string, std::string> marks_;  // of callers, not yet written
   JournalChange change_;
   bool changed_ = false;

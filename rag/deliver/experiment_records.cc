@@ -35,6 +35,7 @@ std::string ExperimentEventToJson(const ExperimentEvent& event) {
                      {"error", event.error}};
   if (event.thumbs_up) json["thumbs_up"] = *event.thumbs_up;
   if (event.score) json["score"] = *event.score;
+  if (!event.arm.shadow_of.empty()) json["shadow_of"] = event.arm.shadow_of;
   return Dump(json);
 }
 
@@ -53,6 +54,7 @@ absl::StatusOr<ExperimentEvent> ExperimentEventFromJson(std::string_view text) {
   reader.Take("error", &event.error);
   if (reader.Has("thumbs_up")) reader.Take("thumbs_up", &event.thumbs_up.emplace());
   if (reader.Has("score")) reader.Take("score", &event.score.emplace());
+  if (reader.Has("shadow_of")) reader.Take("shadow_of", &event.arm.shadow_of);
   if (!reader.status().ok()) return reader.status();
   if (format != 1) {
     return absl::FailedPreconditionError(

@@ -8,6 +8,7 @@
 
 #include "absl/time/clock.h"
 #include "rag/deliver/experiment_records.h"
+#include "rag/deliver/guarded.h"
 #include "rag/deliver/promoter.h"
 #include "storage/concat.h"
 #include "storage/sha256.h"
@@ -30,16 +31,15 @@ uint64_t First8(std::string_view bytes) {
 // In [0, 1).
 double UnitOf(std::string_view digest) { return static_cast<double>(First8(digest) >> 11) * 0x1p-53; }
 
-// Whether it says something of who was asked, and not of the request.
+// Whether it says something of who was asked. A collection that is gone and a mode that does not fit it are NOT_FOUND
+// and INVALID_ARGUMENT; who asks has seen to it that the request itself is not what is wrong.
 bool IsFailure(const absl::Status& status) {
   switch (status.code()) {
     case absl::StatusCode::kOk:
     case absl::StatusCode::kCancelled:
-    case absl::StatusCode::kInvalidArgument:
-    case absl::StatusCode::kNotFound:
-    case absl::StatusCode::kOutOfRange:
     case absl::StatusCode::kPermissionDenied:
     case absl::StatusCode::kUnauthenticated:
+    case absl::StatusCode::kResourceExhausted:  // the day's money, which all arms spend
       return false;
     default:
       return true;
@@ -55,9 +55,9 @@ bool NeedsLook(const ExperimentEntry& entry) {
 
 ExperimentRunner::ExperimentRunner(Dependencies dependencies)
     : dependencies_(std::move(dependencies)),
-      book_(store(), clock()),
+      book_(store(), clock(), dependencies_.warn),
       table_(std::make_shared<const Table>()) {
-  (void)Refresh();  // what cannot be read now is read at the first look
+  Refresh();  // what cannot be read now is read at the first look
   looks_ = std::thread([this] { RunLooks(); });
   shadows_ = std::thread([this] { RunShadows(); });
 }
@@ -77,7 +77,11 @@ ExperimentRunner::~ExperimentRunner() {
   wake_shadows_.notify_all();
   shadows_.join();
   looks_.join();
-  (void)LookAtAll();  // what is missed is looked at when the store is opened again
+  // What is missed is looked at when the store is opened again.
+  Tell("the last look at experiments", Guarded([this] {
+    LookAtAll();
+    return absl::OkStatus();
+  }));
 }
 
 std::shared_ptr<const ExperimentRunner::Table> ExperimentRunner::table() const {
@@ -85,19 +89,41 @@ std::shared_ptr<const ExperimentRunner::Table> ExperimentRunner::table() const {
   return table_;
 }
 
-absl::Status ExperimentRunner::Refresh() {
+void ExperimentRunner::Tell(const std::string& about, const absl::Status& status) {
+  std::string message;
+  {
+    const std::lock_guard<std::mutex> lock(mu_);
+    if (status.ok()) {
+      told_.erase(about);
+      return;
+    }
+    message = Concat(about, ": ", status.message());
+    if (std::exchange(told_[about], message) == message) return;
+  }
+  if (dependencies_.warn) dependencies_.warn(message);
+}
+
+std::vector<ExperimentEntry> ExperimentRunner::ReadableOf(const std::string& tenant) {
+  absl::StatusOr<std::vector<ExperimentEntry>> entries =
+      book_.ListReadable(tenant, [&](const std::string& name, const absl::Status& status) {
+        Tell(Concat("experiment ", name, " of tenant ", tenant, " rests"), status);
+      });
+  Tell(Concat("the experiments of tenant ", tenant, " rest"), entries.status());
+  return entries.ok() ? *std::move(entries) : std::vector<ExperimentEntry>();
+}
+
+void ExperimentRunner::Refresh() {
   const std::lock_guard<std::mutex> refreshing(refresh_mu_);
   auto table = std::make_shared<Table>();
   const PipelineStore pipelines(store(), clock());
   for (const std::string& tenant : Journal::Of(store()).Tenants()) {
-    const absl::StatusOr<std::vector<ExperimentEntry>> entries = book_.List(tenant);
-    if (!entries.ok()) return entries.status();
-    for (const ExperimentEntry& entry : *entries) {
+    for (const ExperimentEntry& entry : ReadableOf(tenant)) {
       const ExperimentState& state = entry.state;
       if (state.run == 0 || state.version != entry.version.number || !IsActive(state.status)) continue;
       const auto challenger =
           pipelines.Get(tenant, Concat(entry.spec.pipeline, "@", state.challenger));
-      if (!challenger.ok()) return challenger.status();
+      Tell(Concat("the challenger of experiment ", entry.spec.name, " of tenant ", tenant), challenger.status());
+      if (!challenger.ok()) continue;
       (*table)[{tenant, Concat(entry.spec.pipeline, "@", entry.spec.champion)}] = {
           .experiment = Concat(entry.spec.name, "@", state.version),
           .run = state.run,
@@ -112,7 +138,6 @@ absl::Status ExperimentRunner::Refresh() {
   }
   const std::lock_guard<std::mutex> lock(mu_);
   table_ = std::move(table);
-  return absl::OkStatus();
 }
 
 std::string ExperimentRunner::CallerOf(std::string_view named, const Principal& principal,
@@ -120,8 +145,12 @@ std::string ExperimentRunner::CallerOf(std::string_view named, const Principal& 
                                        std::string_view question) {
   if (!named.empty()) return Concat("caller/", named);
   if (principal.subject != Principal().subject) return Concat("subject/", principal.subject);
-  // The first question of a conversation is all that later ones have in common.
-  return Concat("conversation/", conversation.empty() ? question : conversation.front().content);
+  // The first question of a conversation is all that later ones have in common. What it was greeted with is not the
+  // caller's.
+  for (const ChatMessage& turn : conversation) {
+    if (turn.role == "user") return Concat("conversation/", turn.content);
+  }
+  return Concat("conversation/", question);
 }
 
 absl::StatusOr<std::optional<ExperimentRunner::Assignment>> ExperimentRunner::Assign(
@@ -176,7 +205,7 @@ void ExperimentRunner::TakeAnswer() {
 void ExperimentRunner::TakeError(const std::string& tenant, const ExperimentArm& arm,
                                  const absl::Status& status) {
   if (!IsFailure(status)) return;
-  (void)book_.NoteError(tenant, arm);  // a store that takes no writes has other troubles
+  Tell(Concat("an error of experiment ", ExperimentNameOf(arm), " of tenant ", tenant), book_.NoteError(tenant, arm));
   TakeAnswer();
 }
 
@@ -212,7 +241,10 @@ void ExperimentRunner::RunShadows() {
     waiting_.pop_front();
     asking_ = true;
     lock.unlock();
-    Ask(waiting);
+    Tell("the shadows of experiments", Guarded([&] {
+      Ask(waiting);
+      return absl::OkStatus();
+    }));
     lock.lock();
     asking_ = false;
     look_ = true;
@@ -228,15 +260,13 @@ void ExperimentRunner::Ask(const Waiting& waiting) {
     const std::lock_guard<std::mutex> lock(mu_);
     return stopping_;
   });
-  const absl::StatusOr<std::shared_ptr<ModelRoute>> route = dependencies_.route(tenant);
-  absl::Status status = route.status();
-  if (status.ok()) {
+  const absl::Status status = Guarded([&]() -> absl::Status {
+    const absl::StatusOr<std::shared_ptr<ModelRoute>> route = dependencies_.route(tenant);
+    if (!route.ok()) return route.status();
     ask.tree = dependencies_.tree;
-    status = UsePipeline(waiting.pipeline, route->get(), &ask);
-  }
-  if (status.ok()) {
-    status = vouch::Ask(dependencies_.database, dependencies_.embedders, ask).status();
-  }
+    if (absl::Status used = UsePipeline(waiting.pipeline, route->get(), &ask); !used.ok()) return used;
+    return vouch::Ask(dependencies_.database, dependencies_.embedders, ask).status();
+  });
   if (status.ok()) return;
   // The day's money, or the server's end: neither is the challenger's fault.
   if (absl::IsResourceExhausted(status) || absl::IsCancelled(status)) {
@@ -251,11 +281,17 @@ void ExperimentRunner::CountDropped(const std::string& tenant, std::string_view 
 }
 
 void ExperimentRunner::RunLooks() {
+  bool first = true;
   std::unique_lock<std::mutex> lock(mu_);
   while (!stopping_) {
     look_ = false;
     lock.unlock();
-    (void)LookAtAll();  // what cannot be read now is looked at again
+    Tell("the looks at experiments", Guarded([&] {
+      LookAtAll();
+      if (std::exchange(first, false)) FindLeftovers();
+      DropLeftovers();
+      return absl::OkStatus();
+    }));
     lock.lock();
     wake_looks_.wait_for(lock, kBetweenLooks, [this] { return stopping_; });
     wake_looks_.wait_for(lock, kEvery, [this] { return stopping_ || look_; });
@@ -270,36 +306,68 @@ absl::StatusOr<ExperimentEntry> ExperimentRunner::LookAt(std::string_view tenant
     const auto found = dropped_.find({std::string(tenant), name});
     if (found != dropped_.end()) dropped = std::exchange(found->second, 0);
   }
-  return book_.Look(tenant, name, dropped);
+  absl::StatusOr<ExperimentEntry> entry = book_.Look(tenant, name, dropped);
+  const std::lock_guard<std::mutex> lock(mu_);
+  if (!entry.ok()) {
+    if (dropped > 0) dropped_[{std::string(tenant), name}] += dropped;
+  } else if (!IsActive(entry->state.status)) {
+    leaving_.insert({std::string(tenant), name});
+  }
+  return entry;
 }
 
-absl::Status ExperimentRunner::LookAtAll() {
-  absl::Status first;
-  bool looked = false;
+void ExperimentRunner::LookAtAll() {
   for (const std::string& tenant : Journal::Of(store()).Tenants()) {
-    const absl::StatusOr<std::vector<ExperimentEntry>> entries = book_.List(tenant);
-    if (!entries.ok()) {
-      if (first.ok()) first = entries.status();
-      continue;
-    }
-    for (const ExperimentEntry& entry : *entries) {
+    for (const ExperimentEntry& entry : ReadableOf(tenant)) {
       if (!NeedsLook(entry)) continue;
       const absl::StatusOr<ExperimentEntry> seen = LookAt(tenant, entry.spec.name);
-      looked = true;
+      if (absl::IsNotFound(seen.status())) continue;  // removed meanwhile
+      Tell(Concat("the look at experiment ", entry.spec.name, " of tenant ", tenant), seen.status());
       if (seen.ok()) AskForPromotion(tenant, *seen);
-      if (first.ok()) first = seen.status();
     }
   }
-  if (looked) {
-    const absl::Status refreshed = Refresh();
-    if (first.ok()) first = refreshed;
+  // In any case: what could be read before, and cannot now, shares nothing any more.
+  Refresh();
+}
+
+void ExperimentRunner::FindLeftovers() {
+  for (const std::string& tenant : Journal::Of(store()).Tenants()) {
+    const absl::StatusOr<std::vector<std::string>> names = book_.NamesOfRuns(tenant);
+    Tell(Concat("what is left of the experiments of tenant ", tenant), names.status());
+    if (!names.ok()) continue;
+    const std::lock_guard<std::mutex> lock(mu_);
+    for (const std::string& name : *names) leaving_.insert({tenant, name});
   }
-  return first;
+}
+
+void ExperimentRunner::DropLeftovers() {
+  const CancelToken cancel(absl::InfiniteFuture(), [this] {
+    const std::lock_guard<std::mutex> lock(mu_);
+    return stopping_;
+  });
+  std::set<std::pair<std::string, std::string>> leaving;
+  {
+    const std::lock_guard<std::mutex> lock(mu_);
+    leaving = std::exchange(leaving_, {});
+  }
+  for (const auto& [tenant, name] : leaving) {
+    const absl::Status status = book_.DropLeftovers(tenant, name, cancel);
+    if (absl::IsCancelled(status)) return;  // the next process finds the rest
+    Tell(Concat("what is left of experiment ", name, " of tenant ", tenant), status);
+  }
+}
+
+void ExperimentRunner::MayLeave(std::string_view tenant, const std::string& name) {
+  const std::lock_guard<std::mutex> lock(mu_);
+  leaving_.insert({std::string(tenant), name});
+  look_ = true;
+  wake_looks_.notify_one();
 }
 
 // Through its gates. No lock is held meanwhile: hooks may take their time.
 void ExperimentRunner::AskForPromotion(const std::string& tenant, const ExperimentEntry& entry) {
   const ExperimentState& state = entry.state;
+  if (!dependencies_.may_promote) return;
   if (!entry.spec.promote || state.status != ExperimentStatus::kWon || !state.promotion.empty())
     return;
   const PromoteRequest request{
@@ -312,7 +380,8 @@ void ExperimentRunner::AskForPromotion(const std::string& tenant, const Experime
   if (absl::IsAborted(promotion.status())) return;  // somebody moved it meanwhile: the next look sees that
   const std::string says =
       promotion.ok() ? promotion->says : std::string(promotion.status().message());
-  (void)book_.NotePromotion(tenant, entry.spec.name, state.run, says);
+  Tell(Concat("the promotion by experiment ", entry.spec.name, " of tenant ", tenant),
+       book_.NotePromotion(tenant, entry.spec.name, state.run, says));
 }
 
 absl::StatusOr<SpecStore::Applied> ExperimentRunner::Apply(std::string_view tenant,
@@ -320,7 +389,8 @@ absl::StatusOr<SpecStore::Applied> ExperimentRunner::Apply(std::string_view tena
                                                            std::string_view actor) {
   absl::StatusOr<SpecStore::Applied> applied = book_.Apply(tenant, spec, dry_run, actor);
   if (!applied.ok() || dry_run) return applied;
-  if (absl::Status status = Refresh(); !status.ok()) return status;
+  Refresh();
+  MayLeave(tenant, spec.name);
   return applied;
 }
 
@@ -329,7 +399,8 @@ absl::StatusOr<ExperimentEntry> ExperimentRunner::Start(std::string_view tenant,
                                                         std::string_view actor) {
   absl::StatusOr<ExperimentEntry> entry = book_.Start(tenant, name, actor);
   if (!entry.ok()) return entry;
-  if (absl::Status status = Refresh(); !status.ok()) return status;
+  Refresh();
+  MayLeave(tenant, name);
   return entry;
 }
 
@@ -339,21 +410,24 @@ absl::StatusOr<ExperimentEntry> ExperimentRunner::Stop(std::string_view tenant,
                                                        std::string_view actor) {
   absl::StatusOr<ExperimentEntry> entry = book_.Stop(tenant, name, reason, actor);
   if (!entry.ok()) return entry;
-  if (absl::Status status = Refresh(); !status.ok()) return status;
+  Refresh();
+  MayLeave(tenant, name);
   return entry;
 }
 
 absl::Status ExperimentRunner::Remove(std::string_view tenant, const std::string& name,
                                       std::string_view actor) {
-  if (absl::Status status = book_.Remove(tenant, name, actor); !status.ok()) return status;
-  return Refresh();
+  const absl::Status status = book_.Remove(tenant, name, actor);
+  // Also where it failed: it may have been stopped before.
+  Refresh();
+  MayLeave(tenant, name);
+  return status;
 }
 
 absl::StatusOr<ExperimentEntry> ExperimentRunner::Get(std::string_view tenant,
                                                       const std::string& name) {
   absl::StatusOr<ExperimentEntry> entry = LookAt(tenant, name);
-  if (!entry.ok()) return entry;
-  if (absl::Status status = Refresh(); !status.ok()) return status;
+  if (entry.ok()) Refresh();
   return entry;
 }
 
@@ -366,7 +440,7 @@ absl::StatusOr<std::vector<ExperimentEntry>> ExperimentRunner::List(std::string_
     if (!seen.ok()) return seen.status();
     entry = *std::move(seen);
   }
-  if (absl::Status status = Refresh(); !status.ok()) return status;
+  Refresh();
   return entries;
 }
 

@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -34,7 +35,9 @@ class HookRunner;
 //    arm, and who has the challenger at one step has it at all later ones.
 // 2. A shadow is asked after the caller has his answer, by one thread of low priority, from a queue of
 //    kMaxWaiting questions; one that finds it full is dropped and counted. Nothing of it reaches the caller.
-// 3. An experiment whose champion's alias leads elsewhere than when it began shares nothing.
+// 3. An experiment whose champion's alias leads elsewhere than when it began shares nothing, nor does one whose records
+//    cannot be read. No other experiment is kept from anything by it.
+// 4. What goes wrong in the background is told, once until it changes, and tried again.
 class ExperimentRunner {
  public:
   static constexpr size_t kMaxWaiting = 64;
@@ -45,6 +48,10 @@ class ExperimentRunner {
     std::function<absl::StatusOr<std::shared_ptr<ModelRoute>>(const std::string& tenant)> route;
     TreeBuilder tree = nullptr;   // for pipelines with a query of their own
     HookRunner* hooks = nullptr;  // asked before a promotion; null: there are none
+    // Whether challengers that have won are promoted, where that is asked for; else another process does it, one
+    // that knows the hooks.
+    bool may_promote = true;
+    std::function<void(const std::string& message)> warn = nullptr;  // may be empty
   };
   explicit ExperimentRunner(Dependencies dependencies);
   // Asks the shadows that wait, for some seconds, and looks once more.
@@ -66,12 +73,13 @@ class ExperimentRunner {
                                                    std::string_view caller,
                                                    std::string_view question) const;
   // `named`: as the request says who asks; else the subject, where callers are told apart by it; else the
-  // conversation, by its first words.
+  // conversation, by the first question in it.
   static std::string CallerOf(std::string_view named, const Principal& principal,
                               const std::vector<ChatMessage>& conversation,
                               std::string_view question);
 
-  // The outcome of an assigned question is kept, or it failed with `status`.
+  // The outcome of an assigned question is kept, or it failed with `status`: an error of whoever was asked, unless it
+  // is the caller's end, his rights, or the day's money.
   void TakeAnswer();
   void TakeError(const std::string& tenant, const ExperimentArm& arm, const absl::Status& status);
   // Asks the shadow of `assignment`, some time. `ask`: the question as it came, without a pipeline;
@@ -116,8 +124,13 @@ class ExperimentRunner {
   Store& store() const { return dependencies_.database.store(); }
   const Clock& clock() const { return dependencies_.database.clock(); }
   std::shared_ptr<const Table> table() const;
-  absl::Status Refresh();
-  absl::Status LookAtAll();
+  void Refresh();
+  void LookAtAll();
+  std::vector<ExperimentEntry> ReadableOf(const std::string& tenant);
+  void FindLeftovers();
+  void DropLeftovers();
+  void MayLeave(std::string_view tenant, const std::string& name);
+  void Tell(const std::string& about, const absl::Status& status);
   void AskForPromotion(const std::string& tenant, const ExperimentEntry& entry);
   absl::StatusOr<ExperimentEntry> LookAt(std::string_view tenant, const std::string& name);
   void RunLooks();
@@ -139,6 +152,8 @@ class ExperimentRunner {
   bool look_ = false;    // something has come
   bool stopping_ = false;
   std::map<std::pair<std::string, std::string>, uint64_t> dropped_;  // by tenant and name, since the last look
+  std::set<std::pair<std::string, std::string>> leaving_;  // of which runs may have ended
+  std::map<std::string, std::string> told_;                // what was said last, by what it is about
   std::thread looks_;
   std::thread shadows_;
 };

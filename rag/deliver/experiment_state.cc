@@ -83,6 +83,12 @@ bool IsViolated(const ExperimentGuardrail& guardrail, const ExperimentState& sta
   return difference.known && difference.interval.low > guardrail.margin.value_or(0);
 }
 
+// Where hits are interleaved.
+bool FailsTooOften(const FigureSums& errors, double alpha) {
+  return errors.count >= kMinAnswers &&
+         LogEvidenceOfMore(static_cast<uint64_t>(errors.sum), errors.count, kMostInterleaveErrors) > -std::log(alpha);
+}
+
 std::string Shown(const std::optional<double>& value) {
   return value ? absl::StrFormat("%.4g", *value) : "unknown";
 }
@@ -166,6 +172,7 @@ void TakeOutcome(const ExperimentSpec& spec, const ExperimentOutcome& outcome,
   if (outcome.abstained) arm.abstained.Add(*outcome.abstained ? 1 : 0);
   if (outcome.cost) arm.cost.Add(*outcome.cost);
   if (outcome.error) arm.errors.Add(*outcome.error ? 1 : 0);
+  if (outcome.challenger_error) step.challenger.errors.Add(*outcome.challenger_error ? 1 : 0);
   if (!outcome.latency_ms) return;
   if (!outcome.challenger) return state->champion_ms.Add(*outcome.latency_ms);
   // Against the limit as it was before, so that this answer does not move it.
@@ -228,6 +235,13 @@ std::optional<ExperimentVerdict> Judge(const ExperimentSpec& spec, const Experim
                              Concat("guardrail ", DescribeGuardrail(spec.guardrails[i]), ": it is ",
                                     Shown(finding.challenger), ", the champion's is ",
                                     Shown(finding.champion))};
+  }
+  const FigureSums errors = Total(state, &StepTally::challenger, &ArmTally::errors);
+  if (spec.mode == ExperimentMode::kInterleave && FailsTooOften(errors, spec.alpha)) {
+    return ExperimentVerdict{
+        ExperimentStatus::kRolledBack,
+        Concat("the challenger's search failed for ", static_cast<uint64_t>(errors.sum), " of ", errors.count,
+               " questions, which were answered from the champion's hits alone")};
   }
   if (state.status != ExperimentStatus::kRunning || !findings.difference.known) return std::nullopt;
   const Interval& interval = findings.difference.interval;

@@ -61,8 +61,8 @@ inline bool IsActive(ExperimentStatus status) {
   return status == ExperimentStatus::kRunning || status == ExperimentStatus::kWon;
 }
 
-// All that is known of an experiment's run. It follows from the records that it was made of, in their
-// order, however often it was looked at between them.
+// All that is known of an experiment's run. It follows from the outcomes that it was made of, in their
+// order, however often it was judged between them.
 struct ExperimentState {
   uint64_t version = 0;  // of the specification
   uint64_t run = 0;      // from 1, over all versions
@@ -102,6 +102,8 @@ struct ExperimentOutcome {
   std::optional<double> cost = {};
   std::optional<bool> abstained = {};
   std::optional<bool> error = {};
+  // Of a champion's answer from hits of both: whether the challenger's could not be had.
+  std::optional<bool> challenger_error = {};
 };
 
 ExperimentState NewRun(const ExperimentSpec& spec, uint64_t version, uint64_t run);
@@ -121,8 +123,12 @@ struct ExperimentFindings {
 };
 ExperimentFindings Examine(const ExperimentSpec& spec, const ExperimentState& state);
 
+// Of a challenger whose hits are interleaved: if its searches fail more often, with confidence, the run ends. It has no
+// guardrails that would say so.
+inline constexpr double kMostInterleaveErrors = 0.05;
+
 // The end that what is known leads to, if any. All looks together err with at most alpha in the signal,
-// with alpha in the guardrails, and with kSampleRatioAlpha in the shares.
+// with alpha in the guardrails (or in kMostInterleaveErrors), and with kSampleRatioAlpha in the shares.
 struct ExperimentVerdict {
   ExperimentStatus status = ExperimentStatus::kRunning;
   std::string reason = {};

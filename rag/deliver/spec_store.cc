@@ -81,7 +81,7 @@ absl::StatusOr<SpecVersion> SpecStore::ReadVersion(std::string_view tenant, std:
   return version;
 }
 
-absl::StatusOr<std::vector<std::string>> SpecStore::Names(std::string_view tenant) const {
+absl::StatusOr<std::vector<std::string>> SpecStore::NamesEver(std::string_view tenant) const {
   std::vector<std::string> names;
   const std::string prefix = EntryName(kind_, "");
   const absl::Status scanned = Journal::Of(store_).ScanJournalRecords(
@@ -90,8 +90,14 @@ absl::StatusOr<std::vector<std::string>> SpecStore::Names(std::string_view tenan
         return true;
       });
   if (!scanned.ok()) return scanned;
+  return names;
+}
+
+absl::StatusOr<std::vector<std::string>> SpecStore::Names(std::string_view tenant) const {
+  const absl::StatusOr<std::vector<std::string>> names = NamesEver(tenant);
+  if (!names.ok()) return names.status();
   std::vector<std::string> listed;
-  for (const std::string& name : names) {
+  for (const std::string& name : *names) {
     const absl::StatusOr<Entry> entry = ReadEntry(tenant, name);
     if (!entry.ok()) return entry.status();
     if (entry->listed) listed.push_back(name);
@@ -198,6 +204,25 @@ absl::StatusOr<std::vector<SpecVersion>> SpecStore::List(std::string_view tenant
   return versions;
 }
 
+absl::StatusOr<std::vector<SpecVersion>> SpecStore::ListReadable(std::string_view tenant,
+                                                                 const Unread& unread) const {
+  const absl::StatusOr<std::vector<std::string>> names = NamesEver(tenant);
+  if (!names.ok()) return names.status();
+  std::vector<SpecVersion> versions;
+  for (const std::string& name : *names) {
+    const absl::StatusOr<Entry> entry = ReadEntry(tenant, name);
+    if (entry.ok() && !entry->listed) continue;
+    absl::StatusOr<SpecVersion> version =
+        entry.ok() ? ReadVersion(tenant, name, entry->latest) : absl::StatusOr<SpecVersion>(entry.status());
+    if (version.ok()) {
+      versions.push_back(*std::move(version));
+    } else {
+      unread(name, version.status());
+    }
+  }
+  return versions;
+}
+
 absl::Status SpecStore::Remove(std::string_view tenant, const std::string& name,
                                std::string_view actor) {
   const std::lock_guard<std::mutex> lock(WriteLock());
@@ -205,7 +230,7 @@ absl::Status SpecStore::Remove(std::string_view tenant, const std::string& name,
   if (!entry.ok()) return entry.status();
   if (!entry->listed) return NoSuchName(tenant, name);
   const absl::StatusOr<SpecVersion> latest = ReadVersion(tenant, name, entry->latest);
-  if (!latest.ok()) return latest.status();
+  if (!latest.ok() && !absl::IsDataLoss(latest.status())) return latest.status();
   JournalChange change;
   change.records.push_back({EntryName(kind_, name),
                             Dump({{"format", 1}, {"latest", entry->latest}, {"listed", false}})});
@@ -213,7 +238,7 @@ absl::Status SpecStore::Remove(std::string_view tenant, const std::string& name,
                             .actor = std::string(actor),
                             .action = Concat(kind_, ".remove"),
                             .subject = Concat(kind_, "/", name),
-                            .before = latest->canonical});
+                            .before = latest.ok() ? latest->canonical : std::string()});
   return Journal::Of(store_).Commit(tenant, change).status();
 }
 

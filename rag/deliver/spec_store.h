@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,7 +46,10 @@ class SpecStore {
   // NAME (the latest; NOT_FOUND where it was removed) or NAME@NUMBER.
   absl::StatusOr<SpecVersion> Get(std::string_view tenant, std::string_view reference) const;
   absl::StatusOr<std::vector<SpecVersion>> List(std::string_view tenant) const;  // by name
-  // NOT_FOUND. Its versions stay.
+  // The same of those that can be read; `unread` hears of the others.
+  using Unread = std::function<void(const std::string& name, const absl::Status& status)>;
+  absl::StatusOr<std::vector<SpecVersion>> ListReadable(std::string_view tenant, const Unread& unread) const;
+  // NOT_FOUND. Its versions stay. A latest version that is damaged is not in its way.
   absl::Status Remove(std::string_view tenant, const std::string& name, std::string_view actor);
 
   // 1 to kMaxNameBytes of [A-Za-z0-9._-], not starting with '.' or '-'.
@@ -61,6 +65,7 @@ class SpecStore {
                                           uint64_t number) const;
   absl::Status NoSuchName(std::string_view tenant, std::string_view name) const;
   absl::StatusOr<std::vector<std::string>> Names(std::string_view tenant) const;
+  absl::StatusOr<std::vector<std::string>> NamesEver(std::string_view tenant) const;  // removed ones, too
 
   Store& store_;
   const Clock& clock_;

@@ -2,10 +2,13 @@
 
 #include <utility>
 
+#include "rag/deliver/guarded.h"
+
 namespace vouch {
 
-WatchJob::WatchJob(std::chrono::seconds every, std::function<void(const CancelToken&)> look)
-    : every_(every), look_(std::move(look)), thread_([this] { Run(); }) {}
+WatchJob::WatchJob(std::chrono::seconds every, std::function<void(const CancelToken&)> look,
+                   std::function<void(const std::string&)> warn)
+    : every_(every), look_(std::move(look)), warn_(std::move(warn)), thread_([this] { Run(); }) {}
 
 WatchJob::~WatchJob() {
   {
@@ -24,7 +27,11 @@ void WatchJob::Run() {
   std::unique_lock<std::mutex> lock(mu_);
   while (!stopping_) {
     lock.unlock();
-    look_(cancel);
+    const absl::Status status = Guarded([&] {
+      look_(cancel);
+      return absl::OkStatus();
+    });
+    if (!status.ok() && warn_) warn_(std::string(status.message()));
     lock.lock();
     wake_.wait_for(lock, every_, [this] { return stopping_; });
   }

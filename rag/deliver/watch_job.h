@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <functional>
 #include <mutex>
+#include <string>
 #include <thread>
 
 #include "index/cancel.h"
@@ -11,10 +12,12 @@
 namespace vouch {
 
 // Does something every so often, the first time at once, on a thread of its own. The destructor
-// cancels what runs and waits for it.
+// cancels what runs and waits for it. What it throws is told to `warn`, which may be empty, and it is
+// done again.
 class WatchJob {
  public:
-  WatchJob(std::chrono::seconds every, std::function<void(const CancelToken&)> look);
+  WatchJob(std::chrono::seconds every, std::function<void(const CancelToken&)> look,
+           std::function<void(const std::string&)> warn = nullptr);
   ~WatchJob();
   WatchJob(const WatchJob&) = delete;
   WatchJob& operator=(const WatchJob&) = delete;
@@ -24,6 +27,7 @@ class WatchJob {
 
   const std::chrono::seconds every_;
   const std::function<void(const CancelToken&)> look_;
+  const std::function<void(const std::string&)> warn_;
   std::mutex mu_;
   std::condition_variable wake_;
   bool stopping_ = false;  // guarded by mu_

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 #include "nlohmann/json.hpp"
 #include "tests/api/program.h"
@@ -39,7 +40,7 @@ class ExperimentCliTest : public testing::Test {
   }
   ProgramResult Run(std::vector<std::string> words) {
     words.insert(words.end(), store_.begin(), store_.end());
-    return RunVouch(words, dir_.path());
+    return RunVouch(words, dir_.path(), environment_);
   }
   std::string Out(const std::vector<std::string>& words) {
     const ProgramResult result = Run(words);
@@ -68,6 +69,7 @@ class ExperimentCliTest : public testing::Test {
 
   TempDir dir_;
   std::vector<std::string> store_;
+  std::map<std::string, std::string> environment_;
 };
 
 TEST_F(ExperimentCliTest, WhatAUserTypes) {
@@ -106,6 +108,36 @@ TEST_F(ExperimentCliTest, WhatAUserTypes) {
   EXPECT_THAT(Out({"feedback", "list", answer}), testing::Not(HasSubstr("six")));
   EXPECT_THAT(Out({"experiment", "remove", "trial"}), HasSubstr("experiment trial removed"));
   EXPECT_THAT(Run({"experiment", "show", "trial"}).err, HasSubstr("there is no experiment 'trial'"));
+}
+
+// A hook may refuse what an experiment asks for: a command that does not read the hooks promotes nothing, and one that
+// does asks them.
+TEST_F(ExperimentCliTest, AWinnerIsNotPromotedPastTheHooks) {
+  Write("legal.sh", "#!/bin/sh\necho '{\"allowed\": false, \"reason\": \"legal has not signed\"}'\n");
+  std::filesystem::permissions(dir_.File("legal.sh"), std::filesystem::perms::owner_all);
+  Write("hooks.yaml", "hooks:\n  - {name: legal, events: [before.promote], on_failure: refuse, command: [" +
+                          dir_.File("legal.sh") + "]}\n");
+  Write("mixed.yaml",
+        "experiment:\n  name: trial\n  pipeline: support\n  challenger: '1'\n  mode: interleave\n  alpha: 0.2\n"
+        "  promote: true\n");
+  Out({"ingest", "notes", dir_.File("notes")});
+  Out({"apply", "-f", dir_.File("one.yaml")});
+  Out({"apply", "-f", dir_.File("two.yaml")});
+  Out({"promote", "support@2", "--to", "champion"});
+  Out({"apply", "-f", dir_.File("mixed.yaml")});
+  environment_["VOUCH_HOOKS"] = dir_.File("hooks.yaml");
+  std::string log;
+  for (int i = 0; i < 80 && log.find("experiment.won") == std::string::npos; ++i) {
+    EXPECT_EQ(Ask(i)["pipeline"], "support@2");
+    if (i >= 20) log = Out({"audit", "list", "--of", "experiment/trial"});
+  }
+  EXPECT_THAT(log, HasSubstr("experiment.won"));
+  EXPECT_EQ(Ask(100)["pipeline"], "support@2");
+  EXPECT_THAT(Out({"audit", "list", "--of", "pipeline/support@champion"}),
+              testing::Not(HasSubstr("promote.refused")));
+  Out({"experiment", "show", "trial"});  // it asks before it ends
+  EXPECT_THAT(Out({"experiment", "show", "trial"}), HasSubstr("legal has not signed"));
+  EXPECT_EQ(Ask(101)["pipeline"], "support@2");
 }
 
 // The server is killed again and again while callers come in and the ramp rises: every answer that was

@@ -55,12 +55,13 @@ class ExperimentsTest : public ApiTest {
     UseChannel(server_->InProcessChannel());
     Stubs();
   }
-  void Apply(const std::string& generator, const std::string& filter) {
+  void Apply(const std::string& generator, const std::string& filter,
+             v1::RetrievalMode mode = v1::RETRIEVAL_MODE_TEXT) {
     v1::ApplyPipelineRequest request;
     v1::PipelineSpec* spec = request.mutable_spec();
     spec->set_name("support");
     spec->set_collection("films");
-    spec->mutable_retrieve()->set_mode(v1::RETRIEVAL_MODE_TEXT);
+    spec->mutable_retrieve()->set_mode(mode);
     if (!filter.empty()) spec->mutable_retrieve()->mutable_filter()->set_expression(filter);
     spec->mutable_generate()->set_generator(generator);
     v1::ApplyPipelineResponse reply;
@@ -355,6 +356,76 @@ TEST_F(ExperimentsTest, InterleavedHitsAreCreditedToTheirTeamsAndReplay) {
   EXPECT_GT(teams.size(), 1u);  // now one begins, now the other
   const v1::Experiment shown = Await([](const auto& e) { return e.status() != "running"; });
   EXPECT_THAT(shown.reason(), HasSubstr("the challenger is worse: citations"));
+}
+
+// Two rankings that are the same, and a question that everybody has: each caller's draft is tossed for him.
+TEST_F(ExperimentsTest, OneQuestionOfManyCallersIsDraftedForEach) {
+  v1::ExperimentSpec spec = Spec("interleave");
+  spec.set_signal("");
+  Apply("builtin/extractive", "not (year > 3000)");
+  spec.set_challenger("3");
+  ASSERT_TRUE(Begin(spec).ok());
+  std::map<std::string, int> teams;
+  for (int i = 0; i < 24; ++i) ++teams[Ask(absl::StrCat("caller-", i)).experiment().teams()];
+  EXPECT_GT(teams.size(), 1u);
+  EXPECT_EQ(Shown().status(), "running");
+}
+
+// Its collection has no embedder, so version 3 can look for nothing by vectors.
+TEST_F(ExperimentsTest, AChallengerWhoseSearchFailsTakesNobodysAnswerAway) {
+  Apply("builtin/extractive", "", v1::RETRIEVAL_MODE_DENSE);
+  v1::ExperimentSpec spec = Spec("interleave");
+  spec.set_signal("");
+  spec.set_challenger("3");
+  ASSERT_TRUE(Begin(spec).ok());
+  v1::Answer answer;
+  int asked = 0;
+  for (; asked < 30; ++asked) {
+    answer = Ask(absl::StrCat("caller-", asked));
+    EXPECT_EQ(answer.pipeline(), "support@1");
+    EXPECT_FALSE(answer.abstained());
+    if (!answer.has_experiment()) break;
+    EXPECT_EQ(answer.experiment().against(), "");
+    EXPECT_EQ(answer.experiment().teams(), "");
+    v1::ReplayRequest replay;
+    replay.set_id(answer.id());
+    v1::ReplayReply replayed;
+    ASSERT_TRUE(Call(answers_, &v1::Answers::Stub::Replay, replay, &replayed).ok());
+    EXPECT_EQ(replayed.level(), "R3") << replayed.ShortDebugString();
+    if (Shown().status() != "running") break;
+  }
+  const v1::Experiment shown = Shown();
+  EXPECT_EQ(shown.status(), "rolled back");
+  EXPECT_THAT(shown.reason(), HasSubstr("the challenger's search failed for 10 of 10 questions"));
+  EXPECT_EQ(shown.arms(1).errors(), 1);
+  EXPECT_EQ(shown.arms(0).errors(), 0);
+}
+
+TEST_F(ExperimentsTest, WhatOnlyTheChallengerCannotDoIsItsErrorAndWhatNobodyCanDoIsNot) {
+  Apply("builtin/extractive", "", v1::RETRIEVAL_MODE_DENSE);  // INVALID_ARGUMENT, or as the like
+  v1::ExperimentSpec spec = Spec("ab");
+  spec.set_challenger("3");
+  spec.set_share(1);
+  ASSERT_TRUE(Begin(spec).ok());
+  v1::Answer answer;
+  EXPECT_FALSE(Ask("a", &answer).ok());
+  EXPECT_EQ(Shown().arms(1).answers(), 1u);
+  EXPECT_EQ(Shown().arms(1).errors(), 1);
+  EXPECT_EQ(Shown().arms(1).signals(), 1u);  // it answered nothing
+  EXPECT_EQ(Shown().arms(1).mean(), 0);
+  v1::AskRequest request;
+  request.set_pipeline("support@champion");
+  request.set_caller("b");
+  EXPECT_THAT(Call(answers_, &v1::Answers::Stub::Ask, request, &answer).error_message(),
+              HasSubstr("the question is empty"));
+  request.set_question(kQuestion);
+  request.set_collection("books");
+  EXPECT_THAT(Call(answers_, &v1::Answers::Stub::Ask, request, &answer).error_message(),
+              HasSubstr("the collection is 'books'"));
+  request.clear_collection();
+  request.set_at("9999");
+  EXPECT_FALSE(Call(answers_, &v1::Answers::Stub::Ask, request, &answer).ok());
+  EXPECT_EQ(Shown().arms(1).answers(), 1u);
 }
 
 TEST_F(ExperimentsTest, MistakesNameTheExperimentTheFieldAndWhatItTakes) {

@@ -1,31 +1,18 @@
-// Experiments: what they say, when they end, and what is kept of them.
+// Experiments: what they say, and when they end.
 #include "rag/deliver/experiment.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstdio>
-#include <set>
 
-#include "rag/deliver/experiment_book.h"
-#include "rag/deliver/experiment_records.h"
 #include "rag/deliver/experiment_state.h"
 #include "rag/eval/seeded_random.h"
-#include "rag/feedback.h"
-#include "rag/interleave.h"
-#include "storage/concat.h"
-#include "tests/support/manual_clock.h"
-#include "tests/support/temp_dir.h"
 
 namespace vouch {
 namespace {
 
-using ::testing::AllOf;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-constexpr char kTenant[] = "default";
-constexpr char kActor[] = "default/a";
 
 ExperimentSpec Canary() {
   ExperimentSpec spec;
@@ -83,6 +70,17 @@ TEST(Experiment, MistakesNameTheFieldAndWhatItTakes) {
                 s.signal = ExperimentSignal::kThumbs;
               }),
               HasSubstr("nobody sees a shadow's answers"));
+  const auto shadow_latency = [](std::optional<double> max, std::optional<double> share) {
+    return [=](ExperimentSpec& s) {
+      s.mode = ExperimentMode::kShadow;
+      s.ramp.clear();
+      s.share = 1;
+      s.guardrails = {{.metric = GuardrailMetric::kLatencyP95, .max = max, .margin = {}, .share = share}};
+    };
+  };
+  EXPECT_THAT(mistake(shadow_latency({}, 0.2)),
+              HasSubstr("guardrails[0] compares latency_p95_ms with the champion's; a shadow waits"));
+  EXPECT_EQ(mistake(shadow_latency(500, {})), "");
   EXPECT_THAT(mistake([](ExperimentSpec& s) {
                 s.mode = ExperimentMode::kInterleave;
                 s.ramp.clear();
@@ -170,6 +168,32 @@ TEST(Experiment, AnAaExperimentThatIsLookedAtAfterEveryAnswerRarelyEnds) {
     EXPECT_LE(by_signal, 50);
     EXPECT_LE(by_guardrail, 12);
   }
+}
+
+// The same of a shadow, whose questions are pairs. Interleaved hits: interleave_test.cc.
+TEST(Experiment, AnAaShadowThatIsLookedAtAfterEveryAnswerRarelyEnds) {
+  ExperimentSpec spec = Canary();
+  spec.mode = ExperimentMode::kShadow;
+  spec.ramp.clear();
+  spec.share = 1;
+  int ended = 0;
+  for (uint64_t run = 0; run < 1'000; ++run) {
+    SeededRandom random(run);
+    ExperimentState state = NewRun(spec, 1, 1);
+    bool ends = false;
+    for (int i = 0; i < 300 && !ends; ++i) {
+      const int champion = random.Uniform() < 0.7 ? 1 : 0;
+      const int challenger = random.Uniform() < 0.7 ? 1 : 0;
+      TakeOutcome(spec,
+                  {.run = 1, .challenger = true, .share = 1, .asked = true, .signal = challenger,
+                   .pair = challenger - champion},
+                  &state);
+      ends = Judge(spec, state).has_value();
+    }
+    ended += ends ? 1 : 0;
+  }
+  std::printf("A/A, shadow: %d of 1000 runs ended falsely\n", ended);
+  EXPECT_LE(ended, 50);
 }
 
 TEST(Experiment, AWorseChallengerIsRolledBackAndABetterOneWins) {
@@ -264,271 +288,6 @@ TEST(Experiment, LatenciesAreCountedInStepsOfATwentieth) {
   LatencyCounts few;
   for (int i = 0; i < 50; ++i) few.Add(100);
   EXPECT_FALSE(few.Quantile(0.95, 2.5).has_value());
-}
-
-// --- interleaved hits
-
-std::vector<PointHit> Hits(const std::vector<uint64_t>& rows) {
-  std::vector<PointHit> hits;
-  for (uint64_t row : rows) hits.emplace_back().row = RowId(row);
-  return hits;
-}
-std::vector<uint64_t> RowsOf(const Interleaved& mixed) {
-  std::vector<uint64_t> rows;
-  for (const PointHit& hit : mixed.hits) rows.push_back(hit.row.value);
-  return rows;
-}
-
-TEST(Interleave, TeamsPickInTurnsAndEachHitStandsOnce) {
-  for (uint64_t seed = 0; seed < 50; ++seed) {
-    const Interleaved mixed = TeamDraft(Hits({1, 2, 3, 4}), Hits({2, 5, 1, 6}), 4, seed);
-    ASSERT_EQ(mixed.hits.size(), 4u);
-    ASSERT_EQ(mixed.teams.size(), 4u);
-    // After each round both have the same number.
-    EXPECT_NE(mixed.teams[0], mixed.teams[1]);
-    EXPECT_NE(mixed.teams[2], mixed.teams[3]);
-    const std::vector<uint64_t> rows = RowsOf(mixed);
-    EXPECT_EQ(std::set<uint64_t>(rows.begin(), rows.end()).size(), 4u);
-    EXPECT_EQ(RowsOf(TeamDraft(Hits({1, 2, 3, 4}), Hits({2, 5, 1, 6}), 4, seed)), rows);
-  }
-  // One that has none left leaves the rest to the other.
-  const Interleaved rest = TeamDraft(Hits({1}), Hits({2, 3, 4}), 10, 1);
-  EXPECT_EQ(rest.hits.size(), 4u);
-  EXPECT_EQ(TeamDraft({}, {}, 4, 1).teams, "");
-}
-
-TEST(Interleave, NobodyIsFavoured) {
-  int first = 0;
-  int shared = 0;
-  for (uint64_t question = 0; question < 4'000; ++question) {
-    const uint64_t seed = InterleaveSeed("salt", std::to_string(question));
-    const Interleaved mixed = TeamDraft(Hits({1, 2}), Hits({1, 3}), 3, seed);
-    first += mixed.teams[0] == kChampionTeam ? 1 : 0;
-    // What both rank first is each one's as often.
-    EXPECT_EQ(mixed.hits[0].row, RowId(1));
-    shared += mixed.teams[1] == kChampionTeam ? 1 : 0;
-  }
-  EXPECT_NEAR(first, 2'000, 130);  // four standard deviations
-  EXPECT_EQ(first + shared, 4'000);
-  EXPECT_NE(InterleaveSeed("salt", "a"), InterleaveSeed("other", "a"));
-}
-
-// --- what is kept
-
-class ExperimentBookTest : public ::testing::Test {
- protected:
-  ExperimentBookTest() { Open(); }
-
-  void Open() {
-    book_.reset();
-    store_.reset();
-    store_ = Store::Open({.path = dir_.File("store")}).value();
-    book_.emplace(*store_, clock_);
-    for (uint32_t chunks : {4, 5}) {
-      PipelineSpec spec;
-      spec.name = "support";
-      spec.collection = "docs";
-      spec.retrieve.chunks = chunks;
-      ASSERT_TRUE(pipelines().Apply(kTenant, spec, false).ok());
-    }
-    if (pipelines().Get(kTenant, "support@champion").ok()) return;
-    ASSERT_TRUE(pipelines().MoveAlias(kTenant, "support", "champion", {.number = 1}, {}).ok());
-  }
-  PipelineStore pipelines() { return PipelineStore(*store_, clock_); }
-
-  // An answer of the run, by a caller of its own.
-  std::string Keep(bool challenger, bool abstained = false, const std::string& caller = "") {
-    const ExperimentEntry entry = book_->Get(kTenant, "cheaper").value();
-    Answer answer;
-    answer.id = Concat("answer-", ++answers_);
-    answer.time_us = clock_.now_us;
-    answer.tenant = kTenant;
-    answer.pipeline = challenger ? "support@2" : "support@1";
-    answer.abstained = abstained;
-    answer.retrieve_us = 20'000;
-    const double share = ShareAt(entry.spec, entry.state.step);
-    answer.experiment = ExperimentArm{.experiment = Concat("cheaper@", entry.version.number),
-                                      .run = entry.state.run,
-                                      .step = entry.state.step,
-                                      .mode = "canary",
-                                      .challenger = challenger,
-                                      .propensity = challenger ? share : 1 - share,
-                                      .salt = "cheaper",
-                                      .caller = caller.empty() ? answer.id : caller,
-                                      .asked = "support@champion"};
-    EXPECT_TRUE(store_->PutAnswer(kTenant, answer.id, AnswerToJson(answer)).ok());
-    return answer.id;
-  }
-  ExperimentEntry Look() { return book_->Look(kTenant, "cheaper").value(); }
-  std::vector<std::string> Actions() {
-    std::vector<std::string> actions;
-    EXPECT_TRUE(Journal::Of(*store_)
-                    .ScanAudit(kTenant, 1,
-                               [&](AuditEntry&& entry) {
-                                 if (entry.change.subject == "experiment/cheaper")
-                                   actions.push_back(entry.change.action);
-                                 return true;
-                               })
-                    .ok());
-    return actions;
-  }
-
-  TempDir dir_;
-  ManualClock clock_;
-  std::unique_ptr<Store> store_;
-  std::optional<ExperimentBook> book_;
-  int answers_ = 0;
-};
-
-TEST_F(ExperimentBookTest, AVersionStartsARunAndTheSameOneChangesNothing) {
-  const SpecStore::Applied applied = book_->Apply(kTenant, Canary(), false, kActor).value();
-  EXPECT_TRUE(applied.changed);
-  ExperimentEntry entry = Look();
-  EXPECT_EQ(entry.state.run, 1u);
-  EXPECT_EQ(entry.state.champion, 1u);
-  EXPECT_EQ(entry.state.challenger, 2u);
-  EXPECT_FALSE(book_->Apply(kTenant, Canary(), false, kActor)->changed);
-  ASSERT_TRUE(book_->Stop(kTenant, "cheaper", "enough", kActor).ok());
-  // What has ended is not started by the same file.
-  EXPECT_FALSE(book_->Apply(kTenant, Canary(), false, kActor)->changed);
-  EXPECT_EQ(Look().state.status, ExperimentStatus::kStopped);
-  EXPECT_TRUE(absl::IsFailedPrecondition(book_->Stop(kTenant, "cheaper", "", kActor).status()));
-  EXPECT_EQ(book_->Start(kTenant, "cheaper", kActor)->state.run, 2u);
-  EXPECT_TRUE(absl::IsFailedPrecondition(book_->Start(kTenant, "cheaper", kActor).status()));
-  ExperimentSpec other = Canary();
-  other.alpha = 0.01;
-  EXPECT_TRUE(book_->Apply(kTenant, other, false, kActor)->changed);
-  EXPECT_EQ(Look().state.run, 3u);
-  EXPECT_THAT(Actions(), ElementsAre("experiment.apply", "experiment.start", "experiment.stop",
-                                     "experiment.start", "experiment.apply", "experiment.start"));
-
-  ExperimentSpec second = Canary();
-  second.name = "second";
-  EXPECT_THAT(std::string(book_->Apply(kTenant, second, false, kActor).status().message()),
-              HasSubstr("experiment cheaper has the questions to support@champion"));
-  EXPECT_TRUE(absl::IsNotFound(book_->Get(kTenant, "second").status()));
-  second.pipeline = "sales";
-  EXPECT_TRUE(absl::IsNotFound(book_->Apply(kTenant, second, false, kActor).status()));
-}
-
-TEST_F(ExperimentBookTest, AnswersCountOnceHoweverOftenItIsLookedAtAndTheStoreIsOpened) {
-  ASSERT_TRUE(book_->Apply(kTenant, Canary(), false, kActor).ok());
-  for (int i = 0; i < 3; ++i) Keep(i == 0);
-  EXPECT_EQ(Look().state.steps[0].champion.answers, 2u);
-  EXPECT_EQ(Look().state.steps[0].champion.answers, 2u);
-  Open();
-  Keep(false, false, "somebody");
-  Keep(false, false, "somebody");
-  const ExperimentState state = Look().state;
-  EXPECT_EQ(state.steps[0].champion.answers, 4u);
-  EXPECT_EQ(state.steps[0].challenger.answers, 1u);
-  // A caller counts once in what it is decided by, and is told again after a restart.
-  EXPECT_EQ(state.steps[0].champion.callers, 3u);
-  EXPECT_EQ(state.steps[0].champion.signal.count, 3u);
-  Open();
-  Keep(false, false, "somebody");
-  EXPECT_EQ(Look().state.steps[0].champion.signal.count, 3u);
-  EXPECT_EQ(Look().state.sample.callers, 4u);
-}
-
-TEST_F(ExperimentBookTest, ARampRisesByAnswersAndIsRolledBackByAGuardrail) {
-  ExperimentSpec spec = Canary();
-  spec.guardrails.push_back({.metric = GuardrailMetric::kAbstained, .margin = 0.1});
-  ASSERT_TRUE(book_->Apply(kTenant, spec, false, kActor).ok());
-  for (int i = 0; i < 20; ++i) Keep(i % 5 == 0);  // 4 of the challenger
-  EXPECT_EQ(Look().state.step, 0u);
-  Keep(true);
-  EXPECT_EQ(Look().state.step, 1u);
-  for (int i = 0; i < 60; ++i) Keep(i % 2 == 0, /*abstained=*/i % 2 == 0);
-  const ExperimentState state = Look().state;
-  EXPECT_EQ(state.status, ExperimentStatus::kRolledBack);
-  EXPECT_THAT(state.reason, HasSubstr("guardrail abstained at most the champion's + 0.1"));
-  EXPECT_THAT(Actions(), ElementsAre("experiment.apply", "experiment.start", "experiment.step",
-                                     "experiment.rollback"));
-  // Answer by answer: looked at once or after each, it ends at the same one.
-  const uint64_t ended_at = state.steps[1].challenger.answers;
-  ASSERT_TRUE(book_->Start(kTenant, "cheaper", kActor).ok());
-  for (int i = 0; i < 20; ++i) Keep(i % 5 == 0), Look();
-  Keep(true);
-  Look();
-  for (int i = 0; i < 60 && IsActive(Look().state.status); ++i) Keep(i % 2 == 0, i % 2 == 0);
-  EXPECT_EQ(Look().state.steps[1].challenger.answers, ended_at);
-}
-
-TEST_F(ExperimentBookTest, AClockThatJumpsNeitherMovesAStepNorHoldsItUp) {
-  ExperimentSpec spec = Canary();
-  spec.ramp[0].seconds = 600;
-  ASSERT_TRUE(book_->Apply(kTenant, spec, false, kActor).ok());
-  for (int i = 0; i < 10; ++i) Keep(true), Keep(false);
-  clock_.now_us += int64_t{365} * 86'400 * 1'000'000;  // a year at once
-  EXPECT_EQ(Look().state.step, 0u);
-  clock_.now_us -= int64_t{730} * 86'400 * 1'000'000;
-  EXPECT_EQ(Look().state.step, 0u);
-  // Looked at each minute, it takes its ten, less the two that a jump may count for.
-  int minutes = 0;
-  while (Look().state.step == 0 && minutes < 20) clock_.now_us += 60'000'000, ++minutes;
-  EXPECT_EQ(minutes, 8);
-}
-
-TEST_F(ExperimentBookTest, FeedbackIsASignalAndAFailedQuestionAnError) {
-  ExperimentSpec spec = Canary();
-  spec.signal = ExperimentSignal::kThumbs;
-  ASSERT_TRUE(book_->Apply(kTenant, spec, false, kActor).ok());
-  FeedbackStore feedback(*store_, clock_);
-  const auto also = [](const Feedback& said, const Answer& answer) {
-    const auto event = ExperimentBook::EventOf(said, *answer.experiment);
-    return event ? std::vector<RecordChange>{*event} : std::vector<RecordChange>();
-  };
-  const std::string liked = Keep(true);
-  const std::string disliked = Keep(false);
-  ASSERT_TRUE(feedback.Add(kTenant, liked, {.thumbs_up = true}, kActor, also).ok());
-  ASSERT_TRUE(feedback.Add(kTenant, disliked, {.thumbs_up = false}, kActor, also).ok());
-  ASSERT_TRUE(feedback.Add(kTenant, disliked, {.correction = "No."}, kActor, also).ok());
-  // Of one caller the first counts. Ids are in the order of milliseconds.
-  clock_.now_us += 1'000;
-  ASSERT_TRUE(feedback.Add(kTenant, disliked, {.thumbs_up = true}, kActor, also).ok());
-  ExperimentArm arm = AnswerFromJson(store_->GetAnswer(kTenant, liked).value())->experiment.value();
-  arm.caller = "another";
-  ASSERT_TRUE(book_->NoteError(kTenant, arm).ok());
-  for (int i = 0; i < 2; ++i) {
-    const StepTally step = Look().state.steps[0];
-    EXPECT_EQ(step.challenger.signal.count, 1u);
-    EXPECT_EQ(step.challenger.signal.mean(), 1);
-    EXPECT_EQ(step.champion.signal.count, 1u);
-    EXPECT_EQ(step.champion.signal.mean(), 0);
-    EXPECT_EQ(step.challenger.answers, 2u);
-    EXPECT_EQ(step.challenger.errors.sum, 1);
-    Open();
-  }
-  // What comes after the end is not kept for ever.
-  ASSERT_TRUE(book_->NoteError(kTenant, arm).ok());
-  ASSERT_TRUE(book_->Stop(kTenant, "cheaper", "", kActor).ok());
-  Look();
-  int events = 0;
-  ASSERT_TRUE(Journal::Of(*store_)
-                  .ScanJournalRecords(kTenant, ExperimentEventsOf("cheaper"),
-                                      [&](std::string_view, std::string_view) { return ++events > 0; })
-                  .ok());
-  EXPECT_EQ(events, 0);
-}
-
-TEST_F(ExperimentBookTest, AnAliasThatIsMovedEndsIt) {
-  ASSERT_TRUE(book_->Apply(kTenant, Canary(), false, kActor).ok());
-  Keep(true);
-  ASSERT_TRUE(pipelines()
-                  .MoveAlias(kTenant, "support", "champion", {.number = 2, .expected_revision = 1}, {})
-                  .ok());
-  const ExperimentState state = Look().state;
-  EXPECT_EQ(state.status, ExperimentStatus::kFinished);
-  EXPECT_THAT(state.reason, HasSubstr("support@champion is version 2 now, and was 1"));
-}
-
-TEST_F(ExperimentBookTest, AVersionWithoutARunGetsOneAtTheNextLook) {
-  // As a kill between the two leaves it.
-  SpecStore specs(*store_, clock_, ExperimentBook::kKind);
-  ASSERT_TRUE(specs.Apply(kTenant, "cheaper", ExperimentToJson(Canary()), false, kActor).ok());
-  EXPECT_EQ(book_->Get(kTenant, "cheaper")->state.run, 0u);
-  EXPECT_EQ(Look().state.run, 1u);
 }
 
 }  // namespace
