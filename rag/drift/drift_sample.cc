@@ -28,7 +28,7 @@ std::string OriginOf(const RowRecord& row) {
 }
 
 // What rows are taken from.
-struct RowSource {
+struct SampledRange {
   Collection& collection;
   size_t dense_field = 0;
   RowRange range = {};
@@ -37,7 +37,7 @@ struct RowSource {
 };
 
 // The first of each document among the live rows number i * live / looked_at.
-absl::Status TakeRows(const RowSource& from, uint64_t looked_at, const CancelToken& cancel,
+absl::Status TakeRows(const SampledRange& from, uint64_t looked_at, const CancelToken& cancel,
                       SampledRows* sampled) {
   const DenseField& field = from.collection.schema().dense[from.dense_field];
   std::set<std::string> origins;
@@ -164,7 +164,7 @@ absl::StatusOr<AskedQuestions> LatestQuestions(Store& store, const QuestionRange
 
 absl::StatusOr<SampledRows> SampleRows(Collection& collection, size_t dense_field, RowRange range,
                                        Version at, size_t limit, const CancelToken& cancel) {
-  RowSource from{.collection = collection, .dense_field = dense_field, .range = range};
+  SampledRange from{.collection = collection, .dense_field = dense_field, .range = range};
   const absl::Status scanned =
       collection.store().ScanRetired(collection.id(), range, [&](RowId row, Version version) {
         if (version <= at) from.gone.insert(row.value);

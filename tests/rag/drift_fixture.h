@@ -133,7 +133,7 @@ class DriftMonitorTest : public ::testing::Test {
       answer.question = text;
       answer.evaluation = how.evaluation;
       answer.pipeline = how.pipeline;
-      if (how.shadow) answer.experiment = ExperimentArm{.shadow_of = "another"};
+      if (how.shadow) answer.experiment = ExperimentArm{.experiment = "e@1", .mode = "shadow", .shadow_of = "another"};
       ASSERT_TRUE(database_->store().PutAnswer(kTenant, answer.id, AnswerToJson(answer)).ok());
     }
   }
