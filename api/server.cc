@@ -185,16 +185,19 @@ class GrpcServer final : public Server {
       return *route == nullptr ? SpendLimits() : (*route)->spec().limits;
     };
     figures_watch_ = std::make_unique<WatchJob>(
-        kWatchEvery, [&database, limits_of, warn](const CancelToken&) {
+        kWatchEvery, [&database, limits_of, warn](const CancelToken& cancel) {
           for (const absl::Status& status :
-               {SloMonitor(database.store(), database.clock()).Look(),
-                BudgetMonitor(database.store(), database.clock(), limits_of).Look()}) {
-            if (!status.ok()) warn(std::string(status.message()));
+               {SloMonitor(database.store(), database.clock()).Look(cancel),
+                BudgetMonitor(database.store(), database.clock(), limits_of).Look(cancel)}) {
+            if (!status.ok() && !absl::IsCancelled(status)) warn(std::string(status.message()));
           }
         }, warn);
-    // Apart from those: an evaluation that it starts may take an hour.
     drift_watch_ = std::make_unique<WatchJob>(kWatchEvery, [this, warn](const CancelToken& cancel) {
       MakeDriftMonitor(context_).LookAtDue(cancel, warn);
+    }, warn);
+    // Apart from looks: an evaluation that an alarm starts may take an hour.
+    drift_actions_ = std::make_unique<WatchJob>(kWatchEvery, [this, warn](const CancelToken& cancel) {
+      MakeDriftMonitor(context_).TakeDue(cancel, warn);
     }, warn);
   }
 
@@ -221,11 +224,13 @@ class GrpcServer final : public Server {
     if (server_ == nullptr) return;
     SetHealth(false);
     gate_.Close();
+    // From here on, however long the jobs take to notice that they are to end.
+    const absl::Time deadline = absl::Now() + grace;
     figures_watch_.reset();
     drift_watch_.reset();
+    drift_actions_.reset();
     // While calls still run, the gate refuses those that come and says why; gRPC's own end would
     // cancel them.
-    const absl::Time deadline = absl::Now() + grace;
     while (gate_.running() > 0 && absl::Now() < deadline) absl::SleepFor(absl::Milliseconds(2));
     server_->Shutdown(absl::ToChronoTime(deadline));
     server_->Wait();
@@ -277,8 +282,9 @@ class GrpcServer final : public Server {
   std::unique_ptr<Metrics> metrics_;
   std::vector<std::pair<std::string, std::unique_ptr<grpc::Service>>> services_;
   std::unique_ptr<grpc::Server> server_;
-  std::unique_ptr<WatchJob> figures_watch_;  // null: it does not watch, as the next
+  std::unique_ptr<WatchJob> figures_watch_;  // null: it does not watch, as the next two
   std::unique_ptr<WatchJob> drift_watch_;
+  std::unique_ptr<WatchJob> drift_actions_;
   std::string host_;
   int port_ = 0;
 };

@@ -30,7 +30,11 @@ void PrintReply(const v1::ForgetReply& reply, bool dry_run) {
                                   FormatCounted(what.rows(), "row"), " of all versions, ",
                                   FormatCounted(static_cast<uint64_t>(what.sources_size()), "kept source"), ", ",
                                   FormatCounted(what.texts(), "text"), " in ", FormatCounted(what.answers(), "answer"),
-                                  ", ", FormatCounted(what.results(), "evaluation result"), "\n");
+                                  ", ", FormatCounted(what.results(), "evaluation result"),
+                                  what.reference_rows() == 0
+                                      ? ""
+                                      : absl::StrCat(", ", FormatCounted(what.reference_rows(), "drift reference vector")),
+                                  "\n");
   if (!dry_run) absl::StrAppend(&text, "its points are gone since version ", what.version(), "\n");
   for (const std::string& sentence : reply.remains()) absl::StrAppend(&text, "note: ", sentence, "\n");
   if (dry_run) absl::StrAppend(&text, "nothing was changed; without --dry-run it cannot be taken back\n");

@@ -11,6 +11,7 @@
 #include "api/grpc/drift_services.h"
 #include "api/grpc/request.h"
 #include "rag/answer.h"
+#include "rag/eval/dataset_store.h"
 #include "rag/pipeline_store.h"
 #include "vouch/v1/drift.grpc.pb.h"
 
@@ -110,11 +111,37 @@ class DriftService final : public v1::Drift::Service {
 
   absl::Status CheckWatched(const grpc::ServerContext& context, const DriftSpec& spec) const {
     const Principal principal = PrincipalOf(context);
-    if (spec.pipeline.empty())
-      return services_.database->GetCollection(principal, spec.collection).status();
-    return PipelineStore(store(), services_.database->clock())
-        .Get(principal.tenant, spec.pipeline)
-        .status();
+    const PipelineStore pipelines(store(), services_.database->clock());
+    absl::Status status =
+        spec.pipeline.empty()
+            ? services_.database->GetCollection(principal, spec.collection).status()
+            : pipelines.Get(principal.tenant, spec.pipeline).status();
+    // At the alarm a misspelt name would be found too late: the cool-down is spent by then.
+    if (status.ok() && !spec.evaluate_pipeline.empty()) {
+      status = At("on_alarm.evaluate.pipeline",
+                  pipelines.Get(principal.tenant, spec.evaluate_pipeline).status());
+      if (status.ok()) status = At("on_alarm.evaluate.dataset", CheckDataset(principal, spec));
+    }
+    if (status.ok() && !spec.reembed_with.empty())
+      status = At("on_alarm.reembed.embedder", CheckEmbedder(spec.reembed_with));
+    return status;
+  }
+
+  static absl::Status At(std::string_view field, const absl::Status& status) {
+    if (status.ok()) return status;
+    return absl::Status(status.code(), absl::StrCat(std::string(field), ": ", status.message()));
+  }
+
+  absl::Status CheckDataset(const Principal& principal, const DriftSpec& spec) const {
+    const absl::StatusOr<DatasetRef> ref = ParseDatasetRef(spec.evaluate_dataset);
+    if (!ref.ok()) return ref.status();
+    return DatasetStore(EvaluationRecords::Of(store()), principal.tenant).GetInfo(*ref).status();
+  }
+
+  absl::Status CheckEmbedder(const std::string& spec) const {
+    const auto info = EmbedderRegistry::ParseSpec(spec);
+    if (!info.ok() || info->trained) return info.status();
+    return services_.embedders->Create(spec).status();
   }
 
   absl::Status FillWhole(const grpc::ServerContext& context, const std::string& name,
@@ -151,7 +178,8 @@ class DriftService final : public v1::Drift::Service {
   void FillTexts(const Principal& principal, const std::string& collection,
                  v1::DriftLook* look) const {
     for (v1::DriftExample& example : *look->mutable_examples()) {
-      if (look->kind() == DriftKindName(DriftKind::kQueries)) {
+      if (look->kind() == DriftKindName(DriftKind::kQueries) ||
+          look->kind() == DriftKindName(DriftKind::kIndex)) {
         const absl::StatusOr<Answer> answer =
             GetAnswer(*services_.database, principal, example.id());
         if (answer.ok()) example.set_text(Shortened(answer->question));

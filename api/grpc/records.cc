@@ -106,6 +106,7 @@ class RecordsService final : public v1::Records::Service {
     message->set_texts(record.texts);
     message->set_results(record.results);
     message->set_compacted(record.compacted);
+    message->set_reference_rows(record.reference_rows);
   }
 
   const ServiceContext& services_;

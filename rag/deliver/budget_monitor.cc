@@ -64,9 +64,10 @@ std::string DayOf(int64_t time_us) {
 
 }  // namespace
 
-absl::Status BudgetMonitor::Look() {
+absl::Status BudgetMonitor::Look(const CancelToken& cancel) {
   absl::Status first;
   for (const std::string& tenant : Journal::Of(store_).Tenants()) {
+    if (absl::Status stopped = cancel.Check(); !stopped.ok()) return stopped;
     const absl::Status status = LookAt(tenant);
     if (first.ok()) first = status;
   }

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "index/cancel.h"
 #include "rag/llm/spend_ledger.h"
 #include "storage/clock.h"
 #include "storage/store.h"
@@ -28,7 +29,7 @@ class BudgetMonitor {
       : store_(store), clock_(clock), limits_of_(std::move(limits_of)) {}
 
   // One look at all tenants. Yesterday is looked at too: its end may have come since the last look.
-  absl::Status Look();
+  absl::Status Look(const CancelToken& cancel = {});
 
  private:
   absl::Status LookAt(const std::string& tenant);

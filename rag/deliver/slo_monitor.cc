@@ -40,16 +40,17 @@ std::string Firing(const SloStatus& status) {
 
 }  // namespace
 
-absl::Status SloMonitor::Look() {
+absl::Status SloMonitor::Look(const CancelToken& cancel) {
   absl::Status first;
   for (const std::string& tenant : Journal::Of(store_).Tenants()) {
-    absl::Status status = LookAt(tenant);
+    if (absl::Status stopped = cancel.Check(); !stopped.ok()) return stopped;
+    absl::Status status = LookAt(tenant, cancel);
     if (first.ok()) first = status;
   }
   return first;
 }
 
-absl::Status SloMonitor::LookAt(const std::string& tenant) {
+absl::Status SloMonitor::LookAt(const std::string& tenant, const CancelToken& cancel) {
   const absl::StatusOr<std::vector<SpecVersion>> versions =
       SpecStore(store_, clock_, Promoter::kSloKind).List(tenant);
   if (!versions.ok()) return versions.status();
@@ -61,7 +62,7 @@ absl::Status SloMonitor::LookAt(const std::string& tenant) {
     specs.push_back(*std::move(spec));
   }
   const absl::StatusOr<std::vector<SloStatus>> states =
-      SloReader(store_, clock_).Read(tenant, specs);
+      SloReader(store_, clock_).Read(tenant, specs, cancel);
   if (!states.ok()) return states.status();
   Journal& journal = Journal::Of(store_);
   for (const SloStatus& status : *states) {

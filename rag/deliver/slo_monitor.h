@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "index/cancel.h"
 #include "storage/clock.h"
 #include "storage/store.h"
 
@@ -17,11 +18,11 @@ class SloMonitor {
  public:
   SloMonitor(Store& store, const Clock& clock) : store_(store), clock_(clock) {}
 
-  // One look at all tenants' objectives.
-  absl::Status Look();
+  // One look at all tenants' objectives, or at those that it comes to until it is cancelled.
+  absl::Status Look(const CancelToken& cancel = {});
 
  private:
-  absl::Status LookAt(const std::string& tenant);
+  absl::Status LookAt(const std::string& tenant, const CancelToken& cancel);
 
   Store& store_;
   const Clock& clock_;

@@ -97,7 +97,8 @@ bool IsGood(const SloSpec& spec, const Answer& answer) {
 }
 
 absl::StatusOr<std::vector<SloStatus>> SloReader::Read(std::string_view tenant,
-                                                       const std::vector<SloSpec>& specs) const {
+                                                       const std::vector<SloSpec>& specs,
+                                                       const CancelToken& cancel) const {
   const int64_t now_us = clock_.NowMicros();
   const PipelineStore pipelines(store_, clock_);
   std::vector<Counter> counters;
@@ -116,6 +117,10 @@ absl::StatusOr<std::vector<SloStatus>> SloReader::Read(std::string_view tenant,
   std::optional<absl::Status> failed;
   const absl::Status status =
       store_.ScanAnswers(tenant, [&](std::string_view, std::string_view record) {
+        if (absl::Status stopped = cancel.Check(); !stopped.ok()) {
+          failed = std::move(stopped);
+          return false;
+        }
         const absl::StatusOr<Answer> answer = AnswerFromJson(record);
         if (!answer.ok()) {
           failed = answer.status();

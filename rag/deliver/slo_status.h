@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "index/cancel.h"
 #include "rag/answer.h"
 #include "rag/deliver/slo.h"
 #include "rag/eval/burn_rate.h"
@@ -42,7 +43,8 @@ class SloReader {
 
   // In the order given; the answers are read once for all.
   absl::StatusOr<std::vector<SloStatus>> Read(std::string_view tenant,
-                                              const std::vector<SloSpec>& specs) const;
+                                              const std::vector<SloSpec>& specs,
+                                              const CancelToken& cancel = {}) const;
 
  private:
   Store& store_;

@@ -1,5 +1,6 @@
 #include "rag/drift/drift_look.h"
 
+#include "absl/strings/str_format.h"
 #include "rag/record_reader.h"
 
 namespace vouch {
@@ -97,6 +98,7 @@ absl::StatusOr<DriftAction> ActionOf(const RecordJson& json, const std::string& 
   reader.Take("what", &action.what);
   reader.Take("state", &action.state);
   reader.Take("says", &action.says);
+  if (reader.Has("id")) reader.Take("id", &action.id);
   if (!reader.status().ok()) return reader.status();
   return action;
 }
@@ -131,6 +133,12 @@ std::string_view DriftVerdictName(DriftVerdict verdict) {
   return "";
 }
 
+std::string DriftStateName(std::string_view monitor) { return Concat("drift-state/", monitor); }
+std::string DriftAlarmPrefix(std::string_view monitor) { return Concat("drift-alarm/", monitor, "/"); }
+std::string DriftAlarmName(std::string_view monitor, uint64_t number) {
+  return Concat(DriftAlarmPrefix(monitor), absl::StrFormat("%08u", number));
+}
+
 std::string EncodeDriftState(const DriftState& state) {
   RecordJson drifting = RecordJson::array();
   for (DriftKind kind : state.drifting) drifting.push_back(DriftKindName(kind));
@@ -139,7 +147,9 @@ std::string EncodeDriftState(const DriftState& state) {
                      {"kinds", ToJson(state.kinds)},
                      {"drifting", std::move(drifting)},
                      {"looked_us", state.looked_us},
-                     {"answers_until_us", state.answers_until_us},
+                     {"turn_us", state.turn_us},
+                     {"answers_until", state.answers_until},
+                     {"index_until", state.index_until},
                      {"rows_until", state.rows_until},
                      {"looks", state.looks},
                      {"alarms", state.alarms},
@@ -168,7 +178,10 @@ absl::StatusOr<DriftState> DecodeDriftState(std::string_view text) {
                     return KindOf(item.get<std::string>());
                   });
   reader.Take("looked_us", &state.looked_us);
-  reader.Take("answers_until_us", &state.answers_until_us);
+  // Of an earlier program: it begins anew after the reference, at once.
+  if (reader.Has("turn_us")) reader.Take("turn_us", &state.turn_us);
+  if (reader.Has("answers_until")) reader.Take("answers_until", &state.answers_until);
+  if (reader.Has("index_until")) reader.Take("index_until", &state.index_until);
   reader.Take("rows_until", &state.rows_until);
   reader.Take("looks", &state.looks);
   reader.Take("alarms", &state.alarms);
@@ -184,6 +197,7 @@ std::string EncodeDriftAlarm(const DriftAlarm& alarm) {
   RecordJson actions = RecordJson::array();
   for (const DriftAction& action : alarm.actions) {
     actions.push_back({{"what", action.what}, {"state", action.state}, {"says", action.says}});
+    if (!action.id.empty()) actions.back()["id"] = action.id;
   }
   return Dump({{"format", 1},
                {"number", alarm.number},

@@ -26,7 +26,7 @@ struct DriftTest {
 };
 
 // A question (by its answer's id), a point, or a sentinel's text, with how far it is from what there
-// was: its novelty (0 … 1), or of a sentinel 1 - cosine.
+// was: its novelty (0 … 1), of a sentinel 1 - cosine; of a question of the index 1 - recall.
 struct DriftExample {
   std::string id = {};
   double distance = 0;
@@ -49,6 +49,7 @@ struct KindLook {
 struct DriftAction {
   std::string what = {};   // "evaluate", "reembed"
   std::string state = {};  // "due", "done", "failed", "held back"
+  std::string id = {};     // of what was begun for it, kept before it runs; empty: nothing was
   std::string says = {};   // the evaluation's id, the migration, the error, or until when
 };
 
@@ -71,7 +72,9 @@ struct DriftState {
   std::vector<KindLook> kinds = {};     // the latest look at each, in their order
   std::vector<DriftKind> drifting = {};  // since their alarm, ascending
   int64_t looked_us = 0;                 // the last look, of any kind
-  int64_t answers_until_us = 0;          // the last window of questions ended there
+  int64_t turn_us = 0;                   // when it was last seen whether there is something to look at
+  std::string answers_until = {};        // the last window of questions ended with this answer
+  std::string index_until = {};          // likewise of those that the index is asked
   uint64_t rows_until = 0;               // likewise of rows
   uint64_t looks = 0;                    // with a reference, ever
   uint64_t alarms = 0;                   // ever, which is the number of the last one
@@ -79,6 +82,11 @@ struct DriftState {
   CoolMark started = {};                 // when something was started last
   bool has_started = false;
 };
+
+// The journal records that they are kept as.
+std::string DriftStateName(std::string_view monitor);
+std::string DriftAlarmPrefix(std::string_view monitor);
+std::string DriftAlarmName(std::string_view monitor, uint64_t number);
 
 // JSON, format 1. DATA_LOSS names the field.
 std::string EncodeDriftState(const DriftState& state);

@@ -58,6 +58,32 @@ double Apart(const float* a, const float* b, uint32_t dim) {
   return std::max(0.0, 1 - dot / std::sqrt(of_a * of_b));
 }
 
+// "12 questions were asked since; it takes 30", and why no more of them are looked for.
+std::string TooFew(size_t count, std::string_view what, const std::string& limit) {
+  return Concat(count, " ", what, " since", limit.empty() ? "" : Concat(", ", limit), "; it takes ",
+                DriftDetector::kMinPoints);
+}
+
+std::vector<double> SharesOf(const std::vector<PointRecall>& recall) {
+  std::vector<double> shares;
+  for (const PointRecall& of_point : recall) shares.push_back(of_point.recall);
+  return shares;
+}
+
+// Those with the lowest recall, and none of which everything was found.
+std::vector<DriftExample> Missed(std::vector<PointRecall> recall,
+                                 const std::vector<AskedQuestion>& questions) {
+  std::stable_sort(recall.begin(), recall.end(), [](const PointRecall& a, const PointRecall& b) {
+    return a.recall < b.recall;
+  });
+  std::vector<DriftExample> examples;
+  for (const PointRecall& of_point : recall) {
+    if (of_point.recall >= 1 || examples.size() == DriftDetector::kShown) break;
+    examples.push_back({questions[of_point.point].answer, 1 - of_point.recall});
+  }
+  return examples;
+}
+
 void TakeComparison(const DriftComparison& comparison, const std::vector<std::string>& ids,
                     KindLook* look) {
   for (const DriftTestResult& test : comparison.tests)
@@ -71,13 +97,13 @@ void TakeComparison(const DriftComparison& comparison, const std::vector<std::st
 }  // namespace
 
 absl::StatusOr<DriftMeasure> DriftMeasure::Open(Database& database, EmbedderRegistry& embedders,
-                                                const DriftSpec& spec, const std::string& tenant,
-                                                const CancelToken& cancel) {
-  DriftMeasure measure(embedders, spec, tenant, cancel);
+                                                const DriftSpec& spec,
+                                                DriftMeasureOptions options) {
+  DriftMeasure measure(embedders, spec, std::move(options));
   std::string name = spec.collection;
   if (!spec.pipeline.empty()) {
     const auto pipeline =
-        PipelineStore(database.store(), database.clock()).Get(tenant, spec.pipeline);
+        PipelineStore(database.store(), database.clock()).Get(measure.principal_.tenant, spec.pipeline);
     if (!pipeline.ok()) return pipeline.status();
     name = (*pipeline)->spec.collection;
   }
@@ -147,9 +173,16 @@ absl::StatusOr<std::vector<float>> DriftMeasure::EmbedSentinels(
   return values;
 }
 
-absl::StatusOr<std::vector<AskedQuestion>> DriftMeasure::QuestionsSince(int64_t after_us) const {
-  return LatestQuestions(collection_->store(), principal_.tenant, collection(), spec_.pipeline,
-                         after_us, spec_.window);
+absl::StatusOr<AskedQuestions> DriftMeasure::QuestionsAfter(const std::string& answer,
+                                                            size_t limit) const {
+  return LatestQuestions(collection_->store(),
+                         {.tenant = principal_.tenant,
+                          .collection = collection(),
+                          .pipeline = spec_.pipeline,
+                          .after = answer,
+                          .limit = limit,
+                          .max_scanned = max_scanned_answers_},
+                         cancel_);
 }
 
 absl::StatusOr<DriftReference> DriftMeasure::MakeReference() const {
@@ -157,74 +190,89 @@ absl::StatusOr<DriftReference> DriftMeasure::MakeReference() const {
   if (!embedder.ok()) return embedder.status();
   DriftReference reference{.monitor = spec_.name,
                            .collection = collection(),
+                           .pipeline = spec_.pipeline,
                            .version = version_.value,
                            .rows_end = rows_end_,
                            .field = spec_.field,
                            .embedder = *embedder,
                            .dim = collection_->schema().dense[field_].dim};
   reference.questions.dim = reference.row_points.dim = reference.dim;
-  if (spec_.Watches(DriftKind::kQueries) || spec_.Watches(DriftKind::kIndex)) {
-    const auto questions =
-        LatestQuestions(collection_->store(), principal_.tenant, collection(), spec_.pipeline, 0,
-                        spec_.reference_size());
-    if (!questions.ok()) return questions.status();
-    absl::StatusOr<DriftPoints> points = EmbedQuestions(*questions);
-    if (!points.ok()) return points.status();
-    reference.questions = *std::move(points);
-    for (const AskedQuestion& question : *questions) {
-      reference.answers.push_back(question.answer);
-      reference.answers_until_us = std::max(reference.answers_until_us, question.time_us);
-    }
-  }
-  if (spec_.Watches(DriftKind::kIndex) && reference.questions.size() > 0) {
-    DriftPoints sample{.dim = reference.dim};
-    sample.values.assign(
-        reference.questions.values.begin(),
-        reference.questions.values.begin() +
-            static_cast<std::ptrdiff_t>(
-                std::min(reference.questions.size(), kRecallQuestions) * reference.dim));
-    const absl::StatusOr<std::vector<double>> recall = SampleRecall(
-        *collection_, spec_.field, sample, version_, principal_, cancel_);
-    if (!recall.ok()) return recall.status();
-    const ShareEstimate estimate = EstimateShare(*recall, kRecallK, 0.95);
-    reference.recall_questions = recall->size();
-    reference.recall = estimate.share;
-    reference.recall_low = estimate.low;
-  }
-  if (spec_.Watches(DriftKind::kCorpus)) {
-    absl::StatusOr<SampledRows> sampled =
-        SampleRows(*collection_, field_, {RowId(0), RowId(rows_end_)}, version_,
-                   spec_.reference_size(), cancel_);
-    if (!sampled.ok()) return sampled.status();
-    reference.rows = std::move(sampled->rows);
-    reference.row_points = std::move(sampled->vectors);
-  }
-  if (spec_.Watches(DriftKind::kEmbedder)) {
-    reference.sentinels = spec_.sentinels.empty() ? DefaultSentinels() : spec_.sentinels;
-    absl::StatusOr<std::vector<float>> values = EmbedSentinels(reference.sentinels);
-    if (!values.ok()) return values.status();
-    reference.sentinel_values = *std::move(values);
-    for (int repeat = 0; repeat < kSentinelRepeats; ++repeat) {
-      const absl::StatusOr<std::vector<float>> again = EmbedSentinels(reference.sentinels);
-      if (!again.ok()) return again.status();
-      for (size_t i = 0; i < reference.sentinels.size(); ++i) {
-        const size_t place = i * reference.dim;
-        reference.sentinel_noise =
-            std::max(reference.sentinel_noise, Apart(&reference.sentinel_values[place],
-                                                     &(*again)[place], reference.dim));
-      }
-    }
-  }
+  absl::Status status;
+  if (spec_.Watches(DriftKind::kQueries) || spec_.Watches(DriftKind::kIndex))
+    status = AddQuestions(&reference);
+  if (status.ok() && spec_.Watches(DriftKind::kCorpus)) status = AddRows(&reference);
+  if (status.ok() && spec_.Watches(DriftKind::kEmbedder)) status = AddSentinels(&reference);
+  if (!status.ok()) return status;
   return reference;
 }
 
-absl::StatusOr<KindLook> DriftMeasure::Look(DriftKind kind, const DriftReference& reference,
-                                            const DriftSince& since) const {
-  KindLook look{.kind = kind, .alpha = spec_.AlphaOf(kind)};
+absl::Status DriftMeasure::AddQuestions(DriftReference* reference) const {
+  const auto asked = QuestionsAfter("", spec_.reference_size());
+  if (!asked.ok()) return asked.status();
+  absl::StatusOr<DriftPoints> points = EmbedQuestions(asked->questions);
+  if (!points.ok()) return points.status();
+  reference->questions = *std::move(points);
+  for (const AskedQuestion& question : asked->questions) {
+    reference->answers.push_back(question.answer);
+    reference->answers_until_us = std::max(reference->answers_until_us, question.time_us);
+  }
+  if (!spec_.Watches(DriftKind::kIndex) || reference->answers.empty()) return absl::OkStatus();
+  DriftPoints sample{.dim = reference->dim};
+  sample.values.assign(
+      reference->questions.values.begin(),
+      reference->questions.values.begin() +
+          static_cast<std::ptrdiff_t>(
+              std::min(reference->questions.size(), kRecallQuestions) * reference->dim));
+  const absl::StatusOr<std::vector<PointRecall>> recall =
+      SampleRecall(*collection_, spec_.field, sample, version_, principal_, cancel_);
+  if (!recall.ok()) return recall.status();
+  const ShareEstimate estimate = EstimateShare(SharesOf(*recall), kRecallK, 0.95);
+  reference->recall_questions = recall->size();
+  reference->recall = estimate.share;
+  reference->recall_low = estimate.low;
+  return absl::OkStatus();
+}
+
+absl::Status DriftMeasure::AddRows(DriftReference* reference) const {
+  absl::StatusOr<SampledRows> sampled =
+      SampleRows(*collection_, field_, {RowId(0), RowId(rows_end_)}, version_,
+                 spec_.reference_size(), cancel_);
+  if (!sampled.ok()) return sampled.status();
+  reference->rows = std::move(sampled->rows);
+  for (const std::string& document : sampled->documents)
+    reference->documents.push_back(DocumentMark(document));
+  reference->row_points = std::move(sampled->vectors);
+  return absl::OkStatus();
+}
+
+absl::Status DriftMeasure::AddSentinels(DriftReference* reference) const {
+  reference->sentinels = spec_.sentinels.empty() ? DefaultSentinels() : spec_.sentinels;
+  absl::StatusOr<std::vector<float>> values = EmbedSentinels(reference->sentinels);
+  if (!values.ok()) return values.status();
+  reference->sentinel_values = *std::move(values);
+  for (int repeat = 0; repeat < kSentinelRepeats; ++repeat) {
+    const absl::StatusOr<std::vector<float>> again = EmbedSentinels(reference->sentinels);
+    if (!again.ok()) return again.status();
+    for (size_t i = 0; i < reference->sentinels.size(); ++i) {
+      const size_t place = i * reference->dim;
+      reference->sentinel_noise =
+          std::max(reference->sentinel_noise, Apart(&reference->sentinel_values[place],
+                                                    &(*again)[place], reference->dim));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<DriftLooked> DriftMeasure::Look(DriftKind kind, const DriftReference& reference,
+                                               const DriftSince& since) const {
+  DriftLooked looked;
+  KindLook& look = looked.look;
+  look.kind = kind;
+  look.alpha = spec_.AlphaOf(kind);
   if (reference.collection != collection() || reference.field != spec_.field) {
     CannotTell(&look, Concat("reference ", reference.number, " is of ", reference.collection, ".",
                              reference.field, "; ", MakeAnew(spec_.name)));
-    return look;
+    return looked;
   }
   const absl::StatusOr<std::string> embedder = EmbedderId();
   if (!embedder.ok()) return embedder.status();
@@ -233,48 +281,63 @@ absl::StatusOr<KindLook> DriftMeasure::Look(DriftKind kind, const DriftReference
         Concat("the embedder is ", *embedder, " and was ", reference.embedder,
                " in reference ", reference.number);
     CannotTell(&look, Concat(what, ": their spaces cannot be compared; ", MakeAnew(spec_.name)));
-    if (kind != DriftKind::kEmbedder) return look;
+    if (kind != DriftKind::kEmbedder) return looked;
     look.verdict = DriftVerdict::kDrift;
     look.says = what;
-    return look;
+    return looked;
   }
   absl::Status status;
   switch (kind) {
     case DriftKind::kQueries:
-      status = LookAtQueries(reference, since, &look);
+      status = LookAtQueries(reference, since, &looked);
       break;
     case DriftKind::kCorpus:
-      status = LookAtCorpus(reference, since, &look);
+      status = LookAtCorpus(reference, since, &looked);
       break;
     case DriftKind::kEmbedder:
       status = LookAtEmbedder(reference, &look);
       break;
     case DriftKind::kIndex:
-      status = LookAtIndex(reference, &look);
+      status = LookAtIndex(reference, since, &looked);
       break;
   }
   if (!status.ok()) return status;
-  return look;
+  return looked;
 }
 
 absl::Status DriftMeasure::LookAtQueries(const DriftReference& reference, const DriftSince& since,
-                                         KindLook* look) const {
+                                         DriftLooked* looked) const {
+  KindLook* look = &looked->look;
   look->reference_items = reference.answers.size();
+  if (reference.pipeline != spec_.pipeline) {
+    CannotTell(look, Concat("reference ", reference.number, " has questions ",
+                            reference.pipeline.empty() ? std::string("by any pipeline")
+                                                       : Concat("by pipeline ", reference.pipeline),
+                            "; ", MakeAnew(spec_.name)));
+    return absl::OkStatus();
+  }
   if (reference.answers.size() < DriftDetector::kMinPoints) {
     CannotTell(look, Concat("reference ", reference.number, " has ", reference.answers.size(),
                             " questions of at least ", DriftDetector::kMinPoints,
                             "; with more of them ", MakeAnew(spec_.name)));
     return absl::OkStatus();
   }
-  const auto questions = QuestionsSince(std::max(since.answers_us, reference.answers_until_us));
-  if (!questions.ok()) return questions.status();
-  look->items = questions->size();
-  if (questions->size() < DriftDetector::kMinPoints) {
-    CannotTell(look, Concat(questions->size(), " questions were asked since; it takes ",
-                            DriftDetector::kMinPoints));
+  const auto asked =
+      QuestionsAfter(since.answer.empty() ? reference.last_answer() : since.answer, spec_.window);
+  if (!asked.ok()) return asked.status();
+  const std::vector<AskedQuestion>& questions = asked->questions;
+  look->items = questions.size();
+  looked->newest = asked->newest;
+  looked->used = asked->cut_off;
+  looked->waits = since.whole && questions.size() < spec_.window && !asked->cut_off;
+  if (looked->waits) return absl::OkStatus();
+  if (questions.size() < DriftDetector::kMinPoints) {
+    CannotTell(look, TooFew(questions.size(), "questions were asked",
+                            asked->cut_off ? LookedThrough() : ""));
     return absl::OkStatus();
   }
-  const absl::StatusOr<DriftPoints> window = EmbedQuestions(*questions);
+  looked->used = true;
+  const absl::StatusOr<DriftPoints> window = EmbedQuestions(questions);
   if (!window.ok()) return window.status();
   // Of both at the collection of now, so that what changed in it is not taken for other questions.
   const auto scores_before = BestScores(*collection_, spec_.field, reference.questions, version_,
@@ -284,15 +347,18 @@ absl::Status DriftMeasure::LookAtQueries(const DriftReference& reference, const 
       BestScores(*collection_, spec_.field, *window, version_, principal_, cancel_);
   if (!scores.ok()) return scores.status();
   std::vector<std::string> ids;
-  for (const AskedQuestion& question : *questions) ids.push_back(question.answer);
+  for (const AskedQuestion& question : questions) ids.push_back(question.answer);
   const DriftDetector detector(
-      reference.questions, {.alpha = look->alpha, .min_moved = spec_.min_moved});
-  TakeComparison(detector.Compare(*window, *scores_before, *scores), ids, look);
+      reference.questions, {.alpha = look->alpha, .min_moved = spec_.min_moved, .cancel = cancel_});
+  const auto comparison = detector.Compare(*window, *scores_before, *scores);
+  if (!comparison.ok()) return comparison.status();
+  TakeComparison(*comparison, ids, look);
   return absl::OkStatus();
 }
 
 absl::Status DriftMeasure::LookAtCorpus(const DriftReference& reference, const DriftSince& since,
-                                        KindLook* look) const {
+                                        DriftLooked* looked) const {
+  KindLook* look = &looked->look;
   look->reference_items = reference.rows.size();
   if (reference.rows.size() < DriftDetector::kMinPoints) {
     CannotTell(look, Concat("reference ", reference.number, " has ", reference.rows.size(),
@@ -301,19 +367,28 @@ absl::Status DriftMeasure::LookAtCorpus(const DriftReference& reference, const D
     return absl::OkStatus();
   }
   const uint64_t begin = std::max(since.row, reference.rows_end);
+  // A document has a row at least.
+  looked->waits = since.whole && rows_end_ < begin + spec_.window;
+  if (looked->waits) return absl::OkStatus();
   absl::StatusOr<SampledRows> rows =
       SampleRows(*collection_, field_, {RowId(std::min(begin, rows_end_)), RowId(rows_end_)},
                  version_, spec_.window, cancel_);
   if (!rows.ok()) return rows.status();
   look->items = rows->rows.size();
+  looked->used = rows->cut_off;
+  looked->waits = since.whole && rows->rows.size() < spec_.window && !rows->cut_off;
+  if (looked->waits) return absl::OkStatus();
   if (rows->rows.size() < DriftDetector::kMinPoints) {
-    CannotTell(look, Concat(rows->rows.size(), " documents were written since; it takes ",
-                            DriftDetector::kMinPoints));
+    CannotTell(look, TooFew(rows->rows.size(), "documents were written",
+                            rows->cut_off ? Concat("in ", rows_end_ - begin, " rows") : ""));
     return absl::OkStatus();
   }
+  looked->used = true;
   const DriftDetector detector(
-      reference.row_points, {.alpha = look->alpha, .min_moved = spec_.min_moved});
-  TakeComparison(detector.Compare(rows->vectors, {}, {}), rows->points, look);
+      reference.row_points, {.alpha = look->alpha, .min_moved = spec_.min_moved, .cancel = cancel_});
+  const auto comparison = detector.Compare(rows->vectors, {}, {});
+  if (!comparison.ok()) return comparison.status();
+  TakeComparison(*comparison, rows->points, look);
   return absl::OkStatus();
 }
 
@@ -356,39 +431,52 @@ absl::Status DriftMeasure::LookAtEmbedder(const DriftReference& reference, KindL
   return absl::OkStatus();
 }
 
-absl::Status DriftMeasure::LookAtIndex(const DriftReference& reference, KindLook* look) const {
+double DriftMeasure::TargetRecall(const DriftReference& reference, std::string* whose) const {
+  *whose = "asked for";
+  if (spec_.min_recall > 0) return spec_.min_recall;
+  *whose = "of the field's recall target";
+  const double target = collection_->schema().dense[field_].recall_target;
+  if (target > 0) return target;
+  *whose = Concat("that reference ", reference.number, " surely had");
+  // Another pipeline's questions may be harder to find anything for.
+  return reference.pipeline == spec_.pipeline ? reference.recall_low : 0;
+}
+
+absl::Status DriftMeasure::LookAtIndex(const DriftReference& reference, const DriftSince& since,
+                                       DriftLooked* looked) const {
+  KindLook* look = &looked->look;
   look->reference_items = reference.recall_questions;
-  double target = spec_.min_recall;
-  std::string whose = "asked for";
-  if (target == 0) {
-    target = collection_->schema().dense[field_].recall_target;
-    whose = "of the field's recall target";
-  }
-  if (target == 0) {
-    target = reference.recall_low;
-    whose = Concat("that reference ", reference.number, " surely had");
-  }
+  std::string whose;
+  const double target = TargetRecall(reference, &whose);
   if (target == 0) {
     CannotTell(look, Concat("there is no recall to hold it against: set min_recall, or ",
                             MakeAnew(spec_.name), " once questions were asked"));
     return absl::OkStatus();
   }
-  auto questions =
-      LatestQuestions(collection_->store(), principal_.tenant, collection(), spec_.pipeline, 0,
-                      std::min<size_t>(spec_.window, kRecallQuestions));
-  if (!questions.ok()) return questions.status();
-  const absl::StatusOr<DriftPoints> points = EmbedQuestions(*questions);
+  const size_t wanted = std::min<size_t>(spec_.window, kRecallQuestions);
+  // Whoever asks gets the latest questions; a server takes each once, since each look is a test more
+  // and embedding may cost money.
+  std::string after;
+  if (since.whole) after = since.index_answer.empty() ? reference.last_answer() : since.index_answer;
+  const auto asked = QuestionsAfter(after, wanted);
+  if (!asked.ok()) return asked.status();
+  looked->newest = asked->newest;
+  looked->waits = since.whole && asked->questions.size() < wanted && !asked->cut_off;
+  if (looked->waits) return absl::OkStatus();
+  looked->used = true;
+  const absl::StatusOr<DriftPoints> points = EmbedQuestions(asked->questions);
   if (!points.ok()) return points.status();
-  const absl::StatusOr<std::vector<double>> recall =
+  const absl::StatusOr<std::vector<PointRecall>> recall =
       SampleRecall(*collection_, spec_.field, *points, version_, principal_, cancel_);
   if (!recall.ok()) return recall.status();
   look->items = recall->size();
   if (recall->size() < DriftDetector::kMinPoints) {
-    CannotTell(look, Concat(recall->size(), " questions found something; it takes ",
+    CannotTell(look, Concat(recall->size(), " questions found something",
+                            asked->cut_off ? Concat(", ", LookedThrough()) : "", "; it takes ",
                             DriftDetector::kMinPoints));
     return absl::OkStatus();
   }
-  const ShareEstimate estimate = EstimateShare(*recall, kRecallK, 1 - 2 * look->alpha);
+  const ShareEstimate estimate = EstimateShare(SharesOf(*recall), kRecallK, 1 - 2 * look->alpha);
   DriftTest test{.what = Concat("recall@", kRecallK), .p = ShareBelowP(estimate, target)};
   test.moved = std::max(0.0, target - estimate.share);
   test.alarms = estimate.high < target && test.moved >= kMinRecallLoss;
@@ -397,7 +485,12 @@ absl::Status DriftMeasure::LookAtIndex(const DriftReference& reference, KindLook
                       absl::StrFormat("%.4f [%.4f, %.4f]", estimate.share, estimate.low, estimate.high),
                       ", against ", absl::StrFormat("%.4f ", target), whose);
   look->tests.push_back(std::move(test));
+  look->examples = Missed(*recall, asked->questions);
   return absl::OkStatus();
+}
+
+std::string DriftMeasure::LookedThrough() const {
+  return Concat("among the last ", max_scanned_answers_, " answers, which is as far back as it looks");
 }
 
 }  // namespace vouch

@@ -1,14 +1,11 @@
 #include "rag/drift/drift_monitor.h"
 
 #include <algorithm>
-#include <mutex>
-#include <set>
-#include <tuple>
 #include <utility>
 
-#include "absl/strings/str_format.h"
 #include "rag/deliver/spec_store.h"
 #include "rag/drift/drift_measure.h"
+#include "rag/drift/monitor_busy.h"
 #include "rag/record_reader.h"
 #include "storage/journal.h"
 
@@ -23,44 +20,6 @@ std::string Dump(const RecordJson& json) {
 }
 
 std::string SubjectOf(std::string_view name) { return Concat("monitor/", name); }
-std::string StateName(std::string_view name) { return Concat("drift-state/", name); }
-std::string AlarmPrefix(std::string_view name) { return Concat("drift-alarm/", name, "/"); }
-std::string AlarmName(std::string_view name, uint64_t number) {
-  return Concat(AlarmPrefix(name), absl::StrFormat("%08u", number));
-}
-
-// Who looks at a monitor of a store.
-class Busy {
- public:
-  Busy(const Store& store, const std::string& tenant, const std::string& name)
-      : key_(&store, tenant, name) {
-    const std::lock_guard<std::mutex> lock(Lock());
-    taken_ = All().insert(key_).second;
-  }
-  ~Busy() {
-    if (!taken_) return;
-    const std::lock_guard<std::mutex> lock(Lock());
-    All().erase(key_);
-  }
-  Busy(const Busy&) = delete;
-  Busy& operator=(const Busy&) = delete;
-  bool taken() const { return taken_; }
-
- private:
-  using Key = std::tuple<const Store*, std::string, std::string>;
-  static std::mutex& Lock() {
-    static auto& lock = *new std::mutex();
-    return lock;
-  }
-  static std::set<Key>& All() {
-    static auto& all = *new std::set<Key>();
-    return all;
-  }
-
-  const Key key_;
-  bool taken_ = false;
-};
-
 absl::Status UnderWay(std::string_view name) {
   return absl::AbortedError(Concat("a look at monitor ", name, " is under way; try again"));
 }
@@ -81,11 +40,6 @@ RecordJson NamesOf(const std::vector<DriftKind>& kinds) {
   RecordJson names = RecordJson::array();
   for (DriftKind kind : kinds) names.push_back(DriftKindName(kind));
   return names;
-}
-
-std::string Minutes(int64_t us) {
-  const int64_t minutes = (us + kMinute - 1) / kMinute;
-  return minutes >= 120 ? Concat((minutes + 59) / 60, " h") : Concat(minutes, " min");
 }
 
 void Merge(const std::vector<KindLook>& looks, std::vector<KindLook>* kinds) {
@@ -111,7 +65,7 @@ DriftMonitor::DriftMonitor(Database& database, EmbedderRegistry& embedders,
 absl::StatusOr<DriftState> DriftMonitor::ReadState(const std::string& tenant,
                                                    const std::string& name) const {
   const auto bytes =
-      Journal::Of(database_.store()).GetJournalRecord(tenant, StateName(name));
+      Journal::Of(database_.store()).GetJournalRecord(tenant, DriftStateName(name));
   if (!bytes.ok()) return bytes.status();
   return bytes->has_value() ? DecodeDriftState(**bytes) : DriftState();
 }
@@ -126,7 +80,7 @@ std::map<DriftKind, uint64_t> CountDrifting(Store& store, const Clock& clock) {
     const auto versions = SpecStore(store, clock, DriftMonitor::kKind).List(tenant);
     if (!versions.ok()) continue;
     for (const SpecVersion& version : *versions) {
-      const auto bytes = journal.GetJournalRecord(tenant, StateName(version.name));
+      const auto bytes = journal.GetJournalRecord(tenant, DriftStateName(version.name));
       if (!bytes.ok() || !bytes->has_value()) continue;
       const absl::StatusOr<DriftState> state = DecodeDriftState(**bytes);
       if (!state.ok()) continue;
@@ -142,7 +96,7 @@ absl::StatusOr<std::vector<DriftAlarm>> DriftMonitor::Alarms(const std::string& 
   absl::Status damaged;
   const absl::Status scanned =
       Journal::Of(database_.store())
-          .ScanJournalRecords(tenant, AlarmPrefix(name), [&](std::string_view, std::string_view bytes) {
+          .ScanJournalRecords(tenant, DriftAlarmPrefix(name), [&](std::string_view, std::string_view bytes) {
             absl::StatusOr<DriftAlarm> alarm = DecodeDriftAlarm(bytes);
             if (!alarm.ok()) {
               damaged = alarm.status();
@@ -161,7 +115,7 @@ absl::StatusOr<DriftReference> DriftMonitor::MakeReference(const std::string& te
                                                            const std::string& name,
                                                            const std::string& actor,
                                                            const CancelToken& cancel) {
-  const Busy busy(database_.store(), tenant, name);
+  const MonitorBusy busy(database_.store(), tenant, name, MonitorBusy::With::kState);
   if (!busy.taken()) return UnderWay(name);
   const auto version = SpecStore(database_.store(), database_.clock(), kKind).Get(tenant, name);
   if (!version.ok()) return version.status();
@@ -169,7 +123,9 @@ absl::StatusOr<DriftReference> DriftMonitor::MakeReference(const std::string& te
   if (!spec.ok()) return spec.status();
   absl::StatusOr<DriftState> state = ReadState(tenant, name);
   if (!state.ok()) return state.status();
-  const auto measure = DriftMeasure::Open(database_, embedders_, *spec, tenant, cancel);
+  const auto measure = DriftMeasure::Open(
+      database_, embedders_, *spec,
+      {.tenant = tenant, .max_scanned_answers = options_.max_scanned_answers, .cancel = cancel});
   if (!measure.ok()) return measure.status();
   absl::StatusOr<DriftReference> reference = measure->MakeReference();
   if (!reference.ok()) return reference.status();
@@ -180,11 +136,11 @@ absl::StatusOr<DriftReference> DriftMonitor::MakeReference(const std::string& te
   const std::vector<DriftKind> drifted = std::exchange(state->drifting, {});
   state->reference = reference->number;
   state->kinds.clear();
-  state->answers_until_us = reference->answers_until_us;
+  state->answers_until = state->index_until = reference->last_answer();
   state->rows_until = reference->rows_end;
   JournalChange change;
   change.evaluations.push_back({DriftReferenceName(name, reference->number), encoded});
-  change.records.push_back({StateName(name), EncodeDriftState(*state)});
+  change.records.push_back({DriftStateName(name), EncodeDriftState(*state)});
   change.entries.push_back({.time_us = now_us,
                             .actor = actor,
                             .action = "monitor.reference",
@@ -200,18 +156,43 @@ absl::StatusOr<DriftReference> DriftMonitor::MakeReference(const std::string& te
                                            {"sentinels", reference->sentinels.size()}})});
   const auto kept = Journal::Of(database_.store()).Commit(tenant, change);
   if (!kept.ok()) return kept.status();
+  absl::Status forgotten = ForgetMeanwhile(tenant, measure->opened(), &*reference);
+  if (!forgotten.ok()) return forgotten;
   return reference;
+}
+
+// A document that was forgotten after its row was read: `forget` erases rows first and then looks
+// through references, so that either it has found this one or its rows are found here.
+absl::Status DriftMonitor::ForgetMeanwhile(const std::string& tenant, Collection& collection,
+                                           DriftReference* reference) const {
+  const absl::StatusOr<std::vector<uint64_t>> erased = ErasedRows(collection, reference->rows);
+  if (!erased.ok()) return erased.status();
+  if (erased->empty()) return absl::OkStatus();
+  EvaluationRecords& records = EvaluationRecords::Of(database_.store());
+  const absl::StatusOr<uint64_t> gone = ForgetInReferences(
+      records, tenant,
+      {.collection = reference->collection, .rows = {erased->begin(), erased->end()}},
+      /*change=*/true);
+  if (!gone.ok()) return gone.status();
+  absl::StatusOr<DriftReference> left =
+      ReadDriftReference(records, tenant, reference->monitor, reference->number);
+  if (!left.ok()) return left.status();
+  *reference = *std::move(left);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<DriftState> DriftMonitor::Check(const std::string& tenant, const std::string& name,
                                                const CancelToken& cancel) {
-  return LookNow(tenant, name, /*only_due=*/false, cancel);
+  absl::StatusOr<DriftState> looked = LookNow(tenant, name, /*only_due=*/false, cancel);
+  if (!looked.ok() || looked->due_alarm == 0) return looked;
+  if (absl::Status status = TakeActions(tenant, name, cancel); !status.ok()) return status;
+  return ReadState(tenant, name);
 }
 
 absl::StatusOr<DriftState> DriftMonitor::LookNow(const std::string& tenant,
                                                  const std::string& name, bool only_due,
                                                  const CancelToken& cancel) {
-  const Busy busy(database_.store(), tenant, name);
+  const MonitorBusy busy(database_.store(), tenant, name, MonitorBusy::With::kState);
   if (!busy.taken()) return UnderWay(name);
   const auto version = SpecStore(database_.store(), database_.clock(), kKind).Get(tenant, name);
   if (!version.ok()) return version.status();
@@ -221,14 +202,9 @@ absl::StatusOr<DriftState> DriftMonitor::LookNow(const std::string& tenant,
   if (!state.ok()) return state.status();
   const int64_t now_us = database_.clock().NowMicros();
   // A clock that went back makes it time, since nobody knows when it was.
-  const bool time = now_us < state->looked_us ||
-                    now_us - state->looked_us >= spec->every_minutes * kMinute;
-  if (only_due && (state->reference == 0 || !time)) {
-    if (state->due_alarm == 0) return state;
-    absl::Status status = TakeActions(tenant, *spec, &*state, cancel);
-    if (!status.ok()) return status;
-    return state;
-  }
+  const bool time =
+      now_us < state->turn_us || now_us - state->turn_us >= spec->every_minutes * kMinute;
+  if (only_due && (state->reference == 0 || !time)) return state;
   if (state->reference == 0) {
     return absl::FailedPreconditionError(
         Concat("monitor ", name, " has no reference yet: vouch drift reference ", name));
@@ -236,28 +212,31 @@ absl::StatusOr<DriftState> DriftMonitor::LookNow(const std::string& tenant,
   const absl::StatusOr<DriftReference> reference =
       ReadDriftReference(EvaluationRecords::Of(database_.store()), tenant, name, state->reference);
   if (!reference.ok()) return reference.status();
-  const auto measure = DriftMeasure::Open(database_, embedders_, *spec, tenant, cancel);
+  const auto measure = DriftMeasure::Open(
+      database_, embedders_, *spec,
+      {.tenant = tenant, .max_scanned_answers = options_.max_scanned_answers, .cancel = cancel});
   if (!measure.ok()) return measure.status();
   DriftSince since;
-  if (only_due) since = {state->answers_until_us, state->rows_until};
+  if (only_due) {
+    since = {.answer = state->answers_until,
+             .index_answer = state->index_until,
+             .row = state->rows_until,
+             .whole = true};
+  }
   std::vector<KindLook> looks;
   for (DriftKind kind : spec->watch) {
-    if (kind == DriftKind::kQueries) {
-      const auto fresh = measure->QuestionsSince(state->answers_until_us);
-      if (!fresh.ok()) return fresh.status();
-      if (only_due && fresh->size() < spec->window) continue;
-      if (!fresh->empty()) state->answers_until_us = fresh->front().time_us;
-    }
-    if (only_due && kind == DriftKind::kCorpus &&
-        measure->rows_end() < std::max(state->rows_until, reference->rows_end) + spec->window)
-      continue;
-    absl::StatusOr<KindLook> look = measure->Look(kind, *reference, since);
-    if (!look.ok()) return look.status();
-    look->time_us = now_us;
+    absl::StatusOr<DriftLooked> looked = measure->Look(kind, *reference, since);
+    if (!looked.ok()) return looked.status();
+    if (looked->waits) continue;
+    looked->look.time_us = now_us;
+    looks.push_back(std::move(looked->look));
+    if (!looked->used) continue;
+    if (kind == DriftKind::kQueries) state->answers_until = looked->newest;
+    if (kind == DriftKind::kIndex) state->index_until = looked->newest;
     if (kind == DriftKind::kCorpus) state->rows_until = measure->rows_end();
-    looks.push_back(*std::move(look));
   }
-  state->looked_us = now_us;
+  state->turn_us = now_us;
+  if (!looks.empty()) state->looked_us = now_us;
   absl::Status status = Record(tenant, *spec, looks,
                                {.time_us = now_us,
                                 .monitor_version = version->number,
@@ -266,34 +245,8 @@ absl::StatusOr<DriftState> DriftMonitor::LookNow(const std::string& tenant,
                                 .field = measure->field(),
                                 .version = measure->version().value},
                                &*state);
-  if (status.ok() && state->due_alarm != 0) status = TakeActions(tenant, *spec, &*state, cancel);
   if (!status.ok()) return status;
   return state;
-}
-
-// Whether something is started for an alarm of now, and if so the mark of it.
-std::vector<DriftAction> DriftMonitor::PlanActions(const DriftSpec& spec, DriftState* state) const {
-  std::vector<DriftAction> actions;
-  if (!spec.evaluate_pipeline.empty()) actions.push_back({.what = "evaluate", .state = "due"});
-  if (!spec.reembed_with.empty()) actions.push_back({.what = "reembed", .state = "due"});
-  if (actions.empty()) return actions;
-  const SteadyTime steady = options_.steady();
-  const int64_t now_us = database_.clock().NowMicros();
-  const int64_t left =
-      state->has_started
-          ? CoolLeft(state->started, steady, now_us, spec.cool_down_minutes * kMinute)
-          : 0;
-  if (left == 0 && state->due_alarm == 0) {
-    state->started = MarkNow(steady, now_us);
-    state->has_started = true;
-    return actions;
-  }
-  for (DriftAction& action : actions) {
-    action.state = "held back";
-    action.says = left > 0 ? Concat("the cool-down lasts ", Minutes(left), " more")
-                           : Concat("what alarm ", state->due_alarm, " started is not done yet");
-  }
-  return actions;
 }
 
 absl::Status DriftMonitor::Record(const std::string& tenant, const DriftSpec& spec,
@@ -333,9 +286,9 @@ absl::Status DriftMonitor::Record(const std::string& tenant, const DriftSpec& sp
     alarm.actions = PlanActions(spec, state);
     if (!alarm.actions.empty() && alarm.actions[0].state == "due") state->due_alarm = alarm.number;
     const std::string encoded = EncodeDriftAlarm(alarm);
-    change.records.push_back({AlarmName(spec.name, alarm.number), encoded});
+    change.records.push_back({DriftAlarmName(spec.name, alarm.number), encoded});
     if (alarm.number > kMaxAlarms)
-      change.records.push_back({AlarmName(spec.name, alarm.number - kMaxAlarms), std::nullopt});
+      change.records.push_back({DriftAlarmName(spec.name, alarm.number - kMaxAlarms), std::nullopt});
     change.entries.push_back({.time_us = now_us,
                               .actor = kActor,
                               .action = "drift.begin",
@@ -343,7 +296,7 @@ absl::Status DriftMonitor::Record(const std::string& tenant, const DriftSpec& sp
                               .before = Dump({{"drifting", NamesOf(before)}}),
                               .after = encoded});
   }
-  change.records.push_back({StateName(spec.name), EncodeDriftState(*state)});
+  change.records.push_back({DriftStateName(spec.name), EncodeDriftState(*state)});
   const auto kept = Journal::Of(database_.store()).Commit(tenant, change);
   if (!kept.ok()) return kept.status();
   for (const KindLook& look : looks) {
@@ -353,50 +306,22 @@ absl::Status DriftMonitor::Record(const std::string& tenant, const DriftSpec& sp
   return absl::OkStatus();
 }
 
-absl::Status DriftMonitor::TakeActions(const std::string& tenant, const DriftSpec& spec,
-                                       DriftState* state, const CancelToken& cancel) const {
-  Journal& journal = Journal::Of(database_.store());
-  const std::string record = AlarmName(spec.name, state->due_alarm);
-  const auto bytes = journal.GetJournalRecord(tenant, record);
-  if (!bytes.ok()) return bytes.status();
-  absl::StatusOr<DriftAlarm> alarm = absl::NotFoundError("");
-  if (bytes->has_value()) alarm = DecodeDriftAlarm(**bytes);
-  if (!alarm.ok() && bytes->has_value()) return alarm.status();
-  JournalChange change;
-  if (alarm.ok()) {
-    for (DriftAction& action : alarm->actions) {
-      if (action.state != "due") continue;
-      const DriftStarters::Starter& starter =
-          action.what == "evaluate" ? options_.starters.evaluate : options_.starters.reembed;
-      const absl::StatusOr<std::string> done =
-          starter ? starter(tenant, spec, *alarm, cancel)
-                  : absl::UnimplementedError("this process starts nothing");
-      // Ended in the middle: it stays due, and the next look goes on with it.
-      if (absl::Status stopped = cancel.Check(); !done.ok() && !stopped.ok()) return stopped;
-      action.state = done.ok() ? "done" : "failed";
-      action.says = done.ok() ? *done : ToStd(done.status().message());
-    }
-    change.records.push_back({record, EncodeDriftAlarm(*alarm)});
-  }
-  state->due_alarm = 0;
-  change.records.push_back({StateName(spec.name), EncodeDriftState(*state)});
-  return journal.Commit(tenant, change).status();
-}
-
 // The next look is due as after one that was made.
 absl::Status DriftMonitor::Postpone(const std::string& tenant, const std::string& name) const {
-  const Busy busy(database_.store(), tenant, name);
+  const MonitorBusy busy(database_.store(), tenant, name, MonitorBusy::With::kState);
   if (!busy.taken()) return UnderWay(name);
   absl::StatusOr<DriftState> state = ReadState(tenant, name);
   if (!state.ok()) return state.status();
-  state->looked_us = database_.clock().NowMicros();
+  state->turn_us = database_.clock().NowMicros();
   JournalChange change;
-  change.records.push_back({StateName(name), EncodeDriftState(*state)});
+  change.records.push_back({DriftStateName(name), EncodeDriftState(*state)});
   return Journal::Of(database_.store()).Commit(tenant, change).status();
 }
 
-void DriftMonitor::LookAtDue(const CancelToken& cancel,
-                             const std::function<void(const std::string&)>& warn) {
+void DriftMonitor::ForEach(
+    const CancelToken& cancel, const std::function<void(const std::string&)>& warn,
+    const std::function<absl::Status(const std::string& tenant, const std::string& name)>& visit)
+    const {
   for (const std::string& tenant : Journal::Of(database_.store()).Tenants()) {
     const auto versions = SpecStore(database_.store(), database_.clock(), kKind).List(tenant);
     if (!versions.ok()) {
@@ -405,13 +330,22 @@ void DriftMonitor::LookAtDue(const CancelToken& cancel,
     }
     for (const SpecVersion& version : *versions) {
       if (!cancel.Check().ok()) return;
-      const auto looked = LookNow(tenant, version.name, /*only_due=*/true, cancel);
-      if (looked.ok() || absl::IsAborted(looked.status()) || absl::IsCancelled(looked.status()))
-        continue;
-      warn(Concat("drift monitor ", version.name, ": ", ToStd(looked.status().message())));
-      Postpone(tenant, version.name).IgnoreError();  // else it is told again at the next turn
+      const absl::Status status = visit(tenant, version.name);
+      if (status.ok() || absl::IsAborted(status) || absl::IsCancelled(status)) continue;
+      warn(Concat("drift monitor ", version.name, ": ", ToStd(status.message())));
     }
   }
+}
+
+void DriftMonitor::LookAtDue(const CancelToken& cancel,
+                             const std::function<void(const std::string&)>& warn) {
+  ForEach(cancel, warn, [&](const std::string& tenant, const std::string& name) {
+    const absl::Status status = LookNow(tenant, name, /*only_due=*/true, cancel).status();
+    // Else it is told again at the next turn.
+    if (!status.ok() && !absl::IsAborted(status) && !absl::IsCancelled(status))
+      Postpone(tenant, name).IgnoreError();
+    return status;
+  });
 }
 
 }  // namespace vouch

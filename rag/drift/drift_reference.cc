@@ -2,16 +2,20 @@
 
 #include <cmath>
 #include <cstring>
+#include <mutex>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_format.h"
 #include "rag/record_reader.h"
+#include "storage/store.h"
 
 namespace vouch {
 namespace {
 
 constexpr std::string_view kThing = "the drift reference";
 constexpr uint32_t kMaxDim = 65'536;
+constexpr std::string_view kPrefix = "drift-reference/";
+constexpr size_t kMarkDigits = 16;
 
 absl::Status Damaged(std::string_view what) {
   return absl::DataLossError(Concat(kThing, " is damaged: ", what));
@@ -43,34 +47,60 @@ absl::StatusOr<std::string> TextOf(const RecordJson& json, const std::string& wh
   return json.get<std::string>();
 }
 
+// How many went.
+uint64_t EraseRows(const ForgottenRows& forgotten, DriftReference* reference) {
+  const std::string mark = forgotten.document.empty() ? "" : DocumentMark(forgotten.document);
+  std::vector<uint64_t> rows;
+  std::vector<std::string> documents;
+  DriftPoints points{.dim = reference->dim};
+  for (size_t i = 0; i < reference->rows.size(); ++i) {
+    const bool known = !reference->documents.empty();
+    if (forgotten.rows.contains(reference->rows[i]) ||
+        (known && !mark.empty() && reference->documents[i] == mark))
+      continue;
+    rows.push_back(reference->rows[i]);
+    if (known) documents.push_back(reference->documents[i]);
+    const auto begin = reference->row_points.values.begin() + static_cast<std::ptrdiff_t>(i * points.dim);
+    points.values.insert(points.values.end(), begin, begin + points.dim);
+  }
+  const uint64_t gone = reference->rows.size() - rows.size();
+  reference->rows = std::move(rows);
+  reference->documents = std::move(documents);
+  reference->row_points = std::move(points);
+  return gone;
+}
+
 }  // namespace
 
 std::string DriftReferenceName(std::string_view monitor, uint64_t number) {
-  return Concat("drift-reference/", monitor, "/", absl::StrFormat("%08u", number));
+  return Concat(kPrefix, monitor, "/", absl::StrFormat("%08u", number));
 }
 
 std::string EncodeDriftReference(const DriftReference& reference) {
-  const RecordJson json = {{"format", 1},
-                           {"monitor", reference.monitor},
-                           {"number", reference.number},
-                           {"created_us", reference.created_us},
-                           {"collection", reference.collection},
-                           {"version", reference.version},
-                           {"rows_end", reference.rows_end},
-                           {"field", reference.field},
-                           {"embedder", reference.embedder},
-                           {"dim", reference.dim},
-                           {"answers_until_us", reference.answers_until_us},
-                           {"answers", reference.answers},
-                           {"questions", ToText(reference.questions.values)},
-                           {"rows", reference.rows},
-                           {"row_points", ToText(reference.row_points.values)},
-                           {"sentinels", reference.sentinels},
-                           {"sentinel_values", ToText(reference.sentinel_values)},
-                           {"sentinel_noise", reference.sentinel_noise},
-                           {"recall_questions", reference.recall_questions},
-                           {"recall", reference.recall},
-                           {"recall_low", reference.recall_low}};
+  RecordJson json = {{"format", 1},
+                     {"monitor", reference.monitor},
+                     {"number", reference.number},
+                     {"created_us", reference.created_us},
+                     {"collection", reference.collection},
+                     {"version", reference.version},
+                     {"rows_end", reference.rows_end},
+                     {"field", reference.field},
+                     {"embedder", reference.embedder},
+                     {"dim", reference.dim},
+                     {"answers_until_us", reference.answers_until_us},
+                     {"answers", reference.answers},
+                     {"questions", ToText(reference.questions.values)},
+                     {"rows", reference.rows},
+                     {"row_points", ToText(reference.row_points.values)},
+                     {"sentinels", reference.sentinels},
+                     {"sentinel_values", ToText(reference.sentinel_values)},
+                     {"sentinel_noise", reference.sentinel_noise},
+                     {"recall_questions", reference.recall_questions},
+                     {"recall", reference.recall},
+                     {"recall_low", reference.recall_low}};
+  // What early records have not stands last, and only where there is something: their hashes hold.
+  if (!reference.pipeline.empty()) json["pipeline"] = reference.pipeline;
+  if (!reference.documents.empty()) json["documents"] = reference.documents;
   return json.dump(-1, ' ', false, RecordJson::error_handler_t::replace);
 }
 
@@ -96,6 +126,8 @@ absl::StatusOr<DriftReference> DecodeDriftReference(std::string_view text) {
                     if (!item.is_number_unsigned()) return Damaged(Concat(where, " is no row"));
                     return item.get<uint64_t>();
                   });
+  if (reader.Has("pipeline")) reader.Take("pipeline", &reference.pipeline);
+  if (reader.Has("documents")) reader.TakeList("documents", &reference.documents, TextOf);
   reader.TakeList("sentinels", &reference.sentinels, TextOf);
   reader.Take("sentinel_noise", &reference.sentinel_noise);
   reader.Take("recall_questions", &reference.recall_questions);
@@ -107,6 +139,8 @@ absl::StatusOr<DriftReference> DecodeDriftReference(std::string_view text) {
         Concat(kThing, " has format ", format, "; this program reads 1"));
   if (reference.dim == 0 || reference.dim > kMaxDim)
     return Damaged(Concat("dim is ", reference.dim));
+  if (!reference.documents.empty() && reference.documents.size() != reference.rows.size())
+    return Damaged(Concat(reference.rows.size(), " rows are of ", reference.documents.size(), " documents"));
   reference.questions.dim = reference.row_points.dim = reference.dim;
   for (const absl::Status& status :
        {TakeFloats(reader, "questions", reference.answers.size() * reference.dim,
@@ -130,6 +164,37 @@ absl::StatusOr<DriftReference> ReadDriftReference(const EvaluationRecords& recor
         Concat("monitor ", Escape(monitor), " has no reference ", number));
   }
   return DecodeDriftReference(**bytes);
+}
+
+std::string DocumentMark(std::string_view id) { return ContentHash(id).substr(0, kMarkDigits); }
+
+absl::StatusOr<uint64_t> ForgetInReferences(EvaluationRecords& records, std::string_view tenant,
+                                            const ForgottenRows& forgotten, bool change) {
+  // Names alone: a reference may have megabytes.
+  std::vector<std::string> names;
+  const absl::Status scanned = records.ScanEvaluationRecords(
+      tenant, kPrefix, [&](std::string_view name, std::string_view) {
+        names.emplace_back(name);
+        return true;
+      });
+  if (!scanned.ok()) return scanned;
+  uint64_t gone = 0;
+  // Else of two that forget at a time one would write back what the other has taken out.
+  static auto& writing = *new std::mutex();
+  for (const std::string& name : names) {
+    const std::lock_guard<std::mutex> lock(writing);
+    const auto bytes = records.GetEvaluationRecord(tenant, name);
+    if (!bytes.ok() || !bytes->has_value()) continue;  // a damaged one is `vouch verify`'s
+    absl::StatusOr<DriftReference> reference = DecodeDriftReference(**bytes);
+    if (!reference.ok() || reference->collection != forgotten.collection) continue;
+    const uint64_t of_this = EraseRows(forgotten, &*reference);
+    gone += of_this;
+    if (of_this == 0 || !change) continue;
+    const NamedRecord written[] = {{.name = name, .bytes = EncodeDriftReference(*reference)}};
+    absl::Status put = records.PutEvaluationRecords(tenant, written, /*only_new=*/false);
+    if (!put.ok()) return put;
+  }
+  return gone;
 }
 
 }  // namespace vouch

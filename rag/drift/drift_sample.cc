@@ -6,22 +6,68 @@
 #include <set>
 
 #include "rag/answer.h"
+#include "rag/forget/forget_record.h"
 #include "storage/concat.h"
 
 namespace vouch {
 namespace {
 
-// Answers are kept in the order of their ends, some time after they began.
-constexpr int64_t kLongestAnswer = int64_t{3'600} * 1'000'000;
-constexpr size_t kLookedAt = 4;  // rows, for each that is wanted: documents have several
+// Rows, for each that is wanted: documents have several. Where the first brings too few documents, the
+// second is tried, and only in a range of kManyRows for each wanted is what it brings all there is.
+constexpr uint64_t kLookedAt[] = {4, 64};
+constexpr uint64_t kManyRows = 1'000;
 
-std::string DocumentOf(const RowRecord& row) {
+// Of its document, or of the point itself where it was not ingested; the kinds do not meet.
+std::string OriginOf(const RowRecord& row) {
   const auto json =
       nlohmann::json::parse(row.provenance, nullptr, /*allow_exceptions=*/false);
   const auto document = json.is_object() ? json.find("document") : json.end();
   if (json.is_object() && document != json.end() && document->is_string())
     return Concat("d", document->get_ref<const std::string&>());
   return Concat("p", row.id.ToString());
+}
+
+// What rows are taken from.
+struct SampledRange {
+  Collection& collection;
+  size_t dense_field = 0;
+  RowRange range = {};
+  std::set<uint64_t> gone = {};
+  uint64_t live() const { return range.size() - gone.size(); }
+};
+
+// The first of each document among the live rows number i * live / looked_at.
+absl::Status TakeRows(const SampledRange& from, uint64_t looked_at, const CancelToken& cancel,
+                      SampledRows* sampled) {
+  const DenseField& field = from.collection.schema().dense[from.dense_field];
+  std::set<std::string> origins;
+  uint64_t next = 0;
+  uint64_t number = 0;
+  for (uint64_t row = from.range.begin.value; row < from.range.end.value && next < looked_at; ++row) {
+    if (from.gone.contains(row)) continue;
+    if (number++ != next * from.live() / looked_at) continue;
+    ++next;
+    if (absl::Status status = cancel.Check(); !status.ok()) return status;
+    // A row that was let go is left out.
+    absl::Status read = from.collection.store().ScanRows(
+        from.collection.id(), {RowId(row), RowId(row + 1)}, /*with_vectors=*/true,
+        [&](RowRecord&& record) {
+          std::vector<float> vector;
+          if (from.dense_field < record.vectors.size())
+            vector = std::move(record.vectors[from.dense_field]);
+          // A text without a vector says nothing to the embedder; a user's row has none on purpose.
+          if (vector.empty() && field.embedder.empty()) return absl::OkStatus();
+          const auto [origin, first] = origins.insert(OriginOf(record));
+          if (!first) return absl::OkStatus();
+          sampled->rows.push_back(row);
+          sampled->points.push_back(record.id.ToString());
+          sampled->documents.push_back(origin->substr(1));
+          sampled->vectors.Add(vector);
+          return absl::OkStatus();
+        });
+    if (!read.ok()) return read;
+  }
+  return absl::OkStatus();
 }
 
 bool IsEmpty(const DriftPoints& points, size_t i) {
@@ -78,87 +124,90 @@ absl::StatusOr<std::vector<SearchResponse>> SearchAll(const Collection& collecti
 
 }  // namespace
 
-absl::StatusOr<std::vector<AskedQuestion>> LatestQuestions(Store& store, std::string_view tenant,
-                                                           std::string_view collection,
-                                                           std::string_view pipeline,
-                                                           int64_t after_us, size_t limit) {
-  std::vector<AskedQuestion> questions;
-  std::optional<absl::Status> failed;
+absl::StatusOr<AskedQuestions> LatestQuestions(Store& store, const QuestionRange& range,
+                                               const CancelToken& cancel) {
+  AskedQuestions asked;
+  absl::Status failed;
   uint64_t scanned = 0;
-  const std::string prefix = Concat(pipeline, "@");
+  const std::string prefix = Concat(range.pipeline, "@");
+  // As it stands in the JSON of an answer by the pipeline: its name takes no escapes.
+  const std::string mark = Concat("\"", prefix);
+  if (range.limit == 0) return asked;
   const absl::Status status =
-      store.ScanAnswers(tenant, [&](std::string_view, std::string_view record) {
-        const absl::StatusOr<Answer> answer = AnswerFromJson(record);
+      store.ScanAnswers(range.tenant, [&](std::string_view id, std::string_view record) {
+        if (failed = cancel.Check(); !failed.ok()) return false;
+        if (asked.newest.empty()) asked.newest = id;
+        if (id == range.after) return false;
+        if (++scanned > range.max_scanned) {
+          asked.cut_off = true;
+          return false;
+        }
+        if (!range.pipeline.empty() && record.find(mark) == std::string_view::npos) return true;
+        absl::StatusOr<Answer> answer = AnswerFromJson(record);
         if (!answer.ok()) {
           failed = answer.status();
           return false;
         }
-        if (answer->time_us <= after_us - kLongestAnswer || ++scanned > kMaxScannedAnswers)
-          return false;
-        if (answer->time_us <= after_us || answer->evaluation || answer->question.empty() ||
-            answer->collection != collection)
+        // An answer that nobody got: the question counts where it was answered.
+        const bool shadow = answer->experiment && !answer->experiment->shadow_of.empty();
+        if (answer->evaluation || shadow || answer->question.empty() ||
+            answer->collection != range.collection)
           return true;
-        if (!pipeline.empty() && !answer->pipeline.starts_with(prefix)) return true;
-        questions.push_back({answer->id, answer->question, answer->time_us});
-        return questions.size() < limit;
+        if (!range.pipeline.empty() && !answer->pipeline.starts_with(prefix)) return true;
+        asked.questions.push_back({answer->id, std::move(answer->question), answer->time_us});
+        return asked.questions.size() < range.limit;
       });
-  if (failed) return *failed;
+  if (!failed.ok()) return failed;
   if (!status.ok()) return status;
-  return questions;
+  return asked;
 }
 
 absl::StatusOr<SampledRows> SampleRows(Collection& collection, size_t dense_field, RowRange range,
                                        Version at, size_t limit, const CancelToken& cancel) {
-  Store& store = collection.store();
-  SampledRows sampled;
-  const DenseField& field = collection.schema().dense[dense_field];
-  sampled.vectors.dim = field.dim;
-  std::set<uint64_t> gone;
+  SampledRange from{.collection = collection, .dense_field = dense_field, .range = range};
   const absl::Status scanned =
-      store.ScanRetired(collection.id(), range, [&](RowId row, Version version) {
-        if (version <= at) gone.insert(row.value);
+      collection.store().ScanRetired(collection.id(), range, [&](RowId row, Version version) {
+        if (version <= at) from.gone.insert(row.value);
       });
   if (!scanned.ok()) return scanned;
-  const uint64_t live = range.size() - gone.size();
-  const uint64_t looked_at = std::min<uint64_t>(live, kLookedAt * limit);
-  std::set<std::string> documents;
-  // The i-th looked at is the live row number i * live / looked_at.
-  uint64_t next = 0;
-  uint64_t number = 0;
-  for (uint64_t row = range.begin.value; row < range.end.value && next < looked_at; ++row) {
-    if (gone.contains(row)) continue;
-    if (number++ != next * live / looked_at) continue;
-    ++next;
-    if (absl::Status status = cancel.Check(); !status.ok()) return status;
-    // A row that was let go is left out.
-    absl::Status read = store.ScanRows(
-        collection.id(), {RowId(row), RowId(row + 1)}, /*with_vectors=*/true,
+  const uint32_t dim = collection.schema().dense[dense_field].dim;
+  SampledRows sampled;
+  for (uint64_t each : kLookedAt) {
+    const uint64_t looked_at = std::min<uint64_t>(from.live(), each * limit);
+    sampled = SampledRows();
+    sampled.vectors.dim = dim;
+    if (absl::Status status = TakeRows(from, looked_at, cancel, &sampled); !status.ok()) return status;
+    if (sampled.rows.size() >= limit || looked_at == from.live()) break;
+  }
+  sampled.cut_off = sampled.rows.size() < limit && from.live() >= kManyRows * limit;
+  if (sampled.rows.size() <= limit) return sampled;
+  // Evenly among those found, since the first ones alone would be the oldest.
+  SampledRows even;
+  even.vectors.dim = dim;
+  for (size_t i = 0; i < limit; ++i) {
+    const size_t place = i * sampled.rows.size() / limit;
+    even.rows.push_back(sampled.rows[place]);
+    even.points.push_back(std::move(sampled.points[place]));
+    even.documents.push_back(std::move(sampled.documents[place]));
+    const float* begin = &sampled.vectors.values[place * dim];
+    even.vectors.values.insert(even.vectors.values.end(), begin, begin + dim);
+  }
+  return even;
+}
+
+absl::StatusOr<std::vector<uint64_t>> ErasedRows(Collection& collection,
+                                                 const std::vector<uint64_t>& rows) {
+  std::vector<uint64_t> erased;
+  for (uint64_t row : rows) {
+    const absl::Status read = collection.store().ScanRows(
+        collection.id(), {RowId(row), RowId(row + 1)}, /*with_vectors=*/false,
         [&](RowRecord&& record) {
-          std::vector<float> vector;
-          if (dense_field < record.vectors.size()) vector = std::move(record.vectors[dense_field]);
-          // A text without a vector says nothing to the embedder; a user's row has none on purpose.
-          if ((vector.empty() && field.embedder.empty()) ||
-              !documents.insert(DocumentOf(record)).second)
-            return absl::OkStatus();
-          sampled.rows.push_back(row);
-          sampled.points.push_back(record.id.ToString());
-          sampled.vectors.Add(vector);
+          if (record.payload == kErasedPayload) erased.push_back(row);
           return absl::OkStatus();
         });
     if (!read.ok()) return read;
   }
-  if (sampled.rows.size() <= limit) return sampled;
-  // Evenly among those found, since the first ones alone would be the oldest.
-  SampledRows even;
-  even.vectors.dim = sampled.vectors.dim;
-  for (size_t i = 0; i < limit; ++i) {
-    const size_t place = i * sampled.rows.size() / limit;
-    even.rows.push_back(sampled.rows[place]);
-    even.points.push_back(sampled.points[place]);
-    const float* begin = &sampled.vectors.values[place * even.vectors.dim];
-    even.vectors.values.insert(even.vectors.values.end(), begin, begin + even.vectors.dim);
-  }
-  return even;
+  return erased;
 }
 
 absl::StatusOr<std::vector<double>> BestScores(const Collection& collection,
@@ -178,18 +227,18 @@ absl::StatusOr<std::vector<double>> BestScores(const Collection& collection,
   return scores;
 }
 
-absl::StatusOr<std::vector<double>> SampleRecall(const Collection& collection,
-                                                 const std::string& field,
-                                                 const DriftPoints& points, Version at,
-                                                 const Principal& principal,
-                                                 const CancelToken& cancel) {
+absl::StatusOr<std::vector<PointRecall>> SampleRecall(const Collection& collection,
+                                                      const std::string& field,
+                                                      const DriftPoints& points, Version at,
+                                                      const Principal& principal,
+                                                      const CancelToken& cancel) {
   const auto approximate =
       SearchAll(collection, field, points, kRecallK, /*exact=*/false, at, principal, cancel);
   if (!approximate.ok()) return approximate.status();
   const auto exact =
       SearchAll(collection, field, points, kRecallK, /*exact=*/true, at, principal, cancel);
   if (!exact.ok()) return exact.status();
-  std::vector<double> recall;
+  std::vector<PointRecall> recall;
   for (size_t i = 0; i < exact->size(); ++i) {
     const std::vector<PointHit>& wanted = (*exact)[i].hits;
     if (wanted.empty()) continue;
@@ -197,7 +246,7 @@ absl::StatusOr<std::vector<double>> SampleRecall(const Collection& collection,
     const auto found = std::count_if(
         (*approximate)[i].hits.begin(), (*approximate)[i].hits.end(),
         [&](const PointHit& hit) { return hit.score >= wanted.back().score; });
-    recall.push_back(static_cast<double>(found) / static_cast<double>(wanted.size()));
+    recall.push_back({i, static_cast<double>(found) / static_cast<double>(wanted.size())});
   }
   return recall;
 }

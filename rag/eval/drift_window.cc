@@ -21,7 +21,10 @@ constexpr int kRounds = 10;  // of k-means
 constexpr double kNovelShare = 0.05;
 constexpr double kRidge = 1;  // of the regression on the base; less: what few of it know counts as known
 constexpr uint32_t kMinDraws = 999;
-constexpr uint32_t kMaxDraws = 99'999;
+// A p of one in so many is below the least share of false alarms that a test can have: 0.0001 of a
+// window, by three kinds, by four tests.
+constexpr uint32_t kMaxDraws = 199'999;
+constexpr uint32_t kDrawsACheck = 16;  // of the token; a draw takes up to a millisecond
 constexpr uint32_t kEnough = 20;
 
 double Distance(const float* a, const float* b, uint32_t dim) {
@@ -54,10 +57,14 @@ void Draw(size_t count, SeededRandom& random, std::vector<T>* items) {
 
 // The p-value of `observed` among draws of its distribution without drift; ends early where it is
 // plainly not small (Besag and Clifford, 1991).
-double DrawnP(double observed, uint32_t most, const std::function<double()>& draw) {
+absl::StatusOr<double> DrawnP(double observed, uint32_t most, const CancelToken& cancel,
+                              const std::function<double()>& draw) {
   uint32_t as_large = 0;
   uint32_t drawn = 0;
   while (drawn < most && as_large < kEnough) {
+    if (drawn % kDrawsACheck == 0) {
+      if (absl::Status status = cancel.Check(); !status.ok()) return status;
+    }
     ++drawn;
     // Equal up to how it was added up.
     if (draw() >= observed - 1e-12 * std::abs(observed)) ++as_large;
@@ -104,15 +111,27 @@ double Dot(const float* a, const float* b, uint32_t dim) {
   return sum;
 }
 
+// Of the first `count`.
+double Dot(const double* a, const double* b, size_t count) {
+  std::array<double, 8> sums = {};
+  size_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    for (size_t lane = 0; lane < 8; ++lane) sums[lane] += a[i + lane] * b[i + lane];
+  }
+  double sum = 0;
+  for (double part : sums) sum += part;
+  for (; i < count; ++i) sum += a[i] * b[i];
+  return sum;
+}
+
 // The lower triangle L with L * transposed(L) = the symmetric matrix, size n * n, in its place.
 void Factor(size_t n, std::vector<double>* matrix) {
   for (size_t i = 0; i < n; ++i) {
     double* row = &(*matrix)[i * n];
     for (size_t j = 0; j <= i; ++j) {
       const double* other = &(*matrix)[j * n];
-      double sum = row[j];
-      for (size_t k = 0; k < j; ++k) sum -= row[k] * other[k];
-      row[j] = i == j ? std::sqrt(sum) : sum / other[j];
+      const double left = row[j] - Dot(row, other, j);
+      row[j] = i == j ? std::sqrt(left) : left / other[j];
     }
   }
 }
@@ -175,6 +194,11 @@ void DriftPoints::Add(const std::vector<float>& vector) {
 
 DriftDetector::DriftDetector(DriftPoints reference, const DriftWindowOptions& options)
     : reference_(std::move(reference)), options_(options) {
+  learned_ = Learn();
+}
+
+absl::Status DriftDetector::Learn() {
+  const CancelToken& cancel = options_.cancel;
   const size_t n = reference_.size();
   std::vector<size_t> order(n);
   std::iota(order.begin(), order.end(), size_t{0});
@@ -185,16 +209,18 @@ DriftDetector::DriftDetector(DriftPoints reference, const DriftWindowOptions& op
   held_.assign(half, order.end());
   distances_.resize(n * n);
   for (size_t i = 0; i < n; ++i) {
+    if (absl::Status status = cancel.Check(); !status.ok()) return status;
     for (size_t j = 0; j < i; ++j) {
       distances_[i * n + j] = distances_[j * n + i] = static_cast<float>(
           Distance(PointOf(reference_, i), PointOf(reference_, j), reference_.dim));
     }
   }
-  if (base_.empty()) return;
+  if (base_.empty()) return absl::OkStatus();
   centres_ = FindCentres(reference_, base_);
   const size_t b = base_.size();
   known_.resize(b * b);
   for (size_t i = 0; i < b; ++i) {
+    if (absl::Status status = cancel.Check(); !status.ok()) return status;
     for (size_t j = 0; j <= i; ++j) {
       known_[i * b + j] = Dot(PointOf(reference_, base_[i]), PointOf(reference_, base_[j]), reference_.dim);
     }
@@ -202,9 +228,11 @@ DriftDetector::DriftDetector(DriftPoints reference, const DriftWindowOptions& op
   }
   Factor(b, &known_);
   for (size_t i : held_) {
+    if (absl::Status status = cancel.Check(); !status.ok()) return status;
     held_novelty_.push_back(Novelty(PointOf(reference_, i)));
     held_clusters_.push_back(NearestCluster(PointOf(reference_, i)));
   }
+  return absl::OkStatus();
 }
 
 double DriftDetector::Novelty(const float* point) const {
@@ -213,9 +241,8 @@ double DriftDetector::Novelty(const float* point) const {
   double explained = 0;
   for (size_t i = 0; i < b; ++i) {
     const double* row = &known_[i * b];
-    double sum = Dot(point, PointOf(reference_, base_[i]), reference_.dim);
-    for (size_t k = 0; k < i; ++k) sum -= row[k] * solved[k];
-    solved[i] = sum / row[i];
+    const double product = Dot(point, PointOf(reference_, base_[i]), reference_.dim);
+    solved[i] = (product - Dot(row, solved.data(), i)) / row[i];
     explained += solved[i] * solved[i];
   }
   return 1 - explained;
@@ -234,9 +261,10 @@ size_t DriftDetector::NearestCluster(const float* point) const {
   return best;
 }
 
-DriftComparison DriftDetector::Compare(const DriftPoints& window,
-                                       const std::vector<double>& reference_scores,
-                                       const std::vector<double>& window_scores) const {
+absl::StatusOr<DriftComparison> DriftDetector::Compare(
+    const DriftPoints& window, const std::vector<double>& reference_scores,
+    const std::vector<double>& window_scores) const {
+  if (!learned_.ok()) return learned_;
   DriftComparison comparison;
   const size_t m = window.size();
   if (window.dim != reference_.dim || m < kMinPoints || reference_.size() < kMinPoints)
@@ -244,6 +272,7 @@ DriftComparison DriftDetector::Compare(const DriftPoints& window,
   std::vector<std::vector<float>> to_reference(m, std::vector<float>(reference_.size()));
   std::vector<double> novelty(m);
   for (size_t i = 0; i < m; ++i) {
+    if (absl::Status status = options_.cancel.Check(); !status.ok()) return status;
     for (size_t j = 0; j < reference_.size(); ++j) {
       const double distance = Distance(PointOf(window, i), PointOf(reference_, j), window.dim);
       to_reference[i][j] = static_cast<float>(distance);
@@ -255,9 +284,13 @@ DriftComparison DriftDetector::Compare(const DriftPoints& window,
   // Enough that the least p can be told from alpha.
   const auto draws = static_cast<uint32_t>(
       std::clamp<double>(std::ceil(20 / alpha), kMinDraws, kMaxDraws));
-  comparison.tests.push_back(CompareEmbeddings(to_reference, window, draws));
+  absl::StatusOr<DriftTestResult> embeddings = CompareEmbeddings(to_reference, window, draws);
+  if (!embeddings.ok()) return embeddings.status();
+  absl::StatusOr<DriftTestResult> topics = CompareTopics(window, draws);
+  if (!topics.ok()) return topics.status();
+  comparison.tests.push_back(*std::move(embeddings));
   comparison.tests.push_back(CompareNovelty(novelty));
-  comparison.tests.push_back(CompareTopics(window, draws));
+  comparison.tests.push_back(*std::move(topics));
   if (scored) {
     const KolmogorovSmirnov found = CompareDistributions(reference_scores, window_scores);
     // The distance is expected to be so much without any drift.
@@ -281,7 +314,7 @@ DriftComparison DriftDetector::Compare(const DriftPoints& window,
   return comparison;
 }
 
-DriftTestResult DriftDetector::CompareEmbeddings(
+absl::StatusOr<DriftTestResult> DriftDetector::CompareEmbeddings(
     const std::vector<std::vector<float>>& to_reference, const DriftPoints& window,
     uint32_t draws) const {
   const size_t n = reference_.size();
@@ -331,10 +364,12 @@ DriftTestResult DriftDetector::CompareEmbeddings(
   // Were the moved part as far from all else as can be, it would be so large a share.
   if (observed > 0 && across > 0) result.moved = std::sqrt(observed / (2 * across));
   SeededRandom random(options_.seed);
-  result.p = DrawnP(observed, draws, [&] {
+  const absl::StatusOr<double> p = DrawnP(observed, draws, options_.cancel, [&] {
     Draw(m, random, &order);
     return energy(order);
   });
+  if (!p.ok()) return p.status();
+  result.p = *p;
   return result;
 }
 
@@ -359,7 +394,8 @@ DriftTestResult DriftDetector::CompareNovelty(const std::vector<double>& window)
   return result;
 }
 
-DriftTestResult DriftDetector::CompareTopics(const DriftPoints& window, uint32_t draws) const {
+absl::StatusOr<DriftTestResult> DriftDetector::CompareTopics(const DriftPoints& window,
+                                                             uint32_t draws) const {
   std::vector<size_t> labels;
   for (size_t i = 0; i < window.size(); ++i)
     labels.push_back(NearestCluster(PointOf(window, i)));
@@ -381,13 +417,15 @@ DriftTestResult DriftDetector::CompareTopics(const DriftPoints& window, uint32_t
   uint32_t drawn = 0;
   SeededRandom random(options_.seed);
   DriftTestResult result{.what = "topics"};
-  result.p = DrawnP(observed, draws, [&] {
+  const absl::StatusOr<double> p = DrawnP(observed, draws, options_.cancel, [&] {
     Draw(window.size(), random, &labels);
     const double value = stability();
     by_chance += variation;
     ++drawn;
     return value;
   });
+  if (!p.ok()) return p.status();
+  result.p = *p;
   result.moved = std::max(0.0, moved - by_chance / drawn);
   return result;
 }

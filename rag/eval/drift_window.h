@@ -5,6 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
+#include "index/cancel.h"
+
 namespace vouch {
 
 // Points to be compared: rows of `dim` floats, each of length 1, or all zeros where a text says
@@ -22,6 +25,7 @@ struct DriftWindowOptions {
   double alpha = 0.01;       // chance of an alarm by any of the tests without drift
   double min_moved = 0.02;   // share of the window that must have moved, besides
   uint64_t seed = 1;         // the same points and seed give the same bits
+  CancelToken cancel = {};   // a comparison of large windows takes a minute
 };
 
 // One way to see that a window is not from where the reference is from.
@@ -46,6 +50,7 @@ struct DriftComparison {
 //   variance of a Gaussian process that has seen them); p exact (hypergeometric);
 // - topics: the share of each cluster of the reference, p by permutation of the population stability;
 // - best score, where points have scores: Kolmogorov and Smirnov's distance.
+// Each p holds for any size but the last, which is asymptotic.
 // Half of the reference says what is near and which clusters there are; the other half, which has
 // had no say in that, is what the window is held against. So without drift its points and those of
 // the window are drawn alike, and the p-values hold. Each test has an equal share of alpha
@@ -58,20 +63,25 @@ class DriftDetector {
 
   DriftDetector(DriftPoints reference, const DriftWindowOptions& options);
 
-  // `window` of the reference's dim. Scores: of each point of either, or none.
-  DriftComparison Compare(const DriftPoints& window, const std::vector<double>& reference_scores,
-                          const std::vector<double>& window_scores) const;
+  // `window` of the reference's dim. Scores: of each point of either, or none. An error is that of
+  // the options' token, of now or of when the detector was made.
+  absl::StatusOr<DriftComparison> Compare(const DriftPoints& window,
+                                          const std::vector<double>& reference_scores,
+                                          const std::vector<double>& window_scores) const;
 
  private:
+  absl::Status Learn();
   double Novelty(const float* point) const;
   size_t NearestCluster(const float* point) const;
-  DriftTestResult CompareEmbeddings(const std::vector<std::vector<float>>& to_reference,
-                                    const DriftPoints& window, uint32_t draws) const;
+  absl::StatusOr<DriftTestResult> CompareEmbeddings(
+      const std::vector<std::vector<float>>& to_reference, const DriftPoints& window,
+      uint32_t draws) const;
   DriftTestResult CompareNovelty(const std::vector<double>& window) const;
-  DriftTestResult CompareTopics(const DriftPoints& window, uint32_t draws) const;
+  absl::StatusOr<DriftTestResult> CompareTopics(const DriftPoints& window, uint32_t draws) const;
 
   const DriftPoints reference_;
   const DriftWindowOptions options_;
+  absl::Status learned_;               // not OK: it was cancelled before it knew the reference
   std::vector<size_t> base_;           // of the reference
   std::vector<size_t> held_;           // the others
   std::vector<float> distances_;       // of reference points, size n * n

@@ -6,18 +6,19 @@
 #include <utility>
 
 #include "query/reread_rows.h"
+#include "rag/drift/drift_reference.h"
 #include "rag/forget/forget_answers.h"
 #include "rag/ingest/document_entry.h"
 #include "rag/provenance.h"
 #include "storage/concat.h"
 #include "storage/erasure.h"
+#include "storage/evaluation_records.h"
 #include "storage/store.h"
 #include "storage/utf8.h"
 
 namespace vouch {
 namespace {
 
-constexpr char kErasedPayload[] = R"({"erased":true})";
 constexpr size_t kDeletesOfACommit = 10'000;
 
 absl::Status Validate(const ForgetRequest& request) {
@@ -64,12 +65,14 @@ class Forgetting {
                                             request_.document, /*change=*/false, request_.cancel, &texts);
       if (!status.ok()) return status;
       Count(texts);
+      if (status = ForgetReferenceRows(/*change=*/false); !status.ok()) return status;
       return Report();
     }
     for (const auto& [name, step] :
          {std::pair{"retire", &Forgetting::Retire}, std::pair{"rows", &Forgetting::EraseRows},
           std::pair{"sources", &Forgetting::EraseSources}, std::pair{"index", &Forgetting::RereadIndex},
-          std::pair{"answers", &Forgetting::EraseAnswers}, std::pair{"compact", &Forgetting::Compact},
+          std::pair{"answers", &Forgetting::EraseAnswers},
+          std::pair{"references", &Forgetting::EraseReferences}, std::pair{"compact", &Forgetting::Compact},
           std::pair{"finish", &Forgetting::Finish}}) {
       if (request_.at_step) {
         if (absl::Status status = request_.at_step(name); !status.ok()) return status;
@@ -209,7 +212,7 @@ class Forgetting {
     };
     for (const FoundRow& row : rows_) {
       if (row.erased) continue;
-      batch.push_back({.row = row.row, .payload = kErasedPayload, .provenance = row.provenance});
+      batch.push_back({.row = row.row, .payload = std::string(kErasedPayload), .provenance = row.provenance});
       if (batch.size() < Erasure::kMaxRows) continue;
       if (absl::Status status = flush(); !status.ok()) return status;
     }
@@ -243,6 +246,19 @@ class Forgetting {
     record_.answers = std::max(record_.answers, texts.answers);
     record_.texts = std::max(record_.texts, texts.texts);
     record_.results = std::max(record_.results, texts.results);
+  }
+
+  absl::Status EraseReferences() { return ForgetReferenceRows(/*change=*/true); }
+
+  // After the rows: what makes a reference looks at them once more when it has kept it.
+  absl::Status ForgetReferenceRows(bool change) {
+    ForgottenRows forgotten{.collection = collection_.info().name, .document = request_.document};
+    for (const FoundRow& row : rows_) forgotten.rows.insert(row.row.value);
+    const absl::StatusOr<uint64_t> gone = ForgetInReferences(
+        EvaluationRecords::Of(store_), request_.principal.tenant, forgotten, change);
+    if (!gone.ok()) return gone.status();
+    record_.reference_rows = std::max(record_.reference_rows, *gone);
+    return absl::OkStatus();
   }
 
   absl::Status Compact() {

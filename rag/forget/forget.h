@@ -34,7 +34,8 @@ struct ForgetReport {
 
 // Forgets a document everywhere in its collection and in the tenant's answers and evaluations: its points are retired, the
 // content and vectors of its rows in all versions, its kept bytes and texts and its entry are erased, the index is built
-// anew where it stood, and in answers each text that holds something of it is replaced by its hash (their chain holds on).
+// anew where it stood, in answers each text that holds something of it is replaced by its hash (their chain holds on), and its
+// vectors in drift references go.
 // Ids, places, scores and the provenance without spans stay: lineage still says which answers used it.
 //
 // It goes step by step, each of which may be done twice: what was interrupted is gone on with by the same call, or by

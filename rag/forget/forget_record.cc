@@ -32,6 +32,7 @@ std::string EncodeForgetRecord(const ForgetRecord& record) {
                            {"answers", record.answers},
                            {"texts", record.texts},
                            {"results", record.results},
+                           {"reference_rows", record.reference_rows},
                            {"compacted", record.compacted}};
   return json.dump(-1, ' ', false, RecordJson::error_handler_t::replace);
 }
@@ -59,6 +60,7 @@ absl::StatusOr<ForgetRecord> DecodeForgetRecord(std::string_view text) {
   reader.Take("answers", &record.answers);
   reader.Take("texts", &record.texts);
   reader.Take("results", &record.results);
+  if (reader.Has("reference_rows")) reader.Take("reference_rows", &record.reference_rows);
   reader.Take("compacted", &record.compacted);
   if (!reader.status().ok()) return reader.status();
   return record;

@@ -25,13 +25,17 @@ struct ForgetRecord {
   uint64_t answers = 0;          // of which texts were erased
   uint64_t texts = 0;            // in these
   uint64_t results = 0;          // of evaluations, whose answer was erased
+  uint64_t reference_rows = 0;   // of drift references, whose vectors were erased
   bool compacted = false;
 };
+
+// What stands in the place of an erased row's payload.
+inline constexpr std::string_view kErasedPayload = R"({"erased":true})";
 
 inline constexpr std::string_view kForgottenPrefix = "forgotten/";
 std::string ForgottenKey(std::string_view document);
 
-// JSON: the fields by their names, with `format` 1.
+// JSON: the fields by their names, with `format` 1; early ones have no reference_rows.
 std::string EncodeForgetRecord(const ForgetRecord& record);
 // DATA_LOSS names the key.
 absl::StatusOr<ForgetRecord> DecodeForgetRecord(std::string_view json);

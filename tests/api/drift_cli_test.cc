@@ -94,6 +94,17 @@ TEST_F(DriftCliTest, MistakesNameTheFieldAndWhatItTakes) {
               HasSubstr("window is 7; it takes 30 to 1000"));
   EXPECT_THAT(mistake("  watch: [queries]\n"), HasSubstr("takes a collection or a pipeline"));
   EXPECT_THAT(mistake("  pipeline: none\n  watch: [queries]\n"), HasSubstr("none"));
+  // What an alarm starts is looked for now: at the alarm it would be too late.
+  const std::string watches = "  collection: notes\n  watch: [corpus]\n  on_alarm:\n";
+  EXPECT_THAT(mistake(watches + "    evaluate: {pipeline: nobody, dataset: d}\n"),
+              AllOf(HasSubstr("on_alarm.evaluate.pipeline: "), HasSubstr("nobody")));
+  Write("p.yaml", "pipeline:\n  name: p\n  collection: notes\n");
+  Out({"apply", "-f", dir_.File("p.yaml")});
+  EXPECT_THAT(mistake(watches + "    evaluate: {pipeline: p, dataset: nothing}\n"),
+              AllOf(HasSubstr("on_alarm.evaluate.dataset: "), HasSubstr("nothing")));
+  EXPECT_THAT(mistake(watches + "    reembed: {embedder: builtin/lsaa}\n"),
+              AllOf(HasSubstr("on_alarm.reembed.embedder: "), HasSubstr("builtin/lsaa")));
+  EXPECT_THAT(Run({"drift", "list"}).out, HasSubstr("no drift monitors"));
 }
 
 TEST_F(DriftCliTest, AHookCanRefuseAWrite) {

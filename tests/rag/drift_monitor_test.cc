@@ -4,164 +4,22 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <cstring>
 
-#include "nlohmann/json.hpp"
-#include "rag/answer.h"
-#include "rag/answer_id.h"
 #include "rag/deliver/event.h"
-#include "rag/deliver/spec_store.h"
-#include "rag/embed/builtin_hash.h"
-#include "storage/journal.h"
-#include "tests/rag/topic_questions.h"
-#include "tests/support/manual_clock.h"
-#include "tests/support/model_server.h"
-#include "tests/support/temp_dir.h"
+#include "tests/rag/drift_fixture.h"
 
 namespace vouch {
 namespace {
 
 using ::testing::AllOf;
 using ::testing::ElementsAre;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
 using Json = nlohmann::json;
-
-constexpr char kTenant[] = "default";
-constexpr uint32_t kDim = 256;
-constexpr int64_t kMinute = 60'000'000;
-
-DriftSpec Watch(std::vector<DriftKind> kinds) {
-  DriftSpec spec;
-  spec.name = "desk";
-  spec.collection = "docs";
-  spec.watch = std::move(kinds);
-  spec.window = 60;
-  return spec;
-}
-
-class DriftMonitorTest : public ::testing::Test {
- protected:
-  DriftMonitorTest() : server_([this](size_t, const ModelServer::Request& request) {
-      return ModelServer::Reply{.body = EmbeddingsReply(
-                                    request.body, [this](const std::string& t) { return Embed(t); })};
-    }),
-    embedders_({.base_url = server_.base_url()}) {
-    DatabaseOptions options;
-    options.path = dir_.File("data");
-    options.clock = &clock_;
-    options.seal_rows = 400;
-    database_ = Database::Open(options).value();
-  }
-
-  std::vector<float> Embed(const std::string& text) {
-    const std::string texts[] = {text};
-    std::vector<float> vector = hash_->Embed(texts, {}).value()[0];
-    if (swapped_) std::rotate(vector.begin(), vector.begin() + 1, vector.end());
-    if (flipped_) {
-      uint32_t bits = 0;
-      std::memcpy(&bits, &vector[0], sizeof(bits));
-      bits ^= 1;
-      std::memcpy(&vector[0], &bits, sizeof(bits));
-    }
-    return vector;
-  }
-
-  void Create(const std::string& embedder, HnswOptions hnsw = {}) {
-    CollectionSchema schema;
-    schema.dense.push_back({.name = "embedding",
-                            .dim = kDim,
-                            .metric = Metric::kCosine,
-                            .index = DenseIndexKind::kHnsw,
-                            .hnsw = hnsw,
-                            .embedder = embedder});
-    collection_ = database_->CreateCollection({}, "docs", schema).value();
-  }
-  void Write(const std::vector<std::string>& texts) {
-    WriteRequest write;
-    for (const std::string& text : texts) {
-      PointInput point;
-      point.id = PointId(next_point_++);
-      point.vectors.emplace_back("embedding", Embed(text));
-      point.payload = Json{{"text", text}}.dump();
-      write.upserts.push_back(std::move(point));
-    }
-    ASSERT_TRUE(collection_->Write(std::move(write)).ok());
-  }
-  void Ask(const std::vector<std::string>& texts, bool evaluation = false) {
-    for (const std::string& text : texts) {
-      clock_.now_us += 1'000'000;
-      Answer answer;
-      answer.id = MakeUuidV7(clock_.now_us, RandomBytes());
-      answer.time_us = clock_.now_us;
-      answer.tenant = kTenant;
-      answer.collection = "docs";
-      answer.question = text;
-      answer.evaluation = evaluation;
-      ASSERT_TRUE(database_->store().PutAnswer(kTenant, answer.id, AnswerToJson(answer)).ok());
-    }
-  }
-  void Declare(const DriftSpec& spec) {
-    ASSERT_EQ(CheckDrift(spec), absl::OkStatus());
-    SpecStore store(database_->store(), clock_, DriftMonitor::kKind);
-    ASSERT_TRUE(store.Apply(kTenant, spec.name, DriftToJson(spec), false, "default/a").ok());
-  }
-  DriftMonitor Monitor() {
-    DriftMonitorOptions options;
-    options.starters.evaluate = [this](const std::string&, const DriftSpec& spec, const DriftAlarm&,
-                                       const CancelToken&) -> absl::StatusOr<std::string> {
-      ++started_;
-      if (killed_) return absl::CancelledError("killed");
-      return "evaluation of " + spec.evaluate_pipeline;
-    };
-    options.steady = [this] { return steady_; };
-    options.on_look = [this](const KindLook&, bool began) { began_ += began ? 1 : 0; };
-    return DriftMonitor(*database_, embedders_, options);
-  }
-  DriftReference Reference() {
-    return Monitor().MakeReference(kTenant, "desk", "default/a", {}).value();
-  }
-  DriftState Check() { return Monitor().Check(kTenant, "desk", {}).value(); }
-  void LookAtDue() {
-    Monitor().LookAtDue({}, [](const std::string& message) { ADD_FAILURE() << message; });
-  }
-  DriftState State() { return Monitor().ReadState(kTenant, "desk").value(); }
-  std::vector<DriftAlarm> Alarms() { return Monitor().Alarms(kTenant, "desk").value(); }
-  std::vector<std::string> Actions() {
-    std::vector<std::string> actions;
-    EXPECT_TRUE(Journal::Of(database_->store())
-                    .ScanAudit(kTenant, 1,
-                               [&](AuditEntry&& entry) {
-                                 actions.push_back(entry.change.action);
-                                 last_ = std::move(entry);
-                                 return true;
-                               })
-                    .ok());
-    return actions;
-  }
-
-  TempDir dir_;
-  ManualClock clock_;
-  SteadyTime steady_ = {.boot = "one", .us = 1'000};
-  std::shared_ptr<const Embedder> hash_ = CreateHashEmbedder(kDim, "english").value();
-  std::atomic<bool> swapped_ = false;
-  std::atomic<bool> flipped_ = false;
-  ModelServer server_;
-  EmbedderRegistry embedders_;
-  std::unique_ptr<Database> database_;
-  std::shared_ptr<Collection> collection_;
-  TopicQuestions questions_ = TopicQuestions(20261126);
-  uint64_t next_point_ = 0;
-  int started_ = 0;
-  int began_ = 0;
-  bool killed_ = false;
-  AuditEntry last_;
-};
-
-constexpr char kHash[] = "builtin/hash?dim=256";
 
 TEST_F(DriftMonitorTest, QuestionsOfANewTopicAlarmOnceAndTheirEndIsToldOnce) {
   Create(kHash);
@@ -169,7 +27,7 @@ TEST_F(DriftMonitorTest, QuestionsOfANewTopicAlarmOnceAndTheirEndIsToldOnce) {
   Declare(Watch({DriftKind::kQueries}));
   EXPECT_TRUE(absl::IsFailedPrecondition(Monitor().Check(kTenant, "desk", {}).status()));
   Ask(questions_.Draw(300, 0));
-  Ask(questions_.Draw(100, 1), /*evaluation=*/true);  // what evaluations ask does not count
+  Ask(questions_.Draw(100, 1), {.evaluation = true});  // what evaluations ask does not count
   const DriftReference reference = Reference();
   EXPECT_EQ(reference.number, 1);
   EXPECT_EQ(reference.answers.size(), 240);  // four windows, the latest
@@ -230,15 +88,17 @@ TEST_F(DriftMonitorTest, AServerLooksOnceAWholeWindowHasCome) {
   ASSERT_THAT(State().kinds, SizeIs(1));
   EXPECT_EQ(State().kinds[0].items, 60);
   clock_.now_us += 10 * kMinute;
+  const int64_t looked_us = State().looked_us;
   LookAtDue();  // the same window is not looked at twice
   EXPECT_EQ(State().looks, 1);
+  EXPECT_EQ(State().looked_us, looked_us);  // and that was no look
   Write(questions_.Draw(60, 1));
   clock_.now_us += 10 * kMinute;
   LookAtDue();
   EXPECT_THAT(State().drifting, ElementsAre(DriftKind::kCorpus));
   clock_.now_us -= 1'000 * kMinute;  // a clock that goes back stops nothing
   LookAtDue();
-  EXPECT_EQ(State().looked_us, clock_.now_us);
+  EXPECT_EQ(State().turn_us, clock_.now_us);
 }
 
 TEST_F(DriftMonitorTest, RowsThatAreWrittenAreHeldAgainstThoseOfTheReference) {
@@ -299,6 +159,14 @@ TEST_F(DriftMonitorTest, AnIndexThatFindsLessThanItMustIsTold) {
   EXPECT_EQ(state.kinds[0].verdict, DriftVerdict::kDrift) << state.kinds[0].says;
   EXPECT_THAT(state.kinds[0].says, HasSubstr("that reference 1 surely had"));
   EXPECT_EQ(state.kinds[0].items, 60);
+  // The questions of which it missed most.
+  const std::vector<DriftExample> examples = Alarms().at(0).kinds.at(0).examples;
+  ASSERT_THAT(examples, SizeIs(5));
+  for (size_t i = 0; i < examples.size(); ++i) {
+    EXPECT_GT(examples[i].distance, 0);
+    EXPECT_LE(examples[i].distance, i == 0 ? 1 : examples[i - 1].distance);
+    EXPECT_TRUE(GetAnswer(*database_, {}, examples[i].id).ok());
+  }
 }
 
 TEST_F(DriftMonitorTest, WhatAnAlarmStartsCoolsDownWhateverTheClockDoes) {
@@ -358,11 +226,13 @@ TEST_F(DriftMonitorTest, WhatWasCutShortStaysDue) {
   EXPECT_EQ(Alarms()[0].actions[0].state, "due");
   EXPECT_EQ(State().due_alarm, 1);
   killed_ = false;
-  LookAtDue();
+  EXPECT_EQ(Alarms()[0].actions[0].id, "run 1");  // before it ran
+  TakeDue();
   EXPECT_EQ(started_, 2);
+  EXPECT_EQ(went_on_with_, "run 1");
   EXPECT_EQ(Alarms()[0].actions[0].state, "done");
   EXPECT_EQ(State().due_alarm, 0);
-  LookAtDue();
+  TakeDue();
   EXPECT_EQ(started_, 2);
   EXPECT_EQ(began_, 1);
 }
@@ -436,6 +306,8 @@ TEST(DriftRecords, AreReadAsTheyWereWritten) {
   const std::string bytes = EncodeDriftReference(reference);
   EXPECT_THAT(bytes, StartsWith(R"({"format":1,"monitor":"desk","number":3,"created_us":0,)"));
   EXPECT_THAT(bytes, HasSubstr(R"("answers":["a"],"questions":"mpkZP83MTD8=","rows":[7],)"));
+  // As an earlier program wrote it: what there was not then is not there now.
+  EXPECT_THAT(bytes, EndsWith(R"("recall_questions":0,"recall":0.0,"recall_low":0.0})"));
   EXPECT_EQ(EncodeDriftReference(DecodeDriftReference(bytes).value()), bytes);
   // A vector too short, a format of later, no JSON.
   for (const auto& [from, to] : {std::pair("mpkZP83MTD8=", "mpkZPw=="), std::pair("\"dim\":2", "\"dim\":0")}) {
@@ -443,6 +315,14 @@ TEST(DriftRecords, AreReadAsTheyWereWritten) {
     damaged.replace(damaged.find(from), std::strlen(from), to);
     EXPECT_TRUE(absl::IsDataLoss(DecodeDriftReference(damaged).status())) << to;
   }
+  DriftReference marked = reference;
+  marked.pipeline = "p";
+  marked.documents = {DocumentMark("a.md")};
+  const DriftReference read = DecodeDriftReference(EncodeDriftReference(marked)).value();
+  EXPECT_EQ(read.pipeline, "p");
+  EXPECT_EQ(read.documents, marked.documents);
+  marked.documents.push_back("another");
+  EXPECT_TRUE(absl::IsDataLoss(DecodeDriftReference(EncodeDriftReference(marked)).status()));
   std::string later = bytes;
   later.replace(later.find("\"format\":1"), 10, "\"format\":2");
   EXPECT_TRUE(absl::IsFailedPrecondition(DecodeDriftReference(later).status()));

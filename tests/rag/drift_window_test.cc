@@ -49,7 +49,7 @@ TEST(DriftWindow, AThousandWindowsWithoutDriftAlarmNoMoreOftenThanIsSaid) {
     const std::vector<double> reference_scores = Noise(random, 120, 0);
     for (int w = 0; w < 40; ++w) {
       const DriftPoints window = questions.Points(*embedder, questions.Draw(30, 0));
-      alarms += detector.Compare(window, reference_scores, Noise(random, 30, 0)).alarms ? 1 : 0;
+      alarms += detector.Compare(window, reference_scores, Noise(random, 30, 0))->alarms ? 1 : 0;
     }
   }
   RecordProperty("alarms", alarms);
@@ -65,7 +65,7 @@ TEST(DriftWindow, ANewTopicInATenthOfTheQuestionsIsFoundInWindowsOf250) {
   for (int w = 0; w < 3; ++w) {
     const std::vector<std::string> texts = questions.Draw(250, 0.1);
     const DriftComparison found =
-        detector.Compare(questions.Points(*embedder, texts), {}, {});
+        detector.Compare(questions.Points(*embedder, texts), {}, {}).value();
     EXPECT_TRUE(found.alarms);
     // The share that moved is of the size of the one that did.
     EXPECT_GT(found.tests[1].moved, 0.04);
@@ -80,8 +80,8 @@ TEST(DriftWindow, TheSameWindowGivesTheSameBits) {
   TopicQuestions questions(3);
   const DriftPoints reference = questions.Points(*embedder, questions.Draw(60, 0));
   const DriftPoints window = questions.Points(*embedder, questions.Draw(40, 0.3));
-  const DriftComparison a = DriftDetector(reference, {}).Compare(window, {}, {});
-  const DriftComparison b = DriftDetector(reference, {}).Compare(window, {}, {});
+  const DriftComparison a = DriftDetector(reference, {}).Compare(window, {}, {}).value();
+  const DriftComparison b = DriftDetector(reference, {}).Compare(window, {}, {}).value();
   ASSERT_EQ(a.tests.size(), 3);
   for (size_t i = 0; i < 3; ++i) {
     EXPECT_EQ(a.tests[i].p, b.tests[i].p) << a.tests[i].what;
@@ -97,7 +97,7 @@ TEST(DriftWindow, AScoreThatFellIsFoundThoughTheQuestionsAreTheSame) {
   const DriftDetector detector(questions.Points(*embedder, questions.Draw(200, 0)), {});
   const DriftPoints window = questions.Points(*embedder, questions.Draw(100, 0));
   const std::vector<double> before = Noise(random, 200, 0);
-  const DriftComparison found = detector.Compare(window, before, Noise(random, 100, -1));
+  const DriftComparison found = detector.Compare(window, before, Noise(random, 100, -1)).value();
   ASSERT_EQ(found.tests.size(), 4);
   EXPECT_EQ(found.tests[3].what, "best score");
   EXPECT_TRUE(found.tests[3].alarms);
@@ -110,7 +110,7 @@ TEST(DriftWindow, AnEffectTooSmallToMatterIsNoAlarm) {
   const DriftDetector detector(questions.Points(*embedder, questions.Draw(300, 0)),
                                {.min_moved = 0.9});
   const DriftComparison found =
-      detector.Compare(questions.Points(*embedder, questions.Draw(150, 0.3)), {}, {});
+      detector.Compare(questions.Points(*embedder, questions.Draw(150, 0.3)), {}, {}).value();
   EXPECT_LE(found.tests[1].p, 0.001);
   EXPECT_FALSE(found.alarms);
 }
@@ -120,15 +120,53 @@ TEST(DriftWindow, TooFewPointsOfEitherSideAreNotCompared) {
   for (size_t i = 0; i + 1 < DriftDetector::kMinPoints; ++i) few.Add({1, 0});
   DriftPoints enough = few;
   enough.Add({0, 1});
-  EXPECT_THAT(DriftDetector(enough, {}).Compare(few, {}, {}).tests, IsEmpty());
-  EXPECT_THAT(DriftDetector(few, {}).Compare(enough, {}, {}).tests, IsEmpty());
-  EXPECT_THAT(DriftDetector(DriftPoints{.dim = 2}, {}).Compare(enough, {}, {}).tests, IsEmpty());
+  EXPECT_THAT(DriftDetector(enough, {}).Compare(few, {}, {})->tests, IsEmpty());
+  EXPECT_THAT(DriftDetector(few, {}).Compare(enough, {}, {})->tests, IsEmpty());
+  EXPECT_THAT(DriftDetector(DriftPoints{.dim = 2}, {}).Compare(enough, {}, {})->tests, IsEmpty());
   // All points in one place: nothing has moved, and nothing divides by zero.
   DriftPoints same{.dim = 2};
   for (size_t i = 0; i < 40; ++i) same.Add({1, 0});
-  const DriftComparison found = DriftDetector(same, {}).Compare(same, {}, {});
+  const DriftComparison found = DriftDetector(same, {}).Compare(same, {}, {}).value();
   EXPECT_FALSE(found.alarms);
   for (const DriftTestResult& test : found.tests) EXPECT_EQ(test.p, 1) << test.what;
+}
+
+// 0.0001 of false alarms, a third of it each for three kinds.
+TEST(DriftWindow, TheLeastShareOfFalseAlarmsCanBeReached) {
+  SeededRandom random(17);
+  DriftPoints reference{.dim = 2};
+  for (size_t i = 0; i < 30; ++i) {
+    reference.Add({1, 0});
+    reference.Add({0, 1});
+  }
+  DriftPoints window{.dim = 2};
+  for (size_t i = 0; i < 40; ++i) window.Add({1, 0});
+  const DriftComparison found =
+      DriftDetector(reference, {.alpha = 0.0001 / 3})
+          .Compare(window, Noise(random, 60, 0), Noise(random, 40, 0))
+          .value();
+  ASSERT_EQ(found.tests.size(), 4);
+  EXPECT_TRUE(found.tests[0].alarms) << found.tests[0].p;
+  EXPECT_TRUE(found.tests[2].alarms) << found.tests[2].p;
+}
+
+TEST(DriftWindow, AComparisonEndsWhereverItIsCancelled) {
+  const auto embedder = Lsa();
+  TopicQuestions questions(19);
+  const DriftPoints reference = questions.Points(*embedder, questions.Draw(60, 0));
+  const DriftPoints window = questions.Points(*embedder, questions.Draw(40, 1));
+  int asked = 0;
+  int ends_after = 0;
+  const CancelToken cancel(absl::InfiniteFuture(), [&] { return ++asked > ends_after; });
+  const auto compare = [&](int after) {
+    asked = 0;
+    ends_after = after;
+    return DriftDetector(reference, {.cancel = cancel}).Compare(window, {}, {}).status();
+  };
+  EXPECT_TRUE(compare(1'000'000).ok());
+  const int all = asked;
+  EXPECT_GT(all, 500);  // of the draws most
+  for (int after : {0, 70, 130, 165, all / 2, all - 1}) EXPECT_TRUE(absl::IsCancelled(compare(after))) << after;
 }
 
 TEST(DriftWindow, PointsAreBroughtToLengthOneAndWhatSaysNothingIsZero) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "rag/answer_texts.h"
+#include "rag/drift/drift_reference.h"
 #include "rag/replay.h"
 #include "storage/answer_records.h"
 #include "storage/erasure.h"
@@ -193,10 +194,32 @@ TEST_F(ForgetTest, TheSameBytesOfAnotherDocumentStay) {
   EXPECT_EQ(HitsOf("falconer"), 1u);
 }
 
+// Rows by their numbers, and older ones, which the store has no more, by the document's mark.
+TEST_F(ForgetTest, ItsVectorsInDriftReferencesGo) {
+  DriftReference reference{.monitor = "desk", .number = 1, .collection = "docs", .dim = 2};
+  reference.questions.dim = reference.row_points.dim = 2;
+  reference.rows = {0, 1, 99};
+  reference.documents = {DocumentMark("secret.md"), DocumentMark("garden.md"), DocumentMark("secret.md")};
+  for (const std::vector<float>& vector : {std::vector<float>{1, 0}, {0, 1}, {-1, 0}}) reference.row_points.Add(vector);
+  EvaluationRecords& records = EvaluationRecords::Of(docs_.database->store());
+  const NamedRecord kept[] = {{.name = DriftReferenceName("desk", 1), .bytes = EncodeDriftReference(reference)}};
+  ASSERT_TRUE(records.PutEvaluationRecords("default", kept, /*only_new=*/true).ok());
+  ForgetRequest request = Request();
+  request.dry_run = true;
+  EXPECT_EQ(Forget(*docs_.database, request)->record.reference_rows, 2u);
+  EXPECT_EQ(ReadDriftReference(records, "default", "desk", 1)->rows.size(), 3u);
+  request.dry_run = false;
+  EXPECT_EQ(Forget(*docs_.database, request)->record.reference_rows, 2u);
+  const DriftReference left = ReadDriftReference(records, "default", "desk", 1).value();
+  EXPECT_EQ(left.rows, std::vector<uint64_t>{1});
+  EXPECT_EQ(left.row_points.values, (std::vector<float>{0, 1}));
+  EXPECT_EQ(ListForgotten(*docs_.database, {}, "docs")->at(0).reference_rows, 2u);
+}
+
 // Stopped before any step, it is gone on with by the next start.
 TEST_F(ForgetTest, AnInterruptedOneIsResumed) {
   const Answer answer = AskFor("What does the falconer Wolfhard earn?");
-  for (const std::string stop : {"rows", "sources", "index", "answers", "finish"}) {
+  for (const std::string stop : {"rows", "sources", "index", "answers", "references", "finish"}) {
     SCOPED_TRACE(stop);
     ForgetRequest request = Request();
     request.at_step = [&](std::string_view step) {
