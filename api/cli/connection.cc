@@ -57,17 +57,16 @@ class EmbeddedConnection final : public Connection {
     if (hooks_ != nullptr) hooks_->Drain(kDrainTime);
   }
 
-  absl::Status Start(const Config& config, std::optional<RouteSpec> spec,
-                     std::vector<HookSpec> hooks) {
-    if (!hooks.empty()) {
-      absl::StatusOr<std::unique_ptr<HookRunner>> runner =
-          HookRunner::Start(database_->store(), database_->clock(), std::move(hooks));
+  absl::Status Start(const Config& config, Connection::Models models) {
+    if (models.hook_rules.has_value()) {
+      absl::StatusOr<std::unique_ptr<HookRunner>> runner = HookRunner::Start(
+          database_->store(), database_->clock(), std::move(models.hooks), *std::move(models.hook_rules));
       if (!runner.ok()) return runner.status();
       hooks_ = *std::move(runner);
     }
-    if (spec.has_value()) {
+    if (models.route.has_value()) {
       absl::StatusOr<std::unique_ptr<ModelRoute>> route =
-          ModelRoute::Create(*std::move(spec), {.ledger = ledger_, .clock = database_->clock()});
+          ModelRoute::Create(*std::move(models.route), {.ledger = ledger_, .clock = database_->clock()});
       if (!route.ok()) return route.status();
       route_ = *std::move(route);
     }
@@ -122,8 +121,7 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Embedded(const Config& c
   auto connection = std::make_unique<EmbeddedConnection>(
       *std::move(database),
       ModelServerOptions{.base_url = config.model_server_base_url, .api_key = api_key});
-  if (absl::Status status = connection->Start(config, std::move(models.route), std::move(models.hooks)); !status.ok())
-    return status;
+  if (absl::Status status = connection->Start(config, std::move(models)); !status.ok()) return status;
   return connection;
 }
 
