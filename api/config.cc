@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
 #include "api/nearest.h"
 
 namespace vouch {
@@ -32,11 +33,15 @@ struct SizeSetting {
   uint64_t Config::*member;
   uint64_t min;
 };
+// Texts: a list in the file, one text with commas between them in a variable or a flag, or there too.
+struct ListSetting {
+  std::vector<std::string> Config::*member;
+};
 struct Setting {
   std::string name;
   std::string value_name;
   std::string help;
-  std::variant<TextSetting, NumberSetting, SizeSetting> kind;
+  std::variant<TextSetting, NumberSetting, SizeSetting, ListSetting> kind;
 };
 
 const std::vector<Setting>& Settings() {
@@ -102,6 +107,9 @@ const std::vector<Setting>& Settings() {
        TextSetting{&Config::rerankers, {}}},
       {"hooks", "FILE", "YAML file of the programs and addresses that are told of changes, or asked before them (default: none)",
        TextSetting{&Config::hooks, {}}},
+      {"hook_urls", "URL,…",
+       "prefixes of the URLs that hooks which are applied may speak to, as https://ci.example/hooks (default: none may be applied)",
+       ListSetting{&Config::hook_urls}},
   };
   return settings;
 }
@@ -110,6 +118,7 @@ std::string DefaultOf(const Setting& setting) {
   const Config config;
   if (const auto* text = std::get_if<TextSetting>(&setting.kind)) return config.*text->member;
   if (const auto* size = std::get_if<SizeSetting>(&setting.kind)) return absl::StrCat(config.*size->member);
+  if (std::holds_alternative<ListSetting>(setting.kind)) return "";
   return absl::StrCat(config.*std::get<NumberSetting>(setting.kind).member);
 }
 
@@ -161,6 +170,13 @@ absl::Status Apply(const Setting& setting, const std::string& value, const std::
                                                      size->min >> 20, "MiB at least, or 0"));
     }
     config->*size->member = *parsed;
+  } else if (const auto* list = std::get_if<ListSetting>(&setting.kind)) {
+    std::vector<std::string> items;
+    for (absl::string_view item : absl::StrSplit(value, ',')) {
+      item = absl::StripAsciiWhitespace(item);
+      if (!item.empty()) items.emplace_back(item);
+    }
+    config->*list->member = std::move(items);
   } else {
     const NumberSetting& number = std::get<NumberSetting>(setting.kind);
     uint64_t parsed = 0;
@@ -172,6 +188,21 @@ absl::Status Apply(const Setting& setting, const std::string& value, const std::
     config->*number.member = parsed;
   }
   config->origins[setting.name] = origin;
+  return absl::OkStatus();
+}
+
+// A list of the file, where the setting takes one.
+absl::Status ApplyList(const Setting& setting, const YAML::Node& node, const std::string& place, Config* config) {
+  const auto* list = std::get_if<ListSetting>(&setting.kind);
+  if (list == nullptr) return absl::InvalidArgumentError(absl::StrCat(place, " has a list; it takes one value"));
+  std::vector<std::string> items;
+  for (const YAML::Node& item : node) {
+    if (!item.IsScalar() || item.Scalar().empty())
+      return absl::InvalidArgumentError(absl::StrCat(place, " takes a list of texts"));
+    items.push_back(item.Scalar());
+  }
+  config->*list->member = std::move(items);
+  config->origins[setting.name] = ConfigOrigin::kFile;
   return absl::OkStatus();
 }
 
@@ -201,10 +232,12 @@ absl::Status ApplyMapping(const YAML::Node& mapping, const std::string& prefix,
                                                      NearestKey(name),
                                                      "' (`vouch serve --help` lists all)"));
     }
-    if (!entry.second.IsScalar()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(place, " has no value, or a list; it takes one value"));
+    if (entry.second.IsSequence()) {
+      if (absl::Status status = ApplyList(*setting, entry.second, place, config); !status.ok()) return status;
+      continue;
     }
+    if (!entry.second.IsScalar())
+      return absl::InvalidArgumentError(absl::StrCat(place, " has no value; it takes one"));
     absl::Status status =
         Apply(*setting, entry.second.Scalar(), place, ConfigOrigin::kFile, config);
     if (!status.ok()) return status;

@@ -46,6 +46,7 @@ struct Config {
   std::string telemetry_endpoint = {};  // of an OTLP/HTTP collector; empty: no spans are sent
   std::string rerankers = {};  // the file of cross-encoders; empty: none
   std::string hooks = {};      // the file of hooks; empty: none
+  std::vector<std::string> hook_urls = {};  // prefixes of what applied hooks may speak to; empty: none may be applied
 
   std::map<std::string, ConfigOrigin> origins = {};  // by key; absent: default
   ConfigOrigin OriginOf(const std::string& key) const {

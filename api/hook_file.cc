@@ -110,4 +110,10 @@ absl::StatusOr<std::vector<HookSpec>> HooksOf(const Config& config,
   return ParseHookFile(config.hooks, *text, environment);
 }
 
+absl::StatusOr<HookRules> HookRulesOf(const Config& config, const Environment& environment) {
+  absl::StatusOr<HookRules> rules = HookRules::Create(config.hook_urls, environment);
+  if (rules.ok()) return rules;
+  return absl::Status(rules.status().code(), absl::StrCat("hook_urls: ", rules.status().message()));
+}
+
 }  // namespace vouch

@@ -7,6 +7,7 @@
 #include "api/config.h"
 #include "api/route_file.h"
 #include "rag/deliver/hook.h"
+#include "rag/deliver/hook_rules.h"
 
 namespace vouch {
 
@@ -19,5 +20,9 @@ absl::StatusOr<std::vector<HookSpec>> ParseHookFile(const std::string& file_name
 
 // Those of the file that the settings name; none where they name none.
 absl::StatusOr<std::vector<HookSpec>> HooksOf(const Config& config, const Environment& environment);
+
+// What the settings allow of hooks that are applied; their secrets come from `environment`. INVALID_ARGUMENT names the
+// prefix that is no URL.
+absl::StatusOr<HookRules> HookRulesOf(const Config& config, const Environment& environment);
 
 }  // namespace vouch

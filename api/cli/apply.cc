@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "api/cli/apply_plan.h"
 #include "api/cli/command.h"
 #include "api/cli/line_diff.h"
 #include "api/cli/manifest.h"
@@ -23,6 +24,7 @@
 #include "vouch/v1/delivery.grpc.pb.h"
 #include "vouch/v1/drift.grpc.pb.h"
 #include "vouch/v1/experiments.grpc.pb.h"
+#include "vouch/v1/hooks.grpc.pb.h"
 #include "vouch/v1/pipelines.grpc.pb.h"
 #include "vouch/v1/routes.grpc.pb.h"
 #include "vouch/v1/spending.grpc.pb.h"
@@ -61,16 +63,17 @@ class Applier {
         datasets_(v1::Datasets::NewStub(connection.channel())),
         delivery_(v1::Delivery::NewStub(connection.channel())),
         experiments_(v1::Experiments::NewStub(connection.channel())),
-        drift_(v1::Drift::NewStub(connection.channel())) {}
+        drift_(v1::Drift::NewStub(connection.channel())),
+        hooks_(v1::Hooks::NewStub(connection.channel())) {}
 
   absl::Status Run(const std::vector<ManifestItem>& items) {
     // All is looked at before anything is changed, so that most mistakes change nothing.
     if (absl::Status status = Pass(items, /*dry_run=*/true); !status.ok()) return status;
     if (!options_.dry_run) {
-      steps_ = Json::array();
+      plan_ = ApplyPlan();
       if (absl::Status status = Pass(items, /*dry_run=*/false); !status.ok()) return status;
     }
-    Report();
+    plan_.Report(invocation_.json, options_.dry_run);
     return absl::OkStatus();
   }
 
@@ -79,10 +82,10 @@ class Applier {
 
   absl::Status Pass(const std::vector<ManifestItem>& items, bool dry_run) {
     created_.clear();
-    // What others rest on comes first.
+    // What others rest on comes first, and who is asked before a change before the change.
     for (const Item kind : {v1::Manifest::kCollection, v1::Manifest::kRoute, v1::Manifest::kDataset,
-                            v1::Manifest::kPipeline, v1::Manifest::kGate, v1::Manifest::kSlo, v1::Manifest::kAlias,
-                            v1::Manifest::kExperiment, v1::Manifest::kBudget, v1::Manifest::kDrift}) {
+                            v1::Manifest::kHook, v1::Manifest::kPipeline, v1::Manifest::kGate, v1::Manifest::kSlo,
+                            v1::Manifest::kAlias, v1::Manifest::kExperiment, v1::Manifest::kBudget, v1::Manifest::kDrift}) {
       for (const ManifestItem& item : items) {
         if (item.manifest.item_case() != kind) continue;
         absl::Status status = One(item, dry_run);
@@ -113,6 +116,9 @@ class Applier {
       case v1::Manifest::kSlo:
         return Spec("slo", *delivery_, &v1::Delivery::Stub::ApplySlo, &v1::ApplySloResponse::slo,
                     item.manifest.slo(), dry_run);
+      case v1::Manifest::kHook:
+        return Spec("hook", *hooks_, &v1::Hooks::Stub::ApplyHook, &v1::ApplyHookResponse::hook,
+                    item.manifest.hook(), dry_run);
       case v1::Manifest::kExperiment:
         return Spec("experiment", *experiments_, &v1::Experiments::Stub::ApplyExperiment,
                     &v1::ApplyExperimentResponse::experiment, item.manifest.experiment(), dry_run);
@@ -144,7 +150,7 @@ class Applier {
     }
     if (!absl::IsNotFound(status)) return status;
     created_.insert(wanted.name());
-    Step("create", "collection", wanted.name(), "");
+    plan_.Add("create", "collection", wanted.name(), "");
     if (dry_run) return absl::OkStatus();
     return Call(collections_, &v1::Collections::Stub::CreateCollection, wanted, &there);
   }
@@ -154,7 +160,7 @@ class Applier {
     if (!plan.ok()) {
       return absl::Status(plan.status().code(), absl::StrCat("collection ", wanted.name(), ": ", plan.status().message()));
     }
-    Step(plan->changes ? "change" : "same", "collection", wanted.name(), plan->lines);
+    plan_.Add(plan->changes ? "change" : "same", "collection", wanted.name(), plan->lines);
     if (!plan->changes) return absl::OkStatus();
     plan->alter.set_collection(wanted.name());
     plan->alter.set_dry_run(dry_run);
@@ -188,17 +194,17 @@ class Applier {
     const std::string name = absl::StrCat(wanted.name(), "@", reply.pipeline().number());
     numbers_[wanted.name()] = reply.pipeline().number();
     if (!reply.changed()) {
-      Step("same", "pipeline", name, "");
+      plan_.Add("same", "pipeline", name, "");
       return absl::OkStatus();
     }
     const bool fresh = reply.previous().empty();
-    Step(fresh ? "create" : "change", "pipeline", name,
+    plan_.Add(fresh ? "create" : "change", "pipeline", name,
          LineDiff(fresh ? "" : Pretty(reply.previous()), Pretty(reply.pipeline().canonical()),
                   "    "));
     return absl::OkStatus();
   }
 
-  // A gate, an objective, an experiment or a drift monitor; `kept` is what the reply has of it.
+  // A gate, an objective, a hook, an experiment or a drift monitor; `kept` is what the reply has of it.
   template <class Stub, class Request, class Reply, class Kept, class Wanted>
   absl::Status Spec(const char* kind, Stub& stub,
                     grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Reply*),
@@ -210,7 +216,7 @@ class Applier {
     if (absl::Status status = Call(&stub, method, request, &reply); !status.ok()) return status;
     const Kept& now = (reply.*kept)();
     const std::string before = reply.previous().empty() ? "" : Pretty(reply.previous());
-    Step(!reply.changed() ? "same" : before.empty() ? "create" : "change", kind,
+    plan_.Add(!reply.changed() ? "same" : before.empty() ? "create" : "change", kind,
          absl::StrCat(wanted.name(), "@", now.number()),
          reply.changed() ? LineDiff(before, Pretty(now.canonical()), "    ") : "");
     return absl::OkStatus();
@@ -234,10 +240,10 @@ class Applier {
     }
     const std::string name = absl::StrCat(wanted.name(), "@", wanted.alias());
     if (status.ok() && there.number() == number) {
-      Step("same", "alias", name, "");
+      plan_.Add("same", "alias", name, "");
       return absl::OkStatus();
     }
-    Step(status.ok() ? "change" : "create", "alias", name,
+    plan_.Add(status.ok() ? "change" : "create", "alias", name,
          absl::StrCat(status.ok() ? absl::StrCat("    - version ", there.number(), "\n") : "",
                       "    + version ", number, "\n"));
     if (dry_run) return absl::OkStatus();
@@ -253,7 +259,7 @@ class Applier {
     v1::ApplyRouteResponse reply;
     absl::Status status = Call(routes_, &v1::Routes::Stub::ApplyRoute, request, &reply);
     if (!status.ok()) return status;
-    Step(reply.changed() ? "change" : "same", "route", "default",
+    plan_.Add(reply.changed() ? "change" : "same", "route", "default",
          reply.changed() ? LineDiff(Pretty(reply.previous()), Pretty(reply.canonical()), "    ") : "");
     return absl::OkStatus();
   }
@@ -276,10 +282,10 @@ class Applier {
         before = FormatDecimal(nano, kMoneyDecimals);
     }
     if (before == amount) {
-      Step("same", "budget", name, "");
+      plan_.Add("same", "budget", name, "");
       return absl::OkStatus();
     }
-    Step(before.empty() ? "create" : "change", "budget", name,
+    plan_.Add(before.empty() ? "create" : "change", "budget", name,
          absl::StrCat(before.empty() ? "" : absl::StrCat("    - ", before, " a day\n"), "    + ",
                       amount, " a day\n"));
     if (dry_run) return absl::OkStatus();
@@ -319,14 +325,14 @@ class Applier {
     if (!status.ok()) return status;
     const std::string name = absl::StrCat(wanted.name(), "@", info.version());
     if (!fresh && info.hash() == there.info().hash()) {
-      Step("same", "dataset", name, "");
+      plan_.Add("same", "dataset", name, "");
       return absl::OkStatus();
     }
     const auto line = [](const v1::DatasetInfo& shown) {
       return absl::StrCat(shown.questions(), " questions, ", shown.unanswerable(),
                           " unanswerable, hash ", shown.hash().substr(0, 12), "\n");
     };
-    Step(fresh ? "create" : "change", "dataset", name,
+    plan_.Add(fresh ? "create" : "change", "dataset", name,
          absl::StrCat(fresh ? "" : absl::StrCat("    - ", line(there.info())), "    + ", line(info)));
     return absl::OkStatus();
   }
@@ -339,12 +345,35 @@ class Applier {
     return slash == std::string::npos ? path : absl::StrCat(file.substr(0, slash + 1), path);
   }
 
-  // Pipelines, budgets and the route that no file names. Collections and datasets hold what a file
+  // Pipelines, budgets, hooks that were applied and the route that no file names. Collections and datasets hold what a file
   // cannot bring back, so none goes.
   absl::Status Prune(const std::vector<ManifestItem>& items, bool dry_run) {
     if (absl::Status status = PrunePipelines(items, dry_run); !status.ok()) return status;
     if (absl::Status status = PruneBudgets(items, dry_run); !status.ok()) return status;
+    if (absl::Status status = PruneHooks(items, dry_run); !status.ok()) return status;
     return PruneRoute(items, dry_run);
+  }
+
+  // Not the operator's, which are in his file.
+  absl::Status PruneHooks(const std::vector<ManifestItem>& items, bool dry_run) {
+    std::set<std::string> kept;
+    for (const ManifestItem& item : items) {
+      if (item.manifest.has_hook()) kept.insert(item.manifest.hook().name());
+    }
+    v1::ListHooksResponse there;
+    absl::Status status = Call(hooks_, &v1::Hooks::Stub::ListHooks, v1::ListHooksRequest(), &there);
+    if (!status.ok()) return status;
+    for (const v1::Hook& hook : there.hooks()) {
+      if (hook.version() == 0 || kept.contains(hook.name())) continue;
+      plan_.Add("remove", "hook", hook.name(), "");
+      if (dry_run) continue;
+      v1::RemoveHookRequest request;
+      request.set_name(hook.name());
+      v1::RemoveHookResponse reply;
+      status = Call(hooks_, &v1::Hooks::Stub::RemoveHook, request, &reply);
+      if (!status.ok()) return status;
+    }
+    return absl::OkStatus();
   }
 
   absl::Status PruneBudgets(const std::vector<ManifestItem>& items, bool dry_run) {
@@ -357,7 +386,7 @@ class Applier {
     if (!status.ok()) return status;
     for (const v1::Budget& budget : there.budgets()) {
       if (kept.contains(budget.pipeline())) continue;
-      Step("remove", "budget", budget.pipeline().empty() ? "(all pipelines)" : budget.pipeline(), "");
+      plan_.Add("remove", "budget", budget.pipeline().empty() ? "(all pipelines)" : budget.pipeline(), "");
       if (dry_run) continue;
       v1::RemoveBudgetRequest request;
       request.set_pipeline(budget.pipeline());
@@ -377,7 +406,7 @@ class Applier {
     v1::RemoveRouteResponse reply;
     absl::Status status = Call(routes_, &v1::Routes::Stub::RemoveRoute, request, &reply);
     if (absl::IsNotFound(status)) return absl::OkStatus();
-    if (status.ok()) Step("remove", "route", "default", "");
+    if (status.ok()) plan_.Add("remove", "route", "default", "");
     return status;
   }
 
@@ -393,7 +422,7 @@ class Applier {
     if (!status.ok()) return status;
     for (const v1::Pipeline& pipeline : there.pipelines()) {
       if (kept.contains(pipeline.spec().name())) continue;
-      Step("remove", "pipeline", pipeline.spec().name(), "");
+      plan_.Add("remove", "pipeline", pipeline.spec().name(), "");
       if (dry_run) continue;
       v1::RemovePipelineRequest request;
       request.set_name(pipeline.spec().name());
@@ -402,30 +431,6 @@ class Applier {
       if (!status.ok()) return status;
     }
     return absl::OkStatus();
-  }
-
-  void Step(const char* action, const char* kind, const std::string& name,
-            const std::string& diff) {
-    steps_.push_back({{"action", action}, {"kind", kind}, {"name", name}, {"diff", diff}});
-  }
-
-  void Report() const {
-    std::map<std::string, int> counts;
-    for (const Json& step : steps_) ++counts[step["action"].get<std::string>()];
-    const bool changes = counts["create"] + counts["change"] + counts["remove"] > 0;
-    if (invocation_.json) {
-      return Print(FormatJson({{"dry_run", options_.dry_run}, {"changes", changes}, {"steps", steps_}}));
-    }
-    const std::map<std::string, const char*> signs = {
-        {"create", "+"}, {"change", "~"}, {"remove", "-"}, {"same", "="}};
-    for (const Json& step : steps_) {
-      Print(absl::StrCat(signs.at(step["action"].get<std::string>()), " ",
-                         step["kind"].get<std::string>(), " ", step["name"].get<std::string>(),
-                         "\n", step["diff"].get<std::string>()));
-    }
-    Print(absl::StrCat(counts["create"], " created, ", counts["change"], " changed, ",
-                       counts["remove"], " removed, ", counts["same"], " as they were",
-                       options_.dry_run ? " (a dry run: nothing was done)" : "", "\n"));
   }
 
   Invocation& invocation_;
@@ -439,7 +444,8 @@ class Applier {
   const std::unique_ptr<v1::Delivery::Stub> delivery_;
   const std::unique_ptr<v1::Experiments::Stub> experiments_;
   const std::unique_ptr<v1::Drift::Stub> drift_;
-  Json steps_ = Json::array();
+  const std::unique_ptr<v1::Hooks::Stub> hooks_;
+  ApplyPlan plan_;
   std::set<std::string> created_;            // collections that this pass makes
   std::map<std::string, uint64_t> numbers_;  // of the pipelines applied, by name
 };
@@ -463,8 +469,8 @@ void AddApplyCommand(CLI::App& app, Invocation& invocation) {
       {"apply", "Bring collections, pipelines, gates, budgets and more to what YAML files say",
        "  vouch apply -f pipelines/ --dry-run\n"
        "  vouch apply -f support.yaml\n"
-       "Each document of a file is one of collection, pipeline, alias, gate, slo, experiment, drift, route,\n"
-       "budget and dataset. What is as the files say stays untouched; what differs becomes a new version. An alias\n"
+       "Each document of a file is one of collection, pipeline, alias, gate, slo, hook, experiment, drift,\n"
+       "route, budget and dataset. What is as the files say stays untouched; what differs becomes a new version. An alias\n"
        "moves as by `vouch promote`: its gates are asked."},
       [&invocation, options] { return RunApply(invocation, *options); });
   command->add_option("-f,--file", options->path, "the file, or a folder of YAML files")
@@ -472,8 +478,8 @@ void AddApplyCommand(CLI::App& app, Invocation& invocation) {
       ->type_name("PATH");
   command->add_flag("--dry-run", options->dry_run, "say what would be done, and do nothing");
   command->add_flag("--prune", options->prune,
-                    "remove pipelines (their versions stay for replays), budgets and the route that "
-                    "no file names");
+                    "remove pipelines (their versions stay for replays), budgets, applied hooks and "
+                    "the route that no file names");
 }
 
 }  // namespace vouch

@@ -57,21 +57,20 @@ class EmbeddedConnection final : public Connection {
     if (hooks_ != nullptr) hooks_->Drain(kDrainTime);
   }
 
-  absl::Status Start(const Config& config, std::optional<RouteSpec> spec,
-                     std::vector<HookSpec> hooks) {
+  absl::Status Start(const Config& config, Connection::Models models) {
     ServerOptions options;
     options.max_message_mb = static_cast<uint32_t>(config.max_message_mb);
     // A command that has no use for hooks does not read them.
-    options.promotes = config.hooks.empty() || !hooks.empty();
-    if (!hooks.empty()) {
-      absl::StatusOr<std::unique_ptr<HookRunner>> runner =
-          HookRunner::Start(database_->store(), database_->clock(), std::move(hooks));
+    options.promotes = models.hook_rules.has_value() || (config.hooks.empty() && config.hook_urls.empty());
+    if (models.hook_rules.has_value()) {
+      absl::StatusOr<std::unique_ptr<HookRunner>> runner = HookRunner::Start(
+          database_->store(), database_->clock(), std::move(models.hooks), *std::move(models.hook_rules));
       if (!runner.ok()) return runner.status();
       hooks_ = *std::move(runner);
     }
-    if (spec.has_value()) {
+    if (models.route.has_value()) {
       absl::StatusOr<std::unique_ptr<ModelRoute>> route =
-          ModelRoute::Create(*std::move(spec), {.ledger = ledger_, .clock = database_->clock()});
+          ModelRoute::Create(*std::move(models.route), {.ledger = ledger_, .clock = database_->clock()});
       if (!route.ok()) return route.status();
       route_ = *std::move(route);
     }
@@ -124,8 +123,7 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Embedded(const Config& c
   auto connection = std::make_unique<EmbeddedConnection>(
       *std::move(database),
       ModelServerOptions{.base_url = config.model_server_base_url, .api_key = api_key});
-  if (absl::Status status = connection->Start(config, std::move(models.route), std::move(models.hooks)); !status.ok())
-    return status;
+  if (absl::Status status = connection->Start(config, std::move(models)); !status.ok()) return status;
   return connection;
 }
 

@@ -10,6 +10,7 @@
 #include "api/config.h"
 #include "query/database.h"
 #include "rag/deliver/hook.h"
+#include "rag/deliver/hook_rules.h"
 #include "rag/llm/model_route.h"
 
 namespace grpc {
@@ -27,7 +28,8 @@ class Connection {
   struct Models {
     std::optional<RouteSpec> route = {};  // that write answers; none: they are quoted
     CrossEncoders rerankers = {};
-    std::vector<HookSpec> hooks = {};  // that its changes are told to
+    std::vector<HookSpec> hooks = {};            // that its changes are told to
+    std::optional<HookRules> hook_rules = {};  // of those that were applied; none: no hook at all is served
   };
   static absl::StatusOr<std::unique_ptr<Connection>> ToServer(const Config& config);
   // NOT_FOUND: no store there, and not `create`. FAILED_PRECONDITION: another process has it open.

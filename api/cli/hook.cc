@@ -1,4 +1,4 @@
-// `vouch hook list`, `show`, `test`, `deadletters` and `redeliver`.
+// `vouch hook list`, `show`, `test`, `deadletters`, `redeliver` and `remove`.
 #include <grpcpp/grpcpp.h>
 
 #include <CLI/CLI.hpp>
@@ -24,6 +24,11 @@ absl::Status GetAll(Invocation& invocation, v1::ListHooksResponse* reply) {
   });
 }
 
+// Whose it is: the operator's file, or the version that was applied.
+std::string OriginOf(const v1::Hook& hook) {
+  return hook.version() == 0 ? hook.origin() : absl::StrCat(hook.origin(), "@", hook.version());
+}
+
 absl::Status RunList(Invocation& invocation) {
   v1::ListHooksResponse reply;
   if (absl::Status status = GetAll(invocation, &reply); !status.ok()) return status;
@@ -33,13 +38,13 @@ absl::Status RunList(Invocation& invocation) {
   }
   std::vector<std::vector<std::string>> rows;
   for (const v1::Hook& hook : reply.hooks()) {
-    rows.push_back({hook.name(), absl::StrJoin(hook.events(), ","), absl::StrCat(hook.pending()),
+    rows.push_back({hook.name(), OriginOf(hook), absl::StrJoin(hook.events(), ","), absl::StrCat(hook.pending()),
                     absl::StrCat(hook.delivered()), absl::StrCat(hook.dead_letters()),
-                    hook.target()});
+                    absl::StrCat(hook.target(), hook.problem().empty() ? "" : " (not called)")});
   }
   Print(rows.empty()
-            ? "no hooks; the process that has the store open is given them by --hooks FILE\n"
-            : FormatTable({"hook", "events", "pending", "delivered", "dead letters", "target"},
+            ? "no hooks; the process that has the store open is given them by --hooks FILE, or they are applied\n"
+            : FormatTable({"hook", "from", "events", "pending", "delivered", "dead letters", "target"},
                           rows));
   return absl::OkStatus();
 }
@@ -56,7 +61,8 @@ absl::Status RunShow(Invocation& invocation, const std::string& name) {
       return absl::OkStatus();
     }
     Print(absl::StrCat(
-        "hook ", hook.name(), "\n  target      ", hook.target(),
+        "hook ", hook.name(), "\n  from        ", OriginOf(hook), "\n",
+        hook.problem().empty() ? "" : absl::StrCat("  not called  ", hook.problem(), "\n"), "  target      ", hook.target(),
         hook.is_signed() ? " (signed)" : "", "\n  events      ", absl::StrJoin(hook.events(), ", "),
         "\n  on failure  ", hook.on_failure().empty() ? "-" : hook.on_failure(), "\n  timeout     ",
         hook.timeout_ms(), " ms\n  attempts    ", hook.attempts(), "\n  delivered   ",
@@ -118,6 +124,19 @@ absl::Status RunRedeliver(Invocation& invocation, const v1::RedeliverRequest& re
   return absl::OkStatus();
 }
 
+absl::Status RunRemove(Invocation& invocation, const std::string& name) {
+  v1::RemoveHookRequest request;
+  request.set_name(name);
+  v1::RemoveHookResponse reply;
+  invocation.uses_hooks = true;
+  absl::Status status = CallService<v1::Hooks>(invocation, [&](auto& stub, auto& context) {
+    return stub.RemoveHook(&context, request, &reply);
+  });
+  if (!status.ok()) return status;
+  Print(invocation.json ? FormatJson(MessageToJson(reply)) : absl::StrCat("hook ", name, " removed\n"));
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 void AddHookCommands(CLI::App& app, Invocation& invocation) {
@@ -165,6 +184,11 @@ void AddHookCommands(CLI::App& app, Invocation& invocation) {
       });
   redeliver->add_option("hook", *name, "its name")->required();
   redeliver->add_option("event", *id, "the event's id")->required();
+  CLI::App* remove = AddCommand(
+      *group, invocation, CommandKind::kClient,
+      {"remove", "Remove a hook that was applied; its versions and its dead letters stay", "  vouch hook remove audit-desk"},
+      [&invocation, name] { return RunRemove(invocation, *name); });
+  remove->add_option("hook", *name, "its name")->required();
 }
 
 }  // namespace vouch

@@ -89,9 +89,13 @@ absl::StatusOr<Connection*> Invocation::Connect(Store store) {
     absl::StatusOr<std::vector<HookSpec>> hooks = std::vector<HookSpec>();
     if (uses_hooks) hooks = HooksOf(*config, environment_);
     if (!hooks.ok()) return UsageError(std::string(hooks.status().message()));
+    absl::StatusOr<HookRules> rules = HookRules();
+    if (uses_hooks) rules = HookRulesOf(*config, environment_);
+    if (!rules.ok()) return UsageError(std::string(rules.status().message()));
+    Connection::Models models{.route = *std::move(route), .rerankers = *std::move(rerankers), .hooks = *std::move(hooks)};
+    if (uses_hooks) models.hook_rules = *std::move(rules);
     connection =
-        Connection::Embedded(*config, *data_dir, store == Store::kCreate, key.value_or(""),
-                             {*std::move(route), *std::move(rerankers), *std::move(hooks)});
+        Connection::Embedded(*config, *data_dir, store == Store::kCreate, key.value_or(""), std::move(models));
   }
   if (!connection.ok()) return connection.status();
   connection_ = *std::move(connection);

@@ -60,7 +60,7 @@ absl::Status ParseDocument(const std::string& file_name, const std::string& text
   if (!status.ok()) return status;
   if (item.manifest.item_case() == v1::Manifest::ITEM_NOT_SET) {
     return absl::InvalidArgumentError(
-        absl::StrCat(item.place, ": a document takes one of collection, pipeline, alias, gate, slo, "
+        absl::StrCat(item.place, ": a document takes one of collection, pipeline, alias, gate, slo, hook, "
                      "experiment, drift, route, budget, dataset"));
   }
   items->push_back(std::move(item));

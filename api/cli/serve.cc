@@ -82,6 +82,8 @@ absl::Status RunServe(Invocation& invocation, const std::string& port_file) {
   if (!rerankers.ok()) return UsageError(std::string(rerankers.status().message()));
   absl::StatusOr<std::vector<HookSpec>> hooks = HooksOf(*config, environment);
   if (!hooks.ok()) return UsageError(std::string(hooks.status().message()));
+  absl::StatusOr<HookRules> hook_rules = HookRulesOf(*config, environment);
+  if (!hook_rules.ok()) return UsageError(std::string(hook_rules.status().message()));
   if (absl::Status status = CheckAddress("listen", config->listen); !status.ok()) {
     return UsageError(std::string(status.message()));
   }
@@ -142,15 +144,12 @@ absl::Status RunServe(Invocation& invocation, const std::string& port_file) {
     if (!exporter.ok()) return exporter.status();
     tracer = *std::move(exporter);
   }
-  std::unique_ptr<HookRunner> runner;
-  if (!hooks->empty()) {
-    absl::StatusOr<std::unique_ptr<HookRunner>> started =
-        HookRunner::Start((*database)->store(), (*database)->clock(), *std::move(hooks));
-    if (!started.ok()) return started.status();
-    runner = *std::move(started);
-  }
+  // Also where there are none: some may be applied, or were.
+  absl::StatusOr<std::unique_ptr<HookRunner>> runner =
+      HookRunner::Start((*database)->store(), (*database)->clock(), *std::move(hooks), *std::move(hook_rules));
+  if (!runner.ok()) return runner.status();
   stop.Arm();
-  (*server)->Open(**database, embedders, route.get(), tracer.get(), runner.get());
+  (*server)->Open(**database, embedders, route.get(), tracer.get(), runner->get());
   (*server)->Watch([](const std::string& message) { spdlog::warn("{}", message); });
   Announce(invocation, **server, http->get(), *data_dir);
   if (absl::Status status = WritePortFile(port_file, (*server)->port()); !status.ok()) {
@@ -173,7 +172,7 @@ absl::Status RunServe(Invocation& invocation, const std::string& port_file) {
   maintenance.reset();
   tracer.reset();  // sends what waits, and counts it
   server->reset();
-  runner.reset();
+  runner->reset();
   database->reset();
   spdlog::info("stopped");
   return absl::OkStatus();

@@ -1,5 +1,6 @@
 // POST /v1/chat/completions: a question to a pipeline or a collection, answered and recorded as by Ask, in OpenAI's
 // words. Whole, or as server-sent events.
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -140,8 +141,12 @@ class ChatStream {
         created_(absl::ToUnixSeconds(absl::Now())),
         id_("chatcmpl-" + MakeUuidV7(absl::ToUnixMicros(absl::Now()), RandomBytes())) {}
 
-  // Asks, and waits for what comes first: an error until then is a reply of its own.
+  // Asks, and waits for what comes first: an error until then is a reply of its own, so that nothing is sent before.
   absl::Status Begin() {
+    // It is asked again and again while a call waits, on the thread that writes.
+    options_.gone = [this, gone = options_.gone] {
+      return !KeepAlive() || gone();
+    };
     call_ = std::make_unique<RpcCall>(context_.channel, kAskStream, options_);
     if (call_->Write(request_.ask)) (void)call_->WritesDone();
     if (call_->Read(&event_)) return absl::OkStatus();
@@ -149,6 +154,14 @@ class ChatStream {
   }
 
   bool Run(httplib::DataSink& sink) {
+    sink_ = &sink;  // from here on the head is out
+    const bool sent = SendAll(sink);
+    sink_ = nullptr;
+    return sent;
+  }
+
+ private:
+  bool SendAll(httplib::DataSink& sink) {
     if (!Send({{"role", "assistant"}, {"content", ""}}, nullptr, sink)) return false;
     std::string sent;
     v1::AskEvent::Done done;
@@ -167,7 +180,16 @@ class ChatStream {
     return End(done, sink);
   }
 
- private:
+  // A comment, which readers of events pass over, where nothing else was sent for long. False: the peer takes nothing.
+  bool KeepAlive() {
+    constexpr std::string_view kComment = ": keep-alive\n\n";
+    if (sink_ == nullptr || broken_) return !broken_;
+    if (std::chrono::steady_clock::now() - last_write_ < context_.keep_alive) return true;
+    last_write_ = std::chrono::steady_clock::now();
+    broken_ = !sink_->write(kComment.data(), kComment.size()) || HttpConnection::Current().closes();
+    return !broken_;
+  }
+
   Json Chunk(Json choices) const {
     Json chunk = {{"id", id_},
                   {"object", "chat.completion.chunk"},
@@ -178,7 +200,8 @@ class ChatStream {
     return chunk;
   }
 
-  bool Write(const std::string& data, httplib::DataSink& sink) const {
+  bool Write(const std::string& data, httplib::DataSink& sink) {
+    last_write_ = std::chrono::steady_clock::now();
     const std::string event = absl::StrCat("data: ", data, "\n\n");
     return sink.write(event.data(), event.size()) && !HttpConnection::Current().closes();
   }
@@ -190,18 +213,18 @@ class ChatStream {
                          {"finish_reason", std::move(finish_reason)}}});
   }
 
-  bool Send(Json delta, Json finish_reason, httplib::DataSink& sink) const {
+  bool Send(Json delta, Json finish_reason, httplib::DataSink& sink) {
     return Write(Dump(Chunk(ChoiceOf(std::move(delta), std::move(finish_reason)))), sink);
   }
 
   // Clients raise it; a stream that ends so has no [DONE].
-  bool SendError(const absl::Status& status, httplib::DataSink& sink) const {
+  bool SendError(const absl::Status& status, httplib::DataSink& sink) {
     if (!Write(OpenAiErrorJson(status), sink)) return false;
     sink.done();
     return true;
   }
 
-  bool End(const v1::AskEvent::Done& done, httplib::DataSink& sink) const {
+  bool End(const v1::AskEvent::Done& done, httplib::DataSink& sink) {
     v1::GetAnswerRequest get;
     get.set_id(done.id());
     v1::Answer answer;
@@ -227,9 +250,12 @@ class ChatStream {
 
   const HttpContext& context_;
   const ChatRequest request_;
-  const RpcOptions options_;
+  RpcOptions options_;
   const int64_t created_;
   const std::string id_;
+  httplib::DataSink* sink_ = nullptr;  // null: nothing may be sent yet, or any more
+  std::chrono::steady_clock::time_point last_write_ = {};
+  bool broken_ = false;  // a comment could not be sent
   std::unique_ptr<RpcCall> call_;
   v1::AskEvent event_;
   v1::AskEvent::Citations citations_;

@@ -2,6 +2,7 @@
 
 #include <httplib.h>
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -21,6 +22,7 @@ struct HttpContext {
   std::vector<std::string> services = {};            // "vouch.v1.Answers"
   std::function<bool()> ready = nullptr;             // whether calls are let in
   Metrics* metrics = nullptr;
+  std::chrono::milliseconds keep_alive = std::chrono::seconds(15);  // HttpServerOptions
 };
 
 // The call's deadline (header `Vouch-Timeout-Ms`, at most and by default kMaxCallTime) and the

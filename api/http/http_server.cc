@@ -73,7 +73,8 @@ class LocalHttpServer final : public HttpServer, private httplib::Server {
         context_{.channel = server.InProcessChannel(),
                  .services = server.services(),
                  .ready = [&server] { return server.ready(); },
-                 .metrics = &server.metrics()} {
+                 .metrics = &server.metrics(),
+                 .keep_alive = options.keep_alive} {
     limits_.request_bytes = max_body_bytes_ + kHeadBytes;
   }
   ~LocalHttpServer() override {

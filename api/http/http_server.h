@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -13,6 +14,9 @@ struct HttpServerOptions {
   std::string listen = {};        // "HOST:PORT", port 0: the system chooses
   uint32_t max_message_mb = 64;   // of one request, head and body; more gets 413
   uint32_t connections = 256;     // at a time, a thread each; one more gets 503 at once
+  // How long server-sent events, once they have begun, are silent before a comment goes out, so that no proxy takes the
+  // connection for dead. Less: more bytes; more: proxies with short times cut it.
+  std::chrono::milliseconds keep_alive = std::chrono::seconds(15);
 };
 
 // HTTP/1.1 beside the gRPC services, which it calls in process: so both have the same limits and

@@ -203,7 +203,7 @@ class AskingDatabase final : public Database {
  private:
   absl::StatusOr<std::shared_ptr<Collection>> Asking(
       absl::StatusOr<std::shared_ptr<Collection>> collection) const {
-    if (!collection.ok()) return collection;
+    if (!collection.ok() || !hooks_.Wants(kType)) return collection;
     return std::make_shared<AskingCollection>(*std::move(collection), hooks_, database_.clock());
   }
 
@@ -214,7 +214,7 @@ class AskingDatabase final : public Database {
 }  // namespace
 
 std::unique_ptr<Database> AskBeforeCommits(Database& database, const HookRunner& hooks) {
-  if (!hooks.Wants(kType)) return nullptr;
+  if (!hooks.Wants(kType) && !hooks.TakesApplied()) return nullptr;
   return std::make_unique<AskingDatabase>(database, hooks);
 }
 

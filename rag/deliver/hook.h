@@ -13,8 +13,8 @@
 
 namespace vouch {
 
-// Who is told, or asked. Hooks are settings of the process, not of the store: who may change a
-// pipeline can neither run a program nor have the server speak to an address of his choice.
+// Who is told, or asked. Hooks are settings of the process; those that are applied (applied_hook.h) run no program and speak
+// to no address that the settings do not allow: so nobody who may change a pipeline can make the server do either.
 struct HookSpec {
   static constexpr size_t kMaxHooks = 32;
   static constexpr int64_t kMaxTimeoutMs = 600'000;

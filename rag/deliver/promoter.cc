@@ -135,7 +135,7 @@ absl::StatusOr<std::vector<GateOutcome>> Promoter::AskGates(const PromoteRequest
            .verdict = asks ? GateVerdict::kPass : GateVerdict::kMissing,
            .says = asks ? "it is asked once all else has passed"
                         : Concat("no hook of this process is named ", name,
-                                 " and wants before.promote; set it up in the file of --hooks")});
+                                 " and wants before.promote; set it up in the file of --hooks, or apply one")});
     }
     outcomes.push_back(*std::move(outcome));
   }

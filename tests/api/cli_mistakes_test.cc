@@ -120,6 +120,7 @@ TEST_F(CliMistakesTest, EverySettingIsAFlagOfServe) {
   const std::map<std::string, std::string> samples = {
       {"--log-level", "warn"}, {"--data", dir_.File("d")}, {"--generator-route", route},
       {"--http-listen", "127.0.0.1:1"}, {"--memory-limit", "8GiB"}, {"--rerankers", rerankers}, {"--hooks", hooks},
+      {"--hook-urls", "https://ci.example/hooks, http://127.0.0.1:9"},
       {"--telemetry-endpoint", "http://127.0.0.1:9"}};
   int flags = 0;
   for (size_t at = help.find("\n  --"); at != std::string::npos; at = help.find("\n  --", at + 1)) {
@@ -133,7 +134,9 @@ TEST_F(CliMistakesTest, EverySettingIsAFlagOfServe) {
                 HasSubstr("listen is 'nowhere'"))
         << flag;
   }
-  EXPECT_EQ(flags, 23) << help;
+  EXPECT_EQ(flags, 24) << help;
+  EXPECT_THAT(ErrorOf(2, {"serve", "--hook-urls", "ci.example"}), HasSubstr("hook_urls: 'ci.example' is no URL"));
+  EXPECT_THAT(ErrorOf(2, {"serve", "--hook-urls", "https://ci.example?x=1"}), HasSubstr("has a query"));
   environment_["VOUCH_LISTEN"] = "elsewhere";
   EXPECT_THAT(ErrorOf(2, {"serve"}), HasSubstr("listen is 'elsewhere'"));
 }

@@ -11,6 +11,8 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_join.h"
+
 namespace vouch {
 namespace {
 
@@ -127,6 +129,8 @@ const std::map<std::string, KeySample>& KeySamples() {
       {"data", Text("/d", &Config::data)},
       {"rerankers", Text("/rerankers.yaml", &Config::rerankers)},
       {"hooks", Text("/hooks.yaml", &Config::hooks)},
+      {"hook_urls", {"https://a.example,http://b.example/x",
+                     [](const Config& config) { return absl::StrJoin(config.hook_urls, ","); }}},
       {"server", Text("127.0.0.1:2", &Config::server)},
       {"log_level", Text("warn", &Config::log_level)},
       {"background_threads", Number(7, &Config::background_threads)},
@@ -234,6 +238,24 @@ TEST_F(ConfigTest, EveryKeyHasItsThreeForms) {
     EXPECT_FALSE(key.help.empty());
   }
   EXPECT_EQ(names.count("model_server.base_url"), 1u);
+}
+
+TEST_F(ConfigTest, AListIsAListOrATextWithCommas) {
+  const std::vector<std::string> both = {"https://a.example", "https://b.example/x"};
+  sources_.file_text = "hook_urls: [https://a.example, https://b.example/x]\n";
+  EXPECT_EQ(Load().hook_urls, both);
+  sources_.file_text = "hook_urls: https://a.example, https://b.example/x\n";
+  EXPECT_EQ(Load().hook_urls, both);
+  variables_["VOUCH_HOOK_URLS"] = "https://c.example , ";
+  EXPECT_EQ(Load().hook_urls, std::vector<std::string>{"https://c.example"});
+  variables_["VOUCH_HOOK_URLS"] = "";
+  EXPECT_TRUE(Load().hook_urls.empty());
+  for (const char* bad : {"hook_urls: [{a: b}]\n", "hook_urls: {a: b}\n", "hook_urls: ['']\n"}) {
+    sources_.file_text = bad;
+    EXPECT_THAT(Error(), HasSubstr("line 1: hook_urls")) << bad;
+  }
+  sources_.file_text = "listen: [a, b]\n";
+  EXPECT_THAT(Error(), HasSubstr("listen has a list; it takes one value"));
 }
 
 TEST_F(ConfigTest, DataLiesUnderDataHome) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "api/metrics.h"
 #include "nlohmann/json.hpp"
@@ -118,6 +119,10 @@ class HttpTest : public ApiTest {
       events.push_back(data == "[DONE]" ? Json(data) : Json::parse(data));
     }
     return events;
+  }
+  static constexpr char kComment[] = ": keep-alive\n\n";
+  static size_t CommentsIn(const std::string& body) {
+    return std::vector<std::string>(absl::StrSplit(body, kComment)).size() - 1;
   }
   static constexpr char kQuestion[] = "What hides the desert in a storm?";
 
@@ -331,6 +336,73 @@ TEST_F(HttpTest, AClientThatGoesEndsTheModelsCall) {
   EXPECT_THAT(server_->RenderMetrics(),
               AllOf(HasSubstr("vouch_rpc_running 0"), HasSubstr("outcome=\"CANCELLED\"")));
   EXPECT_TRUE(database_->store().ListAnswers("default", 10)->empty());
+}
+
+// The model never says more: were no comment sent, the client would wait for ever.
+TEST_F(HttpTest, AStreamThatIsSilentIsKeptAliveByComments) {
+  ServeModel([](size_t, const ModelServer::Request&) {
+    return ModelServer::Reply{.pieces = {{ChatTextEvent("A storm ")}},
+                              .end = ModelServer::End::kSilent};
+  });
+  ServeHttp({.keep_alive = std::chrono::milliseconds(20)});
+  Json chat = Chat(kQuestion);
+  chat["stream"] = true;
+  httplib::Client client = Client();
+  httplib::Request request;
+  request.method = "POST";
+  request.path = "/v1/chat/completions";
+  request.body = chat.dump();
+  std::string seen;
+  request.content_receiver = [&seen](const char* bytes, size_t size, uint64_t, uint64_t) {
+    seen.append(bytes, size);
+    return CommentsIn(seen) < 3;  // then it goes
+  };
+  (void)client.send(request);
+  client.stop();
+  EXPECT_THAT(seen, StartsWith("data: ")) << "the first is an event";
+  EXPECT_GE(CommentsIn(seen), 3u) << seen;
+}
+
+TEST_F(HttpTest, CommentsStandBetweenEventsAndChangeNone) {
+  ServeModel([](size_t, const ModelServer::Request&) {
+    ModelServer::Reply reply = ChatStream("A storm hides the desert [1].", 50, 9);
+    for (ModelServer::Piece& piece : reply.pieces) piece.pause_ms = 60;
+    return reply;
+  });
+  Json chat = Chat(kQuestion);
+  chat["stream"] = true;
+  const auto text = [&] {
+    std::string all;
+    const auto reply = Post("/v1/chat/completions", chat);
+    for (const Json& event : EventsOf(absl::StrReplaceAll(reply->body, {{kComment, ""}}))) {
+      if (event.is_object() && !event["choices"].empty()) all += event["choices"][0]["delta"].value("content", "");
+    }
+    return all;
+  };
+  const std::string without = text();
+  ServeHttp({.keep_alive = std::chrono::milliseconds(1)});
+  EXPECT_EQ(text(), without);
+}
+
+// Nothing goes out while the status may still be an error's: here the model that writes the question anew is silent.
+TEST_F(HttpTest, NoCommentComesBeforeTheStatus) {
+  ServeModel([](size_t, const ModelServer::Request&) {
+    return ModelServer::Reply{.pieces = {{ChatTextEvent("Why ")}}, .end = ModelServer::End::kSilent};
+  });
+  ServeHttp({.keep_alive = std::chrono::milliseconds(1)});
+  v1::PipelineSpec spec;
+  spec.set_name("again");
+  spec.set_collection("films");
+  spec.mutable_rewrite()->set_standalone(true);
+  ApplyPipeline(spec);
+  Json chat = Chat("And the sea?", "again");
+  chat["messages"].insert(chat["messages"].begin(), {{"role", "assistant"}, {"content", "A storm does."}});
+  chat["messages"].insert(chat["messages"].begin(), {{"role", "user"}, {"content", kQuestion}});
+  chat["stream"] = true;
+  const auto reply = Post("/v1/chat/completions", chat, {{"Vouch-Timeout-Ms", "400"}});
+  ASSERT_TRUE(reply);
+  EXPECT_EQ(reply->status, 504) << reply->body;
+  EXPECT_TRUE(Json::parse(reply->body).contains("error"));
 }
 
 TEST_F(HttpTest, DeadlinesReachTheModel) {
