@@ -143,7 +143,9 @@ class ExperimentBook::Looker {
             return true;
           }
           if (!answer->experiment || answer->experiment->experiment != reference_) return true;
-          pending_.push_back({.outcome = OutcomeOfAnswer(*answer), .answer = std::string(id)});
+          Pending& pending = pending_.emplace_back();
+          pending.outcome = OutcomeOfAnswer(*answer);
+          pending.answer = std::string(id);
           return true;
         });
     std::reverse(pending_.begin(), pending_.end());
@@ -199,7 +201,7 @@ class ExperimentBook::Looker {
           const absl::StatusOr<ExperimentEvent> event = ExperimentEventFromJson(bytes);
           if (!event.ok()) {
             PassOver(Concat("its event ", name), event.status());
-            pending_.push_back({.event = std::string(name)});  // of no run: it is deleted
+            pending_.emplace_back().event = std::string(name);  // of no run: it is deleted
             return true;
           }
           Pending pending{.outcome = OutcomeOf(event->arm), .event = std::string(name)};
