@@ -1,6 +1,8 @@
 // Fusions.
 #include <algorithm>
 #include <cmath>
+#include <exception>
+#include <new>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -114,7 +116,15 @@ absl::StatusOr<Executor::LeafResults> Executor::RunLeavesTogether(const Plan& pl
     return std::holds_alternative<TextLeaf>(node.children[leaf].node->node);
   });
   WorkTogether(options_.pool, leaves.size() - 1, leaves.size(), [&](size_t i) {
-    results[leaves[i]] = RunNode(plan, node.children[leaves[i]]);
+    // Work of the pool must not throw: nobody on its threads would catch it.
+    std::optional<absl::StatusOr<NodeResult>>& result = results[leaves[i]];
+    try {
+      result = RunNode(plan, node.children[leaves[i]]);
+    } catch (const std::bad_alloc&) {
+      result = absl::ResourceExhaustedError("there was not enough memory for a leaf of the query");
+    } catch (const std::exception& error) {
+      result = absl::InternalError(absl::StrCat("a leaf of the query failed: ", error.what()));
+    }
     return true;
   });
   return results;

@@ -6,6 +6,7 @@
 #include "rag/answer.h"
 #include "rag/generation_json.h"
 #include "rag/json_writer.h"
+#include "rag/record_parse.h"
 #include "rag/record_reader.h"
 #include "storage/concat.h"
 
@@ -363,7 +364,7 @@ std::string AnswerToJson(const Answer& answer) {
 }
 
 absl::StatusOr<Answer> AnswerFromJson(std::string_view text) {
-  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const Json json = ParseRecordJson(text);
   if (!json.is_object())
     return absl::DataLossError("the answer record is damaged: it is no JSON object");
   Reader reader(json, "");

@@ -16,6 +16,8 @@ bool IsOf(const PointHit& hit, std::string_view document) {
 
 }  // namespace
 
+bool IsErasedText(std::string_view text) { return text.starts_with("{\"erased\":"); }
+
 std::set<std::string> PathsOf(const Answer& answer, std::string_view collection, std::string_view document) {
   std::set<std::string> paths;
   if (answer.collection != collection) return paths;

@@ -9,6 +9,9 @@
 
 namespace vouch {
 
+// Whether what is read as a text of a record stands for one that was erased.
+bool IsErasedText(std::string_view text);
+
 // The paths of an answer's record whose texts hold something of a document: payloads and explanations of its hits, titles
 // and headings of its sources, its quotes. Where it is cited, or a model had it before it, the answer, the completion, the
 // prompt and what was found wrong with sentences, too.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "rag/answer_id.h"
+#include "rag/record_parse.h"
 #include "rag/record_reader.h"
 #include "storage/concat.h"
 #include "storage/utf8.h"
@@ -87,7 +88,7 @@ std::string FeedbackToJson(const Feedback& feedback) {
 }
 
 absl::StatusOr<Feedback> FeedbackFromJson(std::string_view text) {
-  const RecordJson json = RecordJson::parse(text, nullptr, /*allow_exceptions=*/false);
+  const RecordJson json = ParseRecordJson(text);
   RecordReader reader(json, "", "the feedback");
   Feedback feedback;
   uint64_t format = 0;

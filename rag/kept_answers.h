@@ -20,7 +20,7 @@ struct TimeRange {
   bool Contains(int64_t time_us) const { return from_us <= time_us && time_us < to_us; }
 };
 
-// INVALID_ARGUMENT: it ends before it begins.
+// INVALID_ARGUMENT: it ends before it begins, or begins before 1970.
 absl::Status CheckRange(const TimeRange& range);
 
 struct KeptAnswer {
@@ -29,8 +29,9 @@ struct KeptAnswer {
 };
 
 // The tenant's answers that were asked in the range, by time. RESOURCE_EXHAUSTED where they are more than `limit`. Times are
-// read from the ids, which have them to the microsecond; only a record with another id is read for its time.
-absl::StatusOr<std::vector<KeptAnswer>> AnswersBetween(const Store& store, std::string_view tenant,
+// read from the ids, which have them to the microsecond; only a record with another id is read for its time. However wrong the clock
+// was meanwhile, none is left out.
+absl::StatusOr<std::vector<KeptAnswer>> AnswersBetween(Store& store, std::string_view tenant,
                                                        const TimeRange& range, size_t limit,
                                                        const CancelToken& cancel);
 

@@ -124,26 +124,28 @@ void AddAuditCommands(CLI::App& app, Invocation& invocation) {
                               {"show", "One entry with all that it says", "  vouch audit show 12"},
                               [&invocation, number] { return RunShow(invocation, *number); });
   show->add_option("entry", *number, "its number")->required()->check(CLI::PositiveNumber);
-  auto head = std::make_shared<std::string>();
-  auto bundle = std::make_shared<std::string>();
-  auto seal = std::make_shared<std::string>();
+  auto options = std::make_shared<BundleOptions>();
   CLI::App* verify =
       AddCommand(*group, invocation, CommandKind::kClient,
                  {"verify", "Check that every entry follows from the one before it",
                   "  vouch audit verify\n"
                   "  vouch audit verify --data /backup/vouch --head 12:9f86d081884c7d65…\n"
                   "  vouch audit verify --bundle november.tar"},
-                 [&invocation, head, bundle, seal] {
-                   if (!bundle->empty()) return VerifyBundle(invocation, *bundle, *head, *seal);
-                   if (!seal->empty()) return UsageError("--seal is that of a bundle: give --bundle, too");
+                 [&invocation, options] {
+                   if (!options->path.empty()) return VerifyBundle(invocation, *options);
+                   if (!options->seal.empty()) return UsageError("--seal is that of a bundle: give --bundle, too");
+                   if (!options->expect.empty())
+                     return UsageError("--expect is of a bundle's answers: give --bundle, too, or ask `vouch answer verify`");
                    v1::VerifyAuditRequest request;
-                   request.set_head(*head);
+                   request.set_head(options->head);
                    return RunVerify(invocation, request);
                  });
-  verify->add_option("--head", *head, "what an earlier verification gave: it must still stand")
+  verify->add_option("--head", options->head, "what an earlier verification gave: it must still stand")
       ->type_name("NUMBER:HASH");
-  verify->add_option("--bundle", *bundle, "check an exported bundle instead, without a store")->type_name("FILE");
-  verify->add_option("--seal", *seal, "what the export of the bundle printed: it must still be that")->type_name("HASH");
+  verify->add_option("--bundle", options->path, "check an exported bundle instead, without a store")->type_name("FILE");
+  verify->add_option("--seal", options->seal, "what the export of the bundle printed: it must still be that")->type_name("HASH");
+  verify->add_option("--expect", options->expect, "of a bundle's answers, what `vouch answer verify` gave: it must still stand")
+      ->type_name("NUMBER:HASH");
 }
 
 }  // namespace vouch

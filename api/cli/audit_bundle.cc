@@ -1,9 +1,10 @@
 #include "api/cli/audit_bundle.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -18,25 +19,48 @@ namespace vouch {
 namespace {
 
 absl::StatusOr<std::string> ReadArchive(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::string bytes(std::istreambuf_iterator<char>(in), {});
-  if (in.bad() || !in.is_open())
+  const auto failed = [&path] {
     return absl::NotFoundError(absl::StrCat("--bundle: cannot read '", path, "': ", std::strerror(errno)));
+  };
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return failed();
+  constexpr size_t kPiece = size_t{1} << 20;
+  std::string bytes;
+  std::string piece(kPiece, '\0');
+  ssize_t got = 0;
+  while ((got = ::read(file, piece.data(), piece.size())) != 0) {
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) break;
+    bytes.append(piece, 0, static_cast<size_t>(got));
+  }
+  absl::Status status = got < 0 ? failed() : absl::OkStatus();
+  ::close(file);
+  if (!status.ok()) return status;
   return bytes;
 }
 
-absl::StatusOr<BundleExpectations> ExpectationsOf(const std::string& head, const std::string& seal) {
-  BundleExpectations expected{.seal = seal};
+// "NUMBER:HASH"; empty: nothing.
+absl::Status ReadHead(const char* option, const std::string& head, const char* source, uint64_t* number, std::string* hash) {
+  if (head.empty()) return absl::OkStatus();
   Digest digest{};
-  if (!seal.empty() && !ParseDigest(seal, &digest))
-    return UsageError(absl::StrCat("--seal is '", seal, "'; it takes the 64 digits that the export printed"));
-  if (head.empty()) return expected;
   const size_t colon = head.find(':');
-  if (colon == std::string::npos || !absl::SimpleAtoi(head.substr(0, colon), &expected.entry) || expected.entry == 0 ||
+  if (colon == std::string::npos || !absl::SimpleAtoi(head.substr(0, colon), number) || *number == 0 ||
       !ParseDigest(head.substr(colon + 1), &digest)) {
-    return UsageError(absl::StrCat("--head is '", head, "'; it takes NUMBER:HASH, as a verification gives it"));
+    return UsageError(absl::StrCat(option, " is '", head, "'; it takes NUMBER:HASH, as ", source, " gives it"));
   }
-  expected.entry_hash = head.substr(colon + 1);
+  *hash = head.substr(colon + 1);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<BundleExpectations> ExpectationsOf(const BundleOptions& options) {
+  BundleExpectations expected{.seal = options.seal};
+  Digest digest{};
+  if (!options.seal.empty() && !ParseDigest(options.seal, &digest))
+    return UsageError(absl::StrCat("--seal is '", options.seal, "'; it takes the 64 digits that the export printed"));
+  absl::Status status = ReadHead("--head", options.head, "`vouch audit verify`", &expected.entry, &expected.entry_hash);
+  if (!status.ok()) return status;
+  status = ReadHead("--expect", options.expect, "`vouch answer verify`", &expected.answer, &expected.answer_hash);
+  if (!status.ok()) return status;
   return expected;
 }
 
@@ -48,7 +72,8 @@ std::string FormatReport(const BundleReport& report, const std::string& path) {
                   report.to, "\n", FormatCounted(report.files, "file"), "; ", FormatCounted(report.answers, "answer"),
                   report.erased > 0 ? absl::StrCat(" (", report.erased, " with erased texts)") : "",
                   " as their links say, ", FormatCounted(report.links, "link"), "; ", FormatCount(report.entries),
-                  report.entries == 1 ? " entry" : " entries", " of the audit log\n");
+                  report.entries == 1 ? " entry" : " entries", " of the audit log; ",
+                  FormatCounted(report.commits, "commit"), "; feedback ", FormatCounted(report.feedback, "time"), "\n");
   if (report.unchained > 0)
     absl::StrAppend(&text, FormatCounted(report.unchained, "answer"),
                     " from before there was a chain: nothing but the sums vouches for them\n");
@@ -62,25 +87,25 @@ nlohmann::ordered_json ReportToJson(const BundleReport& report) {
   return {{"tenant", report.tenant},       {"from", report.from},   {"to", report.to},
           {"files", report.files},         {"answers", report.answers}, {"erased", report.erased},
           {"unchained", report.unchained}, {"links", report.links}, {"entries", report.entries},
+          {"commits", report.commits},     {"feedback", report.feedback},
           {"seal", report.seal},           {"problems", problems}};
 }
 
 }  // namespace
 
-absl::Status VerifyBundle(const Invocation& invocation, const std::string& path, const std::string& head,
-                          const std::string& seal) {
-  const absl::StatusOr<BundleExpectations> expected = ExpectationsOf(head, seal);
+absl::Status VerifyBundle(const Invocation& invocation, const BundleOptions& options) {
+  const absl::StatusOr<BundleExpectations> expected = ExpectationsOf(options);
   if (!expected.ok()) return expected.status();
-  const absl::StatusOr<std::string> archive = ReadArchive(path);
+  const absl::StatusOr<std::string> archive = ReadArchive(options.path);
   if (!archive.ok()) return archive.status();
   const BundleReport report = CheckBundle(*archive, *expected);
-  Print(invocation.json ? FormatJson(ReportToJson(report)) : FormatReport(report, path));
+  Print(invocation.json ? FormatJson(ReportToJson(report)) : FormatReport(report, options.path));
   if (!report.problems.empty()) {
     return absl::DataLossError(absl::StrCat("the bundle is not what was written: ",
                                             FormatCounted(report.problems.size(), "problem")));
   }
   if (!invocation.json)
-    Print(seal.empty() ? "the bundle is whole and its chains hold\n"
+    Print(options.seal.empty() ? "the bundle is whole and its chains hold\n"
                        : "the bundle is whole, its chains hold, and it is the one that was sealed\n");
   return absl::OkStatus();
 }

@@ -37,7 +37,8 @@ std::vector<std::string> RowOf(const v1::CostLine& line, const std::string& name
           FormatCount(line.answers()),
           FormatCount(line.calls()),
           absl::StrCat(FormatCount(line.prompt_tokens()), " + ", FormatCount(line.completion_tokens())),
-          line.currency().empty() ? "no prices" : Money(line.cost_nano(), line.currency()),
+          // A question that was rewritten by a model and answered without one has a cost, and no record of its currency.
+          line.currency().empty() && line.cost_nano() == 0 ? "no prices" : Money(line.cost_nano(), line.currency()),
           line.evaluation_nano() == 0 ? "" : Money(line.evaluation_nano(), line.currency())};
 }
 
@@ -91,7 +92,10 @@ std::string FormatEstimate(const v1::RouteEstimateReply& reply) {
   std::string text = absl::StrCat(FormatCounted(reply.answers(), "answer"), " with ", FormatCounted(reply.calls(), "call"), " ",
                                   RangeText(reply.from_us(), reply.to_us()), "\n");
   for (const v1::RecordedCost& recorded : reply.recorded())
-    absl::StrAppend(&text, "it was      ", recorded.currency().empty() ? "without prices" : Money(recorded.cost_nano(), recorded.currency()), "\n");
+    absl::StrAppend(&text, "it was      ",
+                    recorded.currency().empty() && recorded.cost_nano() == 0 ? "without prices"
+                                                                             : Money(recorded.cost_nano(), recorded.currency()),
+                    "\n");
   absl::StrAppend(&text, "it would be ", Money(reply.low_nano(), reply.currency()));
   if (reply.high_nano() != reply.low_nano()) absl::StrAppend(&text, " to ", Money(reply.high_nano(), reply.currency()));
   absl::StrAppend(&text, "\nassumed:\n");

@@ -35,6 +35,7 @@ std::string FormatGrown(const v1::GrowDatasetReply& reply, bool dry_run) {
   const auto say = [&text](uint64_t count, const char* what) {
     if (count > 0) absl::StrAppend(&text, ", ", FormatCount(count), " ", what);
   };
+  say(reply.corrected(), "corrected");
   say(reply.repeated_questions(), "asked again");
   say(reply.known(), "known");
   say(reply.not_sampled(), "not in the sample");
@@ -73,13 +74,15 @@ void AddDatasetGrowCommand(CLI::App& group, Invocation& invocation) {
                  {"from-answers", "Grow a dataset by the questions of live answers, as a new version",
                   "  vouch dataset from-answers live --pipeline support --from 2026-11-01 --sample 200\n"
                   "  vouch dataset from-answers hard --filter answered --filter 'grounding<0.8'\n"
-                  "What an answer cites becomes its judgement, tagged 'cited'; it is no person's. Questions that are there stay."},
+                  "  vouch dataset from-answers wrong --filter disliked\n"
+                  "What an answer cites becomes its judgement, tagged 'cited'; it is no person's. What somebody corrected it to\n"
+                  "becomes the reference answer, tagged 'corrected'. Questions that are there stay."},
                  [&invocation, options] { return RunGrow(invocation, *options); });
   grow->add_option("name", options->name, "the dataset's name")->required();
   grow->add_option("--pipeline", options->pipeline, "answers of this pipeline alone: NAME or NAME@NUMBER")->type_name("NAME");
   AddTimeRangeOptions(*grow, "answers", &options->range);
   grow->add_option("--filter", options->filters,
-                   "answered, abstained, grounding<SHARE, subject=NAME, collection=NAME, tier=NAME; may be repeated")
+                   "answered, abstained, liked, disliked, grounding<SHARE, subject=NAME, collection=NAME, tier=NAME; may be repeated")
       ->type_name("TERM");
   grow->add_option("--sample", options->sample, "of the new questions, at most so many (default all)")->check(CLI::Range(1, 100'000));
   grow->add_option("--seed", options->seed, "the same seed takes the same ones (default 1)");

@@ -126,14 +126,17 @@ std::string FormatJudging(const v1::JudgeReport& report, bool dry_run) {
   if (!dry_run && report.failed() > 0) {
     absl::StrAppend(&text, ", ", report.failed(), " not given (the same command asks for them again)");
   }
+  if (report.left_out() > 0) {
+    absl::StrAppend(&text, ", ", report.left_out(), " more left out, since a source that is cited is gone or does not fit into a prompt");
+  }
   if (report.disagreeing() > 0) absl::StrAppend(&text, ", ", report.disagreeing(), " whose votes lie more than 0.25 apart");
   absl::StrAppend(&text, "\n", dry_run ? "to ask: about " : "asked: ", report.prompt_tokens(), " prompt tokens and ",
                   dry_run ? "at most " : "", report.completion_tokens(), " completion tokens, ");
   if (report.price_table().empty()) {
     absl::StrAppend(&text, "without a price\n");
   } else {
-    absl::StrAppend(&text, dry_run ? "at most " : "", FormatDecimal(report.cost_nano(), kMoneyDecimals), " ", report.currency(),
-                    " by price table ", report.price_table(), "\n");
+    absl::StrAppend(&text, dry_run ? "about " : "", FormatDecimal(report.cost_nano(), kMoneyDecimals), " ", report.currency(),
+                    " by price table ", report.price_table(), dry_run ? ", without retries" : "", "\n");
   }
   return dry_run ? absl::StrCat(text, "nothing was asked\n") : text;
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "api/cli/command.h"
 #include "api/cli/export_commands.h"
 #include "api/cli/message_json.h"
@@ -107,6 +108,30 @@ absl::StatusOr<std::vector<MlflowModel>> ReadModels(Invocation& invocation) {
   return models;
 }
 
+struct MlflowCounts {
+  size_t runs = 0;  // of the store
+  uint64_t written = 0;
+  size_t models = 0;
+};
+
+void PrintOutcome(const Invocation& invocation, const MlflowOptions& options, const MlflowCounts& counts,
+                  const MlflowClient::ModelOutcome& outcome) {
+  if (invocation.json) {
+    Print(FormatJson({{"runs", counts.written},
+                      {"runs_there", counts.runs - counts.written},
+                      {"models", counts.models},
+                      {"versions", outcome.versions},
+                      {"aliases", outcome.aliases},
+                      {"skipped", outcome.skipped}}));
+    return;
+  }
+  Print(absl::StrCat(FormatCounted(counts.written, "run"), " written to experiment ", options.experiment, ", ",
+                     counts.runs - counts.written, " there before\n", FormatCounted(counts.models, "registered model"), ": ",
+                     FormatCounted(outcome.versions, "version"), " added, ", outcome.aliases,
+                     outcome.aliases == 1 ? " alias" : " aliases", " moved\n"));
+  for (const std::string& skipped : outcome.skipped) Print(absl::StrCat(skipped, "\n"));
+}
+
 absl::Status RunMlflow(Invocation& invocation, const MlflowOptions& options) {
   const std::string url = options.url.empty() ? invocation.Variable("MLFLOW_TRACKING_URI").value_or("") : options.url;
   if (url.empty()) return UsageError("mlflow takes --url, or the environment variable MLFLOW_TRACKING_URI");
@@ -125,25 +150,22 @@ absl::Status RunMlflow(Invocation& invocation, const MlflowOptions& options) {
     written += *put ? 1 : 0;
   }
   MlflowClient::ModelOutcome outcome;
+  std::vector<absl::Status> failed;  // one model that the registry refuses keeps no other from it
   for (const MlflowModel& model : *models) {
     const auto put = client.PutModel(model, cancel);
-    if (!put.ok()) return put.status();
+    if (!put.ok()) {
+      failed.push_back(absl::Status(put.status().code(), absl::StrCat("pipeline ", model.name, ": ", put.status().message())));
+      continue;
+    }
     outcome.versions += put->versions;
     outcome.aliases += put->aliases;
+    outcome.skipped.insert(outcome.skipped.end(), put->skipped.begin(), put->skipped.end());
   }
-  if (invocation.json) {
-    Print(FormatJson({{"runs", written},
-                      {"runs_there", runs->size() - written},
-                      {"models", models->size()},
-                      {"versions", outcome.versions},
-                      {"aliases", outcome.aliases}}));
-    return absl::OkStatus();
-  }
-  Print(absl::StrCat(FormatCounted(written, "run"), " written to experiment ", options.experiment, ", ", runs->size() - written,
-                     " there before\n", FormatCounted(models->size(), "registered model"), ": ",
-                     FormatCounted(outcome.versions, "version"), " added, ", outcome.aliases,
-                     outcome.aliases == 1 ? " alias" : " aliases", " moved\n"));
-  return absl::OkStatus();
+  PrintOutcome(invocation, options, {.runs = runs->size(), .written = written, .models = models->size() - failed.size()}, outcome);
+  if (failed.empty()) return absl::OkStatus();
+  std::vector<std::string> messages;
+  for (const absl::Status& status : failed) messages.emplace_back(status.message());
+  return absl::Status(failed.front().code(), absl::StrJoin(messages, "\n"));
 }
 
 }  // namespace

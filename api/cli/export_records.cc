@@ -2,6 +2,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
 #include <memory>
 #include <optional>
 #include <string>
@@ -144,14 +145,23 @@ absl::Status RunBundle(Invocation& invocation, const RecordExportOptions& option
   if (!failed.ok()) return failed;
   if (!status.ok()) return status;
   if (absl::Status finished = (*file)->Finish(); !finished.ok()) return finished;
-  if (options.file == "-") return absl::OkStatus();  // the bundle is the output
+  // Where the bundle is the output, what is said of it goes beside it.
+  const auto say = [&options](const std::string& text) {
+    if (options.file == "-") {
+      std::fwrite(text.data(), 1, text.size(), stderr);
+    } else {
+      Print(text);
+    }
+  };
   if (invocation.json) {
-    Print(FormatJson(MessageToJson(summary)));
+    say(FormatJson(MessageToJson(summary)));
     return absl::OkStatus();
   }
-  Print(absl::StrCat(options.file, ": ", FormatCounted(summary.answers(), "answer"), ", ",
+  say(absl::StrCat(options.file == "-" ? "standard output" : options.file, ": ", FormatCounted(summary.answers(), "answer"), ", ",
                      FormatCount(summary.entries()), summary.entries() == 1 ? " entry" : " entries", " of the audit log, ",
-                     FormatCounted(summary.evaluations(), "evaluation"), " in ", FormatCounted(summary.files(), "file"), ", ",
+                     FormatCounted(summary.evaluations(), "evaluation"), ", ", FormatCounted(summary.commits(), "commit"),
+                     summary.feedback() > 0 ? absl::StrCat(", feedback ", FormatCounted(summary.feedback(), "time")) : "", " in ",
+                     FormatCounted(summary.files(), "file"), ", ",
                      FormatBytes(summary.bytes()), "\nseal ", summary.seal(),
                      "\nkeep it elsewhere: with `vouch audit verify --bundle FILE --seal SEAL` it shows that nothing was changed\n"));
   return absl::OkStatus();

@@ -90,6 +90,7 @@ class DatasetsService final : public v1::Datasets::Service {
       reply->set_known(grown->known);
       reply->set_not_sampled(grown->not_sampled);
       reply->set_added(grown->added);
+      reply->set_corrected(grown->corrected);
       return absl::OkStatus();
     });
   }

@@ -145,6 +145,7 @@ class EvaluationsService final : public v1::Evaluations::Service {
       result.set_without_score(report->without_score);
       result.set_failed(report->failed);
       result.set_disagreeing(report->disagreeing);
+      result.set_left_out(report->left_out);
       result.set_prompt_tokens(report->usage.prompt_tokens);
       result.set_completion_tokens(report->usage.completion_tokens);
       result.set_cost_nano(report->cost_nano);

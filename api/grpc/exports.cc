@@ -91,6 +91,8 @@ class ExportsService final : public v1::Exports::Service {
       last.mutable_summary()->set_answers(summary->answers);
       last.mutable_summary()->set_entries(summary->entries);
       last.mutable_summary()->set_evaluations(summary->evaluations);
+      last.mutable_summary()->set_commits(summary->commits);
+      last.mutable_summary()->set_feedback(summary->feedback);
       last.mutable_summary()->set_files(summary->files);
       last.mutable_summary()->set_bytes(summary->bytes);
       last.mutable_summary()->set_seal(summary->seal);

@@ -23,7 +23,8 @@ absl::StatusOr<CostBy> ParseCostBy(std::string_view name);
 // Calls of models that answers' records name. Money in billionths of the currency.
 struct CostLine {
   std::string key = {};
-  std::string currency = {};  // empty: there was no price table
+  // Empty: there was no price table, or models only rewrote the question, whose record does not say it.
+  std::string currency = {};
   uint64_t answers = 0;       // that made a call
   uint64_t calls = 0;         // that a server took
   uint64_t prompt_tokens = 0;

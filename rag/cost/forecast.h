@@ -22,8 +22,9 @@ struct MonthForecast {
   uint64_t high_nano = 0;
 };
 
-// The days left cost what the known days did on average. The interval is that of a sum of r further days after n known ones,
-// r * mean ± t(n - 1) * s * sqrt(r + r² / n): it takes days as alike and independent, so it knows nothing of weekends and growth.
+// The days left cost what the known days did on average, today at least what it has cost already. The interval is that of a sum of r
+// further days after n known ones, r * mean ± t(n - 1) * s * sqrt(r + r² / n), where a day that has cost more than the mean is none of
+// the r: it takes days as alike and independent, so it knows nothing of weekends and growth.
 MonthForecast ForecastMonth(const MonthSoFar& month);
 
 }  // namespace vouch

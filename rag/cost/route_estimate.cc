@@ -43,20 +43,23 @@ void RouteEstimate::Add(const Answer& answer) {
     }
   }
   if (answer.generation) {
+    const size_t allowed = std::min<size_t>(plan_.escalations, plan_.models.size() - 1);
     size_t completions = 0;  // before the attempt
+    size_t tier = 0;         // of the attempt before
     TokenUsage last;
     for (const ModelAttempt& attempt : answer.generation->attempts) {
+      // A hedge races the attempt before it at the same tier, whichever of the two won.
+      if (!attempt.hedge) tier = completions;
       if (!IsCall(attempt)) continue;
       record(attempt);
-      if (completions <= plan_.escalations) price(completions, attempt.usage, true);
+      if (tier <= allowed) price(tier, attempt.usage, true);
       if (attempt.outcome != "ok") continue;
       ++completions;
       last = attempt.usage;
     }
     // Where the record has no decisions, nothing says whether it would have escalated.
     const bool open = completions > 0 && answer.generation->decisions.empty();
-    const size_t most = std::min<size_t>(plan_.escalations + size_t{1}, plan_.models.size());
-    for (size_t tier = completions; open && tier < most; ++tier) price(tier, last, false);
+    for (size_t next = completions; open && next <= allowed; ++next) price(next, last, false);
   }
   if (calls_ > before) ++answers_;
 }

@@ -23,9 +23,10 @@ absl::Status CheckPlan(const RoutePlan& plan);
 // What the calls that answers' records name would have cost by another route, from their tokens.
 //
 // It assumes: the first tier is asked first, and each call takes as many tokens as it did. Calls that were made again (retries,
-// hedges) are made again. An answer that escalated does so as often, as far as the route allows. An answer of a route that could
-// not escalate would have done so never (`low_nano`) or as often as the route allows, each time with as many tokens (`high_nano`):
-// its record cannot tell. Whether the answers would have been as good nobody knows before an evaluation.
+// hedges) are made again, at the tier of the call that they stand for. An answer that escalated does so as often, as far as the route
+// allows and has tiers. An answer of a route that could not escalate would have done so never (`low_nano`) or as often as the route
+// allows, each time with as many tokens (`high_nano`): its record cannot tell. Whether the answers would have been as good nobody knows
+// before an evaluation.
 class RouteEstimate {
  public:
   // Checked.

@@ -7,6 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "rag/record_parse.h"
 #include "rag/record_reader.h"
 #include "storage/concat.h"
 #include "storage/name.h"
@@ -77,7 +78,7 @@ std::string EncodeDatasetInfo(const DatasetInfo& info) {
 }
 
 absl::StatusOr<DatasetInfo> DecodeDatasetInfo(std::string_view json) {
-  const RecordJson parsed = RecordJson::parse(json, nullptr, /*allow_exceptions=*/false);
+  const RecordJson parsed = ParseRecordJson(json);
   DatasetInfo info;
   RecordReader reader(parsed, "dataset ");
   uint64_t format = 0;

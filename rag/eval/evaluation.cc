@@ -12,6 +12,7 @@
 
 #include "rag/answer_id.h"
 #include "rag/eval/paired_test.h"
+#include "rag/eval/results_lock.h"
 #include "rag/record_reader.h"
 #include "storage/concat.h"
 
@@ -255,6 +256,35 @@ absl::StatusOr<EvaluationRecord> Evaluator::Finish(EvaluationRecord record, cons
   record.finished = true;
   record.finished_us = clock_.NowMicros();
   absl::Status put = PutWithEntry(record, {}, "evaluation.finish", record.finished_us, options.actor);
+  if (!put.ok()) return put;
+  return record;
+}
+
+absl::StatusOr<EvaluationRecord> Evaluator::AddJudged(const std::string& id, const JudgedMeasures& judged,
+                                                      const std::string& actor) {
+  const std::lock_guard<std::mutex> lock(ResultsLock());
+  absl::StatusOr<EvaluationRecord> record = evaluations_.Get(id);
+  if (!record.ok()) return record.status();
+  const absl::StatusOr<Dataset> dataset = datasets_.Get({record->dataset, record->dataset_version});
+  if (!dataset.ok()) return dataset.status();
+  absl::StatusOr<std::vector<QuestionResult>> results = evaluations_.Results(record->id);
+  if (!results.ok()) return results.status();
+  // Of those that were not answered too: a measure has a place for each question.
+  for (QuestionResult& result : *results) {
+    for (const auto& [measure, by] : judged.by) result.metrics[measure] = kNotANumber;
+    const auto found = judged.values.find(result.index);
+    if (found == judged.values.end()) continue;
+    for (const auto& [measure, value] : found->second) result.metrics[measure] = value;
+  }
+  Summarize(dataset->questions, *results, &*record);
+  for (const MeasureInfo& measure : EvaluationMeasures()) {
+    const auto by = judged.by.find(std::string(measure.name));
+    if (by == judged.by.end()) continue;
+    std::erase_if(record->judges, [&](const std::string& line) { return line.starts_with(Concat(measure.name, " ")); });
+    record->judges.push_back(Concat(measure.name, " by ", by->second));
+  }
+  absl::Status put = PutWithEntry(*record, EvaluationStore::ToNamed(record->id, *results), "evaluation.judge",
+                                  clock_.NowMicros(), actor);
   if (!put.ok()) return put;
   return record;
 }

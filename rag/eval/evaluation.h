@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,6 +32,13 @@ struct EvaluationOptions {
   std::function<void(double)> progress = {};  // from any of the threads, one at a time
 };
 
+// What a judge found of an evaluation's answers.
+struct JudgedMeasures {
+  std::map<std::string, std::string> by = {};  // measure → who judged it, "relevance/1, tier big (model-x), 1 vote"
+  // By the questions' places in the dataset; a measure of `by` that a question has not is NaN there.
+  std::map<uint64_t, std::map<std::string, double>> values = {};
+};
+
 // Runs a dataset's questions by a subject and keeps what came of each. Killed or cancelled at any
 // time, the evaluation stands as far as its results were written, and Resume goes on from there.
 class Evaluator {
@@ -49,12 +58,9 @@ class Evaluator {
   absl::StatusOr<EvaluationRecord> Resume(const EvaluationRecord& record,
                                           EvaluationSubject& subject,
                                           const EvaluationOptions& options);
-  // A finished one to which a judge has added measures, its results and its entry in the audit log, in one transaction.
-  absl::Status PutJudged(const EvaluationRecord& record, const std::vector<QuestionResult>& results,
-                         const std::string& actor) {
-    return PutWithEntry(record, EvaluationStore::ToNamed(record.id, results), "evaluation.judge",
-                        clock_.NowMicros(), actor);
-  }
+  // Adds a judge's measures to the results and figures of a finished one, with an entry in the audit log, in one transaction; returns
+  // the record. Judging takes minutes, so record and results are read again as they stand now: what others changed meanwhile stays.
+  absl::StatusOr<EvaluationRecord> AddJudged(const std::string& id, const JudgedMeasures& judged, const std::string& actor);
 
  private:
   absl::StatusOr<EvaluationRecord> Finish(EvaluationRecord record, const Dataset& dataset,

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_format.h"
 #include "rag/eval/paired_test.h"
+#include "rag/record_parse.h"
 #include "rag/record_reader.h"
 #include "storage/concat.h"
 
@@ -130,7 +131,7 @@ std::string EncodeEvaluation(const EvaluationRecord& record) {
 }
 
 absl::StatusOr<EvaluationRecord> DecodeEvaluation(std::string_view text) {
-  const RecordJson json = RecordJson::parse(text, nullptr, /*allow_exceptions=*/false);
+  const RecordJson json = ParseRecordJson(text);
   EvaluationRecord record;
   RecordReader reader(json, "evaluation ");
   uint64_t format = 0;
@@ -189,7 +190,7 @@ std::string EncodeQuestionResult(const QuestionResult& result) {
 }
 
 absl::StatusOr<QuestionResult> DecodeQuestionResult(std::string_view text) {
-  const RecordJson json = RecordJson::parse(text, nullptr, /*allow_exceptions=*/false);
+  const RecordJson json = ParseRecordJson(text);
   QuestionResult result;
   RecordReader reader(json, "result ");
   reader.Take("index", &result.index);

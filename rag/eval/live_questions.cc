@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/numbers.h"
+#include "rag/answer_texts.h"
 #include "rag/same_question.h"
 #include "storage/concat.h"
 #include "storage/sha256.h"
@@ -15,9 +16,7 @@ namespace vouch {
 namespace {
 
 constexpr int kMaxTries = 8;
-
-// Texts that were erased from a record are read as this JSON.
-bool IsErasedText(std::string_view text) { return text.starts_with("{\"erased\":"); }
+constexpr std::string_view kCorrectedTag = "corrected";
 
 bool IsOfPipeline(const Answer& answer, const std::string& pipeline) {
   if (pipeline.empty() || answer.pipeline == pipeline) return true;
@@ -47,6 +46,20 @@ void JudgeByCitations(const Answer& answer, DatasetQuestion* question) {
     question->passages.push_back({.document = document, .source_hash = hash, .source = {begin, end}, .level = 1});
 }
 
+void AddReferences(const std::vector<std::string>& references, DatasetQuestion* question) {
+  if (references.empty()) return;
+  question->references = references;
+  std::set<std::string> tags(question->tags.begin(), question->tags.end());
+  tags.insert(std::string(kCorrectedTag));
+  question->tags.assign(tags.begin(), tags.end());
+}
+
+// A question that answers gave, and nobody has said yet what is right.
+bool TakesReferences(const DatasetQuestion& question) {
+  return !question.unanswerable && question.references.empty() &&
+         std::find(question.tags.begin(), question.tags.end(), "live") != question.tags.end();
+}
+
 bool IsJudged(const DatasetQuestion& question) { return !question.passages.empty() || !question.documents.empty(); }
 
 // What decides whether a question is in the sample: no other question has a say in it.
@@ -64,6 +77,8 @@ absl::StatusOr<AnswerFilter> AnswerFilter::Parse(const std::vector<std::string>&
     double share = 0;
     if (term == "answered" || term == "abstained") {
       filter.abstained_ = term == "abstained";
+    } else if (term == "liked" || term == "disliked") {
+      filter.liked_ = term == "liked";
     } else if (const auto text = value_of("grounding<"); text && absl::SimpleAtod(*text, &share) && share > 0 && share <= 1) {
       filter.below_grounding_ = share;
     } else if (auto subject = value_of("subject=")) {
@@ -74,23 +89,37 @@ absl::StatusOr<AnswerFilter> AnswerFilter::Parse(const std::vector<std::string>&
       filter.tier_ = std::move(tier);
     } else {
       return absl::InvalidArgumentError(
-          Concat("filter is '", Escape(term), "'; it takes answered, abstained, grounding<SHARE (above 0, to 1), "
+          Concat("filter is '", Escape(term), "'; it takes answered, abstained, liked, disliked, grounding<SHARE (above 0, to 1), "
                  "subject=NAME, collection=NAME or tier=NAME"));
     }
   }
   return filter;
 }
 
-bool AnswerFilter::Matches(const Answer& answer) const {
+bool AnswerFilter::Matches(const Answer& answer, const AnswerOpinion& opinion) const {
   const bool modelled = answer.generation && !answer.generation->tier.empty();
   if (abstained_ && answer.abstained != *abstained_) return false;
+  if (liked_ && opinion.liked != liked_) return false;
   if (below_grounding_ && (!modelled || answer.generation->grounding >= *below_grounding_)) return false;
   if (subject_ && answer.subject != *subject_) return false;
   if (collection_ && answer.collection != *collection_) return false;
   return !tier_ || (modelled && answer.generation->tier == *tier_);
 }
 
-std::optional<DatasetQuestion> QuestionOfAnswer(const Answer& answer, LiveQuestions* why) {
+AnswerOpinion OpinionOf(const std::vector<Feedback>& feedback) {
+  AnswerOpinion opinion;
+  std::map<std::string, bool> thumbs;  // by actor
+  for (const Feedback& one : feedback) {
+    if (one.said.thumbs_up) thumbs[one.actor] = *one.said.thumbs_up;
+    if (!one.said.correction.empty() && !IsErasedText(one.said.correction)) opinion.correction = one.said.correction;
+  }
+  int64_t balance = 0;
+  for (const auto& [actor, up] : thumbs) balance += up ? 1 : -1;
+  if (balance != 0) opinion.liked = balance > 0;
+  return opinion;
+}
+
+std::optional<DatasetQuestion> QuestionOfAnswer(const Answer& answer, const AnswerOpinion& opinion, LiveQuestions* why) {
   const std::optional<std::string> text = StandaloneQuestion(answer);
   if (!text || IsErasedText(*text)) {
     ++why->follow_ups;
@@ -104,8 +133,10 @@ std::optional<DatasetQuestion> QuestionOfAnswer(const Answer& answer, LiveQuesti
   DatasetQuestion question;
   question.text = *text;
   question.id = "live-" + HexOf(Sha256Of(CanonicalQuestion(*text, /*similar=*/false))).substr(0, 16);
-  if (!answer.abstained) JudgeByCitations(answer, &question);
+  // What an answer cites that nobody likes is no judgement.
+  if (!answer.abstained && opinion.liked != false) JudgeByCitations(answer, &question);
   question.tags = IsJudged(question) ? std::vector<std::string>{"cited", "live"} : std::vector<std::string>{"live", "unjudged"};
+  if (!opinion.correction.empty()) AddReferences({opinion.correction}, &question);
   return question;
 }
 
@@ -140,30 +171,39 @@ class LiveGrower {
       if (absl::Status status = request_.cancel.Check(); !status.ok()) return status;
       const absl::StatusOr<Answer> answer = GetAnswer(database_, request_.principal, kept.id);
       if (!answer.ok()) return answer.status();
-      if (answer->evaluation || !IsOfPipeline(*answer, request_.pipeline) || !request_.filter.Matches(*answer)) continue;
+      // Of a shadow no user saw the answer: the question is that of the answer that he got.
+      const bool shadow = answer->experiment && !answer->experiment->shadow_of.empty();
+      if (answer->evaluation || shadow || !IsOfPipeline(*answer, request_.pipeline)) continue;
+      const auto feedback = FeedbackStore(database_.store(), database_.clock()).List(request_.principal.tenant, kept.id);
+      if (!feedback.ok()) return feedback.status();
+      const AnswerOpinion opinion = OpinionOf(*feedback);
+      if (!request_.filter.Matches(*answer, opinion)) continue;
       ++counts_.answers;
-      std::optional<DatasetQuestion> question = QuestionOfAnswer(*answer, &counts_);
+      std::optional<DatasetQuestion> question = QuestionOfAnswer(*answer, opinion, &counts_);
       if (!question) continue;
       const std::string canonical = CanonicalQuestion(question->text, /*similar=*/false);
       const auto [place, fresh] = found_.try_emplace(canonical, *question);
       if (fresh) continue;
       ++counts_.repeated;
-      // Later ones are newer.
+      // Later ones are newer. What a person said of an earlier answer stays said of the question.
+      const std::vector<std::string> references =
+          question->references.empty() ? place->second.references : question->references;
       if (IsJudged(*question) || !IsJudged(place->second)) place->second = *std::move(question);
+      AddReferences(references, &place->second);
     }
     return absl::OkStatus();
   }
 
   absl::StatusOr<LiveQuestions> Grow(uint32_t* base) {
     std::vector<DatasetQuestion> questions;
-    std::set<std::string> known;
+    std::map<std::string, size_t> known;  // by spelling and id, the place among the questions
     const absl::StatusOr<Dataset> before = store_.Get({.name = request_.dataset});
     if (before.ok()) {
       *base = before->info.version;
       questions = before->questions;
-      for (const DatasetQuestion& question : questions) {
-        known.insert(CanonicalQuestion(question.text, /*similar=*/false));
-        known.insert(question.id);
+      for (size_t i = 0; i < questions.size(); ++i) {
+        known.emplace(CanonicalQuestion(questions[i].text, /*similar=*/false), i);
+        known.emplace(questions[i].id, i);
       }
     } else if (!absl::IsNotFound(before.status())) {
       return before.status();
@@ -171,11 +211,16 @@ class LiveGrower {
     LiveQuestions grown = counts_;
     std::vector<std::pair<std::string, const DatasetQuestion*>> fresh;
     for (const auto& [canonical, question] : found_) {
-      if (known.contains(canonical) || known.contains(question.id)) {
-        ++grown.known;
-      } else {
+      auto there = known.find(canonical);
+      if (there == known.end()) there = known.find(question.id);
+      if (there == known.end()) {
         fresh.emplace_back(SampleKey(request_.seed, canonical), &question);
+        continue;
       }
+      ++grown.known;
+      if (question.references.empty() || !TakesReferences(questions[there->second])) continue;
+      AddReferences(question.references, &questions[there->second]);
+      ++grown.corrected;
     }
     std::sort(fresh.begin(), fresh.end());
     if (request_.sample > 0 && fresh.size() > request_.sample) {
@@ -183,7 +228,10 @@ class LiveGrower {
       fresh.resize(request_.sample);
     }
     grown.added = fresh.size();
-    for (const auto& [key, question] : fresh) questions.push_back(*question);
+    for (const auto& [key, question] : fresh) {
+      questions.push_back(*question);
+      grown.corrected += question->references.empty() ? 0 : 1;
+    }
     if (questions.empty()) {
       return absl::NotFoundError(
           Concat("no question can be had: ", grown.answers, " answers match, ", grown.covered, " of them have covered places, ",

@@ -6,6 +6,7 @@
 
 #include "rag/ask_steps.h"
 #include "rag/eval/retrieval.h"
+#include "rag/redaction.h"
 #include "rag/rewrite.h"
 #include "storage/concat.h"
 
@@ -21,12 +22,13 @@ int64_t MicrosSince(SteadyClock::time_point begin) {
 class PipelineSubject final : public EvaluationSubject {
  public:
   PipelineSubject(Database& database, EmbedderRegistry& embedders,
-                  const PipelineSubjectOptions& options, AskRequest ask,
+                  const PipelineSubjectOptions& options, AskRequest ask, Redaction redaction,
                   std::shared_ptr<Collection> collection, Version version)
       : database_(database),
         embedders_(embedders),
         options_(options),
         ask_(std::move(ask)),
+        redaction_(std::move(redaction)),
         collection_(std::move(collection)) {
     const PipelineSpec& spec = options.pipeline->spec;
     versions_.collection = spec.collection;
@@ -63,6 +65,8 @@ class PipelineSubject final : public EvaluationSubject {
       const std::lock_guard<std::mutex> lock(mu_);
       versions_.generator = answer->generator;
     }
+    // Ask gives the caller the answer whole; what is kept of it beside its record is covered as that is.
+    if (std::string kept = answer->text; redaction_.Cover(&kept) > 0) result.kept_text = std::move(kept);
     result.answer = *std::move(answer);
     return result;
   }
@@ -104,6 +108,7 @@ class PipelineSubject final : public EvaluationSubject {
   EmbedderRegistry& embedders_;
   const PipelineSubjectOptions options_;
   const AskRequest ask_;  // without a question
+  const Redaction redaction_;
   const std::shared_ptr<Collection> collection_;
   ChunkNames names_;
   mutable std::mutex mu_;
@@ -124,13 +129,15 @@ absl::StatusOr<std::unique_ptr<EvaluationSubject>> NewPipelineSubject(
   ask.evaluation = true;
   if (absl::Status status = UsePipeline(options.pipeline, options.route, &ask); !status.ok())
     return status;
+  absl::StatusOr<Redaction> redaction = Redaction::Create(options.pipeline->spec.record);
+  if (!redaction.ok()) return redaction.status();
   absl::StatusOr<std::shared_ptr<Collection>> collection =
       database.GetCollection(options.principal, ask.collection);
   if (!collection.ok()) return collection.status();
   const absl::StatusOr<Version> version = (*collection)->Resolve(options.at);
   if (!version.ok()) return version.status();
   ask.at = {*version};
-  return std::make_unique<PipelineSubject>(database, embedders, options, std::move(ask),
+  return std::make_unique<PipelineSubject>(database, embedders, options, std::move(ask), *std::move(redaction),
                                            *std::move(collection), *version);
 }
 

@@ -74,7 +74,7 @@ void AddAnswer(const DatasetQuestion& question, const SubjectResult& subject,
                QuestionResult* result) {
   const Answer& answer = *subject.answer;
   result->answer_id = answer.id;
-  result->answer = Shorten(answer.text, QuestionResult::kKeptAnswerBytes);
+  result->answer = Shorten(subject.kept_text.value_or(answer.text), QuestionResult::kKeptAnswerBytes);
   result->answered = !answer.abstained;
   result->confidence = answer.generation ? answer.generation->grounding
                        : answer.hits.empty() ? 0

@@ -18,6 +18,9 @@ struct SubjectResult {
   std::vector<RetrievedChunk> chunks = {};  // best first
   std::optional<Answer> answer = {};        // where the subject answers
   int64_t latency_us = 0;                   // of what a caller would wait for
+  // The answer's text as its record has it, where a pipeline's patterns cover places of records; unset: as it is. What is measured
+  // is the answer, what is kept of it is this.
+  std::optional<std::string> kept_text = {};
 };
 
 // The versions that a subject has fixed: with the question, all that a result depends on.

@@ -1,7 +1,9 @@
 #include "rag/export/bundle.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
 #include <vector>
@@ -15,8 +17,11 @@
 #include "rag/export/bundle_audit.h"
 #include "rag/export/bundle_files.h"
 #include "rag/export/bundle_format.h"
+#include "rag/export/bundle_history.h"
+#include "rag/feedback.h"
 #include "rag/forget/forget.h"
 #include "rag/pipeline_store.h"
+#include "storage/sha256.h"
 
 namespace vouch {
 namespace {
@@ -31,9 +36,11 @@ constexpr char kReadme[] =
     "\n"
     "  answers/N.json         an answer's record; N is its place in the chain of answers\n"
     "  answers/chain-N.jsonl  the links of that chain, a line each\n"
+    "  feedback/N.jsonl       what people said of these answers\n"
     "  audit/N.jsonl          entries of the audit log, a line each: who changed what, when and why\n"
     "  promotions.jsonl       of these, what moved or was to move an alias, with the evidence\n"
     "  reviewers.jsonl        who did what, by the numbers of the entries\n"
+    "  commits/N.jsonl        who wrote and retired how many rows of which collection when, by version\n"
     "  pipelines.jsonl        the pipeline versions that gave the answers, or were judged\n"
     "  gates.jsonl            the gates by which they were judged\n"
     "  evaluations/           evaluations and what came of each question\n"
@@ -53,6 +60,11 @@ RecordJson TimeToJson(int64_t time_us) {
   return absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", absl::FromUnixMicros(time_us), absl::UTCTimeZone());
 }
 
+struct WrittenRecord {
+  std::string id = {};
+  std::string hash = {};  // SHA-256 of its bytes
+};
+
 // Writes one bundle. What a part names goes into the sets from which later parts are written.
 class BundleMaker {
  public:
@@ -62,8 +74,9 @@ class BundleMaker {
   absl::StatusOr<BundleSummary> Write() {
     if (absl::Status status = files_.Add(kBundleReadme, kReadme); !status.ok()) return status;
     using Step = absl::Status (BundleMaker::*)();
-    for (const Step step : {&BundleMaker::AddAnswers, &BundleMaker::AddChain, &BundleMaker::AddAudit,
-                            &BundleMaker::AddEvaluations, &BundleMaker::AddPipelines, &BundleMaker::AddGates,
+    for (const Step step : {&BundleMaker::AddAnswers, &BundleMaker::AddChain, &BundleMaker::AddFeedback,
+                            &BundleMaker::AddAudit, &BundleMaker::AddCommits, &BundleMaker::AddEvaluations,
+                            &BundleMaker::AddPipelines, &BundleMaker::AddGates,
                             &BundleMaker::AddDatasets, &BundleMaker::AddForgotten}) {
       if (absl::Status status = request_.cancel.Check(); !status.ok()) return status;
       if (absl::Status status = (this->*step)(); !status.ok()) return status;
@@ -84,30 +97,35 @@ class BundleMaker {
       const auto link = AnswerRecords::Of(store_).GetAnswerLink(tenant_, answer.id);
       if (!link.ok()) return link.status();
       if (link->has_value()) {
-        records_[(*link)->number] = answer.id;
+        records_[(*link)->number].id = answer.id;
       } else {
         unchained.push_back(answer.id);
       }
     }
-    for (const auto& [number, id] : records_) {
-      if (absl::Status status = AddRecord(id, BundleAnswerPath(number)); !status.ok()) return status;
+    for (auto& [number, record] : records_) {
+      if (absl::Status status = AddRecord(record.id, BundleAnswerPath(number), &record.hash); !status.ok()) return status;
     }
     unchained_ = unchained.size();
     for (size_t i = 0; i < unchained.size(); ++i) {
       const std::string path = Concat(kBundleAnswers, "unchained-", BundleNumber(i + 1), ".json");
-      if (absl::Status status = AddRecord(unchained[i], path); !status.ok()) return status;
+      if (absl::Status status = AddRecord(unchained[i], path, nullptr); !status.ok()) return status;
     }
     summary_.answers = answers->size();
     return absl::OkStatus();
   }
 
-  absl::Status AddRecord(const std::string& id, const std::string& path) {
+  // `hash`: of the record as it was written; may be null.
+  absl::Status AddRecord(const std::string& id, const std::string& path, std::string* hash) {
     if (absl::Status status = request_.cancel.Check(); !status.ok()) return status;
     const absl::StatusOr<std::string> record = store_.GetAnswer(tenant_, id);
     if (!record.ok()) return record.status();
     const absl::StatusOr<Answer> answer = AnswerFromJson(*record);
     if (!answer.ok()) return answer.status();
     if (!answer->pipeline.empty()) pipelines_.insert(answer->pipeline);
+    answers_.insert(id);
+    const auto [oldest, fresh] = asked_at_.emplace(answer->collection, answer->version);
+    if (!fresh) oldest->second = std::min(oldest->second, answer->version);
+    if (hash != nullptr) *hash = Sha256Of(*record);
     return files_.Add(path, *record);
   }
 
@@ -125,8 +143,11 @@ class BundleMaker {
           tenant_number_ = proof.tenant;
           chain_head_ = DigestText(proof.link.hash);
           BundleLink link{.proof = std::move(proof)};
-          if (records_.contains(number)) link.record = BundleAnswerPath(number);
-          status = lines.Add(number, EncodeBundleLink(link));
+          if (const auto record = records_.find(number); record != records_.end()) {
+            link.record = BundleAnswerPath(number);
+            status = CheckUnchanged(record->second);
+          }
+          if (status.ok()) status = lines.Add(number, EncodeBundleLink(link));
           return status.ok();
         });
     if (!status.ok()) return status;
@@ -134,7 +155,80 @@ class BundleMaker {
     return lines.Flush();
   }
 
-  // Entries of the range, and those of other times between them: the clock may have jumped.
+  // A link's salts are those of now: with a record from before an erasure they give another digest.
+  absl::Status CheckUnchanged(const WrittenRecord& record) const {
+    const absl::StatusOr<std::string> now = store_.GetAnswer(tenant_, record.id);
+    if (!now.ok()) return now.status();
+    if (Sha256Of(*now) == record.hash) return absl::OkStatus();
+    return absl::AbortedError(Concat("a text of answer ", record.id, " was erased while the bundle was written; export again"));
+  }
+
+  absl::Status AddFeedback() {
+    const FeedbackStore store(store_, database_.clock());
+    BundleLines lines(kBundleFeedback, files_);
+    for (const std::string& answer : answers_) {
+      if (absl::Status status = request_.cancel.Check(); !status.ok()) return status;
+      const auto all = store.List(tenant_, answer);
+      if (!all.ok()) return all.status();
+      for (const Feedback& feedback : *all) {
+        if (absl::Status status = lines.Add(++summary_.feedback, FeedbackToJson(feedback)); !status.ok()) return status;
+      }
+    }
+    return lines.Flush();
+  }
+
+  // Of each collection those of the range, from the oldest version that an answer was asked at.
+  absl::Status AddCommits() {
+    const auto collections = database_.ListCollections(request_.principal);
+    if (!collections.ok()) return collections.status();
+    std::set<std::string> names;
+    for (const CollectionInfo& info : *collections) names.insert(info.name);
+    BundleLines lines(kBundleCommits, files_);
+    for (const std::string& name : names) {
+      const auto collection = database_.GetCollection(request_.principal, name);
+      if (absl::IsNotFound(collection.status())) continue;  // dropped meanwhile
+      if (!collection.ok()) return collection.status();
+      std::optional<std::pair<uint64_t, uint64_t>> needed;  // the first and the last version
+      const auto need = [&needed](uint64_t version) {
+        if (!needed) needed.emplace(version, version);
+        needed->first = std::min(needed->first, version);
+        needed->second = std::max(needed->second, version);
+      };
+      const auto latest = (*collection)->Resolve({});
+      if (!latest.ok()) return latest.status();
+      // A collection that was dropped and made anew may have had more versions before.
+      const auto asked = asked_at_.find(name);
+      if (asked != asked_at_.end() && asked->second.value >= 1 && asked->second <= *latest) need(asked->second.value);
+      absl::Status status = ForCommits(**collection, 1, latest->value, [&](const CommitHeader& header) {
+        if (request_.range.Contains(header.time_us)) need(header.version.value);
+        return absl::OkStatus();
+      });
+      if (!status.ok()) return status;
+      if (!needed) continue;
+      status = ForCommits(**collection, needed->first, needed->second, [&](const CommitHeader& header) {
+        return lines.Add(++summary_.commits, EncodeBundleCommit(BundleCommitOf(name, header)));
+      });
+      if (!status.ok()) return status;
+    }
+    return lines.Flush();
+  }
+
+  absl::Status ForCommits(const Collection& collection, uint64_t first, uint64_t last,
+                          const std::function<absl::Status(const CommitHeader&)>& visit) const {
+    constexpr uint64_t kPage = 100;  // a header may name a million rows
+    for (; first <= last; first += kPage) {
+      if (absl::Status status = request_.cancel.Check(); !status.ok()) return status;
+      const auto headers = collection.Versions(Version(first), Version(std::min(first + kPage - 1, last)), kPage);
+      if (!headers.ok()) return headers.status();
+      for (const CommitHeader& header : *headers) {
+        if (absl::Status status = visit(header); !status.ok()) return status;
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  // Entries of the range, and those of other times between them: the clock may have jumped. Where an evaluation of them was judged
+  // later, they go on to that: its record has the figures of then.
   absl::Status AddAudit() {
     const Journal& journal = Journal::Of(store_);
     if (absl::Status status = FindEntries(journal); !status.ok()) return status;
@@ -160,15 +254,33 @@ class BundleMaker {
 
   absl::Status FindEntries(const Journal& journal) {
     absl::Status status;
+    std::vector<std::pair<uint64_t, std::string>> figures;  // numbers of entries, and the evaluations that they have figures of
     const absl::Status scanned = journal.ScanAudit(tenant_, 1, [&](AuditEntry&& entry) {
       status = request_.cancel.Check();
+      if (std::string evaluation = BundleAudit::EvaluationOf(entry); !evaluation.empty())
+        figures.emplace_back(entry.number, std::move(evaluation));
       if (request_.range.Contains(entry.change.time_us)) {
         if (first_entry_ == 0) first_entry_ = entry.number;
         last_entry_ = entry.number;
       }
       return status.ok();
     });
-    return status.ok() ? scanned : status;
+    if (!status.ok()) return status;
+    if (!scanned.ok()) return scanned;
+    if (first_entry_ == 0) return absl::OkStatus();
+    for (uint64_t end = 0; end != last_entry_;) {
+      end = last_entry_;
+      std::set<std::string> named;
+      for (const auto& [number, evaluation] : figures) {
+        if (number < first_entry_) continue;
+        if (number <= end) {
+          named.insert(evaluation);
+        } else if (named.contains(evaluation)) {
+          last_entry_ = number;
+        }
+      }
+    }
+    return absl::OkStatus();
   }
 
   absl::Status AddEvaluations() {
@@ -182,6 +294,8 @@ class BundleMaker {
     }
     for (const auto& [id, record] : chosen) {
       if (absl::Status status = request_.cancel.Check(); !status.ok()) return status;
+      if (audit_.EntryAgainst(*record) != 0)
+        return absl::AbortedError(Concat("evaluation ", id, " was judged while the bundle was written; export again"));
       if (!record->pipeline.empty()) pipelines_.insert(record->pipeline);
       datasets_.insert(Concat(record->dataset, "@", record->dataset_version));
       const auto results = store.Results(id);
@@ -279,6 +393,8 @@ class BundleMaker {
               {"head", chain_head_}}},
             {"audit",
              {{"entries", summary_.entries}, {"first", first_entry_}, {"last", last_entry_}, {"head", audit_head_}}},
+            {"commits", summary_.commits},
+            {"feedback", summary_.feedback},
             {"evaluations", summary_.evaluations}};
   }
 
@@ -288,7 +404,9 @@ class BundleMaker {
   const std::string tenant_;
   BundleFiles files_;
   BundleSummary summary_;
-  std::map<uint64_t, std::string> records_;  // number of the link → id
+  std::map<uint64_t, WrittenRecord> records_;  // by the number of the link
+  std::set<std::string> answers_;              // ids of all that were written
+  std::map<std::string, Version> asked_at_;    // collection → the oldest version that one of them was asked at
   uint64_t unchained_ = 0;
   uint64_t tenant_number_ = 0;
   uint64_t first_link_ = 0;  // 0: none

@@ -1,8 +1,10 @@
 #include "rag/export/bundle_audit.h"
 
 #include <algorithm>
+#include <cmath>
 #include <string_view>
 
+#include "rag/record_parse.h"
 #include "rag/record_reader.h"
 
 namespace vouch {
@@ -13,7 +15,7 @@ std::string Dump(const RecordJson& json) {
 }
 
 RecordJson ParseState(const std::string& text) {
-  RecordJson json = RecordJson::parse(text, nullptr, /*allow_exceptions=*/false);
+  RecordJson json = ParseRecordJson(text);
   return json.is_discarded() ? RecordJson(nullptr) : json;
 }
 
@@ -28,9 +30,10 @@ void TakeName(const RecordJson& gate, const char* key, std::set<std::string>* na
 void BundleAudit::Take(const AuditEntry& entry) {
   const AuditDraft& change = entry.change;
   reviewers_[change.actor][change.action].push_back(entry.number);
-  constexpr std::string_view kEvaluation = "evaluation/";
-  if (change.action == "evaluation.finish" && change.subject.starts_with(kEvaluation))
-    evaluations_.insert(change.subject.substr(kEvaluation.size()));
+  if (std::string evaluation = EvaluationOf(entry); !evaluation.empty()) {
+    evaluations_.insert(evaluation);
+    figures_[std::move(evaluation)] = {.entry = entry.number, .after = change.after};
+  }
   if (!change.action.starts_with("promote") && !change.action.starts_with("rollback")) return;
   const std::string_view subject = change.subject;  // "pipeline/support@champion"
   const std::string alias(subject.substr(std::min(subject.size(), subject.find('/') + 1)));
@@ -58,6 +61,32 @@ void BundleAudit::Take(const AuditEntry& entry) {
                               {"reason", change.reason},
                               {"before", before},
                               {"after", after}}));
+}
+
+std::string BundleAudit::EvaluationOf(const AuditEntry& entry) {
+  constexpr std::string_view kEvaluation = "evaluation/";
+  const AuditDraft& change = entry.change;
+  const bool figures = change.action == "evaluation.finish" || change.action == "evaluation.judge";
+  return figures && change.subject.starts_with(kEvaluation) ? change.subject.substr(kEvaluation.size()) : "";
+}
+
+uint64_t BundleAudit::EntryAgainst(const EvaluationRecord& record) const {
+  const auto found = figures_.find(record.id);
+  if (found == figures_.end()) return 0;
+  const RecordJson after = ParseState(found->second.after);
+  const auto hash = after.is_object() ? after.find("pipeline_hash") : after.end();
+  if (!after.is_object() || hash == after.end() || !hash->is_string()) return found->second.entry;
+  if (hash->get_ref<const std::string&>() != record.pipeline_hash) return found->second.entry;
+  const auto metrics = after.find("metrics");
+  if (metrics == after.end() || !metrics->is_object()) return found->second.entry;
+  size_t same = 0;
+  for (const MetricSummary& metric : record.metrics) {
+    const auto figure = metrics->find(metric.name);
+    if (figure == metrics->end() && !std::isfinite(metric.mean)) continue;
+    if (figure == metrics->end() || !figure->is_number() || figure->get<double>() != metric.mean) return found->second.entry;
+    ++same;
+  }
+  return same == metrics->size() ? 0 : found->second.entry;
 }
 
 std::vector<std::string> BundleAudit::Reviewers() const {

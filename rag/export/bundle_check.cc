@@ -1,7 +1,6 @@
 #include "rag/export/bundle_check.h"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <optional>
 #include <set>
@@ -12,8 +11,11 @@
 #include "rag/eval/evaluation_record.h"
 #include "rag/export/bundle_audit.h"
 #include "rag/export/bundle_format.h"
+#include "rag/export/bundle_history.h"
 #include "rag/export/tar.h"
+#include "rag/feedback.h"
 #include "rag/kept_answers.h"
+#include "rag/record_parse.h"
 #include "rag/record_reader.h"
 #include "storage/answer_chain.h"
 #include "storage/audit_table.h"
@@ -49,7 +51,9 @@ class BundleCheck {
     CheckContent(kBundleGates, "gate");
     CheckDatasets();
     CheckAnswers();
+    CheckFeedback();
     CheckAudit();
+    CheckCommits();
     return std::move(report_);
   }
 
@@ -84,7 +88,7 @@ class BundleCheck {
   }
 
   static RecordJson ParseObject(std::string_view text) {
-    RecordJson json = RecordJson::parse(text, nullptr, /*allow_exceptions=*/false);
+    RecordJson json = ParseRecordJson(text);
     return json.is_object() ? std::move(json) : RecordJson::object();
   }
   static std::string TextAt(const RecordJson& json, const char* key) {
@@ -102,7 +106,7 @@ class BundleCheck {
   }
 
   void ReadManifest() {
-    RecordJson json = RecordJson::parse(BytesOf(kBundleManifest), nullptr, /*allow_exceptions=*/false);
+    RecordJson json = ParseRecordJson(BytesOf(kBundleManifest));
     if (!json.is_object() || TextAt(json, "format") != kBundleFormat) {
       return Problem(kBundleManifest, files_.contains(std::string(kBundleManifest))
                                           ? Concat("is no manifest of the format ", kBundleFormat)
@@ -201,8 +205,10 @@ class BundleCheck {
     const uint64_t tenant = NumberAt<uint64_t>(manifest_, "tenant_number", 0);
     std::map<std::string, std::pair<uint64_t, std::string>> without_record;  // id → number, where
     std::set<std::string> named;
+    uint64_t first = 0;
     uint64_t last = 0;
     std::optional<Digest> previous;
+    bool expected_seen = expected_.answer == 0;
     ForLinesOfAll(kBundleChain, [&](std::string_view line, const std::string& where) {
       const absl::StatusOr<BundleLink> link = DecodeBundleLink(line, tenant);
       if (!link.ok()) {
@@ -218,6 +224,12 @@ class BundleCheck {
       } else if (previous && *previous != one.previous) {
         Problem(where, Concat("the link of answer ", Escape(link->proof.id), " does not follow the one before it"));
       }
+      if (one.number == expected_.answer) {
+        expected_seen = true;
+        if (DigestText(one.hash) != expected_.answer_hash)
+          Problem(where, Concat("link ", one.number, " has not the expected hash ", expected_.answer_hash));
+      }
+      if (first == 0) first = one.number;
       last = one.number;
       previous = one.hash;
       if (link->record.empty()) {
@@ -232,6 +244,10 @@ class BundleCheck {
       if (range_.Contains(TimeOfUuidV7(id)))
         Problem(place.second, Concat("answer ", Escape(id), " is of the range, and its record is not there"));
     }
+    if (!expected_seen)
+      Problem(kBundleChain, Concat("link ", expected_.answer, " is none of the range, so that its hash says nothing of it"));
+    if (NumberAt<uint64_t>(said, "first", 0) != first)
+      Problem(kBundleChain, "the chain does not begin with the link that the manifest names: what was before it was removed");
     const std::string head = previous ? DigestText(*previous) : "";
     if (NumberAt<uint64_t>(said, "last", 0) != last || TextAt(said, "head") != head)
       Problem(kBundleChain, "the chain does not end with the link that the manifest names");
@@ -250,6 +266,7 @@ class BundleCheck {
       return Problem(link.record, Concat("answer ", Escape(id), " was changed: its digest is another one than its link names"));
     }
     ++report_.answers;
+    answers_.insert(id);
     if (digest.erased > 0) ++report_.erased;
     const absl::StatusOr<Answer> answer = AnswerFromJson(record->second);
     if (!answer.ok()) return Problem(link.record, std::string(answer.status().message()));
@@ -266,6 +283,12 @@ class BundleCheck {
       if (!path.starts_with(kBundleAnswers) || path.starts_with(kBundleChain) || named.contains(path)) continue;
       if (path.starts_with(unchained)) {
         ++report_.unchained;
+        const absl::StatusOr<Answer> answer = AnswerFromJson(bytes);
+        if (answer.ok()) {
+          answers_.insert(answer->id);
+        } else {
+          Problem(path, std::string(answer.status().message()));
+        }
       } else {
         Problem(path, "was put in: no link names it");
       }
@@ -276,6 +299,7 @@ class BundleCheck {
     const RecordJson said = PartOfManifest("audit");
     BundleAudit audit;
     std::string previous;
+    uint64_t first = 0;
     uint64_t last = 0;
     bool expected_seen = expected_.entry == 0;
     ForLinesOfAll(kBundleAudit, [&](std::string_view line, const std::string& where) {
@@ -299,11 +323,14 @@ class BundleCheck {
         if (entry->hash != expected_.entry_hash)
           Problem(where, Concat("entry ", entry->number, " has not the expected hash ", expected_.entry_hash));
       }
+      if (first == 0) first = entry->number;
       last = entry->number;
       previous = entry->hash;
       audit.Take(*entry);
-      CheckEvaluation(*entry);
     });
+    CheckEvaluations(audit);
+    if (NumberAt<uint64_t>(said, "first", 0) != first)
+      Problem(kBundleAudit, "the audit log does not begin with the entry that the manifest names: what was before it was removed");
     if (!expected_seen)
       Problem(kBundleAudit, Concat("entry ", expected_.entry, " is none of the range, so that its hash says nothing of it"));
     if (NumberAt<uint64_t>(said, "last", 0) != last || TextAt(said, "head") != previous)
@@ -312,23 +339,52 @@ class BundleCheck {
     if (Joined(audit.Reviewers()) != BytesOf(kBundleReviewers)) Problem(kBundleReviewers, "is not what the audit log says");
   }
 
-  // The figures that an evaluation's entry names are those of its record.
-  void CheckEvaluation(const AuditEntry& entry) {
-    if (entry.change.action != "evaluation.finish") return;
-    const RecordJson after = ParseObject(entry.change.after);
-    const std::string path = Concat("evaluations/", TextAt(after, "id"), ".json");
-    const auto found = files_.find(path);
-    if (found == files_.end()) return Problem(path, Concat("is missing; entry ", entry.number, " of the audit log speaks of it"));
-    const absl::StatusOr<EvaluationRecord> record = DecodeEvaluation(found->second);
-    if (!record.ok()) return Problem(path, std::string(record.status().message()));
-    const RecordJson figures = after.contains("metrics") ? after["metrics"] : RecordJson::object();
-    const bool same = std::all_of(record->metrics.begin(), record->metrics.end(), [&](const MetricSummary& metric) {
-      const auto figure = figures.find(metric.name);
-      return figure == figures.end() ? std::isnan(metric.mean)
-                                     : figure->is_number() && figure->get<double>() == metric.mean;
+  // The figures of an evaluation are those of the last entry that speaks of it.
+  void CheckEvaluations(const BundleAudit& audit) {
+    for (const auto& [id, figures] : audit.figures()) {
+      const std::string path = Concat("evaluations/", id, ".json");
+      const auto found = files_.find(path);
+      if (found == files_.end()) {
+        Problem(Escape(path), Concat("is missing; entry ", figures.entry, " of the audit log speaks of it"));
+        continue;
+      }
+      const absl::StatusOr<EvaluationRecord> record = DecodeEvaluation(found->second);
+      if (!record.ok()) {
+        Problem(path, std::string(record.status().message()));
+      } else if (record->id != id) {
+        Problem(path, "is the record of another evaluation");
+      } else if (const uint64_t entry = audit.EntryAgainst(*record); entry != 0) {
+        Problem(path, Concat("was changed: its figures are not those of entry ", entry, " of the audit log"));
+      }
+    }
+  }
+
+  void CheckCommits() {
+    CommitHistory history;
+    ForLinesOfAll(kBundleCommits, [&](std::string_view line, const std::string& where) {
+      const absl::StatusOr<BundleCommit> commit = DecodeBundleCommit(line);
+      if (!commit.ok()) return Problem(where, std::string(commit.status().message()));
+      ++report_.commits;
+      if (std::string wrong = history.Take(*commit); !wrong.empty()) Problem(where, std::move(wrong));
     });
-    if (!same || record->pipeline_hash != TextAt(after, "pipeline_hash"))
-      Problem(path, Concat("was changed: its figures are not those of entry ", entry.number, " of the audit log"));
+    CheckCount(kBundleCommits, "commits", report_.commits);
+  }
+
+  void CheckFeedback() {
+    FeedbackHistory history(answers_);
+    ForLinesOfAll(kBundleFeedback, [&](std::string_view line, const std::string& where) {
+      const absl::StatusOr<Feedback> feedback = FeedbackFromJson(line);
+      if (!feedback.ok()) return Problem(where, std::string(feedback.status().message()));
+      ++report_.feedback;
+      if (std::string wrong = history.Take(*feedback); !wrong.empty()) Problem(where, std::move(wrong));
+    });
+    CheckCount(kBundleFeedback, "feedback", report_.feedback);
+  }
+
+  // Lines that nothing chains: what is missing at their end is missing in their number.
+  void CheckCount(std::string_view where, const char* key, uint64_t lines) {
+    const uint64_t said = NumberAt<uint64_t>(manifest_, key, 0);
+    if (said != lines) Problem(where, Concat("has ", lines, " lines, and the manifest names ", said));
   }
 
   const BundleExpectations& expected_;
@@ -337,6 +393,7 @@ class BundleCheck {
   RecordJson manifest_;  // null: there is none
   TimeRange range_;
   std::map<std::string, std::string> pipelines_;  // "support@2" → hash
+  std::set<std::string> answers_;                 // ids of the records
 };
 
 }  // namespace

@@ -26,6 +26,8 @@ struct BundleReport {
   uint64_t unchained = 0;  // from before there was a chain: nothing but the sums vouches for them
   uint64_t links = 0;
   uint64_t entries = 0;    // of the audit log, each following from the one before it
+  uint64_t commits = 0;
+  uint64_t feedback = 0;
   std::string seal = {};
   std::vector<BundleProblem> problems = {};  // none: it is as it was written
 };
@@ -35,15 +37,19 @@ struct BundleExpectations {
   std::string seal = {};       // that the export printed
   uint64_t entry = 0;          // of the audit log, of the range, with
   std::string entry_hash = {};
+  uint64_t answer = 0;         // a link of the answers' chain, of the range, with
+  std::string answer_hash = {};
 };
 
 // Checks a bundle by itself: no store and no server. In turn: the archive's own bytes; every file against SHA256SUMS and the
 // manifest; every record against its link, and every link against the one before it; every entry of the audit log likewise;
-// versions against their hashes, and figures of evaluations against what the audit log says of them. Each problem names the
-// file that it was found in. Hostile bytes give problems, never more.
+// versions against their hashes, and figures of evaluations against what the audit log says of them; commits and feedback, which are in
+// no chain, as far as their lines follow from each other. Each problem names the file that it was found in. Hostile bytes give
+// problems, never more.
 //
-// Who can write all files can make sums, links and entries anew: what such a bundle does not fit are the seal, or a head of the
-// audit log, that were kept elsewhere.
+// Who can write all files can make sums, links and entries anew: what such a bundle does not fit is what was kept elsewhere. The seal
+// covers every byte. An entry's hash covers the audit log up to it and the figures of the evaluations there; a link's hash the answers
+// up to it. Neither covers the other, nor what comes after it.
 BundleReport CheckBundle(std::string_view archive, const BundleExpectations& expected);
 
 }  // namespace vouch

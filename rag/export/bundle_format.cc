@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/escaping.h"
+#include "rag/record_parse.h"
 #include "rag/record_reader.h"
 #include "storage/sha256.h"
 
@@ -15,8 +16,8 @@ std::string Dump(const RecordJson& json) {
 }
 
 absl::StatusOr<RecordJson> ParseLine(std::string_view line) {
-  RecordJson json = RecordJson::parse(line, nullptr, /*allow_exceptions=*/false);
-  if (json.is_discarded()) return absl::DataLossError("it is no JSON");
+  RecordJson json = ParseRecordJson(line);
+  if (json.is_discarded()) return absl::DataLossError("it is no JSON, or nested too deeply");
   return json;
 }
 

@@ -5,9 +5,11 @@
 #include <optional>
 #include <string_view>
 
+#include "absl/strings/ascii.h"
 #include "rag/http/http_error.h"
 #include "rag/http/http_get.h"
 #include "storage/concat.h"
+#include "storage/sha256.h"
 
 namespace vouch {
 namespace {
@@ -17,6 +19,8 @@ using Json = nlohmann::ordered_json;
 constexpr char kEvaluationTag[] = "vouch.evaluation";
 constexpr char kPipelineTag[] = "vouch.pipeline";
 constexpr char kHashTag[] = "vouch.hash";
+constexpr char kFiguresTag[] = "vouch.figures";  // hash of the metrics: whether they are others by now
+constexpr size_t kMaxAliasBytes = 255;
 // Of one request to log-batch.
 constexpr size_t kMaxParams = 100;
 constexpr size_t kMaxTags = 100;
@@ -45,6 +49,32 @@ Json PairsOf(const std::map<std::string, std::string>& texts, size_t most) {
     pairs.push_back({{"key", key}, {"value", value.substr(0, kMaxParamBytes)}});
   }
   return pairs;
+}
+
+std::string FiguresOf(const MlflowRun& run) {
+  const Json json = run.metrics;
+  return HexOf(Sha256Of(json.dump())).substr(0, 32);
+}
+
+// The value of a tag of the first run that was found.
+std::string TagOfRun(const Json& found, const std::string& key) {
+  const Json::json_pointer place("/runs/0/data/tags");
+  if (!found.contains(place) || !found.at(place).is_array()) return "";
+  for (const Json& tag : found.at(place)) {
+    if (!tag.is_object() || !tag.contains("key") || !tag.contains("value") || tag["key"] != Json(key)) continue;
+    return tag["value"].is_string() ? tag["value"].get<std::string>() : "";
+  }
+  return "";
+}
+
+// Letters, digits, '_' and '-', and neither "latest" nor what could be a version's number.
+bool IsMlflowAlias(const std::string& alias) {
+  constexpr std::string_view kDigits = "0123456789";
+  constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+  if (alias.empty() || alias.size() > kMaxAliasBytes || alias.find_first_not_of(kPlain) != std::string::npos) return false;
+  if (absl::AsciiStrToLower(alias) == "latest") return false;
+  const bool numbered = alias.size() > 1 && (alias[0] == 'v' || alias[0] == 'V');
+  return !numbered || alias.find_first_not_of(kDigits, 1) != std::string::npos;
 }
 
 // A text at a path of objects and first items; nothing where the reply has another shape.
@@ -136,8 +166,10 @@ absl::StatusOr<bool> MlflowClient::PutRun(const std::string& experiment, const M
                                                {"max_results", 1}});
   if (!found.ok()) return found.status();
   std::optional<std::string> id = TextAt(*found, {"runs", "info", "run_id"});
-  // Finished is what was written whole.
-  if (id && TextAt(*found, {"runs", "info", "status"}) == "FINISHED") return false;
+  // Finished is what was written whole; what has changed since is its figures.
+  const std::string figures = FiguresOf(run);
+  const bool finished = id && TextAt(*found, {"runs", "info", "status"}) == "FINISHED";
+  if (finished && TagOfRun(*found, kFiguresTag) == figures) return false;
   if (!id) {
     const auto made = call.Post("runs/create", {{"experiment_id", experiment},
                                                 {"run_name", run.name},
@@ -152,11 +184,14 @@ absl::StatusOr<bool> MlflowClient::PutRun(const std::string& experiment, const M
     if (metrics.size() == kMaxMetrics) break;
     metrics.push_back({{"key", key}, {"value", value}, {"timestamp", run.end_ms}, {"step", 0}});
   }
+  std::map<std::string, std::string> tags = run.tags;
+  tags[kFiguresTag] = figures;
   const auto logged = call.Post("runs/log-batch", {{"run_id", *id},
                                                    {"metrics", std::move(metrics)},
                                                    {"params", PairsOf(run.params, kMaxParams)},
-                                                   {"tags", PairsOf(run.tags, kMaxTags)}});
+                                                   {"tags", PairsOf(tags, kMaxTags)}});
   if (!logged.ok()) return logged.status();
+  if (finished) return true;
   const Json dataset = {{"name", run.dataset}, {"digest", run.digest}, {"source_type", "vouchdb"}, {"source", run.source}};
   const Json context = {{"key", "mlflow.data.context"}, {"value", "evaluation"}};
   const auto inputs = call.Post(
@@ -173,8 +208,9 @@ absl::StatusOr<MlflowClient::ModelOutcome> MlflowClient::PutModel(const MlflowMo
   Call call(*this, cancel);
   const auto made = call.Post("registered-models/create", {{"name", model.name}, {"description", model.description}});
   if (!made.ok() && call.error_code() != "RESOURCE_ALREADY_EXISTS") return made.status();
-  // The registry numbers versions itself: which of ours is which of its own stands in the tag.
-  std::map<std::string, std::string> known;
+  // The registry numbers versions itself: which of ours is which of its own stands in the tags, the hash among them, since another
+  // store may have a pipeline of the same name.
+  std::map<std::pair<std::string, std::string>, std::string> known;  // name and hash
   std::string page;
   do {
     const auto found = call.Get(Concat("model-versions/search?max_results=1000&filter=", UrlEncoded(Concat("name='", model.name, "'")),
@@ -184,17 +220,23 @@ absl::StatusOr<MlflowClient::ModelOutcome> MlflowClient::PutModel(const MlflowMo
     for (const Json& version : versions == found->end() ? Json::array() : *versions) {
       const auto tags = version.is_object() ? version.find("tags") : version.end();
       if (!version.is_object() || tags == version.end()) continue;
+      std::pair<std::string, std::string> ours;
       for (const Json& tag : *tags) {
-        if (TextAt(tag, {"key"}) == kPipelineTag)
-          known[TextAt(tag, {"value"}).value_or("")] = TextAt(version, {"version"}).value_or("");
+        if (TextAt(tag, {"key"}) == kPipelineTag) ours.first = TextAt(tag, {"value"}).value_or("");
+        if (TextAt(tag, {"key"}) == kHashTag) ours.second = TextAt(tag, {"value"}).value_or("");
       }
+      if (!ours.first.empty()) known[ours] = TextAt(version, {"version"}).value_or("");
     }
     page = TextAt(*found, {"next_page_token"}).value_or("");
   } while (!page.empty());
   ModelOutcome outcome;
+  std::map<uint64_t, std::string> numbers;  // ours → the registry's
   for (const MlflowModel::Version& version : model.versions) {
     const std::string name = Concat(model.name, "@", version.number);
-    if (known.contains(name)) continue;
+    if (const auto there = known.find({name, version.hash}); there != known.end()) {
+      numbers[version.number] = there->second;
+      continue;
+    }
     const auto created = call.Post("model-versions/create",
                                    {{"name", model.name},
                                     {"source", version.source},
@@ -203,11 +245,16 @@ absl::StatusOr<MlflowClient::ModelOutcome> MlflowClient::PutModel(const MlflowMo
     if (!created.ok()) return created.status();
     const auto number = TextAt(*created, {"model_version", "version"});
     if (!number) return call.Unexpected("model-versions/create", "version");
-    known[name] = *number;
+    numbers[version.number] = *number;
     ++outcome.versions;
   }
   for (const auto& [alias, number] : model.aliases) {
-    const std::string& wanted = known[Concat(model.name, "@", number)];
+    if (!IsMlflowAlias(alias)) {
+      outcome.skipped.push_back(Concat("alias '", alias, "' of ", model.name,
+                                       " was left out: MLflow takes letters, digits, _ and -, and keeps 'latest' and 'v1' for itself"));
+      continue;
+    }
+    const std::string& wanted = numbers[number];
     const auto current =
         call.Get(Concat("registered-models/alias?name=", UrlEncoded(model.name), "&alias=", UrlEncoded(alias)));
     if (current.ok() && TextAt(*current, {"model_version", "version"}) == wanted) continue;

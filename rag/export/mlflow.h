@@ -20,7 +20,7 @@ struct MlflowRun {
   int64_t start_ms = 0;
   int64_t end_ms = 0;
   std::map<std::string, std::string> params = {};
-  std::map<std::string, double> metrics = {};  // finite
+  std::map<std::string, double> metrics = {};  // finite; a judge may add to them later
   std::map<std::string, std::string> tags = {};
   // Its input.
   std::string dataset = {};
@@ -42,7 +42,9 @@ struct MlflowModel {
 };
 
 // Writes to an MLflow server over its REST API 2.0. What is there already, told by our own tags, is left as it is: done again,
-// nothing changes, and what was interrupted is gone on with. Errors name the address and what the server says. Thread safe.
+// nothing changes, and what was interrupted is gone on with. A run whose metrics are others by now gets them, and a version is the one
+// with its name and its hash, so that another store's of the same name is another one. Errors name the address and what the server
+// says. Thread safe.
 class MlflowClient {
  public:
   static constexpr int64_t kTimeoutMs = 30'000;  // of a request
@@ -52,11 +54,12 @@ class MlflowClient {
 
   // The id of the experiment, which is made where there is none.
   absl::StatusOr<std::string> Experiment(const std::string& name, const CancelToken& cancel) const;
-  // Whether it was written now; false: it was there.
+  // Whether it was written now; false: it was there with the same metrics.
   absl::StatusOr<bool> PutRun(const std::string& experiment, const MlflowRun& run, const CancelToken& cancel) const;
   struct ModelOutcome {
     uint64_t versions = 0;  // written now
     uint64_t aliases = 0;   // moved now
+    std::vector<std::string> skipped = {};  // aliases that MLflow does not take, a sentence each
   };
   absl::StatusOr<ModelOutcome> PutModel(const MlflowModel& model, const CancelToken& cancel) const;
 

@@ -205,8 +205,8 @@ namespace {
 struct PlannedRun {
   int64_t time_us = 0;
   enum class Kind : uint8_t { kCommit, kEvaluation, kAnswer } kind = Kind::kAnswer;
-  std::string id = {};       // of an answer or an evaluation; a collection's name
-  CommitHeader header = {};  // of a commit
+  std::string id = {};   // of an answer or an evaluation; a collection's name
+  Version version = {};  // of a commit, whose header may name a million rows
 };
 
 class OpenLineageExport {
@@ -225,7 +225,7 @@ class OpenLineageExport {
       if (absl::Status status = (this->*step)(); !status.ok()) return status;
     }
     std::sort(runs_.begin(), runs_.end(), [](const PlannedRun& a, const PlannedRun& b) {
-      return std::tie(a.time_us, a.kind, a.id, a.header.version) < std::tie(b.time_us, b.kind, b.id, b.header.version);
+      return std::tie(a.time_us, a.kind, a.id, a.version) < std::tie(b.time_us, b.kind, b.id, b.version);
     });
     for (const PlannedRun& run : runs_) {
       if (absl::Status status = request_.cancel.Check(); !status.ok()) return status;
@@ -288,7 +288,7 @@ class OpenLineageExport {
           absl::Status status = Plan({.time_us = header.time_us,
                                       .kind = PlannedRun::Kind::kCommit,
                                       .id = info.name,
-                                      .header = header});
+                                      .version = header.version});
           if (!status.ok()) return status;
         }
       }
@@ -316,9 +316,15 @@ class OpenLineageExport {
   absl::StatusOr<std::vector<std::string>> CommitEvents(const PlannedRun& run) const {
     const auto collection = database_.GetCollection(request_.principal, run.id);
     if (!collection.ok()) return collection.status();
-    LineageCommit commit{.tenant = tenant_, .collection = run.id, .header = run.header};
+    absl::StatusOr<std::vector<CommitHeader>> headers = (*collection)->Versions(run.version, run.version, 1);
+    if (!headers.ok()) return headers.status();
+    if (headers->size() != 1) {
+      return absl::AbortedError(
+          Concat("commit ", run.version.value, " of collection ", run.id, " went while it was exported; export again"));
+    }
+    LineageCommit commit{.tenant = tenant_, .collection = run.id, .header = std::move(headers->front())};
     std::set<std::pair<std::string, std::string>> sources;
-    const RowRange rows{run.header.first_row, run.header.rows_end()};
+    const RowRange rows{commit.header.first_row, commit.header.rows_end()};
     const absl::Status scanned =
         database_.store().ScanRows((*collection)->id(), rows, /*with_vectors=*/false, [&](RowRecord&& row) {
           const absl::StatusOr<Provenance> from = DecodeProvenance(row.provenance);
@@ -334,7 +340,7 @@ class OpenLineageExport {
     return OpenLineageOfCommit(commit, names_);
   }
 
-  static constexpr uint64_t kPage = 1'000;  // commits
+  static constexpr uint64_t kPage = 100;  // commits, whose headers are held at a time
 
   Database& database_;
   const OpenLineageRequest& request_;

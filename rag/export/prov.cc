@@ -1,5 +1,6 @@
 #include "rag/export/prov.h"
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 #include <utility>
@@ -54,10 +55,15 @@ std::string TypeName(const std::string& type) {
 }  // namespace
 
 std::string ProvDocument::Element(const char* kind, const std::string& name, RecordJson attributes) {
-  RecordJson& element = elements_[kind].try_emplace(name, RecordJson::object()).first->second;
+  const auto [place, fresh] = elements_[kind].try_emplace(name, RecordJson::object());
+  RecordJson& element = place->second;
+  if (fresh) bytes_ += name.size();
   // What is known only later is added, whichever came first.
-  for (const auto& [key, value] : attributes.items())
-    if (!element.contains(key)) element[key] = value;
+  for (const auto& [key, value] : attributes.items()) {
+    if (element.contains(key)) continue;
+    element[key] = value;
+    bytes_ += key.size() + (value.is_string() ? value.get_ref<const std::string&>().size() : 1);
+  }
   return name;
 }
 
@@ -81,7 +87,9 @@ void ProvDocument::Relate(const char* relation, std::map<std::string, std::strin
   RecordJson json = RecordJson::object();
   for (const auto& [key, value] : parts) json[key] = value;
   for (const auto& [key, value] : attributes.items()) json[key] = value;
-  relations_[relation].try_emplace(json.dump(), json);
+  std::string key = json.dump(-1, ' ', false, RecordJson::error_handler_t::replace);
+  const size_t bytes = key.size();
+  if (relations_[relation].try_emplace(std::move(key), std::move(json)).second) bytes_ += bytes;
 }
 
 std::string ProvDocument::Source(const std::string& collection, const Provenance& from) {
@@ -90,6 +98,10 @@ std::string ProvDocument::Source(const std::string& collection, const Provenance
                                     {{"vouch:contentHash", "xxh3:" + from.source_hash}});
   Relate("specializationOf", {{"prov:specificEntity", source}, {"prov:generalEntity", document}});
   return source;
+}
+
+void ProvDocument::NoteUse(const std::string& source, const std::string& document, Version at) {
+  for (const std::string& name : {source, document}) used_at_[name] = std::max(used_at_[name], at);
 }
 
 // What made a chunk of its source; one for all chunks of it.
@@ -112,8 +124,9 @@ void ProvDocument::Chunk(const Answer& answer, const PointHit& hit, const std::s
   if (passage.ingested) {
     const std::string ingestion = Ingestion(answer.collection, passage.provenance);
     Relate("wasGeneratedBy", {{"prov:entity", chunk}, {"prov:activity", ingestion}});
-    Relate("wasDerivedFrom",
-           {{"prov:generatedEntity", chunk}, {"prov:usedEntity", Source(answer.collection, passage.provenance)}});
+    const std::string source = Source(answer.collection, passage.provenance);
+    NoteUse(source, NameOf("document", answer.collection + "/" + passage.provenance.document), answer.version);
+    Relate("wasDerivedFrom", {{"prov:generatedEntity", chunk}, {"prov:usedEntity", source}});
   }
   for (const Citation& citation : answer.citations) {
     if (citation.row != hit.row) continue;
@@ -191,12 +204,19 @@ void ProvDocument::Add(const EvaluationRecord& record, const std::vector<Questio
 void ProvDocument::Add(const std::string& tenant, const std::string& collection, const ForgetRecord& forgotten) {
   const std::string document = NameOf("document", collection + "/" + forgotten.document);
   if (!elements_["entity"].contains(document)) return;
+  const auto ends = [&](const std::string& name) {
+    const auto used = used_at_.find(name);
+    return used == used_at_.end() || used->second.value < forgotten.version;
+  };
+  const std::string prefix = NameOf("source", collection + "/" + forgotten.document + "@");
+  std::vector<std::string> ended;
+  if (ends(document)) ended.push_back(document);
+  const auto& entities = elements_["entity"];
+  for (auto entity = entities.lower_bound(prefix); entity != entities.end() && entity->first.starts_with(prefix); ++entity)
+    if (ends(entity->first)) ended.push_back(entity->first);
+  if (ended.empty()) return;  // all of it came back since
   const std::string activity = Activity("forgetting", collection + "/" + forgotten.document, forgotten.started_us,
                                         forgotten.finished_us);
-  const std::string prefix = NameOf("source", collection + "/" + forgotten.document + "@");
-  std::vector<std::string> ended = {document};
-  for (const auto& [name, attributes] : elements_["entity"])
-    if (name.starts_with(prefix)) ended.push_back(name);
   for (const std::string& name : ended)
     Relate("wasInvalidatedBy", {{"prov:entity", name}, {"prov:activity", activity}},
            {{"prov:time", TimeText(forgotten.started_us)}});
@@ -204,24 +224,67 @@ void ProvDocument::Add(const std::string& tenant, const std::string& collection,
          {{"prov:activity", activity}, {"prov:agent", Agent("subject", tenant + "/" + forgotten.subject, "prov:Agent")}});
 }
 
+namespace {
+
+std::string Dump(const RecordJson& json, int indent) { return json.dump(indent, ' ', false, RecordJson::error_handler_t::replace); }
+
+// Writes an object of objects as the library's dump(1) would, without a second tree of all of it.
+class SectionWriter {
+ public:
+  explicit SectionWriter(std::string* text) : text_(*text) {}
+
+  void Begin(const std::string& name) {
+    text_ += Concat(",\n ", Dump(name, -1), ": {");
+    first_ = true;
+  }
+  void Add(const std::string& name, const RecordJson& value) {
+    text_ += Concat(first_ ? "\n  " : ",\n  ", Dump(name, -1), ": ");
+    first_ = false;
+    for (const char c : Dump(value, 1)) {
+      text_ += c;
+      if (c == '\n') text_ += "  ";
+    }
+  }
+  void End() { text_ += first_ ? "}" : "\n }"; }
+
+ private:
+  std::string& text_;
+  bool first_ = true;
+};
+
+}  // namespace
+
 std::string ProvDocument::ToJson() const {
-  RecordJson json = {{"prefix", {{"vouch", "urn:vouchdb:"}}}};
+  std::string text = "{\n \"prefix\": {\n  \"vouch\": \"urn:vouchdb:\"\n }";
+  SectionWriter section(&text);
   for (const auto& [kind, elements] : elements_) {
-    json[kind] = RecordJson::object();
+    section.Begin(kind);
     for (const auto& [name, attributes] : elements) {
       // The same bytes, whatever was known first.
       std::map<std::string, RecordJson> sorted;
       for (const auto& [key, value] : attributes.items()) sorted[key] = value;
-      json[kind][name] = sorted;
+      section.Add(name, sorted);
     }
+    section.End();
   }
   for (const auto& [relation, all] : relations_) {
-    json[relation] = RecordJson::object();
+    section.Begin(relation);
     size_t number = 0;
-    for (const auto& [key, parts] : all) json[relation][Concat("_:", relation, ++number)] = parts;
+    for (const auto& [key, parts] : all) section.Add(Concat("_:", relation, ++number), parts);
+    section.End();
   }
-  return json.dump(1, ' ', false, RecordJson::error_handler_t::replace) + "\n";
+  return text + "\n}\n";
 }
+
+namespace {
+
+absl::Status CheckBytes(size_t bytes) {
+  if (bytes <= ProvRequest::kMaxBytes) return absl::OkStatus();
+  return absl::ResourceExhaustedError(Concat("the document would have more than ", ProvRequest::kMaxBytes,
+                                             " bytes, which is the limit; choose a shorter range"));
+}
+
+}  // namespace
 
 absl::StatusOr<std::string> ExportProv(Database& database, const ProvRequest& request) {
   const std::string& tenant = request.principal.tenant;
@@ -240,6 +303,7 @@ absl::StatusOr<std::string> ExportProv(Database& database, const ProvRequest& re
     const absl::StatusOr<Answer> answer = GetAnswer(database, request.principal, kept.id);
     if (!answer.ok()) return answer.status();
     document.Add(*answer);
+    if (absl::Status status = CheckBytes(document.bytes()); !status.ok()) return status;
     collections.insert(answer->collection);
   }
   if (request.answer.empty()) {
@@ -247,10 +311,12 @@ absl::StatusOr<std::string> ExportProv(Database& database, const ProvRequest& re
     const auto records = store.List(kMaxEvaluations);
     if (!records.ok()) return records.status();
     for (const EvaluationRecord& record : *records) {
+      if (absl::Status status = request.cancel.Check(); !status.ok()) return status;
       if (!record.finished || !request.range.Contains(record.finished_us)) continue;
       const auto results = store.Results(record.id);
       if (!results.ok()) return results.status();
       document.Add(record, *results);
+      if (absl::Status status = CheckBytes(document.bytes()); !status.ok()) return status;
     }
   }
   for (const std::string& collection : collections) {
@@ -259,11 +325,9 @@ absl::StatusOr<std::string> ExportProv(Database& database, const ProvRequest& re
     if (!forgotten.ok()) return forgotten.status();
     for (const ForgetRecord& record : *forgotten) document.Add(tenant, collection, record);
   }
+  if (absl::Status status = request.cancel.Check(); !status.ok()) return status;
   std::string json = document.ToJson();
-  if (json.size() > ProvRequest::kMaxBytes) {
-    return absl::ResourceExhaustedError(Concat("the document has ", json.size(), " bytes, at most ", ProvRequest::kMaxBytes,
-                                               " are given; choose a shorter range"));
-  }
+  if (absl::Status status = CheckBytes(json.size()); !status.ok()) return status;
   return json;
 }
 

@@ -27,9 +27,12 @@ class ProvDocument {
  public:
   void Add(const Answer& answer);
   void Add(const EvaluationRecord& record, const std::vector<QuestionResult>& results);
-  // Of a collection: its sources, as far as answers that were added used them, ended then.
+  // Of a collection: its sources, as far as answers that were added before used them, ended then. What an answer used at that version
+  // or later had come back, and did not end.
   void Add(const std::string& tenant, const std::string& collection, const ForgetRecord& forgotten);
 
+  // Of the document at least: what is in it, without the braces and breaks between.
+  size_t bytes() const { return bytes_; }
   std::string ToJson() const;
 
  private:
@@ -46,10 +49,14 @@ class ProvDocument {
   void Generate(const Answer& answer, const std::string& made, const std::string& context, const std::string& retrieval);
   std::string Ingestion(const std::string& collection, const Provenance& from);
   std::string Source(const std::string& collection, const Provenance& from);
+  // That an answer at that version used it.
+  void NoteUse(const std::string& source, const std::string& document, Version at);
 
   // By kind and name, so that the document is sorted.
   std::map<std::string, std::map<std::string, RecordJson>> elements_;
   std::map<std::string, std::map<std::string, RecordJson>> relations_;  // by the relation's parts as text
+  std::map<std::string, Version> used_at_;  // sources and documents → the latest version at which an answer used them
+  size_t bytes_ = 0;
 };
 
 struct ProvRequest {

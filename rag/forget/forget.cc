@@ -7,6 +7,7 @@
 
 #include "query/reread_rows.h"
 #include "rag/drift/drift_reference.h"
+#include "rag/eval/dataset_store.h"
 #include "rag/forget/forget_answers.h"
 #include "rag/ingest/document_entry.h"
 #include "rag/provenance.h"
@@ -290,6 +291,13 @@ class Forgetting {
       if (!field.embedder.starts_with("builtin/lsa")) continue;
       report.remains.push_back(Concat("the embedder of field '", field.name,
                                       "' may know words of it until it is trained anew (`vouch ingest --retrain`)"));
+    }
+    // A version of a dataset never changes, and its reference answers may be what somebody said instead of an answer.
+    const auto datasets = DatasetStore(EvaluationRecords::Of(store_), request_.principal.tenant).List();
+    if (!datasets.ok()) return datasets.status();
+    for (const DatasetInfo& info : *datasets) {
+      if (std::find(info.tags.begin(), info.tags.end(), "corrected") == info.tags.end()) continue;
+      report.remains.push_back(Concat("dataset ", info.name, "@", info.version, " has corrections of answers, which may repeat it"));
     }
     const absl::StatusOr<std::vector<CollectionInfo>> infos = database_.ListCollections(request_.principal);
     if (!infos.ok()) return infos.status();

@@ -1,10 +1,12 @@
 #include "rag/forget/forget_answers.h"
 
+#include <mutex>
 #include <utility>
 #include <vector>
 
 #include "rag/answer_texts.h"
 #include "rag/eval/evaluation_record.h"
+#include "rag/eval/results_lock.h"
 #include "rag/feedback.h"
 #include "storage/answer_records.h"
 #include "storage/concat.h"
@@ -15,14 +17,13 @@ namespace {
 
 // A shorter text may stand in a conversation for other reasons.
 constexpr size_t kMinRepeatedBytes = 24;
-constexpr std::string_view kErasedStart = "{\"erased\":\"";
 constexpr std::string_view kResultPrefix = "result/";
 constexpr std::string_view kErasedResult = "(erased: a source of it was forgotten)";
 
 // What the answer says in the caller's eyes, and what it quotes.
 void AddRepeatable(const Answer& answer, const std::set<std::string>& paths, std::set<std::string>* texts) {
   const auto add = [&](const std::string& path, const std::string& text) {
-    if (paths.contains(path) && text.size() >= kMinRepeatedBytes && !text.starts_with(kErasedStart))
+    if (paths.contains(path) && text.size() >= kMinRepeatedBytes && !IsErasedText(text))
       texts->insert(text);
   };
   add("text", answer.text);
@@ -110,6 +111,7 @@ class AnswerForgetter {
   // A result keeps the beginning of its answer.
   absl::Status EraseResults() {
     EvaluationRecords& records = EvaluationRecords::Of(store_);
+    const std::lock_guard<std::mutex> lock(ResultsLock());
     std::vector<NamedRecord> changed;
     absl::Status status;
     const absl::Status scanned = records.ScanEvaluationRecords(

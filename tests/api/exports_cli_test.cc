@@ -64,7 +64,7 @@ class ExportsCliTest : public testing::Test {
 TEST_F(ExportsCliTest, ABundleIsCheckedWithoutAStore) {
   const std::string bundle = dir_.File("all.tar");
   const std::string written = Out({"export", "bundle", bundle, "--from", "2020-01-01"});
-  EXPECT_THAT(written, AllOf(HasSubstr("4 answers, "), HasSubstr("1 evaluation in"), HasSubstr("\nseal ")));
+  EXPECT_THAT(written, AllOf(HasSubstr("4 answers, "), HasSubstr("1 evaluation, 1 commit in"), HasSubstr("\nseal ")));
   const std::string seal = written.substr(written.find("seal ") + 5, 64);
   // A store that is not there: the folder is empty.
   TempDir elsewhere;
@@ -88,6 +88,24 @@ TEST_F(ExportsCliTest, ABundleIsCheckedWithoutAStore) {
   EXPECT_FALSE(Json::parse(result.out)["problems"].empty());
 
   EXPECT_EQ(Run({"audit", "verify", "--seal", seal}).exit_code, 2);
+  const std::string verified = Out({"answer", "verify"});
+  const std::string head = verified.substr(verified.find("head ") + 5, 66);  // "4:" and 64 digits
+  EXPECT_EQ(RunVouch({"audit", "verify", "--bundle", bundle, "--expect", head}, elsewhere.path()).exit_code, 0);
+  result = RunVouch({"audit", "verify", "--bundle", bundle, "--expect", "3" + head.substr(1)}, elsewhere.path());
+  EXPECT_THAT(result.out, HasSubstr("link 3 has not the expected hash"));
+  EXPECT_EQ(Run({"audit", "verify", "--expect", head}).exit_code, 2);
+  EXPECT_EQ(Run({"audit", "verify", "--bundle", bundle, "--expect", "4"}).exit_code, 2);
+  // A folder is no bundle, and a folder is not replaced by one.
+  result = Run({"audit", "verify", "--bundle", dir_.path()});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.err, HasSubstr("--bundle: cannot read '" + dir_.path() + "': Is a directory"));
+  std::filesystem::create_directories(dir_.File("folder/inner"));
+  EXPECT_EQ(Run({"export", "bundle", dir_.File("folder")}).exit_code, 1);
+  EXPECT_FALSE(std::filesystem::exists(dir_.File("folder.part")));
+  result = Run({"export", "bundle", "-", "--from", "2020-01-01"});
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_THAT(result.err, HasSubstr("\nseal " + seal)) << "the archive alone is the output";
+  EXPECT_THAT(result.out, Not(HasSubstr("\nseal ")));
   EXPECT_EQ(Run({"audit", "verify", "--bundle", bundle, "--seal", "abc"}).exit_code, 2);
   EXPECT_THAT(Run({"audit", "verify", "--bundle", dir_.File("no.tar")}).err, HasSubstr("cannot read"));
   EXPECT_THAT(Run({"export", "bundle", bundle, "--from", "yesterday"}).err, HasSubstr("--from is 'yesterday'; it takes a day"));
@@ -161,6 +179,11 @@ TEST_F(ExportsCliTest, QuestionsOfAnswersBecomeADataset) {
   EXPECT_EQ(none.exit_code, 1);
   EXPECT_THAT(none.err, HasSubstr("no question can be had: 0 answers match"));
   EXPECT_THAT(Run({"dataset", "from-answers", "x", "--filter", "good"}).err, HasSubstr("filter is 'good'; it takes"));
+  const std::string id = Json::parse(Out({"answer", "list", "--json"}))["answers"][0]["id"];
+  Out({"feedback", "add", id, "--thumbs", "down", "--correction", "They are not for sale."});
+  EXPECT_THAT(Out({"dataset", "from-answers", "wrong", "--filter", "disliked"}),
+              HasSubstr("added 1 question, 1 corrected"));
+  EXPECT_THAT(Out({"dataset", "export", "wrong"}), AllOf(HasSubstr("They are not for sale."), HasSubstr("\"corrected\"")));
 }
 
 TEST_F(ExportsCliTest, CostsAreCountedForecastAndReckonedByAnotherRoute) {
@@ -185,6 +208,14 @@ TEST_F(ExportsCliTest, CostsAreCountedForecastAndReckonedByAnotherRoute) {
   const std::string other = Out({"cost", "--route", route("other.yaml", "1", "escalate: {below_grounding: 0.5, most: 1}\n")});
   EXPECT_THAT(other, AllOf(HasSubstr("it was      0.0003 EUR"), HasSubstr("it would be 0.0002 EUR to 0.0062 EUR"), HasSubstr("assumed:")));
   EXPECT_THAT(Run({"cost", "--route", dir_.File("none.yaml")}).err, HasSubstr("--route"));
+  // A model rewrites, and quotes answer: a cost without a currency, which is shown all the same.
+  Write("rewriting.yaml", "pipeline: {name: asker, collection: notes, rewrite: {questions: 2}, retrieve: {mode: text},\n"
+                          "  generate: {generator: builtin/extractive}}\n");
+  Out({"apply", "-f", dir_.File("rewriting.yaml")});
+  Out({"ask", "--pipeline", "asker", "How is the rotor held?", "--generator-route", now}, {{"NO_SUCH_KEY", "x"}});
+  const std::string rewritten = Out({"cost"});
+  EXPECT_THAT(rewritten, Not(HasSubstr("no prices")));
+  EXPECT_THAT(rewritten, HasSubstr("asker"));
   EXPECT_EQ(Run({"cost", "--by", "week"}).exit_code, 2);
 }
 

@@ -9,13 +9,17 @@
 
 #include "rag/export/bundle_check.h"
 #include "rag/export/bundle_files.h"
+#include "rag/export/bundle_format.h"
+#include "rag/feedback.h"
 #include "rag/forget/forget.h"
+#include "storage/answer_records.h"
 #include "storage/sha256.h"
 #include "tests/rag/vouched_store.h"
 
 namespace vouch {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -223,6 +227,162 @@ TEST_F(BundleTest, SealsAndHeadsThatWereKeptElsewhereAreAsked) {
   EXPECT_THAT(Says(Check(archive, {.entry = 3, .entry_hash = hash})), HasSubstr("has not the expected hash"));
   EXPECT_THAT(Says(Check(archive, {.entry = 900, .entry_hash = hash})), HasSubstr("is none of the range"));
   EXPECT_THAT(Says(Check(archive, {.seal = std::string(64, '0')})), HasSubstr("not the expected seal"));
+}
+
+// Judging adds figures to a record after the entry that it finished, within the range or after it.
+TEST_F(BundleTest, AnEvaluationThatWasJudgedHasTheFiguresOfItsLastEntry) {
+  world_.TellTheStory();
+  const int64_t before_us = world_.Tick();
+  const auto judge = [&](double score) {
+    world_.Tick();
+    JudgedMeasures judged{.by = {{"judge_relevance", "relevance/1, tier big (m), 1 vote"}}, .values = {{0, {{"judge_relevance", score}}}}};
+    const auto record =
+        Evaluator(world_.store(), world_.docs.clock, "default").AddJudged(world_.evaluation.id, judged, "default/eve");
+    ASSERT_TRUE(record.ok()) << record.status();
+  };
+  judge(0.25);
+  judge(0.5);
+  const std::string archive = Bundle();
+  EXPECT_EQ(Says(Check(archive)), "");
+  const std::string path = "evaluations/" + world_.evaluation.id + ".json";
+  EXPECT_THAT(FilesOf(archive).at(path), HasSubstr("judge_relevance"));
+  const auto better = [](std::string& bytes) {
+    const size_t at = bytes.find("\"mean\":0.5", bytes.find("judge_relevance"));
+    ASSERT_NE(at, std::string::npos);
+    bytes.replace(at, 10, "\"mean\":0.9");
+  };
+  EXPECT_THAT(Says(Check(Forged(archive, path, better))), HasSubstr("its figures are not those of entry"));
+  const std::string earlier = Bundle({.from_us = 1, .to_us = before_us});
+  EXPECT_EQ(Says(Check(earlier)), "") << "its audit log goes on to the judging";
+  EXPECT_THAT(earlier, HasSubstr("evaluation.judge"));
+}
+
+TEST_F(BundleTest, WhatAPipelineCoversInRecordsIsCoveredInResults) {
+  world_.ApplyPipeline(3);
+  PipelineSpec spec = PipelineStore(world_.store(), world_.docs.clock).Get("default", "support@1").value()->spec;
+  spec.record.redact = {"re:incremental"};
+  ASSERT_TRUE(PipelineStore(world_.store(), world_.docs.clock).Apply("default", spec, false).ok());
+  world_.ImportQuestions();
+  world_.evaluation = world_.Evaluate("support@2");
+  const auto files = FilesOf(Bundle());
+  EXPECT_THAT(files.at("evaluations/" + world_.evaluation.id + ".results.jsonl"),
+              AllOf(HasSubstr("A backup is ***********"), Not(HasSubstr("incremental"))));
+}
+
+TEST_F(BundleTest, CommitsAndFeedbackGoWithTheAnswers) {
+  world_.TellTheStory();
+  world_.docs.AddDocument("moon.md", MediaType::kMarkdown, "# Moon\n\nThe moon is bright.\n");
+  world_.Tick();
+  world_.docs.Commit();
+  FeedbackStore feedback(world_.store(), world_.docs.clock);
+  world_.Tick();
+  ASSERT_TRUE(feedback.Add("default", world_.answers[1].id, {.thumbs_up = false, .correction = "Never."}, "default/max").ok());
+  world_.Tick();
+  ASSERT_TRUE(feedback.Add("default", world_.answers[1].id, {.thumbs_up = true}, "default/ada").ok());
+  BundleSummary summary;
+  const std::string archive = Bundle({}, &summary);
+  EXPECT_EQ(summary.commits, 2u);
+  EXPECT_EQ(summary.feedback, 2u);
+  const BundleReport report = Check(archive);
+  EXPECT_EQ(Says(report), "");
+  EXPECT_EQ(report.commits, 2u);
+  EXPECT_EQ(report.feedback, 2u);
+  const auto files = FilesOf(archive);
+  const std::string commits = files.at("commits/0000000001.jsonl");
+  const Json second = Json::parse(commits.substr(commits.find('\n') + 1));
+  EXPECT_EQ(second["collection"], "docs");
+  EXPECT_EQ(second["version"], 2);
+  EXPECT_EQ(second["rows_added"], 1);
+  EXPECT_EQ(second["rows_retired"], 0);
+  EXPECT_EQ(second["rows_live"], 3);
+  EXPECT_THAT(second["actor"].get<std::string>(), HasSubstr("default/"));
+  EXPECT_THAT(files.at("feedback/0000000001.jsonl"), HasSubstr("Never."));
+
+  const auto forged = [&](const std::string& path, const std::string& from, const std::string& to) {
+    return Says(Check(Forged(archive, path, [&](std::string& bytes) {
+      ASSERT_NE(bytes.find(from), std::string::npos) << from;
+      bytes.replace(bytes.find(from), from.size(), to);
+    })));
+  };
+  EXPECT_THAT(forged("commits/0000000001.jsonl", "\"rows_live\":3", "\"rows_live\":4"), HasSubstr("has other live rows than"));
+  EXPECT_THAT(forged("commits/0000000001.jsonl", "\"rows_live\":2", "\"rows_live\":7"), HasSubstr("has other live rows than"));
+  EXPECT_THAT(forged("commits/0000000001.jsonl", "\"version\":2", "\"version\":3"), HasSubstr("what was between them was removed"));
+  EXPECT_THAT(forged("commits/0000000001.jsonl", commits.substr(commits.find('\n') + 1), ""), HasSubstr("and the manifest names 2"));
+  EXPECT_THAT(forged("feedback/0000000001.jsonl", world_.answers[1].id, world_.evaluation.id), HasSubstr("which is not in the bundle"));
+  EXPECT_THAT(forged("feedback/0000000001.jsonl", "\"time_us\":1", "\"time_us\":2"), HasSubstr("another time than its id"));
+  // Of a range the commits are there from the version on that its answers were asked at.
+  Bundle({.from_us = world_.answers[0].time_us, .to_us = world_.answers[0].time_us + 1}, &summary);
+  EXPECT_EQ(summary.commits, 1u);
+  EXPECT_EQ(summary.feedback, 0u);
+}
+
+// The records are written before their links, whose salts go with an erased text.
+TEST_F(BundleTest, AnErasureMeanwhileEndsIt) {
+  world_.TellTheStory();
+  bool forgotten = false;
+  const auto written = WriteBundle(*world_.docs.database, {}, [&](std::string_view bytes) {
+    if (!forgotten && bytes.find(world_.answers[2].id) != std::string_view::npos) {
+      forgotten = true;
+      EXPECT_TRUE(Forget(*world_.docs.database, {.collection = "docs", .document = "sea.md", .reason = "asked"}).ok());
+    }
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(forgotten);
+  EXPECT_EQ(written.status().code(), absl::StatusCode::kAborted) << written.status();
+  EXPECT_THAT(std::string(written.status().message()), HasSubstr("was erased while the bundle was written; export again"));
+  EXPECT_EQ(Says(Check(Bundle())), "");
+}
+
+// Values nested as deep as a megabyte allows: the library parses them, and copies and writes them by recursion.
+TEST_F(BundleTest, DeepNestingIsAProblemAndNoMore) {
+  world_.TellTheStory();
+  const std::string archive = Bundle();
+  const std::string deep = std::string(500'000, '[') + std::string(500'000, ']');
+  const std::string object = "{\"format\":1,\"id\":{\"erased\":" + deep + "}}";
+  AuditEntry promotion{.number = 1, .tenant = "default"};
+  promotion.change = {.time_us = 1, .actor = "default/eve", .action = "promote", .subject = "pipeline/support@champion", .after = deep};
+  promotion.previous = promotion.hash = std::string(64, '0');
+  const std::map<std::string, std::string> hostile = {
+      {"answers/0000000003.json", object},
+      {"answers/chain-0000000001.jsonl", object},
+      {"audit/0000000001.jsonl", EncodeBundleEntry(promotion)},
+      {"evaluations/" + world_.evaluation.id + ".json", object},
+      {"datasets.jsonl", object},
+      {"pipelines.jsonl", object},
+      {"commits/0000000001.jsonl", object}};
+  for (const auto& [path, bytes] : hostile) {
+    const std::string& text = bytes;
+    EXPECT_THAT(Check(Forged(archive, path, [&](std::string& file) { file = text; })).problems, Not(IsEmpty())) << path;
+  }
+  const std::string manifest = "{\"format\":\"vouch.bundle/1\",\"answers\":{\"x\":" + deep + "}}";
+  std::string forged;
+  TarWriter tar([&](std::string_view piece) {
+    forged.append(piece);
+    return absl::OkStatus();
+  });
+  ASSERT_TRUE(tar.Add("manifest.json", manifest).ok());
+  ASSERT_TRUE(tar.Finish().ok());
+  EXPECT_THAT(Says(Check(forged)), HasSubstr("is no manifest of the format"));
+}
+
+TEST_F(BundleTest, WhatWasTakenFromTheFrontIsMissed) {
+  world_.TellTheStory();
+  const std::string archive = Bundle();
+  const auto nothing = [](std::string& bytes) { bytes.clear(); };
+  const auto without_first = [](std::string& bytes) { bytes.erase(0, bytes.find('\n') + 1); };
+  EXPECT_THAT(Says(Check(Forged(Forged(archive, "answers/0000000001.json", nothing), "answers/chain-0000000001.jsonl", without_first))),
+              HasSubstr("the chain does not begin with the link that the manifest names"));
+  EXPECT_THAT(Says(Check(Forged(archive, "audit/0000000001.jsonl", without_first))),
+              HasSubstr("the audit log does not begin with the entry that the manifest names"));
+}
+
+TEST_F(BundleTest, AHeadOfTheAnswersIsAsked) {
+  world_.TellTheStory();
+  const std::string archive = Bundle();
+  const std::string hash = DigestText(AnswerRecords::Of(world_.store()).GetAnswerLinkHash("default", 4).value());
+  EXPECT_EQ(Says(Check(archive, {.answer = 4, .answer_hash = hash})), "");
+  EXPECT_THAT(Says(Check(archive, {.answer = 3, .answer_hash = hash})), HasSubstr("link 3 has not the expected hash"));
+  EXPECT_THAT(Says(Check(archive, {.answer = 900, .answer_hash = hash})), HasSubstr("link 900 is none of the range"));
 }
 
 TEST_F(BundleTest, AnErrorOfTheSinkEndsIt) {

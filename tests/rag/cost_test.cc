@@ -97,6 +97,10 @@ TEST(Forecast, SaysNothingOfWhatItCannotKnow) {
   const MonthForecast dear = ForecastMonth({.days = {1, 1}, .before_today_nano = 2, .today_nano = 1'000, .days_left = 1});
   EXPECT_EQ(dear.expected_nano, 1'002u);
   EXPECT_EQ(dear.low_nano, 1'002u);
+  // And the days after it cost what they cost: n = 2, mean 100, s = sqrt(200); r = 2.
+  const MonthForecast on = ForecastMonth({.days = {90, 110}, .before_today_nano = 200, .today_nano = 1'000, .days_left = 3});
+  EXPECT_EQ(on.expected_nano, 1'400u);
+  EXPECT_EQ(on.high_nano, 1'759u);  // 1,400 + 12.7062 * 14.1421 * sqrt(2 + 4/2)
 }
 
 RoutePlan Plan(uint32_t escalations) {
@@ -139,6 +143,38 @@ TEST(RouteEstimate, EscalationsThatHappenedHappenAgainAndOthersAreBounds) {
   RouteEstimate known(Plan(1));
   known.Add(stayed);
   EXPECT_EQ(known.high_nano(), 120u);
+}
+
+// The loser of a race is of the tier of the first request, whichever of the two won.
+TEST(RouteEstimate, AHedgeIsOfTheTierThatItRaces) {
+  ModelAttempt hedge = Try("small", 100, 0, 0, "CANCELLED: the first request was faster");
+  hedge.hedge = true;
+  Answer first_won = Asked("a@1", {Try("small", 100, 10, 1), hedge, Try("large", 100, 30, 2)});
+  first_won.generation->decisions.resize(2);
+  RouteEstimate with(Plan(1));
+  with.Add(first_won);
+  EXPECT_EQ(with.low_nano(), 120u + 100u + 1'600u);
+  RouteEstimate without(Plan(0));
+  without.Add(first_won);
+  EXPECT_EQ(without.high_nano(), 120u + 100u);
+  hedge.outcome = "ok";
+  hedge.usage.completion_tokens = 10;
+  Answer hedge_won = Asked("a@1", {Try("small", 100, 0, 1, "CANCELLED: the second was faster"), hedge, Try("large", 100, 30, 2)});
+  hedge_won.generation->decisions.resize(2);
+  RouteEstimate other(Plan(1));
+  other.Add(hedge_won);
+  EXPECT_EQ(other.low_nano(), 100u + 120u + 1'600u);
+}
+
+TEST(RouteEstimate, ARouteEscalatesNoFurtherThanItHasTiers) {
+  RoutePlan plan = Plan(1);
+  plan.models.pop_back();
+  Answer escalated = Asked("a@1", {Try("small", 100, 10, 1), Try("large", 100, 30, 2)});
+  escalated.generation->decisions.resize(2);
+  RouteEstimate estimate(plan);
+  estimate.Add(escalated);
+  EXPECT_EQ(estimate.low_nano(), 120u);
+  EXPECT_EQ(estimate.high_nano(), 120u);
 }
 
 TEST(RouteEstimate, AModelWithoutAPriceIsNamed) {

@@ -4,10 +4,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "rag/eval/collection_subject.h"
 #include "rag/eval/evaluation.h"
+#include "rag/forget/forget.h"
 #include "tests/rag/ingested_collection.h"
 #include "tests/support/model_server.h"
 
@@ -25,6 +27,11 @@ TEST(ScoreOfVerdict, IsThatOfTheFirstObject) {
   EXPECT_EQ(ScoreOfVerdict(R"({"score": 0.75, "reason": "most"})"), 0.75);
   EXPECT_EQ(ScoreOfVerdict("Sure:\n```json\n{\"reason\": \"a } in it\", \"score\": 1}\n```"), 1);
   EXPECT_EQ(ScoreOfVerdict(R"({"score": 0})"), 0);
+  // One pass, however many braces a reply has.
+  EXPECT_TRUE(std::isnan(ScoreOfVerdict("{" + std::string(1'000'000, '}'))));
+  EXPECT_TRUE(std::isnan(ScoreOfVerdict("{\"a\": \"" + std::string(1'000'000, '}'))));
+  EXPECT_TRUE(std::isnan(ScoreOfVerdict("{\"score\": 1, \"reason\": " + std::string(500'000, '[') + std::string(500'000, ']') + "}")));
+  EXPECT_EQ(ScoreOfVerdict(R"({"reason": "a \"quoted\" }", "of": {"score": 1}, "score": 0.5} {"score": 0})"), 0.5);
   for (const char* reply : {"", "0.7", "{", R"({"score": "0.7"})", R"({"score": 1.5})", R"({"score": -1})", R"({"score": null})",
                             R"({"reason": "none"})", R"({"score": 1)", "[1]"}) {
     EXPECT_TRUE(std::isnan(ScoreOfVerdict(reply))) << reply;
@@ -162,6 +169,105 @@ TEST_F(JudgeTest, AJudgeThatDisagreesWithItselfIsSeen) {
   EXPECT_EQ(report.verdicts, 3u);
   EXPECT_EQ(report.disagreeing, 1u);
   EXPECT_EQ(Find(report.record, "judge_correctness")->mean, 0.75);
+}
+
+// A source is forgotten while the judge thinks, and another judging of the same evaluation ends first.
+TEST_F(JudgeTest, WhatOthersChangedMeanwhileStays) {
+  std::string id;
+  Serve([&](size_t number, const ModelServer::Request&) {
+    if (number == 0) {
+      EXPECT_TRUE(Forget(*docs_.database, {.collection = "docs", .document = "search.md", .reason = "asked"}).ok());
+      EXPECT_TRUE(Judge(id, {.measures = {"judge_correctness"}, .parallel = 1}).ok());
+    }
+    return ChatStream(R"({"score": 0.5})", 100, 20);
+  });
+  id = Evaluate();
+  const EvaluationStore store(records(), kTenant);
+  ASSERT_THAT(store.Results(id).value()[1].answer, HasSubstr("fuses two rankings"));
+  const JudgeReport report = Judge(id, {.measures = {"judge_relevance"}, .parallel = 1}).value();
+  const auto results = store.Results(id).value();
+  EXPECT_THAT(results[1].answer, HasSubstr("(erased: ")) << "what was forgotten is not written back";
+  EXPECT_EQ(results[0].metrics.at("judge_correctness"), 0.5);
+  EXPECT_EQ(results[0].metrics.at("judge_relevance"), 0.5);
+  EXPECT_THAT(report.record.judges, ElementsAre(HasSubstr("judge_correctness by"), HasSubstr("judge_relevance by")));
+}
+
+TEST_F(JudgeTest, ErasedAnswersAreNotJudged) {
+  ServeText(R"({"score": 1})");
+  const std::string id = Evaluate();
+  ASSERT_TRUE(Forget(*docs_.database, {.collection = "docs", .document = "search.md", .reason = "asked"}).ok());
+  const JudgeReport report = Judge(id, {.measures = {"judge_relevance"}}).value();
+  EXPECT_EQ(report.verdicts, 1u);
+  ASSERT_EQ(server_->requests().size(), 1u);
+  EXPECT_THAT(server_->requests()[0].body, Not(HasSubstr("erased")));
+  EXPECT_EQ(Find(report.record, "judge_relevance")->missing, 2u);
+}
+
+TEST_F(JudgeTest, AJudgeThatIsDownChangesNothing) {
+  ServeText(R"({"score": 0.5})");
+  const std::string id = Evaluate();
+  ASSERT_TRUE(Judge(id).ok());
+  const std::string before = EncodeEvaluation(EvaluationStore(records(), kTenant).Get(id).value());
+  Serve([](size_t, const ModelServer::Request&) { return ModelServer::Reply{.status = 500, .body = "{}"}; });
+  const absl::Status down = Judge(id, {.tier = "small"}).status();
+  EXPECT_EQ(down.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(down.message()), HasSubstr("5 verdicts were not given"));
+  EXPECT_EQ(EncodeEvaluation(EvaluationStore(records(), kTenant).Get(id).value()), before);
+}
+
+class JudgePromptTest : public JudgeTest {
+ protected:
+  // Of the answer by quotes with its hits turned round: the numbers of its sources are those of its citations, not of its hits.
+  Answer Turned() {
+    AskRequest request;
+    request.collection = "docs";
+    request.question = "Is a backup incremental, and how does hybrid search fuse rankings?";
+    request.mode = RetrievalMode::kText;
+    Answer answer = Ask(*docs_.database, docs_.embedders, request).value();
+    EXPECT_EQ(answer.sources.size(), 2u);
+    std::reverse(answer.hits.begin(), answer.hits.end());
+    return answer;
+  }
+  std::optional<std::vector<ChatMessage>> Messages(const Answer& answer, uint32_t max_tokens) {
+    return JudgeMessages(JudgePrompts()[0], {.text = answer.question}, answer, *docs_.collection, docs_.principal, max_tokens).value();
+  }
+};
+
+TEST_F(JudgePromptTest, SourcesHaveTheNumbersThatTheAnswerCites) {
+  const Answer answer = Turned();
+  const auto messages = Messages(answer, 4'000);
+  ASSERT_TRUE(messages.has_value());
+  const std::string& shown = messages->at(1).content;
+  for (const Citation& citation : answer.citations) {
+    const size_t at = shown.find(absl::StrCat("[", citation.source_number, "] "));
+    ASSERT_NE(at, std::string::npos);
+    const size_t end = std::min(shown.find("\n\n", at), shown.size());
+    EXPECT_THAT(shown.substr(at, end - at), HasSubstr(citation.quote));
+  }
+}
+
+TEST_F(JudgePromptTest, WhatItCitesMustBeThereAndFit) {
+  Answer answer = Turned();
+  EXPECT_FALSE(Messages(answer, 20).has_value()) << "nothing fits";
+  const uint32_t first = answer.citations.at(0).source_number;
+  std::erase_if(answer.hits, [&](const PointHit& hit) { return hit.row == answer.sources.at(first - 1).row; });
+  EXPECT_FALSE(Messages(answer, 4'000).has_value()) << "a source that it cites is gone";
+  std::erase_if(answer.citations, [&](const Citation& citation) { return citation.source_number == first; });
+  EXPECT_TRUE(Messages(answer, 4'000).has_value()) << "one that it does not cite is not missed";
+}
+
+// An answer whose sources do not fit is left out, and the others are judged.
+TEST_F(JudgeTest, AnAnswerThatDoesNotFitIsLeftOut) {
+  ServeText(R"({"score": 1})");
+  const std::string id = Evaluate();
+  RouteSpec spec = route_->spec();
+  spec.max_prompt_tokens = 100;  // the rules alone have more
+  route_ = route_->With(std::move(spec)).value();
+  const JudgeReport report = Judge(id).value();
+  EXPECT_EQ(report.left_out, 2u);
+  EXPECT_EQ(report.verdicts, 3u);
+  EXPECT_EQ(Find(report.record, "judge_faithfulness")->missing, 3u);
+  EXPECT_EQ(Find(report.record, "judge_relevance")->count, 2u);
 }
 
 TEST_F(JudgeTest, MistakesAreNamed) {

@@ -4,6 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+#include <thread>
+
 #include "rag/answer_id.h"
 #include "tests/rag/vouched_store.h"
 #include "tests/support/temp_dir.h"
@@ -127,19 +130,102 @@ TEST(AnswersBetween, AClockThatWasWrongForAWhileHidesNothing) {
   EXPECT_LT(TimeOfUuidV7("nobody"), 0);
 }
 
+// A thousand answers and more from before a jump forward of the clock, newer by their numbers than those of the range.
+TEST(AnswersBetween, ManyOlderOnesAfterThoseOfTheRangeHideNothing) {
+  TempDir dir;
+  const auto store = Store::Open({.path = dir.File("store")}).value();
+  constexpr int64_t kHour = int64_t{3'600} * 1'000'000;
+  constexpr int64_t kNowUs = 500'000 * kHour;
+  const std::string wanted = MakeUuidV7(kNowUs, {});
+  ASSERT_TRUE(store->PutAnswer("default", wanted, "{}").ok());
+  std::vector<std::thread> writers;  // of puts at a time, one sync makes several durable
+  for (int writer = 0; writer < 16; ++writer) {
+    writers.emplace_back([&store, writer] {
+      for (int i = 0; i < 70; ++i)
+        EXPECT_TRUE(store->PutAnswer("default", MakeUuidV7(kNowUs - 2 * kHour - writer * 1'000 - i, {}), "{}").ok());
+    });
+  }
+  for (std::thread& writer : writers) writer.join();
+  ASSERT_TRUE(store->PutAnswer("default", wanted, "{\"again\":1}").ok()) << "written again, it counts once";
+  const auto found = AnswersBetween(*store, "default", {.from_us = kNowUs}, 10, CancelToken());
+  ASSERT_TRUE(found.ok()) << found.status();
+  ASSERT_THAT(*found, SizeIs(1));
+  EXPECT_EQ(found->front().id, wanted);
+}
+
+TEST(AnswersBetween, ARangeBeginsIn1970AndEndsAfterItsBeginning) {
+  EXPECT_TRUE(CheckRange({}).ok());
+  const TimeRange before{.from_us = std::numeric_limits<int64_t>::min()};
+  EXPECT_THAT(std::string(CheckRange(before).message()), HasSubstr("it takes times from 1970 on"));
+  EXPECT_THAT(std::string(CheckRange({.from_us = 1'790'000'000'000'000, .to_us = 1'780'000'000'000'000}).message()),
+              HasSubstr("from 2026-09-21T14:13:20Z to 2026-05-28T20:26:40Z"));
+}
+
+TEST_F(LiveQuestionsTest, FeedbackCorrectsJudgesAndChooses) {
+  world_.TellTheStory();
+  FeedbackStore feedback(world_.store(), world_.docs.clock);
+  const auto say = [&](size_t answer, FeedbackDraft draft, const std::string& who) {
+    world_.Tick();
+    ASSERT_TRUE(feedback.Add("default", world_.answers[answer].id, draft, who).ok());
+  };
+  say(0, {.thumbs_up = true}, "default/ada");
+  say(1, {.thumbs_up = true}, "default/ada");
+  say(1, {.thumbs_up = false, .correction = "At dawn."}, "default/ada");  // of each person the last word counts
+  const auto matching = [&](const std::vector<std::string>& terms) {
+    LiveQuestionsRequest request{.filter = Filter(terms), .dry_run = true};
+    return Grow(std::move(request)).answers;
+  };
+  EXPECT_EQ(matching({"liked"}), 1u);
+  EXPECT_EQ(matching({"disliked"}), 1u);
+  LiveQuestions grown = Grow();
+  EXPECT_EQ(grown.added, 3u);
+  EXPECT_EQ(grown.corrected, 1u);
+  const auto by_text = [&] {
+    std::map<std::string, DatasetQuestion> questions;
+    for (const DatasetQuestion& question : Questions()) questions[question.text] = question;
+    return questions;
+  };
+  const DatasetQuestion sea = by_text().at("When is the sea quiet?");
+  EXPECT_THAT(sea.references, ElementsAre("At dawn."));
+  EXPECT_THAT(sea.tags, ElementsAre("corrected", "live", "unjudged")) << "what a disliked answer cites is no judgement";
+  EXPECT_THAT(by_text().at("What is incremental?").tags, ElementsAre("cited", "live"));
+
+  // A correction that comes later reaches the question that is there, once.
+  say(2, {.correction = "Zebras are not for sale."}, "default/max");
+  say(2, {.thumbs_up = true, .correction = "Nobody sells zebras."}, "default/eve");
+  grown = Grow();
+  EXPECT_EQ(grown.info.version, 2u);
+  EXPECT_EQ(grown.corrected, 1u);
+  EXPECT_EQ(grown.known, 3u);
+  EXPECT_THAT(by_text().at("What does a zebra cost?").references, ElementsAre("Nobody sells zebras."));
+  EXPECT_THAT(Questions(1), SizeIs(3));
+  say(2, {.correction = "Five."}, "default/eve");
+  EXPECT_EQ(Grow().info.version, 2u) << "a reference that is there stays";
+}
+
+TEST_F(LiveQuestionsTest, ShadowsAskNothing) {
+  world_.TellTheStory();
+  Answer shadow = world_.answers[0];
+  shadow.id = MakeUuidV7(world_.Tick(), {});
+  shadow.question = "Which shadow?";
+  shadow.experiment.emplace().shadow_of = world_.answers[0].id;
+  ASSERT_TRUE(world_.store().PutAnswer("default", shadow.id, AnswerToJson(shadow)).ok());
+  EXPECT_EQ(Grow().answers, 3u);
+}
+
 // Questions as they stand in records: covered, in a conversation, with sources that are gone.
 TEST(QuestionOfAnswer, TakesOnlyWhatStandsAlone) {
   LiveQuestions why;
   Answer answer;
   answer.question = "What of ****@******* and prices?";
   answer.redacted = 1;
-  EXPECT_FALSE(QuestionOfAnswer(answer, &why).has_value());
+  EXPECT_FALSE(QuestionOfAnswer(answer, {}, &why).has_value());
   EXPECT_EQ(why.covered, 1u);
   answer.redacted = 0;
-  EXPECT_TRUE(QuestionOfAnswer(answer, &why).has_value()) << "asterisks of the caller's own";
+  EXPECT_TRUE(QuestionOfAnswer(answer, {}, &why).has_value()) << "asterisks of the caller's own";
   answer.conversation = {{"user", "Tell me of backups."}};
   answer.question = "And how long?";
-  EXPECT_FALSE(QuestionOfAnswer(answer, &why).has_value());
+  EXPECT_FALSE(QuestionOfAnswer(answer, {}, &why).has_value());
   EXPECT_EQ(why.follow_ups, 1u);
   answer.rewrites.push_back({.kind = "standalone", .texts = {"How long does a backup take?"}});
   Citation gone;
@@ -147,7 +233,7 @@ TEST(QuestionOfAnswer, TakesOnlyWhatStandsAlone) {
   gone.source_hash = "aa";
   gone.quote = R"({"erased":"00"})";
   answer.citations.push_back(gone);
-  const auto question = QuestionOfAnswer(answer, &why);
+  const auto question = QuestionOfAnswer(answer, {}, &why);
   ASSERT_TRUE(question.has_value());
   EXPECT_EQ(question->text, "How long does a backup take?");
   EXPECT_THAT(question->tags, ElementsAre("live", "unjudged")) << "its source was forgotten";

@@ -34,7 +34,7 @@ MlflowRun ARun(const std::string& evaluation) {
 MlflowModel AModel(uint64_t versions, uint64_t champion) {
   MlflowModel model{.name = "support", .description = "for the shop"};
   for (uint64_t number = 1; number <= versions; ++number)
-    model.versions.push_back({.number = number, .hash = "h" + std::to_string(number), .source = "vouchdb://pipeline/support"});
+    model.versions.push_back({.number = number, .hash = std::string("h").append(std::to_string(number)), .source = "vouchdb://pipeline/support"});
   model.aliases["champion"] = champion;
   return model;
 }
@@ -109,6 +109,41 @@ TEST_F(MlflowTest, AliasesLeadToTheRegistrysOwnNumbers) {
   // A rollback there is one here.
   EXPECT_EQ(client_.PutModel(AModel(2, 1), cancel_)->aliases, 1u);
   EXPECT_EQ(server_.models()["support"].aliases["champion"], "2");
+}
+
+TEST_F(MlflowTest, FiguresThatAJudgeAddsArriveToo) {
+  EXPECT_EQ(*Put(ARun("e1")), true);
+  MlflowRun judged = ARun("e1");
+  judged.metrics["judge_relevance"] = 0.75;
+  EXPECT_EQ(*Put(judged), true);
+  ASSERT_THAT(server_.runs(), SizeIs(1));
+  EXPECT_EQ(server_.runs().begin()->second.metrics.at("judge_relevance"), 0.75);
+  EXPECT_EQ(server_.runs().begin()->second.status, "FINISHED");
+  EXPECT_EQ(*Put(judged), false);
+}
+
+// Two stores, each with a pipeline "support".
+TEST_F(MlflowTest, AnotherStoresVersionIsNotTakenForOurs) {
+  ASSERT_TRUE(client_.PutModel(AModel(1, 1), cancel_).ok());
+  MlflowModel other = AModel(1, 1);
+  other.versions[0].hash = "another";
+  const auto outcome = client_.PutModel(other, cancel_);
+  ASSERT_TRUE(outcome.ok()) << outcome.status();
+  EXPECT_EQ(outcome->versions, 1u);
+  EXPECT_EQ(server_.models()["support"].aliases["champion"], "2");
+  EXPECT_EQ(client_.PutModel(other, cancel_)->versions, 0u);
+}
+
+TEST_F(MlflowTest, AliasesThatMlflowDoesNotTakeAreLeftOut) {
+  MlflowModel model = AModel(1, 1);
+  for (const char* alias : {"blue.green", "latest", "Latest", "v2", "vip", "v2-old"}) model.aliases[alias] = 1;
+  const auto outcome = client_.PutModel(model, cancel_);
+  ASSERT_TRUE(outcome.ok()) << outcome.status();
+  EXPECT_EQ(outcome->aliases, 3u);
+  ASSERT_THAT(outcome->skipped, SizeIs(4));
+  EXPECT_THAT(outcome->skipped[1], HasSubstr("alias 'blue.green' of support was left out"));
+  EXPECT_TRUE(server_.models()["support"].aliases.contains("vip"));
+  EXPECT_TRUE(server_.models()["support"].aliases.contains("v2-old"));
 }
 
 TEST_F(MlflowTest, AServerThatIsAnotherOneIsNamed) {

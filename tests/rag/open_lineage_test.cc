@@ -219,5 +219,42 @@ TEST_F(LineageExportTest, ARangeHasItsEvaluationsAndWhatWasForgotten) {
   EXPECT_THAT(document.dump(), Not(HasSubstr("quiet at night")));
 }
 
+// Forgotten, written again, and used again: what came back did not end.
+TEST_F(LineageExportTest, ASourceThatCameBackHasNotEnded) {
+  world_.TellTheStory();
+  world_.Tick();
+  ASSERT_TRUE(Forget(*world_.docs.database, {.collection = "docs", .document = "sea.md", .reason = "asked"}).ok());
+  world_.docs.AddDocument("sea.md", MediaType::kMarkdown, "# Sea\n\nThe sea is quiet at night.\n");
+  world_.Tick();
+  world_.docs.Commit();
+  const Answer again = world_.AskIt("When is the sea quiet?");
+  ASSERT_FALSE(again.abstained);
+  const Json document = Prov({});
+  EXPECT_THAT(ProvMistakes(document), IsEmpty()) << document.dump(2);
+  const std::string source = "vouch:source/docs/sea.md@" + again.citations.at(0).source_hash;
+  EXPECT_TRUE(document["entity"].contains(source));
+  if (document.contains("wasInvalidatedBy")) {
+    for (const auto& [id, relation] : document["wasInvalidatedBy"].items()) {
+      EXPECT_NE(relation["prov:entity"], source);
+      EXPECT_NE(relation["prov:entity"], "vouch:document/docs/sea.md");
+    }
+  }
+}
+
+// The document's form is that of the library, which the program writes piece by piece.
+TEST_F(LineageExportTest, ADocumentIsWrittenAsTheLibraryWritesIt) {
+  world_.TellTheStory();
+  const std::string text = ExportProv(*world_.docs.database, {}).value();
+  EXPECT_EQ(nlohmann::ordered_json::parse(text).dump(1) + "\n", text);
+  ProvDocument document;
+  EXPECT_EQ(document.bytes(), 0u);
+  document.Add(world_.answers[0]);
+  EXPECT_GT(document.bytes(), 500u);
+  EXPECT_LE(document.bytes(), document.ToJson().size());
+  const size_t before = document.bytes();
+  document.Add(world_.answers[0]);
+  EXPECT_EQ(document.bytes(), before) << "what is there is not counted again";
+}
+
 }  // namespace
 }  // namespace vouch

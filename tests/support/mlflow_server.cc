@@ -5,6 +5,7 @@
 #include <functional>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <regex>
 #include <stdexcept>
 #include <thread>
 #include <utility>
@@ -194,7 +195,7 @@ class MlflowServer::Impl {
     for (const auto& [id, run] : runs_) {
       const auto tag = run.tags.find("vouch.evaluation");
       if (tag == run.tags.end() || tag->second != wanted || run.experiment != experiments.at(0)) continue;
-      runs.push_back({{"info", {{"run_id", id}, {"status", run.status}}}});
+      runs.push_back({{"info", {{"run_id", id}, {"status", run.status}}}, {"data", {{"tags", PairsToJson(run.tags)}}}});
     }
     return runs.empty() ? Json::object() : Json{{"runs", runs}};
   }
@@ -291,6 +292,9 @@ class MlflowServer::Impl {
     Model& model = ModelOf(fields.Text("name"));
     const std::string alias = fields.Text("alias");
     const std::string version = fields.Text("version");
+    static const std::regex plain("[A-Za-z0-9_-]*");
+    static const std::regex reserved("latest|v[0-9]+", std::regex::icase);
+    if (!std::regex_match(alias, plain) || std::regex_match(alias, reserved)) throw Invalid("Invalid alias name: '" + alias + "'");
     if (std::stoul(version) == 0 || std::stoul(version) > model.versions.size()) throw Invalid("there is no such version");
     model.aliases[alias] = version;
     ++writes_;
