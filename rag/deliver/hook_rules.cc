@@ -23,9 +23,13 @@ bool IsAlnum(char c) { return absl::ascii_isalnum(static_cast<unsigned char>(c))
 bool IsHost(std::string_view host) {
   const bool brackets = host.size() > 2 && host.front() == '[' && host.back() == ']';
   const std::string_view inside = brackets ? host.substr(1, host.size() - 2) : host;
-  const std::string_view marks = brackets ? ":." : ".-_";
-  return !inside.empty() && std::all_of(inside.begin(), inside.end(), [marks](char c) {
-    return IsAlnum(c) || marks.find(c) != std::string_view::npos;
+  if (brackets) {
+    return inside.find(':') != std::string_view::npos && std::all_of(inside.begin(), inside.end(), [](char c) {
+      return absl::ascii_isxdigit(static_cast<unsigned char>(c)) || c == ':' || c == '.';
+    });
+  }
+  return !inside.empty() && std::all_of(inside.begin(), inside.end(), [](char c) {
+    return IsAlnum(c) || c == '.' || c == '-' || c == '_';
   });
 }
 

@@ -396,8 +396,8 @@ TEST_F(HttpTest, NoCommentComesBeforeTheStatus) {
   spec.mutable_rewrite()->set_standalone(true);
   ApplyPipeline(spec);
   Json chat = Chat("And the sea?", "again");
-  chat["messages"].insert(chat["messages"].begin(), {{"role", "assistant"}, {"content", "A storm does."}});
-  chat["messages"].insert(chat["messages"].begin(), {{"role", "user"}, {"content", kQuestion}});
+  chat["messages"].insert(chat["messages"].begin(), Json{{"role", "assistant"}, {"content", "A storm does."}});
+  chat["messages"].insert(chat["messages"].begin(), Json{{"role", "user"}, {"content", kQuestion}});
   chat["stream"] = true;
   const auto reply = Post("/v1/chat/completions", chat, {{"Vouch-Timeout-Ms", "400"}});
   ASSERT_TRUE(reply);

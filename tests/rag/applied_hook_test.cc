@@ -338,7 +338,7 @@ TEST_F(AppliedHookTest, ThereAreNotMoreThanTheLimit) {
   AppliedHook hook = Hook(server.url(), {"before.tag"});
   hook.spec.on_failure = HookSpec::OnFailure::kAllow;
   for (size_t i = 0; i < HookRunner::kMaxApplied; ++i) {
-    hook.spec.name = "h" + std::to_string(i);
+    hook.spec.name = std::string("h").append(std::to_string(i));
     Apply(hook);
   }
   hook.spec.name = "more";
