@@ -2,9 +2,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <random>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "nlohmann/json.hpp"
 #include "tests/api/program.h"
@@ -231,6 +235,50 @@ TEST_F(DeliveryCliTest, AKillLosesNoEvent) {
   EXPECT_EQ(Json::parse(hook.requests()[0].body), Json::parse(hook.requests()[1].body));
   store_ = {"--server", server->address()};
   EXPECT_THAT(Out({"pipeline", "list"}), HasSubstr("champion=1"));
+}
+
+// The server is killed while promotions run: an alias stands where the audit log says, and what was said to be moved is.
+TEST_F(DeliveryCliTest, AKilledPromotionIsWholeOrNone) {
+  const std::string data = dir_.File("data");
+  auto server = ServerProcess::Start(VOUCH_BINARY, data, dir_.File("log"));
+  ASSERT_NE(server, nullptr);
+  store_ = {"--server", server->address()};
+  Prepare();
+  Pipeline(5);
+  Out({"apply", "-f", dir_.File("spec")});
+  std::mt19937 random(20'261'126);
+  size_t said = 0;
+  int to = 1;
+  for (int round = 0; round < 10; ++round) {
+    std::thread promoting([&] {
+      for (;; to = 3 - to) {
+        if (Run({"promote", "support@" + std::to_string(to), "--to", "champion"}).exit_code != 0) return;
+        ++said;
+      }
+    });
+    std::this_thread::sleep_for(std::chrono::milliseconds(40 + random() % 160));
+    server->Kill();
+    promoting.join();
+    server = ServerProcess::Start(VOUCH_BINARY, data, dir_.File("log"));
+    ASSERT_NE(server, nullptr);
+    store_ = {"--server", server->address()};
+    const Json entries = Json::parse(Out({"audit", "list", "--action", "promote", "--limit", "1000", "--json"}))["entries"];
+    EXPECT_GE(entries.size(), said);
+    uint64_t at = 0;
+    for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {  // oldest first
+      EXPECT_EQ(Json::parse((*entry)["before"].get<std::string>())["number"], at);
+      at = Json::parse((*entry)["after"].get<std::string>())["number"];
+    }
+    const std::string list = Out({"pipeline", "list"});
+    if (at == 0) {
+      EXPECT_THAT(list, Not(HasSubstr("champion")));
+    } else {
+      EXPECT_THAT(list, HasSubstr("champion=" + std::to_string(at)));
+      to = at == 1 ? 2 : 1;
+    }
+    Out({"audit", "verify"});
+  }
+  EXPECT_GT(said, 5u);
 }
 
 }  // namespace

@@ -49,7 +49,7 @@ class MlflowTest : public ::testing::Test {
 
   MlflowServer server_;
   MlflowClient client_{server_.url() + "/", "secret-token"};
-  const CancelToken cancel_;
+  const CancelToken cancel_ = {};
 };
 
 TEST_F(MlflowTest, AnEvaluationIsARunWithItsDataset) {
