@@ -143,6 +143,7 @@ std::string FormatJudging(const v1::JudgeReport& report, bool dry_run) {
 
 absl::Status RunJudge(Invocation& invocation, const JudgeOptions& options) {
   if (!options.report.empty()) {
+    if (options.dry_run) return UsageError("--report needs verdicts, and --dry-run asks for none; leave one of them out");
     if (absl::Status status = CheckOutputFile(kReportOption, options.report); !status.ok()) return status;
   }
   v1::JudgeEvaluationRequest request;

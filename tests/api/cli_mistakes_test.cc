@@ -372,5 +372,10 @@ INSTANTIATE_TEST_SUITE_P(
                  "notes/big.txt", "the limit is 67108864"}),
     [](const auto& info) { return std::string(info.param.name); });
 
+TEST_F(CliMistakesTest, AReportOfVerdictsThatNobodyAskedFor) {
+  EXPECT_THAT(ErrorOf(2, {"eval", "judge", "0193590c", "--tier", "far", "--dry-run", "--report", dir_.File("r.html")}),
+              HasSubstr("--report needs verdicts, and --dry-run asks for none"));
+}
+
 }  // namespace
 }  // namespace vouch
