@@ -131,6 +131,8 @@ absl::StatusOr<IndexDirectory::Loaded> IndexDirectory::Load(const IndexSchema& s
   Loaded loaded;
   for (const std::string& name : ReadList()) loaded.damaged += present.contains(name) ? 0 : 1;
   std::sort(files.begin(), files.end(), BetterFile);
+  // Left over from a merge, damaged, or of rows that the store does not have: a cache that helps nobody.
+  std::vector<std::string> useless;
   for (const FileName& file : files) {
     if (file.rows.end.value <= rows && !Overlaps(loaded.segments, file.rows)) {
       absl::StatusOr<SegmentPtr> segment = LoadFile(schema, file.name, file.rows);
@@ -140,12 +142,15 @@ absl::StatusOr<IndexDirectory::Loaded> IndexDirectory::Load(const IndexSchema& s
       }
       ++loaded.damaged;
     }
-    // Left over from a merge, damaged, or of rows that the store does not have: a cache that helps nobody. A file that
-    // cannot be removed now is looked at again at the next start.
-    filesystem_.RemoveFile(PathOf(file.name)).IgnoreError();
+    useless.push_back(file.name);
   }
   std::sort(loaded.segments.begin(), loaded.segments.end(),
             [](const SegmentPtr& a, const SegmentPtr& b) { return a->rows.begin < b->rows.begin; });
+  // The list goes first, as in Publish: a process that ended between a merge's file and its list left a list that names
+  // what is removed here, and the next start would count it as missing. Where it cannot be written that is so, and nothing
+  // worse; a file that cannot be removed now is looked at again at the next start.
+  if (!useless.empty() || loaded.damaged > 0) WriteList(loaded.segments).IgnoreError();
+  for (const std::string& name : useless) filesystem_.RemoveFile(PathOf(name)).IgnoreError();
   std::lock_guard lock(mu_);
   next_build_ = last_build + 1;
   return loaded;
@@ -171,19 +176,20 @@ absl::Status IndexDirectory::Save(const IndexSchema& schema, Segment& segment) {
   return absl::OkStatus();
 }
 
-absl::Status IndexDirectory::Publish(const std::vector<SegmentPtr>& segments, const std::vector<SegmentPtr>& replaced) {
+absl::Status IndexDirectory::WriteList(const std::vector<SegmentPtr>& segments) {
   std::string body;
-  absl::flat_hash_set<std::string> kept;
   for (const SegmentPtr& segment : segments) {
-    if (segment->file_name.empty()) continue;
-    kept.insert(segment->file_name);
-    absl::StrAppend(&body, segment->file_name, "\n");
+    if (!segment->file_name.empty()) absl::StrAppend(&body, segment->file_name, "\n");
   }
   const std::string head = Checksum(body) + "\n";
+  return filesystem_.ReplaceFile(PathOf(std::string(kListName)), {head, body});
+}
+
+absl::Status IndexDirectory::Publish(const std::vector<SegmentPtr>& segments, const std::vector<SegmentPtr>& replaced) {
+  absl::flat_hash_set<std::string> kept;
+  for (const SegmentPtr& segment : segments) kept.insert(segment->file_name);
   std::lock_guard lock(mu_);
-  if (absl::Status status = filesystem_.ReplaceFile(PathOf(std::string(kListName)), {head, body}); !status.ok()) {
-    return status;
-  }
+  if (absl::Status status = WriteList(segments); !status.ok()) return status;
   for (const SegmentPtr& segment : replaced) {
     if (segment->file_name.empty() || kept.contains(segment->file_name)) continue;
     if (absl::Status status = filesystem_.RemoveFile(PathOf(segment->file_name)); !status.ok()) return status;

@@ -50,6 +50,7 @@ class IndexDirectory {
   absl::StatusOr<SegmentBytes> ReadBytes(const IndexSchema& schema, const std::string& name, RowRange rows);
   absl::StatusOr<SegmentPtr> LoadFile(const IndexSchema& schema, const std::string& name, RowRange rows);
   std::vector<std::string> ReadList();
+  absl::Status WriteList(const std::vector<SegmentPtr>& segments);
   std::string PathOf(const std::string& name) const { return directory_ + "/" + name; }
 
   const std::string directory_;

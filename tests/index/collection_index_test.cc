@@ -1,5 +1,6 @@
 #include "index/collection_index.h"
 
+#include <filesystem>
 #include <memory>
 #include <random>
 #include <string>
@@ -502,6 +503,29 @@ TEST_F(CollectionIndexTest, ClosingStopsABuild) {
   opened->reset();
   // The build was not finished: nothing was written.
   EXPECT_THAT(*Filesystem::System().ListDirectory(folder_.File("index")), IsEmpty());
+}
+
+// What a process leaves that ends after a merge's file is written and before the list of files names it.
+TEST_F(CollectionIndexTest, AMergeThatWasNotListedIsNoDamage) {
+  namespace fs = std::filesystem;
+  const std::string index = folder_.File("index");
+  const std::string before = folder_.File("before");
+  Open(Options(100));
+  RowMaker maker(6);
+  while (model_.rows() < 120) Commit(maker.Rows(30));
+  ASSERT_TRUE(index_->WaitIdle(CancelToken()).ok());
+  fs::copy(index, before);
+  while (model_.rows() < 450) Commit(maker.Rows(30));
+  ASSERT_TRUE(index_->Optimize(CancelToken(), nullptr).ok());
+  index_.reset();
+  fs::copy(before, index, fs::copy_options::overwrite_existing | fs::copy_options::recursive);
+  ASSERT_GT(Filesystem::System().ListDirectory(index)->size(), 2u);
+  for (int start = 0; start < 2; ++start) {
+    Open(Options(100));
+    EXPECT_EQ(index_->Status().files_damaged, 0u) << "start " << start;
+    EXPECT_THAT(index_->Status().segments, SizeIs(1));
+    EXPECT_THAT(*Filesystem::System().ListDirectory(index), SizeIs(2));
+  }
 }
 
 TEST_F(CollectionIndexTest, AFileOfAnotherHistoryIsNotUsed) {
