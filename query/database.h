@@ -34,7 +34,7 @@ struct DatabaseOptions {
   uint64_t seal_rows = 10'000;
   CrossEncoders cross_encoders = {};  // that rerankings name
   std::function<void(const std::string& message)>
-      warn;  // hears of damaged index files, on any thread
+      warn = {};  // hears of damaged index files, on any thread
   const Clock* clock = &Clock::System();
   Filesystem* filesystem = &Filesystem::System();
   void* rocksdb_env = nullptr;  // test only

@@ -22,15 +22,15 @@ struct PlannedNode;
 
 // How one stage of a search saw a point.
 struct WhyNotStage {
-  std::string node;   // the node's path: "fuse[0].dense(embedding)"
-  bool gave = false;  // it gave the point to its parent
+  std::string node = {};  // the node's path: "fuse[0].dense(embedding)"
+  bool gave = false;      // it gave the point to its parent
   // Where the point stands in the node's list without the limit, from 1; for a dense leaf by exact
   // search. None: it is no hit of the node at all, or not among the first QueryLimits::kMaxLimit.
-  std::optional<uint64_t> rank;
-  std::optional<double> score;   // the point's, in this node
-  std::optional<double> cutoff;  // of the last hit that the node gave
-  uint64_t limit = 0;            // hits that the node gives
-  std::string reason;            // for people; empty where it gave the point
+  std::optional<uint64_t> rank = {};
+  std::optional<double> score = {};   // the point's, in this node
+  std::optional<double> cutoff = {};  // of the last hit that the node gave
+  uint64_t limit = 0;                 // hits that the node gives
+  std::string reason = {};            // for people; empty where it gave the point
 };
 
 struct WhyNotResponse {

@@ -19,7 +19,7 @@ constexpr std::string_view kPrefix = "feedback/";
 constexpr std::string_view kErased = "{\"erased\":true}";
 
 // One process has a store open; its additions count what is there.
-std::mutex& WriteLock() {
+std::mutex& FeedbackLock() {
   static auto& lock = *new std::mutex();
   return lock;
 }
@@ -121,7 +121,7 @@ absl::StatusOr<Feedback> FeedbackStore::Add(std::string_view tenant, std::string
   if (!record.ok()) return record.status();
   const absl::StatusOr<Answer> about = AnswerFromJson(*record);
   if (!about.ok()) return about.status();
-  const std::lock_guard<std::mutex> lock(WriteLock());
+  const std::lock_guard<std::mutex> lock(FeedbackLock());
   size_t count = 0;
   const absl::Status counted = Journal::Of(store_).ScanJournalRecords(
       tenant, PrefixOf(answer), [&](std::string_view, std::string_view) {
@@ -175,7 +175,7 @@ absl::StatusOr<std::vector<Feedback>> FeedbackStore::ListLatest(std::string_view
 
 absl::StatusOr<uint64_t> FeedbackStore::EraseTexts(std::string_view tenant, std::string_view answer,
                                                    bool change) {
-  const std::lock_guard<std::mutex> lock(WriteLock());
+  const std::lock_guard<std::mutex> lock(FeedbackLock());
   uint64_t texts = 0;
   JournalChange erased;
   const absl::Status status = Scan(store_, tenant, PrefixOf(answer), [&](Feedback&& feedback) {

@@ -16,7 +16,7 @@ namespace vouch {
 namespace {
 
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
+using SteadyClock = std::chrono::steady_clock;
 
 constexpr uint32_t kEvents = IN_CREATE | IN_CLOSE_WRITE | IN_MODIFY | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE |
                              IN_DELETE_SELF | IN_MOVE_SELF | IN_ATTRIB;
@@ -54,18 +54,18 @@ class InotifyWatcher final : public FolderWatcher {
   }
 
   absl::StatusOr<bool> Wait(const std::function<bool()>& stop) override {
-    Clock::time_point first;
-    Clock::time_point last;
+    SteadyClock::time_point first;
+    SteadyClock::time_point last;
     bool changed = false;
     while (!stop()) {
-      if (changed && (Clock::now() - last >= timing_.quiet || Clock::now() - first >= timing_.longest)) return true;
+      if (changed && (SteadyClock::now() - last >= timing_.quiet || SteadyClock::now() - first >= timing_.longest)) return true;
       pollfd polled{.fd = fd_, .events = POLLIN, .revents = 0};
       const int wait = changed ? static_cast<int>(std::min<int64_t>(timing_.quiet.count(), kStopPollMs)) : kStopPollMs;
       const int ready = ::poll(&polled, 1, std::max(wait, 1));
       if (ready < 0 && errno != EINTR) return absl::UnavailableError(Concat("poll: ", std::strerror(errno)));
       if (ready <= 0) continue;
       if (!TakeEvents()) continue;
-      last = Clock::now();
+      last = SteadyClock::now();
       if (!changed) first = last;
       changed = true;
     }

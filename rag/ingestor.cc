@@ -241,7 +241,7 @@ absl::StatusOr<PendingDocument> IngestorImpl::Prepare(Document document, Documen
     absl::StatusOr<std::string> payload = ChunkPayload(document, title, language, chunk);
     if (!payload.ok()) return payload.status();
     pending.payloads.push_back(*std::move(payload));
-    pending.texts.push_back(EmbeddedText(title, chunk.heading, chunk.text, record));
+    pending.texts.push_back(TextToEmbed(title, chunk.heading, chunk.text, record));
     pending.provenance.push_back({.document = document.id,
                                   .uri = document.uri,
                                   .source_hash = entry.hash,

@@ -14,9 +14,9 @@
 namespace vouch {
 namespace {
 
-using Json = nlohmann::json;
+using PayloadJson = nlohmann::json;
 
-std::string TextAt(const Json& payload, const char* key) {
+std::string TextAt(const PayloadJson& payload, const char* key) {
   if (!payload.is_object()) return "";
   const auto found = payload.find(key);
   return found != payload.end() && found->is_string() ? found->get<std::string>() : "";
@@ -25,7 +25,7 @@ std::string TextAt(const Json& payload, const char* key) {
 }  // namespace
 
 Passage ReadPassage(const PointHit& hit) {
-  const Json payload = Json::parse(hit.payload, nullptr, /*allow_exceptions=*/false);
+  const PayloadJson payload = PayloadJson::parse(hit.payload, nullptr, /*allow_exceptions=*/false);
   Passage passage{.hit = &hit,
                   .text = TextAt(payload, "text"),
                   .title = TextAt(payload, "title"),

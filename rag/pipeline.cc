@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "rag/field_error.h"
 #include "rag/prompt_template.h"
 #include "rag/redaction.h"
 #include "rag/record_reader.h"
@@ -12,20 +13,16 @@
 namespace vouch {
 namespace {
 
-constexpr int kFormat = 1;
+constexpr int kPipelineFormat = 1;
 constexpr size_t kMaxNameBytes = 100;  // stands in a setting's key with a number
 constexpr size_t kMaxDescriptionBytes = 4'096;
 constexpr uint32_t kMaxChunks = 100;
-constexpr uint32_t kMaxSentences = 20;
-constexpr std::string_view kThing = "the pipeline";
-
-absl::Status Wrong(std::string_view field, std::string_view what) {
-  return absl::InvalidArgumentError(Concat(field, " ", what));
-}
+constexpr uint32_t kMostSentences = 20;
+constexpr std::string_view kPipelineThing = "the pipeline";
 
 absl::Status CheckRange(std::string_view field, uint64_t value, uint64_t min, uint64_t max) {
   if (value >= min && value <= max) return absl::OkStatus();
-  return Wrong(field, Concat("is ", value, "; it takes ", min, " to ", max));
+  return FieldError(field, Concat("is ", value, "; it takes ", min, " to ", max));
 }
 
 std::string_view OrderName(PassageOrder order) {
@@ -38,8 +35,8 @@ std::string_view OrderName(PassageOrder order) {
   return "rank";
 }
 
-absl::StatusOr<RewriteStep> ReadRewrite(const RecordJson& json, std::string where) {
-  RecordReader reader(json, std::move(where), kThing);
+absl::StatusOr<RewriteStep> ReadRewriteStep(const RecordJson& json, std::string where) {
+  RecordReader reader(json, std::move(where), kPipelineThing);
   RewriteStep step;
   reader.Take("standalone", &step.standalone);
   reader.Take("questions", &step.questions);
@@ -49,7 +46,7 @@ absl::StatusOr<RewriteStep> ReadRewrite(const RecordJson& json, std::string wher
 }
 
 absl::StatusOr<RetrieveStep> ReadRetrieve(const RecordJson& json, std::string where) {
-  RecordReader reader(json, std::move(where), kThing);
+  RecordReader reader(json, std::move(where), kPipelineThing);
   RetrieveStep step;
   std::string mode;
   reader.Take("mode", &mode);
@@ -64,7 +61,7 @@ absl::StatusOr<RetrieveStep> ReadRetrieve(const RecordJson& json, std::string wh
 }
 
 absl::StatusOr<AssembleStep> ReadAssemble(const RecordJson& json, std::string where) {
-  RecordReader reader(json, std::move(where), kThing);
+  RecordReader reader(json, std::move(where), kPipelineThing);
   AssembleStep step;
   std::string order;
   reader.Take("max_prompt_tokens", &step.max_prompt_tokens);
@@ -76,7 +73,7 @@ absl::StatusOr<AssembleStep> ReadAssemble(const RecordJson& json, std::string wh
 }
 
 absl::StatusOr<PromptStep> ReadPrompt(const RecordJson& json, std::string where) {
-  RecordReader reader(json, std::move(where), kThing);
+  RecordReader reader(json, std::move(where), kPipelineThing);
   PromptStep step;
   reader.Take("system", &step.system);
   reader.Take("user", &step.user);
@@ -93,7 +90,7 @@ absl::StatusOr<PromptStep> ReadPrompt(const RecordJson& json, std::string where)
 }
 
 absl::StatusOr<GenerateStep> ReadGenerate(const RecordJson& json, std::string where) {
-  RecordReader reader(json, std::move(where), kThing);
+  RecordReader reader(json, std::move(where), kPipelineThing);
   GenerateStep step;
   reader.Take("generator", &step.generator);
   reader.Take("max_sentences", &step.max_sentences);
@@ -102,7 +99,7 @@ absl::StatusOr<GenerateStep> ReadGenerate(const RecordJson& json, std::string wh
 }
 
 absl::StatusOr<RecordStep> ReadRecord(const RecordJson& json, std::string where) {
-  RecordReader reader(json, std::move(where), kThing);
+  RecordReader reader(json, std::move(where), kPipelineThing);
   RecordStep step;
   reader.TakeList("redact", &step.redact, ReadRecordText);
   if (!reader.status().ok()) return reader.status();
@@ -110,7 +107,7 @@ absl::StatusOr<RecordStep> ReadRecord(const RecordJson& json, std::string where)
 }
 
 absl::StatusOr<GuardStep> ReadGuard(const RecordJson& json, std::string where) {
-  RecordReader reader(json, std::move(where), kThing);
+  RecordReader reader(json, std::move(where), kPipelineThing);
   GuardStep step;
   reader.Take("min_grounding", &step.min_grounding);
   reader.Take("hold", &step.hold);
@@ -119,7 +116,7 @@ absl::StatusOr<GuardStep> ReadGuard(const RecordJson& json, std::string where) {
 }
 
 absl::StatusOr<CacheStep> ReadCache(const RecordJson& json, std::string where) {
-  RecordReader reader(json, std::move(where), kThing);
+  RecordReader reader(json, std::move(where), kPipelineThing);
   CacheStep step;
   reader.Take("enabled", &step.enabled);
   reader.Take("similar", &step.similar);
@@ -137,14 +134,14 @@ absl::Status CheckPipeline(const PipelineSpec& spec) {
   if (spec.name.empty() || spec.name.size() > kMaxNameBytes ||
       !std::all_of(spec.name.begin(), spec.name.end(), in_name) || spec.name.front() == '.' ||
       spec.name.front() == '-') {
-    return Wrong("name", Concat("is '", Escape(spec.name), "'; it takes 1 to ", kMaxNameBytes,
-                                " characters of [A-Za-z0-9._-], not starting with '.' or '-'"));
+    return FieldError("name", Concat("is '", Escape(spec.name), "'; it takes 1 to ", kMaxNameBytes,
+                                     " characters of [A-Za-z0-9._-], not starting with '.' or '-'"));
   }
   if (spec.description.size() > kMaxDescriptionBytes) {
-    return Wrong("description", Concat("has ", spec.description.size(), " bytes; the limit is ",
-                                       kMaxDescriptionBytes));
+    return FieldError("description", Concat("has ", spec.description.size(), " bytes; the limit is ",
+                                            kMaxDescriptionBytes));
   }
-  if (spec.collection.empty()) return Wrong("collection", "is missing");
+  if (spec.collection.empty()) return FieldError("collection", "is missing");
   if (spec.rewrite.questions != 0) {
     absl::Status status =
         CheckRange("rewrite.questions", spec.rewrite.questions, 2, RewriteStep::kMaxQuestions);
@@ -161,22 +158,22 @@ absl::Status CheckPipeline(const PipelineSpec& spec) {
   if (absl::Status status = CheckPromptTemplate(spec.prompt); !status.ok()) return status;
   const std::string& generator = spec.generate.generator;
   if (!generator.empty() && generator != "route" && generator != "builtin/extractive") {
-    return Wrong("generate.generator",
-                 Concat("is '", Escape(generator),
-                        "'; it takes builtin/extractive, route, or nothing"));
+    return FieldError("generate.generator",
+                      Concat("is '", Escape(generator),
+                             "'; it takes builtin/extractive, route, or nothing"));
   }
   if (absl::Status status =
-          CheckRange("generate.max_sentences", spec.generate.max_sentences, 1, kMaxSentences);
+          CheckRange("generate.max_sentences", spec.generate.max_sentences, 1, kMostSentences);
       !status.ok())
     return status;
   if (!(spec.guard.min_grounding >= 0 && spec.guard.min_grounding <= 1)) {
-    return Wrong("guard.min_grounding",
-                 Concat("is ", spec.guard.min_grounding, "; it takes 0 to 1"));
+    return FieldError("guard.min_grounding",
+                      Concat("is ", spec.guard.min_grounding, "; it takes 0 to 1"));
   }
   if (!spec.cache.enabled && spec.cache != CacheStep())
-    return Wrong("cache", "has settings and is not enabled; set cache.enabled");
+    return FieldError("cache", "has settings and is not enabled; set cache.enabled");
   if (spec.cache.enabled && !spec.record.redact.empty()) {
-    return Wrong("cache", "uses completions of records, and record.redact covers parts of those; leave one of the two out");
+    return FieldError("cache", "uses completions of records, and record.redact covers parts of those; leave one of the two out");
   }
   return Redaction::Create(spec.record).status();
 }
@@ -185,7 +182,7 @@ std::string PipelineToJson(const PipelineSpec& spec) {
   RecordJson variables = RecordJson::object();
   for (const auto& [name, value] : spec.prompt.variables) variables[name] = value;
   RecordJson json = {
-      {"format", kFormat},
+      {"format", kPipelineFormat},
       {"name", spec.name},
       {"description", spec.description},
       {"collection", spec.collection},
@@ -223,18 +220,18 @@ std::string PipelineToJson(const PipelineSpec& spec) {
 absl::StatusOr<PipelineSpec> PipelineFromJson(std::string_view text) {
   const RecordJson json = RecordJson::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) return absl::DataLossError("the pipeline is damaged: it is no JSON object");
-  RecordReader reader(json, "", kThing);
+  RecordReader reader(json, "", kPipelineThing);
   int64_t format = 0;
   reader.Take("format", &format);
-  if (reader.status().ok() && format > kFormat) {
+  if (reader.status().ok() && format > kPipelineFormat) {
     return absl::FailedPreconditionError(
-        Concat("the pipeline has format ", format, "; this program reads up to ", kFormat));
+        Concat("the pipeline has format ", format, "; this program reads up to ", kPipelineFormat));
   }
   PipelineSpec spec;
   reader.Take("name", &spec.name);
   reader.Take("description", &spec.description);
   reader.Take("collection", &spec.collection);
-  reader.TakeObject("rewrite", &spec.rewrite, ReadRewrite);
+  reader.TakeObject("rewrite", &spec.rewrite, ReadRewriteStep);
   reader.TakeObject("retrieve", &spec.retrieve, ReadRetrieve);
   reader.TakeObject("assemble", &spec.assemble, ReadAssemble);
   reader.TakeObject("prompt", &spec.prompt, ReadPrompt);

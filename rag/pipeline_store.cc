@@ -13,16 +13,12 @@ namespace vouch {
 namespace {
 
 constexpr char kNamesKey[] = "pipelines";
-constexpr std::string_view kThing = "the list of pipelines";
+constexpr std::string_view kPipelinesThing = "the list of pipelines";
 constexpr size_t kShownNames = 10;
 
 std::string EntryKey(std::string_view name) { return Concat("pipeline/", name); }
 std::string VersionKey(std::string_view name, uint64_t number) {
   return Concat("pipeline/", name, "/", number);
-}
-
-std::string Dump(const RecordJson& json) {
-  return json.dump(-1, ' ', false, RecordJson::error_handler_t::replace);
 }
 
 bool IsNumber(std::string_view text) {
@@ -40,7 +36,7 @@ bool IsAlias(std::string_view text) {
 }
 
 // Changes read what they replace. One process has a store open, so one lock for all of them will do.
-std::mutex& WriteLock() {
+std::mutex& PipelinesLock() {
   static auto& lock = *new std::mutex();
   return lock;
 }
@@ -59,7 +55,7 @@ struct PipelineStore::Entry {
 absl::StatusOr<PipelineStore::AliasState> PipelineStore::Entry::ReadMoves(
     const RecordJson& json, const std::string& where) {
   AliasState state;
-  RecordReader reader(json, where, kThing);
+  RecordReader reader(json, where, kPipelinesThing);
   reader.Take("revision", &state.revision);
   reader.TakeList("earlier", &state.earlier,
                   [](const RecordJson& item, const std::string&) -> absl::StatusOr<uint64_t> {
@@ -69,7 +65,7 @@ absl::StatusOr<PipelineStore::AliasState> PipelineStore::Entry::ReadMoves(
   reader.TakeList("steps", &state.steps,
                   [](const RecordJson& item, std::string at) -> absl::StatusOr<AliasStep> {
                     AliasStep step;
-                    RecordReader fields(item, std::move(at), kThing);
+                    RecordReader fields(item, std::move(at), kPipelinesThing);
                     fields.Take("number", &step.number);
                     fields.Take("since_us", &step.since_us);
                     if (!fields.status().ok()) return fields.status();
@@ -90,16 +86,16 @@ SettingValue PipelineStore::Entry::ToSetting(std::string_view name) const {
     histories[alias] = {
         {"revision", state.revision}, {"earlier", state.earlier}, {"steps", std::move(steps)}};
   }
-  return {EntryKey(name), Dump({{"format", 1},
-                                {"latest", latest},
-                                {"aliases", std::move(numbers)},
-                                {"moves", std::move(histories)}})};
+  return {EntryKey(name), DumpRecord({{"format", 1},
+                                      {"latest", latest},
+                                      {"aliases", std::move(numbers)},
+                                      {"moves", std::move(histories)}})};
 }
 
 namespace {
 
 SettingValue NamesSetting(const std::vector<std::string>& names) {
-  return {kNamesKey, Dump({{"format", 1}, {"names", names}})};
+  return {kNamesKey, DumpRecord({{"format", 1}, {"names", names}})};
 }
 
 AuditDraft DraftOf(std::string_view actor, int64_t time_us, std::string action,
@@ -118,7 +114,7 @@ absl::StatusOr<std::vector<std::string>> PipelineStore::Names(std::string_view t
   std::vector<std::string> names;
   if (!text->has_value()) return names;
   const RecordJson json = RecordJson::parse(**text, nullptr, /*allow_exceptions=*/false);
-  RecordReader reader(json, "", kThing);
+  RecordReader reader(json, "", kPipelinesThing);
   reader.TakeList("names", &names, ReadRecordText);
   if (!reader.status().ok()) return reader.status();
   return names;
@@ -149,7 +145,7 @@ absl::StatusOr<PipelineStore::Entry> PipelineStore::ReadEntry(std::string_view t
   Entry entry;
   if (!text->has_value()) return entry;
   const RecordJson json = RecordJson::parse(**text, nullptr, /*allow_exceptions=*/false);
-  RecordReader reader(json, "", kThing);
+  RecordReader reader(json, "", kPipelinesThing);
   reader.Take("latest", &entry.latest);
   if (!reader.status().ok()) return reader.status();
   const auto aliases = json.find("aliases");
@@ -205,7 +201,7 @@ absl::StatusOr<PipelineStore::Applied> PipelineStore::Apply(std::string_view ten
     return absl::Status(status.code(),
                         Concat("pipeline '", Escape(spec.name), "': ", ToStd(status.message())));
   }
-  const std::lock_guard<std::mutex> lock(WriteLock());
+  const std::lock_guard<std::mutex> lock(PipelinesLock());
   absl::StatusOr<std::vector<std::string>> names = Names(tenant);
   if (!names.ok()) return names.status();
   absl::StatusOr<Entry> entry = ReadEntry(tenant, spec.name);
@@ -239,11 +235,11 @@ absl::StatusOr<PipelineStore::Applied> PipelineStore::Apply(std::string_view ten
   AuditDraft draft = DraftOf(actor, clock_.NowMicros(), "pipeline.apply", spec.name);
   if (applied.version.number > entry->latest) {
     change.settings.push_back({VersionKey(spec.name, applied.version.number),
-                               Dump({{"format", 1},
-                                     {"created_us", applied.version.created_us},
-                                     {"hash", applied.version.hash},
-                                     {"spec", canonical}})});
-    if (entry->latest > 0) draft.before = Dump({{"number", entry->latest}});
+                               DumpRecord({{"format", 1},
+                                           {"created_us", applied.version.created_us},
+                                           {"hash", applied.version.hash},
+                                           {"spec", canonical}})});
+    if (entry->latest > 0) draft.before = DumpRecord({{"number", entry->latest}});
     entry->latest = applied.version.number;
     change.settings.push_back(entry->ToSetting(spec.name));
   }
@@ -251,7 +247,7 @@ absl::StatusOr<PipelineStore::Applied> PipelineStore::Apply(std::string_view ten
     names->insert(std::lower_bound(names->begin(), names->end(), spec.name), spec.name);
     change.settings.push_back(NamesSetting(*names));
   }
-  draft.after = Dump({{"number", applied.version.number}, {"hash", applied.version.hash}});
+  draft.after = DumpRecord({{"number", applied.version.number}, {"hash", applied.version.hash}});
   change.entries.push_back(std::move(draft));
   const auto kept = Journal::Of(store_).Commit(tenant, change);
   if (!kept.ok()) return kept.status();
@@ -321,7 +317,7 @@ absl::StatusOr<std::vector<AuditEntry>> PipelineStore::MoveAlias(std::string_vie
                                                                  std::string_view alias,
                                                                  const AliasTarget& target,
                                                                  JournalChange also) {
-  const std::lock_guard<std::mutex> lock(WriteLock());
+  const std::lock_guard<std::mutex> lock(PipelinesLock());
   absl::StatusOr<AliasState> state = GetAlias(tenant, name, alias);
   if (!state.ok()) return state.status();
   absl::StatusOr<Entry> entry = ReadEntry(tenant, name);
@@ -367,7 +363,7 @@ absl::StatusOr<std::vector<AuditEntry>> PipelineStore::MoveAlias(std::string_vie
 
 absl::Status PipelineStore::Remove(std::string_view tenant, std::string_view name,
                                    std::string_view actor) {
-  const std::lock_guard<std::mutex> lock(WriteLock());
+  const std::lock_guard<std::mutex> lock(PipelinesLock());
   absl::StatusOr<std::vector<std::string>> names = Names(tenant);
   if (!names.ok()) return names.status();
   const auto place = std::lower_bound(names->begin(), names->end(), name);
@@ -382,7 +378,7 @@ absl::Status PipelineStore::Remove(std::string_view tenant, std::string_view nam
     AliasState& moves = entry->moves[alias];
     moves = {.revision = moves.revision + 1};
   }
-  draft.before = Dump({{"number", entry->latest}, {"aliases", std::move(before)}});
+  draft.before = DumpRecord({{"number", entry->latest}, {"aliases", std::move(before)}});
   entry->aliases.clear();
   JournalChange change{.settings = {NamesSetting(*names), entry->ToSetting(name)}};
   change.entries.push_back(std::move(draft));

@@ -22,7 +22,7 @@ constexpr NamedPattern kNamed[] = {
     {"iban", R"(\b[A-Z]{2}\d{2}( ?[A-Z0-9]{4}){2,7}( ?[A-Z0-9]{1,4})?\b)"},
     {"card", R"(\b\d{4}([ \-]?\d{4}){2}[ \-]?\d{1,7}\b)"}};
 
-absl::Status Wrong(std::string_view pattern, std::string_view what) {
+absl::Status WrongPattern(std::string_view pattern, std::string_view what) {
   return absl::InvalidArgumentError(
       Concat("record.redact has '", Escape(pattern, 100), "'; ", what));
 }
@@ -38,21 +38,21 @@ absl::StatusOr<Redaction> Redaction::Create(const RecordStep& step) {
   for (const std::string& pattern : step.redact) {
     std::string regex;
     if (pattern.size() > RecordStep::kMaxPatternBytes)
-      return Wrong(pattern, Concat("a pattern takes at most ", RecordStep::kMaxPatternBytes, " bytes"));
+      return WrongPattern(pattern, Concat("a pattern takes at most ", RecordStep::kMaxPatternBytes, " bytes"));
     if (pattern.starts_with("re:")) {
       regex = pattern.substr(3);
     } else {
       const auto named = std::find_if(std::begin(kNamed), std::end(kNamed),
                                       [&](const NamedPattern& known) { return known.name == pattern; });
-      if (named == std::end(kNamed)) return Wrong(pattern, "it takes email, phone, iban, card, or re:REGEX");
+      if (named == std::end(kNamed)) return WrongPattern(pattern, "it takes email, phone, iban, card, or re:REGEX");
       regex = named->regex;
     }
     RE2::Options options;
     options.set_log_errors(false);
     options.set_max_mem(int64_t{4} << 20);
     auto compiled = std::make_shared<const RE2>(regex, options);
-    if (!compiled->ok()) return Wrong(pattern, Concat("it is no regular expression: ", compiled->error()));
-    if (RE2::FullMatch("", *compiled)) return Wrong(pattern, "it matches where nothing is");
+    if (!compiled->ok()) return WrongPattern(pattern, Concat("it is no regular expression: ", compiled->error()));
+    if (RE2::FullMatch("", *compiled)) return WrongPattern(pattern, "it matches where nothing is");
     redaction.patterns_.push_back(std::move(compiled));
   }
   return redaction;

@@ -15,8 +15,8 @@ namespace vouch {
 // Weights are at least 0: such models end in a rectifier, counts of terms are not negative either,
 // and it is what lets a search pass over rows by upper bounds that are sums of the terms' own.
 struct SparseVector {
-  std::vector<uint32_t> indices;
-  std::vector<float> values;
+  std::vector<uint32_t> indices = {};
+  std::vector<float> values = {};
 
   bool empty() const { return indices.empty(); }
   friend bool operator==(const SparseVector&, const SparseVector&) = default;

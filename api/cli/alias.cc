@@ -52,7 +52,7 @@ absl::Status RunSet(Invocation& invocation, const AliasOptions& options) {
   return absl::OkStatus();
 }
 
-absl::Status RunList(Invocation& invocation) {
+absl::Status RunListAliases(Invocation& invocation) {
   absl::StatusOr<Connection*> connection = invocation.Connect();
   if (!connection.ok()) return connection.status();
   const auto stub = v1::Collections::NewStub((*connection)->channel());
@@ -101,7 +101,7 @@ void AddAliasCommands(CLI::App& app, Invocation& invocation) {
       ->required();
   AddCommand(*group, invocation, CommandKind::kClient,
              {"list", "All aliases", "  vouch alias list"},
-             [&invocation] { return RunList(invocation); });
+             [&invocation] { return RunListAliases(invocation); });
   CLI::App* remove = AddCommand(*group, invocation, CommandKind::kClient,
                                 {"delete", "Remove aliases; their collections stay",
                                  "  vouch alias delete docs"},

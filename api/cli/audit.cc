@@ -18,7 +18,7 @@
 namespace vouch {
 namespace {
 
-std::string Pretty(const std::string& json) {
+std::string PrettyEntry(const std::string& json) {
   const auto parsed = nlohmann::ordered_json::parse(json, nullptr, /*allow_exceptions=*/false);
   return parsed.is_discarded() ? json : parsed.dump(2);
 }
@@ -65,8 +65,8 @@ absl::Status RunShow(Invocation& invocation, uint64_t number) {
       absl::StrCat("entry ", entry.number(), " of ", FormatTime(entry.time_us()), "\n",
                    entry.actor(), ": ", entry.action(), " ", entry.subject(), "\n");
   if (!entry.reason().empty()) absl::StrAppend(&text, "why: ", entry.reason(), "\n");
-  if (!entry.before().empty()) absl::StrAppend(&text, "before ", Pretty(entry.before()), "\n");
-  if (!entry.after().empty()) absl::StrAppend(&text, "after ", Pretty(entry.after()), "\n");
+  if (!entry.before().empty()) absl::StrAppend(&text, "before ", PrettyEntry(entry.before()), "\n");
+  if (!entry.after().empty()) absl::StrAppend(&text, "after ", PrettyEntry(entry.after()), "\n");
   absl::StrAppend(&text, "hash ", entry.hash(), "\nafter the entry with ", entry.previous(), "\n");
   Print(text);
   return absl::OkStatus();

@@ -187,7 +187,7 @@ absl::Status RunCreate(Invocation& invocation, const CollectionOptions& options)
   return absl::OkStatus();
 }
 
-absl::Status RunList(Invocation& invocation) {
+absl::Status RunListCollections(Invocation& invocation) {
   v1::ListCollectionsResponse response;
   absl::Status status =
       CallService<v1::Collections>(invocation, [&](auto& stub, auto& context) {
@@ -400,7 +400,7 @@ void AddCollectionCommands(CLI::App& app, Invocation& invocation) {
   AddPolicyOptions(*create, &options->schema);
   AddCommand(*group, invocation, CommandKind::kClient,
              {"list", "All collections", "  vouch collection list"},
-             [&invocation] { return RunList(invocation); });
+             [&invocation] { return RunListCollections(invocation); });
   CLI::App* show =
       add({"show", "Schema, size and indexes of a collection", "  vouch collection show films"},
           RunShow);

@@ -63,7 +63,7 @@ absl::Status RunImport(Invocation& invocation, const ImportOptions& options) {
   return absl::OkStatus();
 }
 
-absl::Status RunList(Invocation& invocation) {
+absl::Status RunListDatasets(Invocation& invocation) {
   absl::StatusOr<Connection*> connection = invocation.Connect();
   if (!connection.ok()) return connection.status();
   const auto stub = v1::Datasets::NewStub((*connection)->channel());
@@ -136,7 +136,7 @@ void AddDatasetCommands(CLI::App& app, Invocation& invocation) {
   AddDatasetGrowCommand(*group, invocation);
   AddCommand(*group, invocation, CommandKind::kClient,
              {"list", "All datasets and versions", "  vouch dataset list"},
-             [&invocation] { return RunList(invocation); });
+             [&invocation] { return RunListDatasets(invocation); });
   auto dataset = std::make_shared<std::string>();
   CLI::App* show = AddCommand(*group, invocation, CommandKind::kClient,
                               {"show", "What a version holds", "  vouch dataset show support@1"},

@@ -82,7 +82,7 @@ std::string StateText(const v1::DriftMonitor& monitor) {
   return text;
 }
 
-absl::Status RunList(Invocation& invocation) {
+absl::Status RunListDrift(Invocation& invocation) {
   v1::ListDriftMonitorsResponse reply;
   absl::Status status = CallService<v1::Drift>(invocation, [&](auto& stub, auto& context) {
     return stub.ListDriftMonitors(&context, v1::ListDriftMonitorsRequest(), &reply);
@@ -107,7 +107,7 @@ absl::Status RunList(Invocation& invocation) {
   return absl::OkStatus();
 }
 
-absl::Status RunShow(Invocation& invocation, const std::string& name) {
+absl::Status RunShowDrift(Invocation& invocation, const std::string& name) {
   v1::GetDriftMonitorRequest request;
   request.set_name(name);
   v1::DriftMonitor monitor;
@@ -155,7 +155,7 @@ absl::Status RunReference(Invocation& invocation, const std::string& name) {
   return absl::OkStatus();
 }
 
-absl::Status RunRemove(Invocation& invocation, const std::string& name) {
+absl::Status RunRemoveDrift(Invocation& invocation, const std::string& name) {
   v1::RemoveDriftMonitorRequest request;
   request.set_name(name);
   v1::RemoveDriftMonitorResponse reply;
@@ -184,10 +184,10 @@ void AddDriftCommands(CLI::App& app, Invocation& invocation) {
       AddGroup(app, "drift", "Whether questions, documents, embedder or index have drifted");
   AddCommand(*group, invocation, CommandKind::kClient,
              {"list", "All drift monitors and how they stand", "  vouch drift list"},
-             [&invocation] { return RunList(invocation); });
+             [&invocation] { return RunListDrift(invocation); });
   AddNamed(*group, invocation,
            {"show", "One monitor with its last look and its alarms", "  vouch drift show support"},
-           RunShow);
+           RunShowDrift);
   AddNamed(*group, invocation,
            {"check", "Look now, at what has come since the reference",
             "  vouch drift check support\n"
@@ -199,7 +199,7 @@ void AddDriftCommands(CLI::App& app, Invocation& invocation) {
            RunReference);
   AddNamed(*group, invocation,
            {"remove", "Remove a monitor; the audit log says so", "  vouch drift remove support"},
-           RunRemove);
+           RunRemoveDrift);
 }
 
 }  // namespace vouch

@@ -21,7 +21,7 @@ namespace vouch {
 namespace {
 
 constexpr char kReportOption[] = "--report";
-constexpr size_t kMoneyDecimals = 9;
+constexpr size_t kCostDecimals = 9;
 
 struct RunOptions {
   std::string collection;
@@ -135,7 +135,7 @@ std::string FormatJudging(const v1::JudgeReport& report, bool dry_run) {
   if (report.price_table().empty()) {
     absl::StrAppend(&text, "without a price\n");
   } else {
-    absl::StrAppend(&text, dry_run ? "about " : "", FormatDecimal(report.cost_nano(), kMoneyDecimals), " ", report.currency(),
+    absl::StrAppend(&text, dry_run ? "about " : "", FormatDecimal(report.cost_nano(), kCostDecimals), " ", report.currency(),
                     " by price table ", report.price_table(), dry_run ? ", without retries" : "", "\n");
   }
   return dry_run ? absl::StrCat(text, "nothing was asked\n") : text;
@@ -207,7 +207,7 @@ std::string MainValue(const v1::EvaluationSummary& evaluation) {
   return evaluation.finished() ? "-" : "not finished";
 }
 
-absl::Status RunList(Invocation& invocation, uint32_t limit) {
+absl::Status RunListEvaluations(Invocation& invocation, uint32_t limit) {
   absl::StatusOr<Connection*> connection = invocation.Connect();
   if (!connection.ok()) return connection.status();
   const auto stub = v1::Evaluations::NewStub((*connection)->channel());
@@ -358,7 +358,7 @@ void AddEvaluationCommands(CLI::App& group, Invocation& invocation) {
   auto limit = std::make_shared<uint32_t>(20);
   CLI::App* list = AddCommand(group, invocation, CommandKind::kClient,
                               {"list", "Evaluations, newest first", "  vouch eval list"},
-                              [&invocation, limit] { return RunList(invocation, *limit); });
+                              [&invocation, limit] { return RunListEvaluations(invocation, *limit); });
   list->add_option("--limit", *limit, "evaluations to show, 1 to 1000 (default 20)")
       ->check(CLI::Range(1, 1'000));
   auto id = std::make_shared<std::string>();

@@ -95,7 +95,7 @@ void PrintExperiment(const Invocation& invocation, const v1::Experiment& experim
   Print(text);
 }
 
-absl::Status RunList(Invocation& invocation) {
+absl::Status RunListExperiments(Invocation& invocation) {
   invocation.uses_hooks = true;  // a look may end a run, or ask for a promotion
   v1::ListExperimentsResponse reply;
   absl::Status status = CallService<v1::Experiments>(invocation, [&](auto& stub, auto& context) {
@@ -140,7 +140,7 @@ Request Named(const std::string& name) {
   return request;
 }
 
-absl::Status RunRemove(Invocation& invocation, const std::string& name) {
+absl::Status RunRemoveExperiment(Invocation& invocation, const std::string& name) {
   invocation.uses_hooks = true;  // a look may end a run, or ask for a promotion
   v1::RemoveExperimentResponse reply;
   absl::Status status = CallService<v1::Experiments>(invocation, [&](auto& stub, auto& context) {
@@ -160,7 +160,7 @@ void AddExperimentCommands(CLI::App& app, Invocation& invocation) {
   auto reason = std::make_shared<std::string>();
   AddCommand(*group, invocation, CommandKind::kClient,
              {"list", "All experiments and how they stand", "  vouch experiment list"},
-             [&invocation] { return RunList(invocation); });
+             [&invocation] { return RunListExperiments(invocation); });
   using Stub = v1::Experiments::Stub;
   CLI::App* show = AddCommand(
       *group, invocation, CommandKind::kClient,
@@ -188,7 +188,7 @@ void AddExperimentCommands(CLI::App& app, Invocation& invocation) {
       AddCommand(*group, invocation, CommandKind::kClient,
                  {"remove", "Stop and remove an experiment; the audit log says so",
                   "  vouch experiment remove cheaper"},
-                 [&invocation, name] { return RunRemove(invocation, *name); });
+                 [&invocation, name] { return RunRemoveExperiment(invocation, *name); });
   for (CLI::App* command : {show, start, stop, remove})
     command->add_option("experiment", *name, "its name")->required();
 }

@@ -17,7 +17,7 @@
 namespace vouch {
 namespace {
 
-absl::Status RunList(Invocation& invocation) {
+absl::Status RunListGates(Invocation& invocation) {
   v1::ListGatesResponse reply;
   absl::Status status = CallService<v1::Delivery>(invocation, [&](auto& stub, auto& context) {
     return stub.ListGates(&context, v1::ListGatesRequest(), &reply);
@@ -42,7 +42,7 @@ absl::Status RunList(Invocation& invocation) {
   return absl::OkStatus();
 }
 
-absl::Status RunShow(Invocation& invocation, const std::string& name) {
+absl::Status RunShowGate(Invocation& invocation, const std::string& name) {
   v1::GetGateRequest request;
   request.set_name(name);
   v1::Gate gate;
@@ -62,7 +62,7 @@ absl::Status RunShow(Invocation& invocation, const std::string& name) {
   return absl::OkStatus();
 }
 
-absl::Status RunRemove(Invocation& invocation, const std::string& name) {
+absl::Status RunRemoveGate(Invocation& invocation, const std::string& name) {
   v1::RemoveGateRequest request;
   request.set_name(name);
   v1::RemoveGateResponse reply;
@@ -80,18 +80,18 @@ absl::Status RunRemove(Invocation& invocation, const std::string& name) {
 void AddGateCommands(CLI::App& app, Invocation& invocation) {
   CLI::App* group = AddGroup(app, "gate", "What a pipeline must show before an alias moves to it");
   AddCommand(*group, invocation, CommandKind::kClient, {"list", "All gates", "  vouch gate list"},
-             [&invocation] { return RunList(invocation); });
+             [&invocation] { return RunListGates(invocation); });
   auto name = std::make_shared<std::string>();
   CLI::App* show = AddCommand(*group, invocation, CommandKind::kClient,
                               {"show", "One gate as it is kept, with all defaults",
                                "  vouch gate show quality\n  vouch gate show quality@1"},
-                              [&invocation, name] { return RunShow(invocation, *name); });
+                              [&invocation, name] { return RunShowGate(invocation, *name); });
   show->add_option("gate", *name, "NAME (the latest version) or NAME@NUMBER")->required();
   CLI::App* remove =
       AddCommand(*group, invocation, CommandKind::kClient,
                  {"remove", "Remove a gate; its versions stay, and the audit log says so",
                   "  vouch gate remove quality"},
-                 [&invocation, name] { return RunRemove(invocation, *name); });
+                 [&invocation, name] { return RunRemoveGate(invocation, *name); });
   remove->add_option("gate", *name, "its name")->required();
 }
 

@@ -29,7 +29,7 @@ std::string OriginOf(const v1::Hook& hook) {
   return hook.version() == 0 ? hook.origin() : absl::StrCat(hook.origin(), "@", hook.version());
 }
 
-absl::Status RunList(Invocation& invocation) {
+absl::Status RunListHooks(Invocation& invocation) {
   v1::ListHooksResponse reply;
   if (absl::Status status = GetAll(invocation, &reply); !status.ok()) return status;
   if (invocation.json) {
@@ -49,7 +49,7 @@ absl::Status RunList(Invocation& invocation) {
   return absl::OkStatus();
 }
 
-absl::Status RunShow(Invocation& invocation, const std::string& name) {
+absl::Status RunShowHook(Invocation& invocation, const std::string& name) {
   v1::ListHooksResponse reply;
   if (absl::Status status = GetAll(invocation, &reply); !status.ok()) return status;
   std::vector<std::string> names;
@@ -124,7 +124,7 @@ absl::Status RunRedeliver(Invocation& invocation, const v1::RedeliverRequest& re
   return absl::OkStatus();
 }
 
-absl::Status RunRemove(Invocation& invocation, const std::string& name) {
+absl::Status RunRemoveHook(Invocation& invocation, const std::string& name) {
   v1::RemoveHookRequest request;
   request.set_name(name);
   v1::RemoveHookResponse reply;
@@ -144,12 +144,12 @@ void AddHookCommands(CLI::App& app, Invocation& invocation) {
       app, "hook", "Programs and addresses that are told of changes, or asked before them");
   AddCommand(*group, invocation, CommandKind::kClient,
              {"list", "All hooks of the process that has the store open", "  vouch hook list"},
-             [&invocation] { return RunList(invocation); });
+             [&invocation] { return RunListHooks(invocation); });
   auto name = std::make_shared<std::string>();
   CLI::App* show =
       AddCommand(*group, invocation, CommandKind::kClient,
                  {"show", "One hook, and how its calls went", "  vouch hook show audit-desk"},
-                 [&invocation, name] { return RunShow(invocation, *name); });
+                 [&invocation, name] { return RunShowHook(invocation, *name); });
   show->add_option("hook", *name, "its name")->required();
   CLI::App* test = AddCommand(
       *group, invocation, CommandKind::kClient,
@@ -187,7 +187,7 @@ void AddHookCommands(CLI::App& app, Invocation& invocation) {
   CLI::App* remove = AddCommand(
       *group, invocation, CommandKind::kClient,
       {"remove", "Remove a hook that was applied; its versions and its dead letters stay", "  vouch hook remove audit-desk"},
-      [&invocation, name] { return RunRemove(invocation, *name); });
+      [&invocation, name] { return RunRemoveHook(invocation, *name); });
   remove->add_option("hook", *name, "its name")->required();
 }
 

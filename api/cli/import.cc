@@ -22,7 +22,7 @@ namespace {
 constexpr size_t kMaxBatchBytes = size_t{16} << 20;
 constexpr size_t kMaxJobBytes = 80;  // so that job, line and hash fit a request id
 
-struct ImportOptions {
+struct PointImport {
   std::string collection;
   std::string file;
   std::string format;
@@ -37,7 +37,7 @@ struct ImportOptions {
 // The points of the input, one after the other: lines, or vectors with or without lines beside.
 class PointSource {
  public:
-  static absl::StatusOr<PointSource> Open(const ImportOptions& options) {
+  static absl::StatusOr<PointSource> Open(const PointImport& options) {
     PointSource source;
     std::string format = options.format;
     for (const char* known : {"npy", "fvecs"}) {
@@ -131,7 +131,7 @@ struct Report {
 
 class Importer {
  public:
-  Importer(Invocation& invocation, Connection& connection, const ImportOptions& options)
+  Importer(Invocation& invocation, Connection& connection, const PointImport& options)
       : invocation_(invocation),
         connection_(connection),
         stub_(v1::Points::NewStub(connection.channel())),
@@ -207,11 +207,11 @@ class Importer {
   Invocation& invocation_;
   Connection& connection_;
   const std::unique_ptr<v1::Points::Stub> stub_;
-  const ImportOptions& options_;
+  const PointImport& options_;
   Report report_;
 };
 
-absl::Status RunImport(Invocation& invocation, const ImportOptions& options) {
+absl::Status RunPointImport(Invocation& invocation, const PointImport& options) {
   if (options.job.size() > kMaxJobBytes) {
     return UsageError(absl::StrCat("--job has ", options.job.size(), " bytes, over ", kMaxJobBytes));
   }
@@ -257,13 +257,13 @@ absl::Status RunImport(Invocation& invocation, const ImportOptions& options) {
 }  // namespace
 
 void AddImportCommand(CLI::App& app, Invocation& invocation) {
-  auto options = std::make_shared<ImportOptions>();
+  auto options = std::make_shared<PointImport>();
   CLI::App* command = AddCommand(
       app, invocation, CommandKind::kClient,
       {"import", "Write the points of a file into a collection",
        "  vouch import films films.jsonl --job nightly-2026-11-25\n"
        "  vouch import films vectors.npy --field embedding --points vectors.npy.jsonl"},
-      [&invocation, options] { return RunImport(invocation, *options); });
+      [&invocation, options] { return RunPointImport(invocation, *options); });
   command->add_option("collection", options->collection, "the collection, or an alias")->required();
   command
       ->add_option("file", options->file,

@@ -12,7 +12,7 @@
 namespace vouch {
 namespace {
 
-using Json = nlohmann::json;
+using PointJson = nlohmann::json;
 
 constexpr size_t kShownBytes = 60;
 
@@ -23,12 +23,12 @@ absl::Status Bad(std::string_view what, std::string_view problem, std::string_vi
       absl::StrCat(std::string(what), " ", std::string(problem), ", not ", shown));
 }
 
-Json Parse(std::string_view json) {
-  return Json::parse(json, nullptr, /*allow_exceptions=*/false);
+PointJson Parse(std::string_view json) {
+  return PointJson::parse(json, nullptr, /*allow_exceptions=*/false);
 }
 
 absl::Status ReadId(const std::string& value, v1::PointId* id) {
-  const Json json = Parse(value);
+  const PointJson json = Parse(value);
   if (json.is_number_unsigned()) {
     id->set_number(json.get<uint64_t>());
     return absl::OkStatus();
@@ -79,9 +79,9 @@ absl::Status ReadMultiVectors(const std::string& value, v1::Point* point) {
 }
 
 absl::Status ReadAccess(const std::string& value, v1::Point* point) {
-  const Json json = Parse(value);
+  const PointJson json = Parse(value);
   if (!json.is_array()) return Bad("\"access\"", "is a list of texts", value);
-  for (const Json& entry : json) {
+  for (const PointJson& entry : json) {
     if (!entry.is_string()) return Bad("\"access\"", "is a list of texts", value);
     point->add_access(entry.get<std::string>());
   }
@@ -107,7 +107,7 @@ absl::Status ReadMember(const std::string& key, std::string value, v1::Point* po
 }
 
 void AppendText(std::string_view text, std::string* out) {
-  out->append(Json(text).dump(-1, ' ', false, Json::error_handler_t::replace));
+  out->append(PointJson(text).dump(-1, ' ', false, PointJson::error_handler_t::replace));
 }
 
 template <class Values>
@@ -155,11 +155,11 @@ v1::PointId PointIdFromWord(const std::string& word) {
 }
 
 absl::StatusOr<v1::Vector> VectorFromJson(std::string_view json, const std::string& what) {
-  const Json list = Parse(json);
+  const PointJson list = Parse(json);
   if (!list.is_array()) return Bad(what, "is a list of numbers", json);
   v1::Vector vector;
   vector.mutable_values()->Reserve(static_cast<int>(list.size()));
-  for (const Json& value : list) {
+  for (const PointJson& value : list) {
     if (!value.is_number()) return Bad(what, "is a list of numbers", value.dump());
     vector.add_values(value.get<float>());
   }
@@ -167,21 +167,21 @@ absl::StatusOr<v1::Vector> VectorFromJson(std::string_view json, const std::stri
 }
 
 absl::StatusOr<v1::SparseVector> SparseFromJson(std::string_view json, const std::string& what) {
-  const Json object = Parse(json);
+  const PointJson object = Parse(json);
   const char* const kForm = "is {\"indices\": [whole numbers], \"values\": [numbers]}";
   if (!object.is_object() || object.size() != 2 || !object.contains("indices") ||
       !object.contains("values") || !object["indices"].is_array() || !object["values"].is_array()) {
     return Bad(what, kForm, json);
   }
   v1::SparseVector vector;
-  for (const Json& index : object["indices"]) {
+  for (const PointJson& index : object["indices"]) {
     if (!index.is_number_unsigned() || index.get<uint64_t>() > UINT32_MAX) {
       return Bad(absl::StrCat(what, ".\"indices\""), "holds whole numbers up to 4294967295",
                  index.dump());
     }
     vector.add_indices(index.get<uint32_t>());
   }
-  for (const Json& value : object["values"]) {
+  for (const PointJson& value : object["values"]) {
     if (!value.is_number()) return Bad(absl::StrCat(what, ".\"values\""), "holds numbers", value.dump());
     vector.add_values(value.get<float>());
   }
@@ -190,11 +190,11 @@ absl::StatusOr<v1::SparseVector> SparseFromJson(std::string_view json, const std
 
 absl::StatusOr<v1::MultiVector> MultiVectorFromJson(std::string_view json,
                                                      const std::string& what) {
-  const Json list = Parse(json);
+  const PointJson list = Parse(json);
   const char* const kForm = "is a list of lists of numbers, one a token";
   if (!list.is_array()) return Bad(what, kForm, json);
   v1::MultiVector vector;
-  for (const Json& token : list) {
+  for (const PointJson& token : list) {
     if (!token.is_array()) return Bad(what, kForm, token.dump());
     if (token.size() != list[0].size()) {
       return Bad(absl::StrCat(what, "[", vector.tokens_size(), "]"),
@@ -203,7 +203,7 @@ absl::StatusOr<v1::MultiVector> MultiVectorFromJson(std::string_view json,
     }
     v1::Vector* values = vector.add_tokens();
     values->mutable_values()->Reserve(static_cast<int>(token.size()));
-    for (const Json& value : token) {
+    for (const PointJson& value : token) {
       if (!value.is_number()) return Bad(what, kForm, value.dump());
       values->add_values(value.get<float>());
     }
@@ -214,11 +214,11 @@ absl::StatusOr<v1::MultiVector> MultiVectorFromJson(std::string_view json,
 absl::StatusOr<v1::Point> PointFromJson(std::string_view line) {
   // For its place of the mistake; what is valid is then taken apart without a loss.
   try {
-    const Json json = Json::parse(line);
+    const PointJson json = PointJson::parse(line);
     if (!json.is_object()) {
       return absl::InvalidArgumentError("a point is a JSON object, as {\"id\": 7, \"payload\": {}}");
     }
-  } catch (const Json::exception& error) {
+  } catch (const PointJson::exception& error) {
     std::string message = error.what();
     if (const size_t end = message.find("] "); end != std::string::npos) message.erase(0, end + 2);
     return absl::InvalidArgumentError(absl::StrCat("it is not JSON: ", message));

@@ -41,7 +41,7 @@ absl::Status RunCreate(Invocation& invocation, const TagOptions& options) {
   return absl::OkStatus();
 }
 
-absl::Status RunList(Invocation& invocation, const TagOptions& options) {
+absl::Status RunListTags(Invocation& invocation, const TagOptions& options) {
   absl::StatusOr<Connection*> connection = invocation.Connect();
   if (!connection.ok()) return connection.status();
   const auto stub = v1::Collections::NewStub((*connection)->channel());
@@ -98,7 +98,7 @@ void AddTagCommands(CLI::App& app, Invocation& invocation) {
   AddAtOption(*create, &options->at);
   CLI::App* list = AddCommand(*group, invocation, CommandKind::kClient,
                               {"list", "The tags of a collection", "  vouch tag list docs"},
-                              [&invocation, options] { return RunList(invocation, *options); });
+                              [&invocation, options] { return RunListTags(invocation, *options); });
   list->add_option("collection", options->collection, "the collection")->required();
   CLI::App* remove =
       AddCommand(*group, invocation, CommandKind::kClient,

@@ -35,13 +35,13 @@ bool Is(const CLI::ParseError& error, CLI::ExitCodes code) {
 bool IsGroup(const CLI::App& app) { return app.get_require_subcommand_min() > 0; }
 
 // The command that the words lead to, by name.
-struct Place {
+struct UsagePlace {
   const CLI::App* app;
   std::string path;
   std::string unknown = {};  // the word that should have been a command of a group, and is none
 };
-Place FindCommand(const CLI::App& app, int argc, const char* const* argv) {
-  Place place{.app = &app, .path = app.get_name()};
+UsagePlace FindCommand(const CLI::App& app, int argc, const char* const* argv) {
+  UsagePlace place{.app = &app, .path = app.get_name()};
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
     if (word.starts_with('-')) break;
@@ -57,7 +57,7 @@ Place FindCommand(const CLI::App& app, int argc, const char* const* argv) {
   return place;
 }
 
-std::string ExplainExtras(const Place& place) {
+std::string ExplainExtras(const UsagePlace& place) {
   std::vector<std::string> words = place.app->remaining();
   for (const std::string& word : words) {
     if (!word.starts_with('-')) continue;
@@ -77,7 +77,7 @@ std::string ExplainExtras(const Place& place) {
 
 std::string ExplainUsage(const CLI::App& app, int argc, const char* const* argv,
                          const CLI::ParseError& error) {
-  const Place place = FindCommand(app, argc, argv);
+  const UsagePlace place = FindCommand(app, argc, argv);
   std::string out = "error: ";
   if (IsGroup(*place.app)) {
     const std::vector<std::string> commands = CommandsOf(*place.app);

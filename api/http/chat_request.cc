@@ -12,7 +12,7 @@
 namespace vouch {
 namespace {
 
-using Json = nlohmann::json;
+using RequestJson = nlohmann::json;
 
 constexpr std::string_view kCollectionPrefix = "collection:";
 
@@ -29,14 +29,14 @@ class ChatReader {
     status_ = absl::InvalidArgumentError(absl::StrCat(param, " ", what));
   }
 
-  void TakeBool(const Json& json, const char* key, const std::string& param, bool* value) {
+  void TakeBool(const RequestJson& json, const char* key, const std::string& param, bool* value) {
     const auto found = json.find(key);
     if (found == json.end() || found->is_null()) return;
     if (!found->is_boolean()) return Wrong(param, "takes true or false");
     *value = found->get<bool>();
   }
 
-  void TakeText(const Json& json, const char* key, const std::string& param, std::string* value) {
+  void TakeText(const RequestJson& json, const char* key, const std::string& param, std::string* value) {
     const auto found = json.find(key);
     if (found == json.end() || found->is_null()) return;
     if (!found->is_string()) return Wrong(param, "takes a text");
@@ -44,7 +44,7 @@ class ChatReader {
   }
 
   // A text, or a list of parts of kind "text".
-  std::string TakeContent(const Json& message, const std::string& param) {
+  std::string TakeContent(const RequestJson& message, const std::string& param) {
     const auto found = message.find("content");
     if (found == message.end() || found->is_null()) return "";
     if (found->is_string()) return found->get<std::string>();
@@ -54,7 +54,7 @@ class ChatReader {
     }
     std::string text;
     for (size_t i = 0; i < found->size() && status_.ok(); ++i) {
-      const Json& part = (*found)[i];
+      const RequestJson& part = (*found)[i];
       const std::string place = absl::StrCat(param, "[", i, "]");
       std::string type;
       if (part.is_object()) TakeText(part, "type", place + ".type", &type);
@@ -69,12 +69,12 @@ class ChatReader {
     return text;
   }
 
-  void TakeMessages(const Json& json, v1::AskRequest* ask) {
+  void TakeMessages(const RequestJson& json, v1::AskRequest* ask) {
     const auto found = json.find("messages");
     if (found == json.end() || !found->is_array() || found->empty())
       return Wrong("messages", "takes a list with at least one message");
     for (size_t i = 0; i < found->size() && status_.ok(); ++i) {
-      const Json& message = (*found)[i];
+      const RequestJson& message = (*found)[i];
       const std::string place = absl::StrCat("messages[", i, "]");
       if (!message.is_object()) return Wrong(place, "takes an object with role and content");
       std::string role;
@@ -97,7 +97,7 @@ class ChatReader {
   }
 
   // Our own field: {"vouch": {"at": "v3", "filter": "year > 2000"}}.
-  void TakeExtension(const Json& json, v1::AskRequest* ask) {
+  void TakeExtension(const RequestJson& json, v1::AskRequest* ask) {
     const auto found = json.find("vouch");
     if (found == json.end() || found->is_null()) return;
     if (!found->is_object()) return Wrong("vouch", "takes an object");
@@ -118,7 +118,7 @@ class ChatReader {
 }  // namespace
 
 absl::Status ParseChatRequest(const std::string& body, ChatRequest* request, std::string* param) {
-  const Json json = Json::parse(body, nullptr, /*allow_exceptions=*/false);
+  const RequestJson json = RequestJson::parse(body, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) return absl::InvalidArgumentError("the body is no JSON object");
   ChatReader reader(param);
   reader.TakeText(json, "model", "model", &request->model);

@@ -26,7 +26,7 @@ struct EmbeddingsRequest {
   v1::EmbedRequest embed = {};
 };
 
-void Fail(const absl::Status& status, const std::string& param, httplib::Response* response) {
+void RefuseEmbeddings(const absl::Status& status, const std::string& param, httplib::Response* response) {
   response->status = HttpStatusOf(status.code());
   if (response->status == 429 || response->status == 503) response->set_header("Retry-After", "1");
   response->set_content(OpenAiErrorJson(status, param), "application/json");
@@ -109,20 +109,20 @@ void ServeEmbeddings(const HttpContext& context, const httplib::Request& request
                      const std::string& body, httplib::Response* response) {
   if (request.method != "POST") {
     response->set_header("Allow", "POST");
-    Fail(absl::InvalidArgumentError("/v1/embeddings takes POST"), "", response);
+    RefuseEmbeddings(absl::InvalidArgumentError("/v1/embeddings takes POST"), "", response);
     response->status = 405;
     return;
   }
   EmbeddingsRequest parsed;
   std::string param;
   if (absl::Status status = Parse(body, &parsed, &param); !status.ok())
-    return Fail(status, param, response);
+    return RefuseEmbeddings(status, param, response);
   absl::StatusOr<RpcOptions> options = RpcOptionsOf(request);
-  if (!options.ok()) return Fail(options.status(), "", response);
+  if (!options.ok()) return RefuseEmbeddings(options.status(), "", response);
   v1::EmbedResponse embedded;
   absl::Status status = CallUnary(context.channel, "vouch.v1.Embeddings/Embed", parsed.embed,
                                   &embedded, *std::move(options));
-  if (!status.ok()) return Fail(status, "", response);
+  if (!status.ok()) return RefuseEmbeddings(status, "", response);
   response->status = 200;
   response->set_content(ReplyOf(parsed, embedded), "application/json");
 }

@@ -7,7 +7,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string Dump(const Json& json) {
+std::string DumpError(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -59,7 +59,7 @@ int HttpStatusOf(absl::StatusCode code) {
 }
 
 std::string ErrorJson(const absl::Status& status) {
-  return Dump({{"error",
+  return DumpError({{"error",
                 {{"code", HttpStatusOf(status.code())},
                  {"status", absl::StatusCodeToString(status.code())},
                  {"message", std::string(status.message())}}}});
@@ -70,7 +70,7 @@ std::string OpenAiErrorJson(const absl::Status& status, const std::string& param
   Json code = nullptr;
   if (http == 404) code = "model_not_found";
   if (http == 429) code = "rate_limit_exceeded";
-  return Dump({{"error",
+  return DumpError({{"error",
                 {{"message", std::string(status.message())},
                  {"type", OpenAiType(http)},
                  {"param", param.empty() ? Json(nullptr) : Json(param)},

@@ -21,7 +21,7 @@ Json ModelOf(const std::string& id, int64_t created_us) {
           {"owned_by", "vouchdb"}};
 }
 
-void Fail(const absl::Status& status, httplib::Response* response) {
+void RefuseModels(const absl::Status& status, httplib::Response* response) {
   response->status = HttpStatusOf(status.code());
   response->set_content(OpenAiErrorJson(status), "application/json");
 }
@@ -55,9 +55,9 @@ absl::StatusOr<std::vector<Json>> ListModels(const HttpContext& context, const R
 void ServeModels(const HttpContext& context, const httplib::Request& request, const std::string&,
                  httplib::Response* response) {
   const absl::StatusOr<RpcOptions> options = RpcOptionsOf(request);
-  if (!options.ok()) return Fail(options.status(), response);
+  if (!options.ok()) return RefuseModels(options.status(), response);
   const absl::StatusOr<std::vector<Json>> models = ListModels(context, *options);
-  if (!models.ok()) return Fail(models.status(), response);
+  if (!models.ok()) return RefuseModels(models.status(), response);
   response->status = 200;
   constexpr std::string_view kPath = "/v1/models/";
   if (!request.path.starts_with(kPath)) {
@@ -68,7 +68,7 @@ void ServeModels(const HttpContext& context, const httplib::Request& request, co
   for (const Json& model : *models) {
     if (model["id"] == id) return response->set_content(model.dump(), "application/json");
   }
-  Fail(absl::NotFoundError(absl::StrCat("there is no model '", id, "'; GET /v1/models lists all")),
+  RefuseModels(absl::NotFoundError(absl::StrCat("there is no model '", id, "'; GET /v1/models lists all")),
        response);
 }
 

@@ -5,6 +5,7 @@
 
 #include "absl/strings/ascii.h"
 #include "rag/deliver/spec_store.h"
+#include "rag/field_error.h"
 #include "rag/record_reader.h"
 
 namespace vouch {
@@ -14,10 +15,6 @@ constexpr size_t kMaxVariableBytes = 100;
 // A setting, and no secret (api/config.h).
 constexpr std::string_view kUrlsVariable = "VOUCH_HOOK_URLS";
 
-absl::Status Wrong(std::string_view field, std::string_view what) {
-  return absl::InvalidArgumentError(Concat(field, " ", what));
-}
-
 absl::Status CheckSecretVariable(const std::string& name) {
   constexpr std::string_view kPrefix = AppliedHook::kSecretPrefix;
   const auto fits = [](char c) { return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_'; };
@@ -26,9 +23,9 @@ absl::Status CheckSecretVariable(const std::string& name) {
       name != kUrlsVariable && std::all_of(name.begin(), name.end(), fits)) {
     return absl::OkStatus();
   }
-  return Wrong("secret_env", Concat("is '", Escape(name), "'; it takes a variable of the server whose name begins with ",
-                                    kPrefix, " (and is not ", kUrlsVariable, "), of at most ", kMaxVariableBytes,
-                                    " letters, digits and _"));
+  return FieldError("secret_env", Concat("is '", Escape(name), "'; it takes a variable of the server whose name begins with ",
+                                         kPrefix, " (and is not ", kUrlsVariable, "), of at most ", kMaxVariableBytes,
+                                         " letters, digits and _"));
 }
 
 std::string_view PolicyName(HookSpec::OnFailure policy) {
@@ -49,18 +46,18 @@ absl::Status CheckAppliedHook(const AppliedHook& hook) {
   const HookSpec& spec = hook.spec;
   if (absl::Status status = SpecStore::CheckName(spec.name); !status.ok()) return status;
   if (!spec.command.empty()) {
-    return Wrong("command", "is not for hooks that are applied: they speak HTTP alone (url); programs are the operator's, "
-                            "in the file of --hooks");
+    return FieldError("command", "is not for hooks that are applied: they speak HTTP alone (url); programs are the operator's, "
+                                 "in the file of --hooks");
   }
-  if (spec.url.empty()) return Wrong("url", "is missing");
+  if (spec.url.empty()) return FieldError("url", "is missing");
   if (spec.url.size() > AppliedHook::kMaxUrlBytes) {
-    return Wrong("url", Concat("has ", spec.url.size(), " bytes; the limit is ", AppliedHook::kMaxUrlBytes));
+    return FieldError("url", Concat("has ", spec.url.size(), " bytes; the limit is ", AppliedHook::kMaxUrlBytes));
   }
   if (absl::Status status = CheckHook(spec); !status.ok()) return status;
   if (std::set<std::string>(spec.events.begin(), spec.events.end()).size() != spec.events.size())
-    return Wrong("events", "has one twice");
+    return FieldError("events", "has one twice");
   if (spec.max_pause_ms > AppliedHook::kMaxPauseMs) {
-    return Wrong("max_pause_ms", Concat("is ", spec.max_pause_ms, "; it takes 1 to ", AppliedHook::kMaxPauseMs));
+    return FieldError("max_pause_ms", Concat("is ", spec.max_pause_ms, "; it takes 1 to ", AppliedHook::kMaxPauseMs));
   }
   return CheckSecretVariable(hook.secret_env);
 }

@@ -21,10 +21,6 @@ constexpr char kRecord[] = "budget-state";
 enum Level : uint64_t { kNothing = 0, kNear = 1, kSpent = 2 };
 using Told = std::map<std::string, std::map<std::string, uint64_t>>;  // by day and pipeline
 
-std::string Dump(const RecordJson& json) {
-  return json.dump(-1, ' ', false, RecordJson::error_handler_t::replace);
-}
-
 absl::StatusOr<Told> ReadTold(const Journal& journal, const std::string& tenant) {
   const auto bytes = journal.GetJournalRecord(tenant, kRecord);
   if (!bytes.ok()) return bytes.status();
@@ -50,7 +46,7 @@ std::string EncodeTold(const Told& told) {
     for (const auto& [pipeline, level] : levels) json[pipeline] = level;
     days[day] = std::move(json);
   }
-  return Dump({{"format", 1}, {"days", std::move(days)}});
+  return DumpRecord({{"format", 1}, {"days", std::move(days)}});
 }
 
 std::optional<uint64_t> Smaller(std::optional<uint64_t> a, std::optional<uint64_t> b) {
@@ -124,12 +120,12 @@ absl::Status BudgetMonitor::LookAt(const std::string& tenant) {
            .actor = kActor,
            .action = level == kSpent ? "budget.spent" : "budget.near",
            .subject = Concat("budget/", name.empty() ? "(all pipelines)" : name),
-           .after = Dump({{"day", day},
-                          {"pipeline", name},
-                          {"limit", FormatNano(*limit)},
-                          {"spent_or_reserved", FormatNano(committed)},
-                          {"share", share},
-                          {"refused", has_refused}})});
+           .after = DumpRecord({{"day", day},
+                                {"pipeline", name},
+                                {"limit", FormatNano(*limit)},
+                                {"spent_or_reserved", FormatNano(committed)},
+                                {"share", share},
+                                {"refused", has_refused}})});
       if (change.entries.size() == Journal::kMaxEntries) break;  // the next look goes on
     }
     if (change.entries.size() == Journal::kMaxEntries) break;

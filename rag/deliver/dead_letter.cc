@@ -4,22 +4,15 @@
 #include "rag/record_reader.h"
 
 namespace vouch {
-namespace {
-
-std::string Dump(const RecordJson& json) {
-  return json.dump(-1, ' ', false, RecordJson::error_handler_t::replace);
-}
-
-}  // namespace
 
 std::string EncodeDeadLetter(const DeadLetter& letter) {
-  return Dump({{"format", 1},
-               {"hook", letter.hook},
-               {"id", letter.id},
-               {"event", letter.event},
-               {"attempts", letter.attempts},
-               {"error", letter.error},
-               {"time_us", letter.time_us}});
+  return DumpRecord({{"format", 1},
+                     {"hook", letter.hook},
+                     {"id", letter.id},
+                     {"event", letter.event},
+                     {"attempts", letter.attempts},
+                     {"error", letter.error},
+                     {"time_us", letter.time_us}});
 }
 
 absl::StatusOr<DeadLetter> DecodeDeadLetter(std::string_view text) {
@@ -48,7 +41,7 @@ Event EventOfLetter(const DeadLetter& letter) {
   event.subject = text("subject");
   const std::string type = text("type");
   event.type = type.starts_with("vouch.") ? type.substr(6) : type;
-  if (json.is_object() && json.contains("data")) event.data = Dump(json["data"]);
+  if (json.is_object() && json.contains("data")) event.data = DumpRecord(json["data"]);
   if (absl::Time time; absl::ParseTime(absl::RFC3339_full, text("time"), &time, nullptr))
     event.time_us = absl::ToUnixMicros(time);
   return event;

@@ -10,10 +10,6 @@
 namespace vouch {
 namespace {
 
-std::string Dump(const RecordJson& json) {
-  return json.dump(-1, ' ', false, RecordJson::error_handler_t::replace);
-}
-
 std::string SourceOf(std::string_view tenant) { return Concat("/vouch/", tenant); }
 
 // Text that is JSON as it is, other text as a string, nothing as null.
@@ -47,15 +43,15 @@ const std::vector<std::string>& BeforeEvents() {
 }
 
 std::string EventToJson(const Event& event) {
-  return Dump({{"specversion", "1.0"},
-               {"id", event.id},
-               {"source", event.source},
-               {"type", Concat("vouch.", event.type)},
-               {"subject", event.subject},
-               {"time", absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ",
-                                         absl::FromUnixMicros(event.time_us), absl::UTCTimeZone())},
-               {"datacontenttype", "application/json"},
-               {"data", Embedded(event.data)}});
+  return DumpRecord({{"specversion", "1.0"},
+                     {"id", event.id},
+                     {"source", event.source},
+                     {"type", Concat("vouch.", event.type)},
+                     {"subject", event.subject},
+                     {"time", absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ",
+                                               absl::FromUnixMicros(event.time_us), absl::UTCTimeZone())},
+                     {"datacontenttype", "application/json"},
+                     {"data", Embedded(event.data)}});
 }
 
 std::optional<Event> EventOfEntry(const AuditEntry& entry) {
@@ -65,12 +61,12 @@ std::optional<Event> EventOfEntry(const AuditEntry& entry) {
               .subject = entry.change.subject,
               .time_us = entry.change.time_us};
   if (event.type.empty()) return std::nullopt;
-  event.data = Dump({{"action", entry.change.action},
-                     {"actor", entry.change.actor},
-                     {"reason", entry.change.reason},
-                     {"before", Embedded(entry.change.before)},
-                     {"after", Embedded(entry.change.after)},
-                     {"audit", {{"number", entry.number}, {"hash", entry.hash}}}});
+  event.data = DumpRecord({{"action", entry.change.action},
+                           {"actor", entry.change.actor},
+                           {"reason", entry.change.reason},
+                           {"before", Embedded(entry.change.before)},
+                           {"after", Embedded(entry.change.after)},
+                           {"audit", {{"number", entry.number}, {"hash", entry.hash}}}});
   return event;
 }
 
@@ -83,13 +79,13 @@ Event EventOfCommit(std::string_view tenant, const std::string& collection,
           .type = "after.commit",
           .subject = Concat("collection/", collection),
           .time_us = header.time_us,
-          .data = Dump({{"collection", collection},
-                        {"version", header.version.value},
-                        {"actor", header.actor},
-                        {"request_id", header.request_id},
-                        {"rows_added", header.row_count},
-                        {"rows_retired", header.retired.size()},
-                        {"live_rows", header.live_rows}})};
+          .data = DumpRecord({{"collection", collection},
+                              {"version", header.version.value},
+                              {"actor", header.actor},
+                              {"request_id", header.request_id},
+                              {"rows_added", header.row_count},
+                              {"rows_retired", header.retired.size()},
+                              {"live_rows", header.live_rows}})};
 }
 
 Event BeforeEvent(std::string_view tenant, std::string type, std::string subject, std::string data,

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "rag/deliver/spec_store.h"
+#include "rag/field_error.h"
 #include "rag/record_reader.h"
 
 namespace vouch {
@@ -40,10 +41,6 @@ std::string_view NameOf(const Pairs& pairs, T value) {
   return "";
 }
 
-absl::Status Wrong(std::string_view field, std::string_view what) {
-  return absl::InvalidArgumentError(Concat(field, " ", what));
-}
-
 template <typename T, typename Pairs>
 absl::StatusOr<T> Parse(const Pairs& pairs, std::string_view field, std::string_view text) {
   std::string names;
@@ -51,23 +48,23 @@ absl::StatusOr<T> Parse(const Pairs& pairs, std::string_view field, std::string_
     if (name == text) return value;
     names += Concat(names.empty() ? "" : ", ", name);
   }
-  return Wrong(field, Concat("is '", Escape(text), "'; it takes ", names));
+  return FieldError(field, Concat("is '", Escape(text), "'; it takes ", names));
 }
 
 absl::Status CheckShare(std::string_view field, double share) {
   if (share > 0 && share <= 1) return absl::OkStatus();
-  return Wrong(field, Concat("is ", share, "; it lies above 0 and up to 1, as 0.05 of the callers"));
+  return FieldError(field, Concat("is ", share, "; it lies above 0 and up to 1, as 0.05 of the callers"));
 }
 
 absl::Status CheckRamp(const ExperimentSpec& spec) {
   if (spec.mode != ExperimentMode::kCanary) {
     return spec.ramp.empty() ? CheckShare("share", spec.share)
-                             : Wrong("ramp", "is a canary's; leave it out, or set mode: canary");
+                             : FieldError("ramp", "is a canary's; leave it out, or set mode: canary");
   }
   if (spec.ramp.empty() || spec.ramp.size() > ExperimentSpec::kMaxSteps) {
-    return Wrong("ramp", Concat("has ", spec.ramp.size(), " steps; a canary takes 1 to ",
-                                ExperimentSpec::kMaxSteps,
-                                ", as [{share: 0.05, answers: 100}, {share: 0.5, answers: 500}]"));
+    return FieldError("ramp", Concat("has ", spec.ramp.size(), " steps; a canary takes 1 to ",
+                                     ExperimentSpec::kMaxSteps,
+                                     ", as [{share: 0.05, answers: 100}, {share: 0.5, answers: 500}]"));
   }
   double before = 0;
   for (size_t i = 0; i < spec.ramp.size(); ++i) {
@@ -76,16 +73,16 @@ absl::Status CheckRamp(const ExperimentSpec& spec) {
     if (absl::Status status = CheckShare(Concat(place, ".share"), step.share); !status.ok())
       return status;
     if (step.share <= before) {
-      return Wrong(Concat(place, ".share"),
-                   Concat("is ", step.share, " after ", before, "; shares rise"));
+      return FieldError(Concat(place, ".share"),
+                        Concat("is ", step.share, " after ", before, "; shares rise"));
     }
     if (step.answers < 1 || step.answers > kMaxAnswers) {
-      return Wrong(Concat(place, ".answers"),
-                   Concat("is ", step.answers, "; it takes 1 to ", kMaxAnswers));
+      return FieldError(Concat(place, ".answers"),
+                        Concat("is ", step.answers, "; it takes 1 to ", kMaxAnswers));
     }
     if (step.seconds > kMaxSeconds) {
-      return Wrong(Concat(place, ".seconds"),
-                   Concat("is ", step.seconds, "; it takes at most ", kMaxSeconds));
+      return FieldError(Concat(place, ".seconds"),
+                        Concat("is ", step.seconds, "; it takes at most ", kMaxSeconds));
     }
     before = step.share;
   }
@@ -95,24 +92,24 @@ absl::Status CheckRamp(const ExperimentSpec& spec) {
 absl::Status CheckGuardrail(const ExperimentGuardrail& guardrail, const std::string& place) {
   const int limits = (guardrail.max ? 1 : 0) + (guardrail.margin ? 1 : 0) + (guardrail.share ? 1 : 0);
   if (limits != 1) {
-    return Wrong(place, "takes one of max (whatever the champion does), margin (above the champion) and "
-                        "share (above it, of the champion's)");
+    return FieldError(place, "takes one of max (whatever the champion does), margin (above the champion) and "
+                             "share (above it, of the champion's)");
   }
   for (const auto& [name, value] :
        {std::pair{"max", guardrail.max}, std::pair{"margin", guardrail.margin},
         std::pair{"share", guardrail.share}}) {
     if (value && !(*value >= 0 && std::isfinite(*value)))
-      return Wrong(Concat(place, ".", name), Concat("is ", *value, "; it is not negative"));
+      return FieldError(Concat(place, ".", name), Concat("is ", *value, "; it is not negative"));
   }
   const bool share_of_answers =
       guardrail.metric == GuardrailMetric::kAbstained || guardrail.metric == GuardrailMetric::kErrors;
   const double limit = guardrail.max.value_or(guardrail.margin.value_or(0));
   if (share_of_answers && limit >= 1) {
-    return Wrong(place, Concat("allows ", limit, "; of ", GuardrailMetricName(guardrail.metric),
-                               " it takes less than 1"));
+    return FieldError(place, Concat("allows ", limit, "; of ", GuardrailMetricName(guardrail.metric),
+                                    " it takes less than 1"));
   }
   if (guardrail.metric == GuardrailMetric::kLatencyP95 && guardrail.max && *guardrail.max == 0)
-    return Wrong(Concat(place, ".max"), "is 0: how many ms may 95 of 100 answers take?");
+    return FieldError(Concat(place, ".max"), "is 0: how many ms may 95 of 100 answers take?");
   return absl::OkStatus();
 }
 
@@ -164,36 +161,36 @@ absl::StatusOr<GuardrailMetric> ParseGuardrailMetric(std::string_view text) {
 absl::Status CheckExperiment(const ExperimentSpec& spec) {
   if (absl::Status status = SpecStore::CheckName(spec.name); !status.ok()) return status;
   if (spec.description.size() > kMaxTextBytes) {
-    return Wrong("description", Concat("has ", spec.description.size(), " bytes; the limit is ",
-                                       kMaxTextBytes));
+    return FieldError("description", Concat("has ", spec.description.size(), " bytes; the limit is ",
+                                            kMaxTextBytes));
   }
   if (spec.salt.size() > kMaxSaltBytes)
-    return Wrong("salt", Concat("has ", spec.salt.size(), " bytes; the limit is ", kMaxSaltBytes));
-  if (spec.pipeline.empty()) return Wrong("pipeline", "is missing");
-  if (spec.champion.empty()) return Wrong("champion", "is empty; it takes an alias of the pipeline");
+    return FieldError("salt", Concat("has ", spec.salt.size(), " bytes; the limit is ", kMaxSaltBytes));
+  if (spec.pipeline.empty()) return FieldError("pipeline", "is missing");
+  if (spec.champion.empty()) return FieldError("champion", "is empty; it takes an alias of the pipeline");
   if (spec.challenger.empty())
-    return Wrong("challenger", "is empty; it takes an alias of the pipeline, or a version's number");
+    return FieldError("challenger", "is empty; it takes an alias of the pipeline, or a version's number");
   if (absl::Status status = CheckRamp(spec); !status.ok()) return status;
   if (!(spec.alpha >= 0.0001 && spec.alpha <= 0.2))
-    return Wrong("alpha", Concat("is ", spec.alpha, "; it takes 0.0001 to 0.2"));
+    return FieldError("alpha", Concat("is ", spec.alpha, "; it takes 0.0001 to 0.2"));
   const bool by_feedback =
       spec.signal == ExperimentSignal::kThumbs || spec.signal == ExperimentSignal::kScore;
   if (spec.mode == ExperimentMode::kShadow && by_feedback) {
-    return Wrong("signal", Concat("is ", ExperimentSignalName(spec.signal),
-                                  ", and nobody sees a shadow's answers; it takes grounding, "
-                                  "citations, answered"));
+    return FieldError("signal", Concat("is ", ExperimentSignalName(spec.signal),
+                                       ", and nobody sees a shadow's answers; it takes grounding, "
+                                       "citations, answered"));
   }
   if (spec.mode == ExperimentMode::kInterleave) {
     if (spec.signal != ExperimentSignal::kCitations) {
-      return Wrong("signal", Concat("is ", ExperimentSignalName(spec.signal),
-                                    "; of interleaved hits it takes citations: whose are cited"));
+      return FieldError("signal", Concat("is ", ExperimentSignalName(spec.signal),
+                                         "; of interleaved hits it takes citations: whose are cited"));
     }
     if (!spec.guardrails.empty())
-      return Wrong("guardrails", "have no arms to compare where hits are interleaved; leave them out");
+      return FieldError("guardrails", "have no arms to compare where hits are interleaved; leave them out");
   }
   if (spec.guardrails.size() > ExperimentSpec::kMaxGuardrails) {
-    return Wrong("guardrails", Concat("are ", spec.guardrails.size(), "; the limit is ",
-                                      ExperimentSpec::kMaxGuardrails));
+    return FieldError("guardrails", Concat("are ", spec.guardrails.size(), "; the limit is ",
+                                           ExperimentSpec::kMaxGuardrails));
   }
   for (size_t i = 0; i < spec.guardrails.size(); ++i) {
     absl::Status status = CheckGuardrail(spec.guardrails[i], Concat("guardrails[", i, "]"));
@@ -202,9 +199,9 @@ absl::Status CheckExperiment(const ExperimentSpec& spec) {
         spec.guardrails[i].metric != GuardrailMetric::kLatencyP95) {
       continue;
     }
-    return Wrong(Concat("guardrails[", i, "]"),
-                 "compares latency_p95_ms with the champion's; a shadow waits for callers' questions and uses no "
-                 "cache, so it takes max alone");
+    return FieldError(Concat("guardrails[", i, "]"),
+                      "compares latency_p95_ms with the champion's; a shadow waits for callers' questions and uses no "
+                      "cache, so it takes max alone");
   }
   return absl::OkStatus();
 }

@@ -8,11 +8,7 @@
 namespace vouch {
 namespace {
 
-constexpr std::string_view kThing = "the experiment's event";
-
-std::string Dump(const RecordJson& json) {
-  return json.dump(-1, ' ', false, RecordJson::error_handler_t::replace);
-}
+constexpr std::string_view kRecordThing = "the experiment's event";
 
 RecordJson ArmToJson(const ArmTally& arm) {
   return {{"answers", arm.answers},
@@ -36,12 +32,12 @@ std::string ExperimentEventToJson(const ExperimentEvent& event) {
   if (event.thumbs_up) json["thumbs_up"] = *event.thumbs_up;
   if (event.score) json["score"] = *event.score;
   if (!event.arm.shadow_of.empty()) json["shadow_of"] = event.arm.shadow_of;
-  return Dump(json);
+  return DumpRecord(json);
 }
 
 absl::StatusOr<ExperimentEvent> ExperimentEventFromJson(std::string_view text) {
   const RecordJson json = RecordJson::parse(text, nullptr, /*allow_exceptions=*/false);
-  RecordReader reader(json, "", kThing);
+  RecordReader reader(json, "", kRecordThing);
   ExperimentEvent event;
   uint64_t format = 0;
   reader.Take("format", &format);
@@ -58,7 +54,7 @@ absl::StatusOr<ExperimentEvent> ExperimentEventFromJson(std::string_view text) {
   if (!reader.status().ok()) return reader.status();
   if (format != 1) {
     return absl::FailedPreconditionError(
-        Concat(kThing, " has format ", format, "; this program reads 1"));
+        Concat(kRecordThing, " has format ", format, "; this program reads 1"));
   }
   return event;
 }
@@ -91,17 +87,17 @@ AuditDraft ExperimentDraft(const ExperimentSpec& spec, const ExperimentState& st
           .subject = Concat("experiment/", spec.name),
           .reason = state.reason,
           .before = {},
-          .after = Dump({{"version", state.version},
-                         {"run", state.run},
-                         {"status", ExperimentStatusName(state.status)},
-                         {"pipeline", spec.pipeline},
-                         {"champion", state.champion},
-                         {"challenger", state.challenger},
-                         {"step", state.step},
-                         {"share", IsActive(state.status) ? ShareAt(spec, state.step) : 0.0},
-                         {"of_step",
-                          {{"champion", ArmToJson(step.champion)},
-                           {"challenger", ArmToJson(step.challenger)}}}})};
+          .after = DumpRecord({{"version", state.version},
+                               {"run", state.run},
+                               {"status", ExperimentStatusName(state.status)},
+                               {"pipeline", spec.pipeline},
+                               {"champion", state.champion},
+                               {"challenger", state.challenger},
+                               {"step", state.step},
+                               {"share", IsActive(state.status) ? ShareAt(spec, state.step) : 0.0},
+                               {"of_step",
+                                {{"champion", ArmToJson(step.champion)},
+                                 {"challenger", ArmToJson(step.challenger)}}}})};
 }
 
 }  // namespace vouch

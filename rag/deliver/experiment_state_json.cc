@@ -7,7 +7,7 @@
 namespace vouch {
 namespace {
 
-constexpr std::string_view kThing = "the experiment's state";
+constexpr std::string_view kStateThing = "the experiment's state";
 constexpr ExperimentStatus kStatuses[] = {
     ExperimentStatus::kRunning,    ExperimentStatus::kWon,      ExperimentStatus::kStopped,
     ExperimentStatus::kRolledBack, ExperimentStatus::kMismatch, ExperimentStatus::kFinished};
@@ -16,7 +16,7 @@ RecordJson SumsToJson(const FigureSums& figure) {
   return {{"count", figure.count}, {"sum", figure.sum}, {"squares", figure.squares}};
 }
 
-RecordJson ArmToJson(const ArmTally& arm) {
+RecordJson ArmStateToJson(const ArmTally& arm) {
   return {{"answers", arm.answers},
           {"callers", arm.callers},
           {"signal", SumsToJson(arm.signal)},
@@ -35,7 +35,7 @@ RecordJson LatencyToJson(const LatencyCounts& latency) {
 }
 
 absl::StatusOr<FigureSums> ReadSums(const RecordJson& json, std::string where) {
-  RecordReader reader(json, std::move(where), kThing);
+  RecordReader reader(json, std::move(where), kStateThing);
   FigureSums figure;
   reader.Take("count", &figure.count);
   reader.Take("sum", &figure.sum);
@@ -45,7 +45,7 @@ absl::StatusOr<FigureSums> ReadSums(const RecordJson& json, std::string where) {
 }
 
 absl::StatusOr<ArmTally> ReadArm(const RecordJson& json, std::string where) {
-  RecordReader reader(json, std::move(where), kThing);
+  RecordReader reader(json, std::move(where), kStateThing);
   ArmTally arm;
   reader.Take("answers", &arm.answers);
   reader.Take("callers", &arm.callers);
@@ -57,8 +57,8 @@ absl::StatusOr<ArmTally> ReadArm(const RecordJson& json, std::string where) {
   return arm;
 }
 
-absl::StatusOr<StepTally> ReadStep(const RecordJson& json, std::string where) {
-  RecordReader reader(json, std::move(where), kThing);
+absl::StatusOr<StepTally> ReadTally(const RecordJson& json, std::string where) {
+  RecordReader reader(json, std::move(where), kStateThing);
   StepTally step;
   reader.TakeObject("champion", &step.champion, ReadArm);
   reader.TakeObject("challenger", &step.challenger, ReadArm);
@@ -67,13 +67,13 @@ absl::StatusOr<StepTally> ReadStep(const RecordJson& json, std::string where) {
 }
 
 absl::StatusOr<LimitCounts> ReadLimit(const RecordJson& json, std::string where) {
-  RecordReader reader(json, std::move(where), kThing);
+  RecordReader reader(json, std::move(where), kStateThing);
   LimitCounts counts;
   reader.Take("over", &counts.over);
   reader.Take("all", &counts.all);
   if (!reader.status().ok()) return reader.status();
   if (counts.over > counts.all)
-    return absl::DataLossError(Concat(kThing, " is damaged: more answers are over a limit than there are"));
+    return absl::DataLossError(Concat(kStateThing, " is damaged: more answers are over a limit than there are"));
   return counts;
 }
 
@@ -82,7 +82,7 @@ absl::StatusOr<std::pair<size_t, uint64_t>> ReadBucket(const RecordJson& json, s
       json[1].is_number_unsigned() && json[0].get<uint64_t>() < LatencyCounts::kBuckets) {
     return std::pair<size_t, uint64_t>{json[0].get<size_t>(), json[1].get<uint64_t>()};
   }
-  return absl::DataLossError(Concat(kThing, " is damaged: ", where, " is no count of a latency"));
+  return absl::DataLossError(Concat(kStateThing, " is damaged: ", where, " is no count of a latency"));
 }
 
 void TakeLatency(RecordReader* reader, const char* key, LatencyCounts* latency) {
@@ -92,7 +92,7 @@ void TakeLatency(RecordReader* reader, const char* key, LatencyCounts* latency) 
 }
 
 absl::StatusOr<SampleRatio> ReadSample(const RecordJson& json, std::string where) {
-  RecordReader reader(json, std::move(where), kThing);
+  RecordReader reader(json, std::move(where), kStateThing);
   SampleRatio sample;
   reader.Take("callers", &sample.callers);
   reader.Take("excess", &sample.excess);
@@ -107,7 +107,7 @@ std::string ExperimentStateToJson(const ExperimentState& state) {
   RecordJson steps = RecordJson::array();
   for (const StepTally& step : state.steps) {
     steps.push_back(
-        {{"champion", ArmToJson(step.champion)}, {"challenger", ArmToJson(step.challenger)}});
+        {{"champion", ArmStateToJson(step.champion)}, {"challenger", ArmStateToJson(step.challenger)}});
   }
   RecordJson limits = RecordJson::array();
   for (const LimitCounts& counts : state.limits)
@@ -141,7 +141,7 @@ std::string ExperimentStateToJson(const ExperimentState& state) {
 
 absl::StatusOr<ExperimentState> ExperimentStateFromJson(std::string_view text) {
   const RecordJson json = RecordJson::parse(text, nullptr, /*allow_exceptions=*/false);
-  RecordReader reader(json, "", kThing);
+  RecordReader reader(json, "", kStateThing);
   ExperimentState state;
   uint64_t format = 0;
   std::string status;
@@ -159,7 +159,7 @@ absl::StatusOr<ExperimentState> ExperimentStateFromJson(std::string_view text) {
   reader.Take("step_us", &state.step_us);
   reader.Take("looked_us", &state.looked_us);
   reader.Take("cursor", &state.cursor);
-  reader.TakeList("steps", &state.steps, ReadStep);
+  reader.TakeList("steps", &state.steps, ReadTally);
   reader.TakeObject("sample", &state.sample, ReadSample);
   reader.TakeObject("pairs", &state.pairs, ReadSums);
   TakeLatency(&reader, "champion_ms", &state.champion_ms);
@@ -169,16 +169,16 @@ absl::StatusOr<ExperimentState> ExperimentStateFromJson(std::string_view text) {
   if (!reader.status().ok()) return reader.status();
   if (format != 1) {
     return absl::FailedPreconditionError(
-        Concat(kThing, " has format ", format, "; this program reads 1"));
+        Concat(kStateThing, " has format ", format, "; this program reads 1"));
   }
   if (state.step >= state.steps.size())
-    return absl::DataLossError(Concat(kThing, " is damaged: there is no step ", state.step));
+    return absl::DataLossError(Concat(kStateThing, " is damaged: there is no step ", state.step));
   for (const ExperimentStatus known : kStatuses) {
     if (status != ExperimentStatusName(known)) continue;
     state.status = known;
     return state;
   }
-  return absl::DataLossError(Concat(kThing, " is damaged: its status is '", Escape(status), "'"));
+  return absl::DataLossError(Concat(kStateThing, " is damaged: its status is '", Escape(status), "'"));
 }
 
 }  // namespace vouch

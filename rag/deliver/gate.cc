@@ -6,25 +6,22 @@
 #include "rag/deliver/spec_store.h"
 #include "rag/eval/dataset_store.h"
 #include "rag/eval/question_score.h"
+#include "rag/field_error.h"
 #include "rag/record_reader.h"
 
 namespace vouch {
 namespace {
 
-constexpr std::string_view kThing = "the gate";
+constexpr std::string_view kGateThing = "the gate";
 constexpr size_t kMaxDescriptionBytes = 4'096;
 constexpr std::string_view kGuarded[] = {"latency_ms", "cost", "answered"};
-
-absl::Status Wrong(std::string_view field, std::string_view what) {
-  return absl::InvalidArgumentError(Concat(field, " ", what));
-}
 
 absl::Status CheckMetric(const std::string& field, const std::string& metric) {
   if (FindMeasure(metric) != nullptr) return absl::OkStatus();
   std::string known;
   for (const MeasureInfo& measure : EvaluationMeasures())
     known += Concat(known.empty() ? "" : ", ", measure.name);
-  return Wrong(Concat(field, ".metric"), Concat("is '", Escape(metric), "'; there are ", known));
+  return FieldError(Concat(field, ".metric"), Concat("is '", Escape(metric), "'; there are ", known));
 }
 
 absl::Status CheckThresholds(const GateSpec& spec) {
@@ -32,12 +29,12 @@ absl::Status CheckThresholds(const GateSpec& spec) {
     const GateThreshold& threshold = spec.thresholds[i];
     const std::string field = Concat("thresholds[", i, "]");
     if (absl::Status status = CheckMetric(field, threshold.metric); !status.ok()) return status;
-    if (!threshold.min && !threshold.max) return Wrong(field, "takes min, max or both");
+    if (!threshold.min && !threshold.max) return FieldError(field, "takes min, max or both");
     for (const auto& limit : {threshold.min, threshold.max}) {
-      if (limit && !std::isfinite(*limit)) return Wrong(field, "has a limit that is no number");
+      if (limit && !std::isfinite(*limit)) return FieldError(field, "has a limit that is no number");
     }
     if (threshold.min && threshold.max && *threshold.min > *threshold.max)
-      return Wrong(field, Concat("has min ", *threshold.min, " above max ", *threshold.max));
+      return FieldError(field, Concat("has min ", *threshold.min, " above max ", *threshold.max));
   }
   return absl::OkStatus();
 }
@@ -51,17 +48,17 @@ absl::Status CheckComparisons(const std::string& list, const std::vector<GateCom
     bool guarded = !guardrails;
     for (std::string_view metric : kGuarded) guarded = guarded || check.metric == metric;
     if (!guarded) {
-      return Wrong(Concat(field, ".metric"), Concat("is '", check.metric,
-                                                    "'; guardrails take latency_ms, cost, answered "
-                                                    "(no_worse takes any measure)"));
+      return FieldError(Concat(field, ".metric"), Concat("is '", check.metric,
+                                                         "'; guardrails take latency_ms, cost, answered "
+                                                         "(no_worse takes any measure)"));
     }
     if (!(check.margin >= 0) || !std::isfinite(check.margin))
-      return Wrong(Concat(field, ".margin"), Concat("is ", check.margin, "; it is not negative"));
+      return FieldError(Concat(field, ".margin"), Concat("is ", check.margin, "; it is not negative"));
     if (check.share && (!(*check.share >= 0) || !std::isfinite(*check.share)))
-      return Wrong(Concat(field, ".share"), Concat("is ", *check.share, "; it is not negative"));
-    if (check.share && check.margin != 0) return Wrong(field, "takes margin or share, not both");
+      return FieldError(Concat(field, ".share"), Concat("is ", *check.share, "; it is not negative"));
+    if (check.share && check.margin != 0) return FieldError(field, "takes margin or share, not both");
     if (check.better && (check.share || check.margin != 0))
-      return Wrong(field, "is to be better, and so takes neither margin nor share");
+      return FieldError(field, "is to be better, and so takes neither margin nor share");
   }
   return absl::OkStatus();
 }
@@ -90,7 +87,7 @@ RecordJson ComparisonsToJson(const std::vector<GateComparison>& checks) {
 
 absl::StatusOr<GateComparison> ReadComparison(const RecordJson& json, std::string where) {
   GateComparison check;
-  RecordReader reader(json, std::move(where), kThing);
+  RecordReader reader(json, std::move(where), kGateThing);
   reader.Take("metric", &check.metric);
   reader.Take("margin", &check.margin);
   TakeOptional(reader, "share", &check.share);
@@ -101,7 +98,7 @@ absl::StatusOr<GateComparison> ReadComparison(const RecordJson& json, std::strin
 
 absl::StatusOr<GateThreshold> ReadThreshold(const RecordJson& json, std::string where) {
   GateThreshold threshold;
-  RecordReader reader(json, std::move(where), kThing);
+  RecordReader reader(json, std::move(where), kGateThing);
   reader.Take("metric", &threshold.metric);
   TakeOptional(reader, "min", &threshold.min);
   TakeOptional(reader, "max", &threshold.max);
@@ -116,27 +113,27 @@ absl::StatusOr<GateThreshold> ReadThreshold(const RecordJson& json, std::string 
 absl::Status CheckGate(const GateSpec& spec) {
   if (absl::Status status = SpecStore::CheckName(spec.name); !status.ok()) return status;
   if (spec.description.size() > kMaxDescriptionBytes) {
-    return Wrong("description", Concat("has ", spec.description.size(), " bytes; the limit is ",
-                                       kMaxDescriptionBytes));
+    return FieldError("description", Concat("has ", spec.description.size(), " bytes; the limit is ",
+                                            kMaxDescriptionBytes));
   }
-  if (spec.pipeline.empty()) return Wrong("pipeline", "is missing");
-  if (spec.alias.empty()) return Wrong("alias", "is missing");
+  if (spec.pipeline.empty()) return FieldError("pipeline", "is missing");
+  if (spec.alias.empty()) return FieldError("alias", "is missing");
   for (const auto& [field, size] :
        {std::pair{"thresholds", spec.thresholds.size()},
         std::pair{"no_worse", spec.no_worse.size()},
         std::pair{"guardrails", spec.guardrails.size()}, std::pair{"hooks", spec.hooks.size()}}) {
     if (size > GateSpec::kMaxChecks)
-      return Wrong(field, Concat("has ", size, "; the limit is ", GateSpec::kMaxChecks));
+      return FieldError(field, Concat("has ", size, "; the limit is ", GateSpec::kMaxChecks));
   }
   const bool figures =
       !spec.thresholds.empty() || !spec.no_worse.empty() || !spec.guardrails.empty();
   if (!figures && spec.hooks.empty())
-    return Wrong("the gate", "asks for nothing; give thresholds, no_worse, guardrails or hooks");
+    return FieldError("the gate", "asks for nothing; give thresholds, no_worse, guardrails or hooks");
   if (figures && spec.dataset.empty())
-    return Wrong("dataset", "is missing: of which questions are the figures to be?");
+    return FieldError("dataset", "is missing: of which questions are the figures to be?");
   if (!spec.dataset.empty()) {
     const absl::StatusOr<DatasetRef> ref = ParseDatasetRef(spec.dataset);
-    if (!ref.ok()) return Wrong("dataset", ToStd(ref.status().message()));
+    if (!ref.ok()) return FieldError("dataset", ToStd(ref.status().message()));
   }
   if (absl::Status status = CheckThresholds(spec); !status.ok()) return status;
   absl::Status status = CheckComparisons("no_worse", spec.no_worse, /*guardrails=*/false);
@@ -144,7 +141,7 @@ absl::Status CheckGate(const GateSpec& spec) {
   status = CheckComparisons("guardrails", spec.guardrails, /*guardrails=*/true);
   if (!status.ok()) return status;
   if (!(spec.alpha > 0 && spec.alpha <= 0.5))
-    return Wrong("alpha", Concat("is ", spec.alpha, "; it lies above 0 and is at most 0.5"));
+    return FieldError("alpha", Concat("is ", spec.alpha, "; it lies above 0 and is at most 0.5"));
   return absl::OkStatus();
 }
 
@@ -174,7 +171,7 @@ std::string GateToJson(const GateSpec& spec) {
 
 absl::StatusOr<GateSpec> GateFromJson(std::string_view text) {
   const RecordJson json = RecordJson::parse(text, nullptr, /*allow_exceptions=*/false);
-  RecordReader reader(json, "", kThing);
+  RecordReader reader(json, "", kGateThing);
   GateSpec spec;
   uint64_t format = 0;
   reader.Take("format", &format);

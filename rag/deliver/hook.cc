@@ -4,15 +4,12 @@
 
 #include "absl/strings/str_join.h"
 #include "rag/deliver/spec_store.h"
+#include "rag/field_error.h"
 #include "rag/http/http_error.h"
 #include "storage/concat.h"
 
 namespace vouch {
 namespace {
-
-absl::Status Wrong(std::string_view field, std::string_view what) {
-  return absl::InvalidArgumentError(Concat(field, " ", what));
-}
 
 bool IsIn(const std::vector<std::string>& list, std::string_view text) {
   return std::find(list.begin(), list.end(), text) != list.end();
@@ -35,38 +32,38 @@ std::string HookSpec::Target() const {
 
 absl::Status CheckHook(const HookSpec& spec) {
   if (absl::Status status = SpecStore::CheckName(spec.name); !status.ok()) return status;
-  if (spec.events.empty()) return Wrong("events", "is missing");
+  if (spec.events.empty()) return FieldError("events", "is missing");
   for (const std::string& event : spec.events) {
     if (event == "after.*" || IsIn(AfterEvents(), event) || IsIn(BeforeEvents(), event)) continue;
-    return Wrong("events", Concat("has '", Escape(event), "'; there are after.*, ",
-                                  absl::StrJoin(AfterEvents(), ", "), ", ",
-                                  absl::StrJoin(BeforeEvents(), ", ")));
+    return FieldError("events", Concat("has '", Escape(event), "'; there are after.*, ",
+                                       absl::StrJoin(AfterEvents(), ", "), ", ",
+                                       absl::StrJoin(BeforeEvents(), ", ")));
   }
   if (spec.url.empty() == spec.command.empty())
-    return Wrong("the hook", "takes a url or a command, one of the two");
+    return FieldError("the hook", "takes a url or a command, one of the two");
   if (!spec.url.empty() && !spec.url.starts_with("http://") && !spec.url.starts_with("https://"))
-    return Wrong("url", Concat("is '", Escape(UrlWithoutSecrets(spec.url)),
-                               "'; it takes http:// or https://"));
+    return FieldError("url", Concat("is '", Escape(UrlWithoutSecrets(spec.url)),
+                                    "'; it takes http:// or https://"));
   if (!spec.command.empty() && !spec.command[0].starts_with('/')) {
-    return Wrong("command", Concat("begins with '", Escape(spec.command[0]),
-                                   "'; it takes the program's whole path"));
+    return FieldError("command", Concat("begins with '", Escape(spec.command[0]),
+                                        "'; it takes the program's whole path"));
   }
   if (!spec.secret.empty() && spec.url.empty())
-    return Wrong("secret", "is of no use to a command; leave it out");
+    return FieldError("secret", "is of no use to a command; leave it out");
   if (AsksBefore(spec) && spec.on_failure == HookSpec::OnFailure::kUnset) {
-    return Wrong("on_failure",
-                 "is missing: where the hook fails, is a before.* event allowed (allow) or not "
-                 "(refuse)?");
+    return FieldError("on_failure",
+                      "is missing: where the hook fails, is a before.* event allowed (allow) or not "
+                      "(refuse)?");
   }
   if (spec.timeout_ms < 1 || spec.timeout_ms > HookSpec::kMaxTimeoutMs)
-    return Wrong("timeout_ms",
-                 Concat("is ", spec.timeout_ms, "; it takes 1 to ", HookSpec::kMaxTimeoutMs));
+    return FieldError("timeout_ms",
+                      Concat("is ", spec.timeout_ms, "; it takes 1 to ", HookSpec::kMaxTimeoutMs));
   if (spec.attempts < 1 || spec.attempts > 100)
-    return Wrong("attempts", Concat("is ", spec.attempts, "; it takes 1 to 100"));
+    return FieldError("attempts", Concat("is ", spec.attempts, "; it takes 1 to 100"));
   if (spec.first_pause_ms < 1 || spec.first_pause_ms > spec.max_pause_ms)
-    return Wrong("first_pause_ms",
-                 Concat("is ", spec.first_pause_ms, "; it takes 1 to max_pause_ms (",
-                        spec.max_pause_ms, ")"));
+    return FieldError("first_pause_ms",
+                      Concat("is ", spec.first_pause_ms, "; it takes 1 to max_pause_ms (",
+                             spec.max_pause_ms, ")"));
   return absl::OkStatus();
 }
 

@@ -55,7 +55,7 @@ absl::StatusOr<std::string> Post(const HookSpec& hook, const Event& event, int64
   return std::move(reply->body);
 }
 
-absl::StatusOr<std::string> Run(const HookSpec& hook, const Event& event,
+absl::StatusOr<std::string> RunCommand(const HookSpec& hook, const Event& event,
                                 const CancelToken& cancel) {
   ChildOptions options{.program = hook.command[0],
                        .arguments = {hook.command.begin() + 1, hook.command.end()},
@@ -108,7 +108,7 @@ std::string WebhookSignature(std::string_view secret, std::string_view id, int64
 absl::StatusOr<HookReply> CallHook(const HookSpec& hook, const Event& event, int64_t now_us,
                                    const HttpClient& http, const CancelToken& cancel) {
   const absl::StatusOr<std::string> output =
-      hook.url.empty() ? Run(hook, event, cancel) : Post(hook, event, now_us, http, cancel);
+      hook.url.empty() ? RunCommand(hook, event, cancel) : Post(hook, event, now_us, http, cancel);
   if (!output.ok()) {
     return absl::Status(output.status().code(),
                         WithoutSecret(std::string(output.status().message()), hook.secret));

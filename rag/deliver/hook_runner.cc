@@ -20,10 +20,6 @@ namespace {
 
 using Millis = std::chrono::milliseconds;
 
-std::string Dump(const RecordJson& json) {
-  return json.dump(-1, ' ', false, RecordJson::error_handler_t::replace);
-}
-
 bool TellsAfter(const HookSpec& hook) {
   return std::any_of(hook.events.begin(), hook.events.end(),
                      [](const std::string& event) { return event.starts_with("after."); });
@@ -149,7 +145,7 @@ class Runner final : public HookRunner {
     if (!hook.ok()) return hook.status();
     const int64_t now_us = clock_.NowMicros();
     const Event event = BeforeEvent(tenant, "test", Concat("hook/", name),
-                                    Dump({{"says", "a test; nothing has happened"}}), now_us);
+                                    DumpRecord({{"says", "a test; nothing has happened"}}), now_us);
     return CallHook(**hook, event, now_us, http_, cancel);
   }
 

@@ -22,10 +22,6 @@ int64_t NowMs() {
   return std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-std::string Dump(const RecordJson& json) {
-  return json.dump(-1, ' ', false, RecordJson::error_handler_t::replace);
-}
-
 std::string AuditSource(std::string_view tenant) { return Concat(tenant, "/audit"); }
 std::string CommitSource(std::string_view tenant, CollectionId collection) {
   return Concat(tenant, "/collection/", collection.value);
@@ -169,7 +165,7 @@ absl::Status HookTeller::KeepState(const std::optional<Letter>& letter) {
     RecordJson json = RecordJson::object();
     for (const auto& [source, number] : cursors) json[source] = number;
     JournalChange change;
-    change.records.push_back({options_.place, Dump({{"format", 1}, {"cursors", std::move(json)}})});
+    change.records.push_back({options_.place, DumpRecord({{"format", 1}, {"cursors", std::move(json)}})});
     if (has_letter) change.records.push_back(letter->second);
     const auto done = journal_.Commit(tenant, change);
     if (!done.ok()) return done.status();

@@ -12,10 +12,6 @@
 namespace vouch {
 namespace {
 
-std::string Dump(const RecordJson& json) {
-  return json.dump(-1, ' ', false, RecordJson::error_handler_t::replace);
-}
-
 RecordJson NumberToJson(double value) {
   return std::isfinite(value) ? RecordJson(value) : RecordJson(nullptr);
 }
@@ -95,11 +91,11 @@ absl::Status CheckRevision(const std::string& name, uint64_t revision,
 }  // namespace
 
 std::string EvidenceToJson(const Promotion& promotion) {
-  return Dump({{"number", promotion.to},
-               {"moved", promotion.moved},
-               {"forced", promotion.forced},
-               {"revision", promotion.revision},
-               {"gates", GatesToJson(promotion.gates)}});
+  return DumpRecord({{"number", promotion.to},
+                     {"moved", promotion.moved},
+                     {"forced", promotion.forced},
+                     {"revision", promotion.revision},
+                     {"gates", GatesToJson(promotion.gates)}});
 }
 
 absl::StatusOr<std::vector<GateOutcome>> Promoter::AskGates(const PromoteRequest& request,
@@ -187,14 +183,14 @@ void Promoter::AskHooksBefore(const std::string& type, const Promotion& planned,
                               const CancelToken& cancel, GateOutcome* outcome) const {
   if (hooks_ == nullptr) return;
   const Event event = BeforeEvent(principal.tenant, type, SubjectOf(planned),
-                                  Dump({{"pipeline", planned.pipeline},
-                                        {"alias", planned.alias},
-                                        {"from", planned.from},
-                                        {"to", planned.to},
-                                        {"actor", ActorOf(principal)},
-                                        {"reason", reason},
-                                        {"forced", planned.forced},
-                                        {"gates", GatesToJson(planned.gates)}}),
+                                  DumpRecord({{"pipeline", planned.pipeline},
+                                              {"alias", planned.alias},
+                                              {"from", planned.from},
+                                              {"to", planned.to},
+                                              {"actor", ActorOf(principal)},
+                                              {"reason", reason},
+                                              {"forced", planned.forced},
+                                              {"gates", GatesToJson(planned.gates)}}),
                                   clock_.NowMicros());
   for (const HookVerdict& verdict : hooks_->AskBefore(event, cancel)) {
     outcome->checks.push_back({.what = Concat("hook ", verdict.hook),
@@ -310,7 +306,7 @@ absl::StatusOr<Promotion> Promoter::Finish(Promotion planned, const std::string&
        .action = action,
        .subject = SubjectOf(planned),
        .reason = reason,
-       .before = Dump({{"number", planned.from}, {"revision", expected_revision}}),
+       .before = DumpRecord({{"number", planned.from}, {"revision", expected_revision}}),
        .after = EvidenceToJson(planned)});
   const absl::StatusOr<std::vector<AuditEntry>> kept =
       planned.moved

@@ -3,17 +3,14 @@
 #include <cmath>
 
 #include "rag/deliver/spec_store.h"
+#include "rag/field_error.h"
 #include "rag/record_reader.h"
 
 namespace vouch {
 namespace {
 
-constexpr SloSignal kSignals[] = {SloSignal::kGrounding, SloSignal::kLatency, SloSignal::kCost,
+constexpr SloSignal kSloSignals[] = {SloSignal::kGrounding, SloSignal::kLatency, SloSignal::kCost,
                                   SloSignal::kAnswered};
-
-absl::Status Wrong(std::string_view field, std::string_view what) {
-  return absl::InvalidArgumentError(Concat(field, " ", what));
-}
 
 }  // namespace
 
@@ -32,36 +29,36 @@ std::string_view SloSignalName(SloSignal signal) {
 }
 
 absl::StatusOr<SloSignal> ParseSloSignal(std::string_view text) {
-  for (SloSignal signal : kSignals) {
+  for (SloSignal signal : kSloSignals) {
     if (text == SloSignalName(signal)) return signal;
   }
-  return Wrong("signal",
-               Concat("is '", Escape(text), "'; it takes grounding, latency_ms, cost, answered"));
+  return FieldError("signal",
+                    Concat("is '", Escape(text), "'; it takes grounding, latency_ms, cost, answered"));
 }
 
 absl::Status CheckSlo(const SloSpec& spec) {
   if (absl::Status status = SpecStore::CheckName(spec.name); !status.ok()) return status;
   if (spec.description.size() > 4'096)
-    return Wrong("description",
-                 Concat("has ", spec.description.size(), " bytes; the limit is 4096"));
-  if (spec.pipeline.empty()) return Wrong("pipeline", "is missing");
-  if (spec.alias.empty()) return Wrong("alias", "is missing");
+    return FieldError("description",
+                      Concat("has ", spec.description.size(), " bytes; the limit is 4096"));
+  if (spec.pipeline.empty()) return FieldError("pipeline", "is missing");
+  if (spec.alias.empty()) return FieldError("alias", "is missing");
   if (!(spec.objective > 0 && spec.objective < 1)) {
-    return Wrong("objective", Concat("is ", spec.objective,
-                                     "; it lies between 0 and 1, as 0.95 of the answers"));
+    return FieldError("objective", Concat("is ", spec.objective,
+                                          "; it lies between 0 and 1, as 0.95 of the answers"));
   }
   if (spec.period_days < 1 || spec.period_days > 90)
-    return Wrong("period_days", Concat("is ", spec.period_days, "; it takes 1 to 90"));
+    return FieldError("period_days", Concat("is ", spec.period_days, "; it takes 1 to 90"));
   if (spec.min_events < 1 || spec.min_events > 1'000'000)
-    return Wrong("min_events", Concat("is ", spec.min_events, "; it takes 1 to 1000000"));
+    return FieldError("min_events", Concat("is ", spec.min_events, "; it takes 1 to 1000000"));
   if (!(spec.limit >= 0) || !std::isfinite(spec.limit))
-    return Wrong("limit", Concat("is ", spec.limit, "; it is not negative"));
+    return FieldError("limit", Concat("is ", spec.limit, "; it is not negative"));
   if (spec.signal == SloSignal::kGrounding && spec.limit > 1)
-    return Wrong("limit", Concat("is ", spec.limit, "; of grounding it takes 0 to 1"));
+    return FieldError("limit", Concat("is ", spec.limit, "; of grounding it takes 0 to 1"));
   if (spec.signal == SloSignal::kLatency && spec.limit == 0)
-    return Wrong("limit", "is missing: how many ms may an answer take?");
+    return FieldError("limit", "is missing: how many ms may an answer take?");
   if (spec.signal == SloSignal::kAnswered && spec.limit != 0)
-    return Wrong("limit", "is of no use to answered; leave it out");
+    return FieldError("limit", "is of no use to answered; leave it out");
   return absl::OkStatus();
 }
 

@@ -11,11 +11,7 @@
 namespace vouch {
 namespace {
 
-constexpr char kActor[] = "default/system";
-
-std::string Dump(const RecordJson& json) {
-  return json.dump(-1, ' ', false, RecordJson::error_handler_t::replace);
-}
+constexpr char kSloActor[] = "default/system";
 
 RecordJson AlarmToJson(const BurnAlarm& alarm) {
   return {{"action", alarm.rule.action == BurnAction::kPage ? "page" : "ticket"},
@@ -79,15 +75,15 @@ absl::Status SloMonitor::LookAt(const std::string& tenant, const CancelToken& ca
     change.records.push_back({record, firing});
     change.entries.push_back(
         {.time_us = clock_.NowMicros(),
-         .actor = kActor,
+         .actor = kSloActor,
          .action = firing.empty() ? "slo_burn.end" : "slo_burn.begin",
          .subject = Concat("slo/", status.spec.name),
-         .before = Dump({{"fires", before->value_or("")}}),
-         .after = Dump({{"fires", firing},
-                        {"pipeline", Concat(status.spec.pipeline, "@", status.spec.alias)},
-                        {"budget_spent", status.budget_spent},
-                        {"frozen", status.frozen},
-                        {"alarms", std::move(alarms)}})});
+         .before = DumpRecord({{"fires", before->value_or("")}}),
+         .after = DumpRecord({{"fires", firing},
+                              {"pipeline", Concat(status.spec.pipeline, "@", status.spec.alias)},
+                              {"budget_spent", status.budget_spent},
+                              {"frozen", status.frozen},
+                              {"alarms", std::move(alarms)}})});
     const auto kept = journal.Commit(tenant, change);
     if (!kept.ok()) return kept.status();
   }

@@ -13,11 +13,7 @@
 namespace vouch {
 namespace {
 
-constexpr std::string_view kThing = "the specification";
-
-std::string Dump(const RecordJson& json) {
-  return json.dump(-1, ' ', false, RecordJson::error_handler_t::replace);
-}
+constexpr std::string_view kSpecThing = "the specification";
 
 std::string EntryName(std::string_view kind, std::string_view name) {
   return Concat("spec/", kind, "/", name);
@@ -54,7 +50,7 @@ absl::StatusOr<SpecStore::Entry> SpecStore::ReadEntry(std::string_view tenant,
   Entry entry;
   if (!text->has_value()) return entry;
   const RecordJson json = RecordJson::parse(**text, nullptr, /*allow_exceptions=*/false);
-  RecordReader reader(json, "", kThing);
+  RecordReader reader(json, "", kSpecThing);
   reader.Take("latest", &entry.latest);
   reader.Take("listed", &entry.listed);
   if (!reader.status().ok()) return reader.status();
@@ -68,7 +64,7 @@ absl::StatusOr<SpecVersion> SpecStore::ReadVersion(std::string_view tenant, std:
   if (!text->has_value())
     return absl::NotFoundError(Concat(kind_, " ", Escape(name), " has no version ", number));
   const RecordJson json = RecordJson::parse(**text, nullptr, /*allow_exceptions=*/false);
-  RecordReader reader(json, "", kThing);
+  RecordReader reader(json, "", kSpecThing);
   SpecVersion version{.name = std::string(name), .number = number};
   reader.Take("created_us", &version.created_us);
   reader.Take("hash", &version.hash);
@@ -156,14 +152,14 @@ absl::StatusOr<SpecStore::Applied> SpecStore::Apply(std::string_view tenant,
   JournalChange change;
   if (applied.version.number > entry->latest) {
     change.records.push_back({VersionName(kind_, name, applied.version.number),
-                              Dump({{"format", 1},
-                                    {"created_us", applied.version.created_us},
-                                    {"hash", applied.version.hash},
-                                    {"spec", canonical}})});
+                              DumpRecord({{"format", 1},
+                                          {"created_us", applied.version.created_us},
+                                          {"hash", applied.version.hash},
+                                          {"spec", canonical}})});
   }
   change.records.push_back(
       {EntryName(kind_, name),
-       Dump({{"format", 1}, {"latest", applied.version.number}, {"listed", true}})});
+       DumpRecord({{"format", 1}, {"latest", applied.version.number}, {"listed", true}})});
   draft.after = canonical;
   change.entries.push_back(std::move(draft));
   const auto kept = Journal::Of(store_).Commit(tenant, change);
@@ -233,7 +229,7 @@ absl::Status SpecStore::Remove(std::string_view tenant, const std::string& name,
   if (!latest.ok() && !absl::IsDataLoss(latest.status())) return latest.status();
   JournalChange change;
   change.records.push_back({EntryName(kind_, name),
-                            Dump({{"format", 1}, {"latest", entry->latest}, {"listed", false}})});
+                            DumpRecord({{"format", 1}, {"latest", entry->latest}, {"listed", false}})});
   change.entries.push_back({.time_us = clock_.NowMicros(),
                             .actor = std::string(actor),
                             .action = Concat(kind_, ".remove"),

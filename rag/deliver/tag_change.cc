@@ -9,10 +9,6 @@
 namespace vouch {
 namespace {
 
-std::string Dump(const RecordJson& json) {
-  return json.dump(-1, ' ', false, RecordJson::error_handler_t::replace);
-}
-
 std::string SubjectOf(const Collection& collection) {
   return Concat("collection/", collection.info().name);
 }
@@ -31,14 +27,14 @@ absl::Status Change(Database& database, Collection& collection, const std::strin
   asked["actor"] = actor;
   absl::Status allowed = AskHooks(
       author.hooks,
-      BeforeEvent(tenant, "before.tag", subject, Dump(asked), database.clock().NowMicros()),
+      BeforeEvent(tenant, "before.tag", subject, DumpRecord(asked), database.clock().NowMicros()),
       author.cancel);
   if (!allowed.ok()) return allowed;
   AuditDraft draft{.time_us = database.clock().NowMicros(),
                    .actor = actor,
                    .action = made ? "tag.create" : "tag.delete",
                    .subject = subject};
-  (made ? draft.after : draft.before) = Dump(state);
+  (made ? draft.after : draft.before) = DumpRecord(state);
   JournalChange change;
   change.tag = TagChange{collection.info().id, name, version};
   change.entries.push_back(std::move(draft));

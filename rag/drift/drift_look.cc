@@ -8,11 +8,7 @@ namespace {
 
 constexpr DriftVerdict kVerdicts[] = {DriftVerdict::kSteady, DriftVerdict::kDrift,
                                       DriftVerdict::kCannotTell};
-constexpr std::string_view kThing = "the drift record";
-
-std::string Dump(const RecordJson& json) {
-  return json.dump(-1, ' ', false, RecordJson::error_handler_t::replace);
-}
+constexpr std::string_view kLookThing = "the drift record";
 
 RecordJson ToJson(const KindLook& look) {
   RecordJson tests = RecordJson::array();
@@ -47,7 +43,7 @@ absl::StatusOr<DriftKind> KindOf(const std::string& text) {
 }
 
 absl::StatusOr<DriftTest> TestOf(const RecordJson& json, const std::string& where) {
-  RecordReader reader(json, where, kThing);
+  RecordReader reader(json, where, kLookThing);
   DriftTest test;
   reader.Take("what", &test.what);
   reader.Take("p", &test.p);
@@ -58,7 +54,7 @@ absl::StatusOr<DriftTest> TestOf(const RecordJson& json, const std::string& wher
 }
 
 absl::StatusOr<DriftExample> ExampleOf(const RecordJson& json, const std::string& where) {
-  RecordReader reader(json, where, kThing);
+  RecordReader reader(json, where, kLookThing);
   DriftExample example;
   reader.Take("id", &example.id);
   reader.Take("distance", &example.distance);
@@ -67,7 +63,7 @@ absl::StatusOr<DriftExample> ExampleOf(const RecordJson& json, const std::string
 }
 
 absl::StatusOr<KindLook> LookOf(const RecordJson& json, const std::string& where) {
-  RecordReader reader(json, where, kThing);
+  RecordReader reader(json, where, kLookThing);
   KindLook look;
   std::string kind;
   std::string verdict;
@@ -89,11 +85,11 @@ absl::StatusOr<KindLook> LookOf(const RecordJson& json, const std::string& where
     look.verdict = candidate;
     return look;
   }
-  return absl::DataLossError(Concat(kThing, " is damaged: ", where, "verdict is '", Escape(verdict), "'"));
+  return absl::DataLossError(Concat(kLookThing, " is damaged: ", where, "verdict is '", Escape(verdict), "'"));
 }
 
 absl::StatusOr<DriftAction> ActionOf(const RecordJson& json, const std::string& where) {
-  RecordReader reader(json, where, kThing);
+  RecordReader reader(json, where, kLookThing);
   DriftAction action;
   reader.Take("what", &action.what);
   reader.Take("state", &action.state);
@@ -104,7 +100,7 @@ absl::StatusOr<DriftAction> ActionOf(const RecordJson& json, const std::string& 
 }
 
 absl::StatusOr<CoolMark> MarkOf(const RecordJson& json, const std::string& where) {
-  RecordReader reader(json, where, kThing);
+  RecordReader reader(json, where, kLookThing);
   CoolMark mark;
   reader.Take("boot", &mark.boot);
   reader.Take("steady_us", &mark.steady_us);
@@ -116,7 +112,7 @@ absl::StatusOr<CoolMark> MarkOf(const RecordJson& json, const std::string& where
 absl::Status CheckFormat(uint64_t format) {
   if (format == 1) return absl::OkStatus();
   return absl::FailedPreconditionError(
-      Concat(kThing, " has format ", format, "; this program reads 1"));
+      Concat(kLookThing, " has format ", format, "; this program reads 1"));
 }
 
 }  // namespace
@@ -160,12 +156,12 @@ std::string EncodeDriftState(const DriftState& state) {
                        {"steady_us", state.started.steady_us},
                        {"wall_us", state.started.wall_us}};
   }
-  return Dump(json);
+  return DumpRecord(json);
 }
 
 absl::StatusOr<DriftState> DecodeDriftState(std::string_view text) {
   const RecordJson json = RecordJson::parse(text, nullptr, /*allow_exceptions=*/false);
-  RecordReader reader(json, "", kThing);
+  RecordReader reader(json, "", kLookThing);
   DriftState state;
   uint64_t format = 0;
   reader.Take("format", &format);
@@ -174,7 +170,7 @@ absl::StatusOr<DriftState> DecodeDriftState(std::string_view text) {
   reader.TakeList("drifting", &state.drifting,
                   [](const RecordJson& item, const std::string& where) -> absl::StatusOr<DriftKind> {
                     if (!item.is_string())
-                      return absl::DataLossError(Concat(kThing, " is damaged: ", where));
+                      return absl::DataLossError(Concat(kLookThing, " is damaged: ", where));
                     return KindOf(item.get<std::string>());
                   });
   reader.Take("looked_us", &state.looked_us);
@@ -199,21 +195,21 @@ std::string EncodeDriftAlarm(const DriftAlarm& alarm) {
     actions.push_back({{"what", action.what}, {"state", action.state}, {"says", action.says}});
     if (!action.id.empty()) actions.back()["id"] = action.id;
   }
-  return Dump({{"format", 1},
-               {"number", alarm.number},
-               {"time_us", alarm.time_us},
-               {"monitor_version", alarm.monitor_version},
-               {"reference", alarm.reference},
-               {"collection", alarm.collection},
-               {"field", alarm.field},
-               {"version", alarm.version},
-               {"kinds", ToJson(alarm.kinds)},
-               {"actions", std::move(actions)}});
+  return DumpRecord({{"format", 1},
+                     {"number", alarm.number},
+                     {"time_us", alarm.time_us},
+                     {"monitor_version", alarm.monitor_version},
+                     {"reference", alarm.reference},
+                     {"collection", alarm.collection},
+                     {"field", alarm.field},
+                     {"version", alarm.version},
+                     {"kinds", ToJson(alarm.kinds)},
+                     {"actions", std::move(actions)}});
 }
 
 absl::StatusOr<DriftAlarm> DecodeDriftAlarm(std::string_view text) {
   const RecordJson json = RecordJson::parse(text, nullptr, /*allow_exceptions=*/false);
-  RecordReader reader(json, "", kThing);
+  RecordReader reader(json, "", kLookThing);
   DriftAlarm alarm;
   uint64_t format = 0;
   reader.Take("format", &format);

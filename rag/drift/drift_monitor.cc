@@ -13,11 +13,7 @@ namespace vouch {
 namespace {
 
 constexpr char kActor[] = "default/system";
-constexpr int64_t kMinute = 60'000'000;
-
-std::string Dump(const RecordJson& json) {
-  return json.dump(-1, ' ', false, RecordJson::error_handler_t::replace);
-}
+constexpr int64_t kMinuteUs = 60'000'000;
 
 std::string SubjectOf(std::string_view name) { return Concat("monitor/", name); }
 absl::Status UnderWay(std::string_view name) {
@@ -145,15 +141,15 @@ absl::StatusOr<DriftReference> DriftMonitor::MakeReference(const std::string& te
                             .actor = actor,
                             .action = "monitor.reference",
                             .subject = SubjectOf(name),
-                            .before = Dump({{"drifting", NamesOf(drifted)}}),
-                            .after = Dump({{"reference", reference->number},
-                                           {"hash", ContentHash(encoded)},
-                                           {"collection", reference->collection},
-                                           {"version", reference->version},
-                                           {"embedder", reference->embedder},
-                                           {"questions", reference->answers.size()},
-                                           {"documents", reference->rows.size()},
-                                           {"sentinels", reference->sentinels.size()}})});
+                            .before = DumpRecord({{"drifting", NamesOf(drifted)}}),
+                            .after = DumpRecord({{"reference", reference->number},
+                                                 {"hash", ContentHash(encoded)},
+                                                 {"collection", reference->collection},
+                                                 {"version", reference->version},
+                                                 {"embedder", reference->embedder},
+                                                 {"questions", reference->answers.size()},
+                                                 {"documents", reference->rows.size()},
+                                                 {"sentinels", reference->sentinels.size()}})});
   const auto kept = Journal::Of(database_.store()).Commit(tenant, change);
   if (!kept.ok()) return kept.status();
   absl::Status forgotten = ForgetMeanwhile(tenant, measure->opened(), &*reference);
@@ -203,7 +199,7 @@ absl::StatusOr<DriftState> DriftMonitor::LookNow(const std::string& tenant,
   const int64_t now_us = database_.clock().NowMicros();
   // A clock that went back makes it time, since nobody knows when it was.
   const bool time =
-      now_us < state->turn_us || now_us - state->turn_us >= spec->every_minutes * kMinute;
+      now_us < state->turn_us || now_us - state->turn_us >= spec->every_minutes * kMinuteUs;
   if (only_due && (state->reference == 0 || !time)) return state;
   if (state->reference == 0) {
     return absl::FailedPreconditionError(
@@ -278,8 +274,8 @@ absl::Status DriftMonitor::Record(const std::string& tenant, const DriftSpec& sp
                               .actor = kActor,
                               .action = "drift.end",
                               .subject = SubjectOf(spec.name),
-                              .before = Dump({{"drifting", NamesOf(before)}}),
-                              .after = Dump({{"drifting", NamesOf(state->drifting)}})});
+                              .before = DumpRecord({{"drifting", NamesOf(before)}}),
+                              .after = DumpRecord({{"drifting", NamesOf(state->drifting)}})});
   }
   if (!alarm.kinds.empty()) {
     alarm.number = ++state->alarms;
@@ -293,7 +289,7 @@ absl::Status DriftMonitor::Record(const std::string& tenant, const DriftSpec& sp
                               .actor = kActor,
                               .action = "drift.begin",
                               .subject = SubjectOf(spec.name),
-                              .before = Dump({{"drifting", NamesOf(before)}}),
+                              .before = DumpRecord({{"drifting", NamesOf(before)}}),
                               .after = encoded});
   }
   change.records.push_back({DriftStateName(spec.name), EncodeDriftState(*state)});

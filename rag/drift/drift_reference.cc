@@ -12,13 +12,13 @@
 namespace vouch {
 namespace {
 
-constexpr std::string_view kThing = "the drift reference";
+constexpr std::string_view kReferenceThing = "the drift reference";
 constexpr uint32_t kMaxDim = 65'536;
 constexpr std::string_view kPrefix = "drift-reference/";
 constexpr size_t kMarkDigits = 16;
 
 absl::Status Damaged(std::string_view what) {
-  return absl::DataLossError(Concat(kThing, " is damaged: ", what));
+  return absl::DataLossError(Concat(kReferenceThing, " is damaged: ", what));
 }
 
 std::string ToText(const std::vector<float>& values) {
@@ -42,7 +42,7 @@ absl::Status TakeFloats(RecordReader& reader, const char* key, size_t count,
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> TextOf(const RecordJson& json, const std::string& where) {
+absl::StatusOr<std::string> ReferenceTextOf(const RecordJson& json, const std::string& where) {
   if (!json.is_string()) return Damaged(Concat(where, " is no text"));
   return json.get<std::string>();
 }
@@ -106,7 +106,7 @@ std::string EncodeDriftReference(const DriftReference& reference) {
 
 absl::StatusOr<DriftReference> DecodeDriftReference(std::string_view text) {
   const RecordJson json = RecordJson::parse(text, nullptr, /*allow_exceptions=*/false);
-  RecordReader reader(json, "", kThing);
+  RecordReader reader(json, "", kReferenceThing);
   DriftReference reference;
   uint64_t format = 0;
   reader.Take("format", &format);
@@ -120,15 +120,15 @@ absl::StatusOr<DriftReference> DecodeDriftReference(std::string_view text) {
   reader.Take("embedder", &reference.embedder);
   reader.Take("dim", &reference.dim);
   reader.Take("answers_until_us", &reference.answers_until_us);
-  reader.TakeList("answers", &reference.answers, TextOf);
+  reader.TakeList("answers", &reference.answers, ReferenceTextOf);
   reader.TakeList("rows", &reference.rows,
                   [](const RecordJson& item, const std::string& where) -> absl::StatusOr<uint64_t> {
                     if (!item.is_number_unsigned()) return Damaged(Concat(where, " is no row"));
                     return item.get<uint64_t>();
                   });
   if (reader.Has("pipeline")) reader.Take("pipeline", &reference.pipeline);
-  if (reader.Has("documents")) reader.TakeList("documents", &reference.documents, TextOf);
-  reader.TakeList("sentinels", &reference.sentinels, TextOf);
+  if (reader.Has("documents")) reader.TakeList("documents", &reference.documents, ReferenceTextOf);
+  reader.TakeList("sentinels", &reference.sentinels, ReferenceTextOf);
   reader.Take("sentinel_noise", &reference.sentinel_noise);
   reader.Take("recall_questions", &reference.recall_questions);
   reader.Take("recall", &reference.recall);
@@ -136,7 +136,7 @@ absl::StatusOr<DriftReference> DecodeDriftReference(std::string_view text) {
   if (!reader.status().ok()) return reader.status();
   if (format != 1)
     return absl::FailedPreconditionError(
-        Concat(kThing, " has format ", format, "; this program reads 1"));
+        Concat(kReferenceThing, " has format ", format, "; this program reads 1"));
   if (reference.dim == 0 || reference.dim > kMaxDim)
     return Damaged(Concat("dim is ", reference.dim));
   if (!reference.documents.empty() && reference.documents.size() != reference.rows.size())

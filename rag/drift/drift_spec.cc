@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "rag/deliver/spec_store.h"
+#include "rag/field_error.h"
 #include "rag/record_reader.h"
 
 namespace vouch {
@@ -11,24 +12,20 @@ namespace {
 constexpr DriftKind kKinds[] = {DriftKind::kQueries, DriftKind::kCorpus, DriftKind::kEmbedder,
                                 DriftKind::kIndex};
 
-absl::Status Wrong(std::string_view field, std::string_view what) {
-  return absl::InvalidArgumentError(Concat(field, " ", what));
-}
-
 absl::Status CheckRange(std::string_view field, uint32_t value, uint32_t least, uint32_t most) {
   if (value >= least && value <= most) return absl::OkStatus();
-  return Wrong(field, Concat("is ", value, "; it takes ", least, " to ", most));
+  return FieldError(field, Concat("is ", value, "; it takes ", least, " to ", most));
 }
 
 absl::Status CheckSentinels(const DriftSpec& spec) {
   if (spec.sentinels.size() > DriftSpec::kMaxSentinels)
-    return Wrong("sentinels", Concat("has ", spec.sentinels.size(), " texts; the limit is ",
-                                     DriftSpec::kMaxSentinels));
+    return FieldError("sentinels", Concat("has ", spec.sentinels.size(), " texts; the limit is ",
+                                          DriftSpec::kMaxSentinels));
   for (size_t i = 0; i < spec.sentinels.size(); ++i) {
     const size_t bytes = spec.sentinels[i].size();
     if (bytes == 0 || bytes > DriftSpec::kMaxSentinelBytes)
-      return Wrong(Concat("sentinels[", i, "]"),
-                   Concat("has ", bytes, " bytes; it takes 1 to ", DriftSpec::kMaxSentinelBytes));
+      return FieldError(Concat("sentinels[", i, "]"),
+                        Concat("has ", bytes, " bytes; it takes 1 to ", DriftSpec::kMaxSentinelBytes));
   }
   return absl::OkStatus();
 }
@@ -59,8 +56,8 @@ absl::StatusOr<DriftKind> ParseDriftKind(std::string_view text) {
   for (DriftKind kind : kKinds) {
     if (text == DriftKindName(kind)) return kind;
   }
-  return Wrong("watch",
-               Concat("has '", Escape(text), "'; there are queries, corpus, embedder, index"));
+  return FieldError("watch",
+                    Concat("has '", Escape(text), "'; there are queries, corpus, embedder, index"));
 }
 
 bool DriftSpec::Watches(DriftKind kind) const {
@@ -97,25 +94,25 @@ const std::vector<std::string>& DefaultSentinels() {
 absl::Status CheckDrift(const DriftSpec& spec) {
   if (absl::Status status = SpecStore::CheckName(spec.name); !status.ok()) return status;
   if (spec.description.size() > 4'096)
-    return Wrong("description",
-                 Concat("has ", spec.description.size(), " bytes; the limit is 4096"));
+    return FieldError("description",
+                      Concat("has ", spec.description.size(), " bytes; the limit is 4096"));
   if (spec.collection.empty() == spec.pipeline.empty())
-    return Wrong("the monitor", "takes a collection or a pipeline, one of the two");
+    return FieldError("the monitor", "takes a collection or a pipeline, one of the two");
   if (spec.pipeline.find('@') != std::string::npos)
-    return Wrong("pipeline", Concat("is '", Escape(spec.pipeline),
-                                    "'; it takes a name, whose versions all count"));
+    return FieldError("pipeline", Concat("is '", Escape(spec.pipeline),
+                                         "'; it takes a name, whose versions all count"));
   if (spec.watch.empty())
-    return Wrong("watch", "is missing: which of queries, corpus, embedder, index?");
+    return FieldError("watch", "is missing: which of queries, corpus, embedder, index?");
   for (size_t i = 1; i < spec.watch.size(); ++i) {
     if (spec.watch[i - 1] >= spec.watch[i])
-      return Wrong("watch", Concat("has ", DriftKindName(spec.watch[i]), " twice"));
+      return FieldError("watch", Concat("has ", DriftKindName(spec.watch[i]), " twice"));
   }
   if (!(spec.false_alarms >= 0.0001 && spec.false_alarms <= 0.2))
-    return Wrong("false_alarms", Concat("is ", spec.false_alarms, "; it takes 0.0001 to 0.2"));
+    return FieldError("false_alarms", Concat("is ", spec.false_alarms, "; it takes 0.0001 to 0.2"));
   if (!(spec.min_moved >= 0 && spec.min_moved < 1))
-    return Wrong("min_moved", Concat("is ", spec.min_moved, "; it takes 0 to below 1"));
+    return FieldError("min_moved", Concat("is ", spec.min_moved, "; it takes 0 to below 1"));
   if (!(spec.min_recall >= 0 && spec.min_recall < 1))
-    return Wrong("min_recall", Concat("is ", spec.min_recall, "; it takes 0 to below 1"));
+    return FieldError("min_recall", Concat("is ", spec.min_recall, "; it takes 0 to below 1"));
   for (const absl::Status& status :
        {CheckRange("window", spec.window, 30, 1'000),
         CheckRange("every_minutes", spec.every_minutes, 1, 10'080),
@@ -124,7 +121,7 @@ absl::Status CheckDrift(const DriftSpec& spec) {
     if (!status.ok()) return status;
   }
   if (spec.evaluate_pipeline.empty() != spec.evaluate_dataset.empty())
-    return Wrong("on_alarm.evaluate", "takes a pipeline and a dataset, both");
+    return FieldError("on_alarm.evaluate", "takes a pipeline and a dataset, both");
   return absl::OkStatus();
 }
 

@@ -11,7 +11,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-absl::Status Damaged(std::string_view what) {
+absl::Status DamagedHistory(std::string_view what) {
   return absl::DataLossError(Concat("the embedder history is damaged: ", what));
 }
 
@@ -40,24 +40,24 @@ std::string EncodeEmbedderHistory(std::span<const EmbedderHistoryEntry> entries)
 
 absl::StatusOr<std::vector<EmbedderHistoryEntry>> DecodeEmbedderHistory(std::string_view json) {
   const Json list = Json::parse(json, nullptr, /*allow_exceptions=*/false);
-  if (!list.is_array()) return Damaged("it is not a JSON array");
+  if (!list.is_array()) return DamagedHistory("it is not a JSON array");
   std::vector<EmbedderHistoryEntry> entries;
   entries.reserve(list.size());
   for (const Json& item : list) {
     EmbedderHistoryEntry entry;
     const std::string name = Concat("entry ", entries.size());
-    if (!item.is_object()) return Damaged(Concat(name, " is not an object"));
+    if (!item.is_object()) return DamagedHistory(Concat(name, " is not an object"));
     const auto version = item.find("from_version");
     if (version == item.end() || !version->is_number_unsigned()) {
-      return Damaged(Concat(name, " has no from_version"));
+      return DamagedHistory(Concat(name, " has no from_version"));
     }
     entry.from_version = Version(version->get<uint64_t>());
     if (entry.from_version <= (entries.empty() ? Version() : entries.back().from_version)) {
-      return Damaged(Concat(name, " is out of order: version ", entry.from_version.value));
+      return DamagedHistory(Concat(name, " is out of order: version ", entry.from_version.value));
     }
-    if (!TakeText(item, "id", &entry.id)) return Damaged(Concat(name, " has no id"));
+    if (!TakeText(item, "id", &entry.id)) return DamagedHistory(Concat(name, " has no id"));
     if (!TakeText(item, "artifact", &entry.artifact))
-      return Damaged(Concat(name, " has no artifact"));
+      return DamagedHistory(Concat(name, " has no artifact"));
     entries.push_back(std::move(entry));
   }
   return entries;

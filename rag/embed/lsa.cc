@@ -22,7 +22,7 @@ namespace {
 constexpr size_t kManyTexts = 5'000;
 // The share of training that goes into analysing texts, for the progress report.
 constexpr double kAnalysisShare = 0.2;
-constexpr size_t kTextsPerCheck = 64;
+constexpr size_t kTextsACheck = 64;
 
 double TermWeight(uint32_t frequency, double idf) {
   return (1.0 + std::log(static_cast<double>(frequency))) * idf;
@@ -48,7 +48,7 @@ class LsaEmbedder final : public Embedder {
     std::vector<std::vector<float>> vectors;
     vectors.reserve(texts.size());
     for (size_t i = 0; i < texts.size(); ++i) {
-      if (i % kTextsPerCheck == 0) {
+      if (i % kTextsACheck == 0) {
         if (absl::Status status = cancel.Check(); !status.ok()) return status;
       }
       vectors.push_back(Fold(texts[i]));
@@ -106,7 +106,7 @@ absl::StatusOr<std::vector<AnalyzedText>> AnalyzeSample(
   std::vector<AnalyzedText> analyzed;
   analyzed.reserve(count);
   for (size_t i = 0; i < count; ++i) {
-    if (i % kTextsPerCheck == 0) {
+    if (i % kTextsACheck == 0) {
       if (absl::Status status = cancel.Check(); !status.ok()) return status;
       if (progress) progress(kAnalysisShare * static_cast<double>(i) / static_cast<double>(count));
     }

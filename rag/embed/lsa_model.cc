@@ -70,21 +70,21 @@ class Reader {
   std::string_view rest_;
 };
 
-absl::Status Damaged(std::string_view what) {
+absl::Status DamagedModel(std::string_view what) {
   return absl::DataLossError(Concat("the builtin/lsa model is damaged: ", what));
 }
 
 absl::Status ParseTerms(Reader* reader, uint32_t count, std::vector<std::string>* terms) {
   // Each term takes three bytes at least, so that a count alone cannot ask for memory.
-  if (reader->left() / 3 < count) return Damaged("its vocabulary is cut off");
+  if (reader->left() / 3 < count) return DamagedModel("its vocabulary is cut off");
   terms->reserve(count);
   for (uint32_t i = 0; i < count; ++i) {
     std::string term;
     if (!reader->TakeText(Analyzer::kMaxTermBytes, &term) || term.empty()) {
-      return Damaged(Concat("term ", i, " is cut off, empty or too long"));
+      return DamagedModel(Concat("term ", i, " is cut off, empty or too long"));
     }
     if (!terms->empty() && terms->back() >= term)
-      return Damaged(Concat("term ", i, " is out of order"));
+      return DamagedModel(Concat("term ", i, " is out of order"));
     terms->push_back(std::move(term));
   }
   return absl::OkStatus();
@@ -108,44 +108,44 @@ std::string LsaModel::Serialize() const {
 }
 
 absl::StatusOr<LsaModel> LsaModel::Parse(std::string_view bytes) {
-  if (bytes.substr(0, kMagic.size()) != kMagic) return Damaged("it does not start with \"VLSA\"");
+  if (bytes.substr(0, kMagic.size()) != kMagic) return DamagedModel("it does not start with \"VLSA\"");
   Reader header(bytes.substr(kMagic.size()));
   uint32_t format = 0;
-  if (!header.Take(&format)) return Damaged("it is cut off");
+  if (!header.Take(&format)) return DamagedModel("it is cut off");
   if (format > kFormat) {
     return absl::FailedPreconditionError(Concat("the builtin/lsa model has format ", format,
                                                 "; this program reads up to ", kFormat));
   }
   uint64_t checksum = 0;
   if (format == 0 || bytes.size() < kMagic.size() + sizeof(format) + sizeof(checksum))
-    return Damaged("it is cut off");
+    return DamagedModel("it is cut off");
   const std::string_view sealed = bytes.substr(0, bytes.size() - sizeof(checksum));
   std::memcpy(&checksum, bytes.data() + sealed.size(), sizeof(checksum));
   if (checksum != XXH3_64bits(sealed.data(), sealed.size()))
-    return Damaged("its checksum does not match");
+    return DamagedModel("its checksum does not match");
 
   Reader reader(sealed.substr(kMagic.size() + sizeof(format)));
   LsaModel model;
   uint32_t terms = 0;
   if (!reader.Take(&model.dim) || !reader.Take(&model.rank) || !reader.Take(&terms) ||
       !reader.Take(&model.training_texts) || !reader.TakeText(kMaxLanguageBytes, &model.language)) {
-    return Damaged("its header is cut off");
+    return DamagedModel("its header is cut off");
   }
   if (model.dim == 0 || model.dim > Limits::kMaxDim || model.rank == 0 || model.rank > model.dim) {
-    return Damaged(Concat("dimension ", model.dim, " and rank ", model.rank, " are out of bounds"));
+    return DamagedModel(Concat("dimension ", model.dim, " and rank ", model.rank, " are out of bounds"));
   }
-  if (terms == 0 || terms > kMaxTerms) return Damaged(Concat("it has ", terms, " terms"));
+  if (terms == 0 || terms > kMaxTerms) return DamagedModel(Concat("it has ", terms, " terms"));
   if (absl::Status status = ParseTerms(&reader, terms, &model.terms); !status.ok()) return status;
-  if (!reader.TakeAll(terms, &model.idf)) return Damaged("its term weights are cut off");
+  if (!reader.TakeAll(terms, &model.idf)) return DamagedModel("its term weights are cut off");
   if (reader.left() != uint64_t{terms} * model.rank * sizeof(float) ||
       !reader.TakeAll(size_t{terms} * model.rank, &model.loadings)) {
-    return Damaged("its matrix has another size than its header says");
+    return DamagedModel("its matrix has another size than its header says");
   }
   for (double idf : model.idf) {
-    if (!std::isfinite(idf) || idf <= 0) return Damaged("a term weight is not a positive number");
+    if (!std::isfinite(idf) || idf <= 0) return DamagedModel("a term weight is not a positive number");
   }
   for (float loading : model.loadings) {
-    if (!std::isfinite(loading)) return Damaged("an entry of its matrix is not finite");
+    if (!std::isfinite(loading)) return DamagedModel("an entry of its matrix is not finite");
   }
   return model;
 }

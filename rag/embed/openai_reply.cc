@@ -11,16 +11,16 @@
 namespace vouch {
 namespace {
 
-using Json = nlohmann::json;
+using ReplyJson = nlohmann::json;
 
 absl::Status Bad(std::string_view what) {
   return absl::InvalidArgumentError(Concat("the embeddings reply ", what));
 }
 
-absl::StatusOr<std::vector<float>> FromNumbers(const Json& list) {
+absl::StatusOr<std::vector<float>> FromNumbers(const ReplyJson& list) {
   std::vector<float> vector;
   vector.reserve(list.size());
-  for (const Json& item : list) {
+  for (const ReplyJson& item : list) {
     if (!item.is_number()) return Bad("has an embedding with an entry that is no number");
     vector.push_back(static_cast<float>(item.get<double>()));
   }
@@ -37,7 +37,7 @@ absl::StatusOr<std::vector<float>> FromBase64(const std::string& text) {
   return vector;
 }
 
-absl::StatusOr<std::vector<float>> ReadVector(const Json& embedding, uint32_t dim) {
+absl::StatusOr<std::vector<float>> ReadVector(const ReplyJson& embedding, uint32_t dim) {
   if (!embedding.is_array() && !embedding.is_string())
     return Bad("has an entry without an embedding");
   absl::StatusOr<std::vector<float>> vector =
@@ -60,7 +60,7 @@ absl::StatusOr<std::vector<float>> ReadVector(const Json& embedding, uint32_t di
 
 absl::StatusOr<std::vector<std::vector<float>>> ParseEmbeddingsReply(std::string_view body,
                                                                      size_t count, uint32_t dim) {
-  const Json reply = Json::parse(body, nullptr, /*allow_exceptions=*/false);
+  const ReplyJson reply = ReplyJson::parse(body, nullptr, /*allow_exceptions=*/false);
   if (!reply.is_object()) return Bad(Concat("is no JSON object (", body.size(), " bytes)"));
   const auto data = reply.find("data");
   if (data == reply.end() || !data->is_array()) return Bad("has no \"data\" array");
@@ -69,7 +69,7 @@ absl::StatusOr<std::vector<std::vector<float>>> ParseEmbeddingsReply(std::string
   }
   std::vector<std::vector<float>> vectors(count);
   std::vector<bool> seen(count, false);
-  for (const Json& item : *data) {
+  for (const ReplyJson& item : *data) {
     if (!item.is_object()) return Bad("has an entry that is no object");
     const auto index = item.find("index");
     if (index == item.end() || !index->is_number_unsigned() || index->get<uint64_t>() >= count) {

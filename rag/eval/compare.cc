@@ -72,11 +72,6 @@ absl::StatusOr<std::vector<std::string>> ChooseMetrics(const Side& a, const Side
   return options.metrics;
 }
 
-double ValueOf(const QuestionResult& result, const std::string& name) {
-  const auto found = result.metrics.find(name);
-  return found == result.metrics.end() ? kNotANumber : found->second;
-}
-
 // In terms of what is better: figures of which less is better change their sign.
 MetricComparison CompareMetric(const std::string& name, const std::vector<std::string>& ids,
                                const Side& a, const Side& b, const PairedOptions& options) {
@@ -85,8 +80,8 @@ MetricComparison CompareMetric(const std::string& name, const std::vector<std::s
   std::vector<double> left;
   std::vector<double> right;
   for (const std::string& id : ids) {
-    left.push_back(sign * ValueOf(a.results.at(id), name));
-    right.push_back(sign * ValueOf(b.results.at(id), name));
+    left.push_back(sign * FigureOf(a.results.at(id), name));
+    right.push_back(sign * FigureOf(b.results.at(id), name));
   }
   comparison.result = ComparePaired(left, right, options);
   return comparison;
@@ -108,8 +103,8 @@ void FillChanges(const std::vector<std::string>& ids, const Side& a, const Side&
   const double sign = first.less_is_better ? -1 : 1;
   std::vector<std::pair<double, QuestionChange>> changes;
   for (const std::string& id : ids) {
-    QuestionChange change{id, ValueOf(a.results.at(id), first.name),
-                          ValueOf(b.results.at(id), first.name)};
+    QuestionChange change{id, FigureOf(a.results.at(id), first.name),
+                          FigureOf(b.results.at(id), first.name)};
     if (!std::isfinite(change.b - change.a)) continue;
     const double gain = sign * (change.b - change.a);
     changes.emplace_back(gain, std::move(change));
@@ -129,6 +124,11 @@ void FillChanges(const std::vector<std::string>& ids, const Side& a, const Side&
 }
 
 }  // namespace
+
+double FigureOf(const QuestionResult& result, const std::string& name) {
+  const auto found = result.metrics.find(name);
+  return found == result.metrics.end() ? kNotANumber : found->second;
+}
 
 absl::StatusOr<Comparison> CompareEvaluations(const EvaluationStore& evaluations,
                                               const DatasetStore& datasets, std::string_view a_id,

@@ -49,6 +49,9 @@ absl::StatusOr<Comparison> CompareEvaluations(const EvaluationStore& evaluations
                                               const DatasetStore& datasets, std::string_view a,
                                               std::string_view b, const CompareOptions& options);
 
+// One question's figure; NaN where it has none.
+double FigureOf(const QuestionResult& result, const std::string& name);
+
 // In one sentence, for people: what the first metric says and how sure that is.
 std::string DescribeVerdict(const Comparison& comparison);
 

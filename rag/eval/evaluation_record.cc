@@ -84,10 +84,6 @@ absl::StatusOr<AbstentionScores> ReadAbstention(const RecordJson& json, std::str
   return scores;
 }
 
-std::string Dump(const RecordJson& json) {
-  return json.dump(-1, ' ', false, RecordJson::error_handler_t::replace);
-}
-
 }  // namespace
 
 std::string EncodeEvaluation(const EvaluationRecord& record) {
@@ -127,7 +123,7 @@ std::string EncodeEvaluation(const EvaluationRecord& record) {
     json["pipeline_hash"] = record.pipeline_hash;
   }
   if (record.has_answers) json["abstention"] = AbstentionToJson(record.abstention);
-  return Dump(json);
+  return DumpRecord(json);
 }
 
 absl::StatusOr<EvaluationRecord> DecodeEvaluation(std::string_view text) {
@@ -186,7 +182,7 @@ std::string EncodeQuestionResult(const QuestionResult& result) {
                      {"lost_passages", result.lost_passages},
                      {"error", result.error}};
   for (const auto& [name, value] : result.metrics) json["metrics"][name] = NumberToJson(value);
-  return Dump(json);
+  return DumpRecord(json);
 }
 
 absl::StatusOr<QuestionResult> DecodeQuestionResult(std::string_view text) {

@@ -24,11 +24,11 @@
 namespace vouch {
 namespace {
 
-constexpr uint64_t kFormat = 1;
+constexpr uint64_t kJudgeFormat = 1;
 constexpr uint64_t kTokensAMessage = 4;  // for its role and borders, as the route estimates them
 
 // Of its reply the score alone is kept: a reason may quote sources, and nobody who forgets one would look for it here.
-struct Verdict {
+struct JudgedVerdict {
   double score = kNotANumber;
 };
 
@@ -40,7 +40,7 @@ struct Task {
   // Of all votes the same; null once there is a verdict.
   std::shared_ptr<const std::vector<ChatMessage>> messages = {};
   std::string name = {};  // of the verdict's record
-  std::optional<Verdict> verdict = {};
+  std::optional<JudgedVerdict> verdict = {};
 };
 
 absl::Status Validate(const JudgeOptions& options) {
@@ -85,8 +85,8 @@ std::string NameOf(const Task& task, const ModelTier& tier) {
                                                   PromptHash(*task.messages), "\n", task.vote))));
 }
 
-std::string Encode(const Verdict& verdict, const Task& task, const ModelTier& tier, const RouteOutcome& outcome, int64_t time_us) {
-  const RecordJson json = {{"format", kFormat},
+std::string Encode(const JudgedVerdict& verdict, const Task& task, const ModelTier& tier, const RouteOutcome& outcome, int64_t time_us) {
+  const RecordJson json = {{"format", kJudgeFormat},
                            {"prompt", task.prompt->id},
                            {"prompt_hash", PromptHash(*task.messages)},
                            {"vote", task.vote},
@@ -101,10 +101,10 @@ std::string Encode(const Verdict& verdict, const Task& task, const ModelTier& ti
   return json.dump(-1, ' ', false, RecordJson::error_handler_t::replace);
 }
 
-absl::StatusOr<Verdict> Decode(std::string_view bytes) {
+absl::StatusOr<JudgedVerdict> Decode(std::string_view bytes) {
   const RecordJson json = ParseRecordJson(bytes);
   RecordReader reader(json, "", "the verdict");
-  Verdict verdict;
+  JudgedVerdict verdict;
   if (reader.Has("score")) reader.Take("score", &verdict.score);
   if (!reader.status().ok()) return reader.status();
   return verdict;
@@ -227,7 +227,7 @@ class Judging {
     const absl::StatusOr<std::optional<std::string>> kept = records_.GetEvaluationRecord(principal_.tenant, task.name);
     if (!kept.ok()) return kept.status();
     if (kept->has_value()) {
-      absl::StatusOr<Verdict> verdict = Decode(**kept);
+      absl::StatusOr<JudgedVerdict> verdict = Decode(**kept);
       if (!verdict.ok()) return verdict.status();
       task.verdict = *std::move(verdict);
       task.messages = nullptr;
@@ -269,7 +269,7 @@ class Judging {
     }
     if (outcome.unpaid) return outcome.status;
     if (!outcome.status.ok()) return absl::OkStatus();
-    const Verdict verdict{.score = ScoreOfVerdict(outcome.reply.text)};
+    const JudgedVerdict verdict{.score = ScoreOfVerdict(outcome.reply.text)};
     const NamedRecord record{task.name, Encode(verdict, task, tier(), outcome, database_.clock().NowMicros())};
     absl::Status status = records_.PutEvaluationRecords(principal_.tenant, {&record, 1}, /*only_new=*/false);
     if (!status.ok()) return status;

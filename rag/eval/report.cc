@@ -115,11 +115,6 @@ std::string SliceTable(const EvaluationRecord& record, const std::string& metric
   return Concat(table, "</table>\n", PlotIntervals(Concat(metric, " by tag"), rows, 0));
 }
 
-double ValueOf(const QuestionResult& result, const std::string& metric) {
-  const auto found = result.metrics.find(metric);
-  return found == result.metrics.end() ? kNotANumber : found->second;
-}
-
 std::string WorstTable(const std::vector<DatasetQuestion>& questions,
                        const std::vector<QuestionResult>& results, const std::string& metric) {
   std::string table = Concat("<h2>Worst questions first</h2>\n<table>\n",
@@ -133,7 +128,7 @@ std::string WorstTable(const std::vector<DatasetQuestion>& questions,
     std::string what = result->error.empty() ? result->answer : result->error;
     if (what.empty() && !result->top.empty()) what = result->top.front();
     table += Concat("<tr><td>", EscapeHtml(result->id), ": ", EscapeHtml(text),
-                    "</td><td class=\"n\">", Number(ValueOf(*result, metric)), "</td><td>",
+                    "</td><td class=\"n\">", Number(FigureOf(*result, metric)), "</td><td>",
                     EscapeHtml(what), "</td></tr>\n");
   }
   return table + "</table>\n";
@@ -162,12 +157,12 @@ std::vector<const QuestionResult*> WorstFirst(const std::vector<QuestionResult>&
                                               const std::string& metric) {
   std::vector<const QuestionResult*> order;
   for (const QuestionResult& result : results) {
-    if (!result.error.empty() || std::isfinite(ValueOf(result, metric))) order.push_back(&result);
+    if (!result.error.empty() || std::isfinite(FigureOf(result, metric))) order.push_back(&result);
   }
   const MeasureInfo* info = FindMeasure(metric);
   const double sign = info != nullptr && info->less_is_better ? -1 : 1;
   const auto rank = [&](const QuestionResult* result) {
-    return result->error.empty() ? sign * ValueOf(*result, metric)
+    return result->error.empty() ? sign * FigureOf(*result, metric)
                                  : -std::numeric_limits<double>::infinity();
   };
   std::stable_sort(order.begin(), order.end(),
@@ -187,7 +182,7 @@ std::string EvaluationReport(const EvaluationRecord& record,
                              const std::vector<QuestionResult>& results) {
   const std::string metric = MainMetric(record);
   std::vector<double> values;
-  for (const QuestionResult& result : results) values.push_back(ValueOf(result, metric));
+  for (const QuestionResult& result : results) values.push_back(FigureOf(result, metric));
   std::string page = Begin(Concat("Evaluation of ", record.collection, " on ", record.dataset, "@",
                                   record.dataset_version));
   page += Facts(record);

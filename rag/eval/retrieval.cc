@@ -13,7 +13,7 @@
 namespace vouch {
 namespace {
 
-using Json = nlohmann::json;
+using QueryJson = nlohmann::json;
 
 // Of a document's chunks so many are looked for at once where the first hits are chunks of too few
 // documents.
@@ -25,7 +25,7 @@ absl::Status BadLine(uint64_t line, std::string_view why) {
 
 // What judgements name a chunk's document by: the payload's doc_id, else the point's id.
 std::string DocumentOf(const PointHit& hit) {
-  const Json payload = Json::parse(hit.payload, nullptr, /*allow_exceptions=*/false);
+  const QueryJson payload = QueryJson::parse(hit.payload, nullptr, /*allow_exceptions=*/false);
   if (payload.is_object()) {
     const auto found = payload.find("doc_id");
     if (found != payload.end() && found->is_string()) return found->get<std::string>();
@@ -153,7 +153,7 @@ absl::StatusOr<std::vector<EvaluationQuery>> ParseQueries(std::string_view jsonl
     const std::string_view record = jsonl.substr(0, end);
     jsonl.remove_prefix(std::min(end + 1, jsonl.size()));
     if (record.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    const Json json = Json::parse(record, nullptr, /*allow_exceptions=*/false);
+    const QueryJson json = QueryJson::parse(record, nullptr, /*allow_exceptions=*/false);
     if (!json.is_object()) return BadLine(line, "it is no JSON object");
     EvaluationQuery query;
     const auto id = json.find("_id");

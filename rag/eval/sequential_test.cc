@@ -10,7 +10,7 @@
 namespace vouch {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kUnbounded = std::numeric_limits<double>::infinity();
 constexpr double kBetLimit = 0.5;  // of what one value can take: capital never gets to 0
 
 double LogAdd(double a, double b) {
@@ -118,7 +118,7 @@ void ConfidenceSequence::Add(double value) {
 }
 
 Interval ConfidenceSequence::interval() const {
-  if (moments_.count() < std::max<uint64_t>(2, options_.burn_in)) return {-kInfinity, kInfinity};
+  if (moments_.count() < std::max<uint64_t>(2, options_.burn_in)) return {-kUnbounded, kUnbounded};
   const auto n = static_cast<double>(moments_.count());
   const double half = std::sqrt(moments_.variance()) *
                       std::sqrt(2 * (n * rho2_ + 1) / (n * n * rho2_) *

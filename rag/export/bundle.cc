@@ -21,6 +21,7 @@
 #include "rag/feedback.h"
 #include "rag/forget/forget.h"
 #include "rag/pipeline_store.h"
+#include "rag/record_reader.h"
 #include "storage/sha256.h"
 
 namespace vouch {
@@ -50,10 +51,6 @@ constexpr char kReadme[] =
     "Without any program of ours: `sha256sum -c SHA256SUMS` checks all files.\n"
     "With it, and without a store: `vouch audit verify --bundle FILE` checks the chains as well.\n"
     "A text that was erased from a record is {\"erased\":\"HASH\"} in its place.\n";
-
-std::string Dump(const RecordJson& json) {
-  return json.dump(-1, ' ', false, RecordJson::error_handler_t::replace);
-}
 
 RecordJson TimeToJson(int64_t time_us) {
   if (time_us == TimeRange().to_us) return nullptr;
@@ -317,10 +314,10 @@ class BundleMaker {
       const auto version = store.Get(tenant_, name);
       if (absl::IsNotFound(version.status())) continue;  // a promotion of a version that is not there was refused
       if (!version.ok()) return version.status();
-      lines.push_back(Dump({{"pipeline", name},
-                            {"hash", (*version)->hash},
-                            {"created", TimeToJson((*version)->created_us)},
-                            {"spec", PipelineToJson((*version)->spec)}}));
+      lines.push_back(DumpRecord({{"pipeline", name},
+                                  {"hash", (*version)->hash},
+                                  {"created", TimeToJson((*version)->created_us)},
+                                  {"spec", PipelineToJson((*version)->spec)}}));
     }
     return files_.AddLines(kBundlePipelines, lines);
   }
@@ -332,10 +329,10 @@ class BundleMaker {
       if (name.find('@') == std::string::npos) continue;  // error budgets and hooks: the entry has all of them
       const auto version = store.Get(tenant_, name);
       if (!version.ok()) return version.status();
-      lines.push_back(Dump({{"gate", name},
-                            {"hash", version->hash},
-                            {"created", TimeToJson(version->created_us)},
-                            {"spec", version->canonical}}));
+      lines.push_back(DumpRecord({{"gate", name},
+                                  {"hash", version->hash},
+                                  {"created", TimeToJson(version->created_us)},
+                                  {"spec", version->canonical}}));
     }
     return files_.AddLines(kBundleGates, lines);
   }
@@ -368,7 +365,7 @@ class BundleMaker {
       for (const ForgetRecord& record : *records) {
         if (record.started_us < request_.range.from_us) continue;
         const RecordJson json = RecordJson::parse(EncodeForgetRecord(record));
-        lines[{info.name, record.document}] = Dump({{"collection", info.name}, {"forgotten", json}});
+        lines[{info.name, record.document}] = DumpRecord({{"collection", info.name}, {"forgotten", json}});
       }
     }
     std::vector<std::string> sorted;

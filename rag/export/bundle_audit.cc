@@ -10,10 +10,6 @@
 namespace vouch {
 namespace {
 
-std::string Dump(const RecordJson& json) {
-  return json.dump(-1, ' ', false, RecordJson::error_handler_t::replace);
-}
-
 RecordJson ParseState(const std::string& text) {
   RecordJson json = ParseRecordJson(text);
   return json.is_discarded() ? RecordJson(nullptr) : json;
@@ -53,14 +49,14 @@ void BundleAudit::Take(const AuditEntry& entry) {
       TakeName(gate, "dataset", &datasets_);
     }
   }
-  promotions_.push_back(Dump({{"entry", entry.number},
-                              {"time_us", change.time_us},
-                              {"who", change.actor},
-                              {"action", change.action},
-                              {"alias", alias},
-                              {"reason", change.reason},
-                              {"before", before},
-                              {"after", after}}));
+  promotions_.push_back(DumpRecord({{"entry", entry.number},
+                                    {"time_us", change.time_us},
+                                    {"who", change.actor},
+                                    {"action", change.action},
+                                    {"alias", alias},
+                                    {"reason", change.reason},
+                                    {"before", before},
+                                    {"after", after}}));
 }
 
 std::string BundleAudit::EvaluationOf(const AuditEntry& entry) {
@@ -92,7 +88,7 @@ uint64_t BundleAudit::EntryAgainst(const EvaluationRecord& record) const {
 std::vector<std::string> BundleAudit::Reviewers() const {
   std::vector<std::string> lines;
   for (const auto& [actor, actions] : reviewers_)
-    lines.push_back(Dump({{"actor", actor}, {"entries", actions}}));
+    lines.push_back(DumpRecord({{"actor", actor}, {"entries", actions}}));
   return lines;
 }
 

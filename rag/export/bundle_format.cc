@@ -11,10 +11,6 @@
 namespace vouch {
 namespace {
 
-std::string Dump(const RecordJson& json) {
-  return json.dump(-1, ' ', false, RecordJson::error_handler_t::replace);
-}
-
 absl::StatusOr<RecordJson> ParseLine(std::string_view line) {
   RecordJson json = ParseRecordJson(line);
   if (json.is_discarded()) return absl::DataLossError("it is no JSON, or nested too deeply");
@@ -39,13 +35,13 @@ std::string BundleAnswerPath(uint64_t number) {
 
 std::string EncodeBundleLink(const BundleLink& link) {
   const AnswerProof& proof = link.proof;
-  return Dump({{"number", proof.link.number},
-               {"id", proof.id},
-               {"previous", DigestText(proof.link.previous)},
-               {"content", DigestText(proof.link.content)},
-               {"hash", DigestText(proof.link.hash)},
-               {"salts", HexOf(proof.salts)},
-               {"record", link.record}});
+  return DumpRecord({{"number", proof.link.number},
+                     {"id", proof.id},
+                     {"previous", DigestText(proof.link.previous)},
+                     {"content", DigestText(proof.link.content)},
+                     {"hash", DigestText(proof.link.hash)},
+                     {"salts", HexOf(proof.salts)},
+                     {"record", link.record}});
 }
 
 absl::StatusOr<BundleLink> DecodeBundleLink(std::string_view line, uint64_t tenant) {
@@ -76,17 +72,17 @@ absl::StatusOr<BundleLink> DecodeBundleLink(std::string_view line, uint64_t tena
 
 std::string EncodeBundleEntry(const AuditEntry& entry) {
   const AuditDraft& change = entry.change;
-  return Dump({{"number", entry.number},
-               {"time_us", change.time_us},
-               {"tenant", entry.tenant},
-               {"actor", change.actor},
-               {"action", change.action},
-               {"subject", change.subject},
-               {"reason", change.reason},
-               {"before", change.before},
-               {"after", change.after},
-               {"previous", entry.previous},
-               {"hash", entry.hash}});
+  return DumpRecord({{"number", entry.number},
+                     {"time_us", change.time_us},
+                     {"tenant", entry.tenant},
+                     {"actor", change.actor},
+                     {"action", change.action},
+                     {"subject", change.subject},
+                     {"reason", change.reason},
+                     {"before", change.before},
+                     {"after", change.after},
+                     {"previous", entry.previous},
+                     {"hash", entry.hash}});
 }
 
 absl::StatusOr<AuditEntry> DecodeBundleEntry(std::string_view line) {

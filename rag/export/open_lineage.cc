@@ -19,7 +19,7 @@ namespace {
 constexpr char kProducer[] = "urn:vouchdb:program:" VOUCH_VERSION;
 constexpr char kRunEvent[] = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent";
 
-std::string TimeText(int64_t time_us) {
+std::string MillisecondTime(int64_t time_us) {
   return absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::FromUnixMicros(time_us), absl::UTCTimeZone());
 }
 
@@ -74,7 +74,7 @@ std::string EventOf(const RunTemplate& run, const char* type, int64_t time_us, c
   facets["processing_engine"] = std::move(engine);
   const RecordJson event = {
       {"eventType", type},
-      {"eventTime", TimeText(time_us)},
+      {"eventTime", MillisecondTime(time_us)},
       {"producer", kProducer},
       {"schemaURL", kRunEvent},
       {"run", {{"runId", run.id}, {"facets", std::move(facets)}}},

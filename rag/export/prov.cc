@@ -8,12 +8,13 @@
 #include "absl/time/time.h"
 #include "rag/forget/forget.h"
 #include "rag/passage.h"
+#include "rag/record_reader.h"
 #include "storage/sha256.h"
 
 namespace vouch {
 namespace {
 
-constexpr size_t kMaxEvaluations = 1'000'000;
+constexpr size_t kMostEvaluations = 1'000'000;
 
 std::string TimeText(int64_t time_us) {
   return absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", absl::FromUnixMicros(time_us), absl::UTCTimeZone());
@@ -226,21 +227,19 @@ void ProvDocument::Add(const std::string& tenant, const std::string& collection,
 
 namespace {
 
-std::string Dump(const RecordJson& json, int indent) { return json.dump(indent, ' ', false, RecordJson::error_handler_t::replace); }
-
 // Writes an object of objects as the library's dump(1) would, without a second tree of all of it.
 class SectionWriter {
  public:
   explicit SectionWriter(std::string* text) : text_(*text) {}
 
   void Begin(const std::string& name) {
-    text_ += Concat(",\n ", Dump(name, -1), ": {");
+    text_ += Concat(",\n ", DumpRecord(name, -1), ": {");
     first_ = true;
   }
   void Add(const std::string& name, const RecordJson& value) {
-    text_ += Concat(first_ ? "\n  " : ",\n  ", Dump(name, -1), ": ");
+    text_ += Concat(first_ ? "\n  " : ",\n  ", DumpRecord(name, -1), ": ");
     first_ = false;
-    for (const char c : Dump(value, 1)) {
+    for (const char c : DumpRecord(value, 1)) {
       text_ += c;
       if (c == '\n') text_ += "  ";
     }
@@ -308,7 +307,7 @@ absl::StatusOr<std::string> ExportProv(Database& database, const ProvRequest& re
   }
   if (request.answer.empty()) {
     const EvaluationStore store(EvaluationRecords::Of(database.store()), tenant);
-    const auto records = store.List(kMaxEvaluations);
+    const auto records = store.List(kMostEvaluations);
     if (!records.ok()) return records.status();
     for (const EvaluationRecord& record : *records) {
       if (absl::Status status = request.cancel.Check(); !status.ok()) return status;

@@ -7,7 +7,7 @@
 namespace vouch {
 namespace {
 
-constexpr int kFormat = 1;
+constexpr int kForgetFormat = 1;
 constexpr size_t kMaxKeyBytes = 4'000;
 
 }  // namespace
@@ -18,7 +18,7 @@ std::string ForgottenKey(std::string_view document) {
 }
 
 std::string EncodeForgetRecord(const ForgetRecord& record) {
-  const RecordJson json = {{"format", kFormat},
+  const RecordJson json = {{"format", kForgetFormat},
                            {"document", record.document},
                            {"reason", record.reason},
                            {"subject", record.subject},
@@ -42,9 +42,9 @@ absl::StatusOr<ForgetRecord> DecodeForgetRecord(std::string_view text) {
   RecordReader reader(json, "", "the entry of a forgotten source");
   int64_t format = 0;
   reader.Take("format", &format);
-  if (reader.status().ok() && format > kFormat) {
+  if (reader.status().ok() && format > kForgetFormat) {
     return absl::FailedPreconditionError(
-        Concat("the entry of a forgotten source has format ", format, "; this program reads up to ", kFormat));
+        Concat("the entry of a forgotten source has format ", format, "; this program reads up to ", kForgetFormat));
   }
   ForgetRecord record;
   reader.Take("document", &record.document);

@@ -51,7 +51,7 @@ absl::StatusOr<std::string> ChunkPayload(const Document& document, const std::st
   return payload.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-std::string EmbeddedText(std::string_view title, std::string_view heading, std::string_view text, bool record) {
+std::string TextToEmbed(std::string_view title, std::string_view heading, std::string_view text, bool record) {
   std::string embedded(title);
   if (!record && heading != title) embedded.append("\n").append(heading);
   return embedded.append(record ? " " : "\n").append(text);
@@ -64,7 +64,7 @@ std::string EmbeddedTextOf(std::string_view payload) {
     const auto value = parsed.find(key);
     return value != parsed.end() && value->is_string() ? value->get<std::string>() : "";
   };
-  return EmbeddedText(text("title"), text("heading"), text("text"),
+  return TextToEmbed(text("title"), text("heading"), text("text"),
                       text("media_type") == MediaTypeName(MediaType::kJsonLines));
 }
 

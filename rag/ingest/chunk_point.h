@@ -21,7 +21,7 @@ absl::StatusOr<std::string> ChunkPayload(const Document& document, const std::st
                                          const Chunk& chunk);
 
 // What is embedded for a chunk: title and text of a record, title, heading and text of a piece of a file.
-std::string EmbeddedText(std::string_view title, std::string_view heading, std::string_view text, bool record);
+std::string TextToEmbed(std::string_view title, std::string_view heading, std::string_view text, bool record);
 // The same from a payload that ChunkPayload made.
 std::string EmbeddedTextOf(std::string_view payload);
 

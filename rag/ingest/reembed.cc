@@ -13,7 +13,7 @@
 namespace vouch {
 namespace {
 
-constexpr int kMaxAttempts = 16;
+constexpr int kReembedAttempts = 16;
 
 // The live rows that ingestion made, as points without the embedded field's vector.
 struct LiveChunks {
@@ -80,7 +80,7 @@ absl::StatusOr<LiveChunks> ReadLiveChunks(Collection& collection, const Collecti
 absl::StatusOr<ReembedResult> Reembed(Collection& collection, ModelKeeper& model, const Principal& principal,
                                       const CancelToken& cancel, const std::function<void(double)>& progress) {
   absl::Status aborted;
-  for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
+  for (int attempt = 0; attempt < kReembedAttempts; ++attempt) {
     absl::StatusOr<CollectionState> state = collection.store().GetState(collection.id());
     if (!state.ok()) return state.status();
     absl::StatusOr<LiveChunks> live = ReadLiveChunks(collection, *state, model.field_name(), cancel);

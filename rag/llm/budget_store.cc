@@ -13,10 +13,10 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr uint64_t kFormat = 1;
+constexpr uint64_t kBudgetsFormat = 1;
 constexpr char kKey[] = "budgets";
 
-absl::Status Damaged(std::string_view what) {
+absl::Status DamagedBudgets(std::string_view what) {
   return absl::DataLossError(Concat("the budgets are damaged: ", what));
 }
 
@@ -47,7 +47,7 @@ std::optional<uint64_t> LimitOf(const std::vector<Budget>& budgets, std::string_
 }
 
 std::string EncodeBudgets(const std::vector<Budget>& budgets) {
-  Json json = {{"format", kFormat}, {"budgets", Json::array()}};
+  Json json = {{"format", kBudgetsFormat}, {"budgets", Json::array()}};
   for (const Budget& budget : budgets)
     json["budgets"].push_back({{"pipeline", budget.pipeline}, {"day_nano", budget.day_nano}});
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -55,22 +55,22 @@ std::string EncodeBudgets(const std::vector<Budget>& budgets) {
 
 absl::StatusOr<std::vector<Budget>> DecodeBudgets(std::string_view text) {
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) return Damaged("it is no JSON object");
+  if (!json.is_object()) return DamagedBudgets("it is no JSON object");
   const Json format = json.value("format", Json());
-  if (!format.is_number_unsigned()) return Damaged("it has no format");
-  if (format.get<uint64_t>() > kFormat) {
+  if (!format.is_number_unsigned()) return DamagedBudgets("it has no format");
+  if (format.get<uint64_t>() > kBudgetsFormat) {
     return absl::FailedPreconditionError(Concat("the budgets have format ", format.get<uint64_t>(),
-                                                "; this program reads up to ", kFormat));
+                                                "; this program reads up to ", kBudgetsFormat));
   }
   const Json list = json.value("budgets", Json());
-  if (!list.is_array() || list.size() > BudgetStore::kMaxBudgets) return Damaged("budgets");
+  if (!list.is_array() || list.size() > BudgetStore::kMaxBudgets) return DamagedBudgets("budgets");
   std::vector<Budget> budgets;
   for (const Json& item : list) {
     const Json pipeline = item.is_object() ? item.value("pipeline", Json()) : Json();
     const Json day = item.is_object() ? item.value("day_nano", Json()) : Json();
     if (!pipeline.is_string() || !day.is_number_unsigned() ||
         (!budgets.empty() && budgets.back().pipeline >= pipeline.get_ref<const std::string&>())) {
-      return Damaged(Concat("budgets[", budgets.size(), "]"));
+      return DamagedBudgets(Concat("budgets[", budgets.size(), "]"));
     }
     budgets.push_back({.pipeline = pipeline.get<std::string>(), .day_nano = day.get<uint64_t>()});
   }

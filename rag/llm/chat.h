@@ -13,8 +13,8 @@
 namespace vouch {
 
 struct ChatMessage {
-  std::string role;     // "system", "user"
-  std::string content;  // UTF-8
+  std::string role = {};     // "system", "user"
+  std::string content = {};  // UTF-8
   friend bool operator==(const ChatMessage&, const ChatMessage&) = default;
 };
 

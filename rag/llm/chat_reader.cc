@@ -11,9 +11,9 @@
 namespace vouch {
 namespace {
 
-using Json = nlohmann::json;
+using ReplyJson = nlohmann::json;
 
-constexpr size_t kMaxNameBytes = 200;  // of a model, a fingerprint or a finish_reason
+constexpr size_t kMaxWordBytes = 200;  // of a model, a fingerprint or a finish_reason
 constexpr int kMaxDepth = 64;
 
 absl::Status Broken(std::string_view what) {
@@ -21,39 +21,39 @@ absl::Status Broken(std::string_view what) {
 }
 
 // Discarded where it is no JSON, or nested too deep.
-Json ParseBounded(std::string_view text) {
-  if (JsonDepth(text) > kMaxDepth) return Json(Json::value_t::discarded);
-  return Json::parse(text, nullptr, /*allow_exceptions=*/false);
+ReplyJson ParseBounded(std::string_view text) {
+  if (JsonDepth(text) > kMaxDepth) return ReplyJson(ReplyJson::value_t::discarded);
+  return ReplyJson::parse(text, nullptr, /*allow_exceptions=*/false);
 }
 
 // Null where the key is missing, or its value null.
-const Json* Find(const Json& object, const char* key) {
+const ReplyJson* Find(const ReplyJson& object, const char* key) {
   if (!object.is_object()) return nullptr;
   const auto found = object.find(key);
   return found == object.end() || found->is_null() ? nullptr : &*found;
 }
 
-std::string_view TextOf(const Json& object, const char* key) {
-  const Json* value = Find(object, key);
+std::string_view TextOf(const ReplyJson& object, const char* key) {
+  const ReplyJson* value = Find(object, key);
   return value != nullptr && value->is_string() ? value->get_ref<const std::string&>()
                                                 : std::string_view();
 }
 
-void TakeName(const Json& object, const char* key, std::string* name) {
+void TakeName(const ReplyJson& object, const char* key, std::string* name) {
   if (const std::string_view text = TextOf(object, key); !text.empty()) {
-    *name = std::string(text.substr(0, kMaxNameBytes));
+    *name = std::string(text.substr(0, kMaxWordBytes));
   }
 }
 
 // Numbers that cannot be meant are as good as none.
-std::optional<TokenUsage> UsageOf(const Json& object) {
-  const Json* usage = Find(object, "usage");
+std::optional<TokenUsage> UsageOf(const ReplyJson& object) {
+  const ReplyJson* usage = Find(object, "usage");
   if (usage == nullptr) return std::nullopt;
   TokenUsage tokens;
   const std::pair<const char*, uint64_t*> counts[] = {
       {"prompt_tokens", &tokens.prompt_tokens}, {"completion_tokens", &tokens.completion_tokens}};
   for (const auto& [key, value] : counts) {
-    const Json* count = Find(*usage, key);
+    const ReplyJson* count = Find(*usage, key);
     if (count == nullptr || !count->is_number_unsigned() ||
         count->get<uint64_t>() > TokenUsage::kMaxTokens) {
       return std::nullopt;
@@ -64,17 +64,17 @@ std::optional<TokenUsage> UsageOf(const Json& object) {
 }
 
 // The first choice; null where there is none.
-const Json* FirstChoice(const Json& object) {
-  const Json* choices = Find(object, "choices");
+const ReplyJson* FirstChoice(const ReplyJson& object) {
+  const ReplyJson* choices = Find(object, "choices");
   if (choices == nullptr || !choices->is_array()) return nullptr;
-  for (const Json& choice : *choices) {
-    const Json* index = Find(choice, "index");
+  for (const ReplyJson& choice : *choices) {
+    const ReplyJson* index = Find(choice, "index");
     if (choice.is_object() && (index == nullptr || *index == 0)) return &choice;
   }
   return nullptr;
 }
 
-void TakeHead(const Json& object, ChatReply* reply) {
+void TakeHead(const ReplyJson& object, ChatReply* reply) {
   TakeName(object, "model", &reply->model);
   TakeName(object, "system_fingerprint", &reply->fingerprint);
 }
@@ -104,22 +104,22 @@ absl::Status ChatReader::TakeEvent(std::string_view data) {
     done_ = true;
     return absl::OkStatus();
   }
-  const Json event = ParseBounded(data);
+  const ReplyJson event = ParseBounded(data);
   if (!event.is_object()) return Broken("has an event that is no JSON object");
   if (Find(event, "error") != nullptr) {
     return Broken(Concat("ends with an error: ", ErrorMessageOf(data)));
   }
   TakeHead(event, &reply_);
   absl::Status status;
-  if (const Json* choice = FirstChoice(event); choice != nullptr) {
+  if (const ReplyJson* choice = FirstChoice(event); choice != nullptr) {
     TakeName(*choice, "finish_reason", &reply_.finish_reason);
-    if (const Json* delta = Find(*choice, "delta"); delta != nullptr) status = TakeDelta(*delta);
+    if (const ReplyJson* delta = Find(*choice, "delta"); delta != nullptr) status = TakeDelta(*delta);
   }
   TakeUsage(UsageOf(event));
   return status;
 }
 
-absl::Status ChatReader::TakeDelta(const Json& delta) {
+absl::Status ChatReader::TakeDelta(const ReplyJson& delta) {
   for (const char* key : {"reasoning_content", "reasoning"}) {
     reply_.unseen_tokens += EstimateTokens(TextOf(delta, key));
   }
@@ -130,14 +130,14 @@ absl::Status ChatReader::TakeDelta(const Json& delta) {
 }
 
 absl::Status ChatReader::TakeObject(std::string_view body) {
-  const Json object = ParseBounded(body);
+  const ReplyJson object = ParseBounded(body);
   if (!object.is_object()) return Broken("is cut, or no JSON object");
   if (Find(object, "error") != nullptr) {
     return Broken(Concat("is an error: ", ErrorMessageOf(body)));
   }
   TakeHead(object, &reply_);
-  const Json* choice = FirstChoice(object);
-  const Json* message = choice == nullptr ? nullptr : Find(*choice, "message");
+  const ReplyJson* choice = FirstChoice(object);
+  const ReplyJson* message = choice == nullptr ? nullptr : Find(*choice, "message");
   if (message == nullptr) return Broken("has no message");
   TakeName(*choice, "finish_reason", &reply_.finish_reason);
   if (reply_.finish_reason.empty()) reply_.finish_reason = "stop";

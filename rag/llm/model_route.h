@@ -25,9 +25,9 @@ namespace vouch {
 
 // One model that a route may ask.
 struct ModelTier {
-  std::string name;
-  ChatEndpoint endpoint;
-  ChatParameters parameters;
+  std::string name = {};
+  ChatEndpoint endpoint = {};
+  ChatParameters parameters = {};
 };
 
 // Which models are asked in which order, and what that may cost.

@@ -9,7 +9,7 @@
 namespace vouch {
 namespace {
 
-std::string KeyOf(std::string_view day) { return Concat("spend-refused/", day); }
+std::string RefusedKey(std::string_view day) { return Concat("spend-refused/", day); }
 
 }  // namespace
 
@@ -17,7 +17,7 @@ absl::StatusOr<std::vector<std::string>> ReadRefusedLimits(const Catalog& catalo
                                                            std::string_view tenant,
                                                            std::string_view day) {
   std::vector<std::string> limits;
-  const auto kept = catalog.GetTenantSetting(tenant, KeyOf(day));
+  const auto kept = catalog.GetTenantSetting(tenant, RefusedKey(day));
   if (!kept.ok()) return kept.status();
   if (!kept->has_value()) return limits;
   const auto json = nlohmann::json::parse(**kept, nullptr, /*allow_exceptions=*/false);
@@ -42,7 +42,7 @@ absl::Status NoteRefusedLimit(Catalog& catalog, std::string_view tenant, std::st
   limits->emplace_back(pipeline);
   const nlohmann::ordered_json json = {{"format", 1}, {"limits", *limits}};
   return catalog.PutTenantSetting(
-      tenant, KeyOf(day), json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+      tenant, RefusedKey(day), json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
 }  // namespace vouch

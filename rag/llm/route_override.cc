@@ -11,9 +11,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr uint64_t kFormat = 1;
+constexpr uint64_t kOverrideFormat = 1;
 
-std::string Dump(const Json& json) {
+std::string DumpOverride(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -150,7 +150,7 @@ absl::StatusOr<RouteSpec> Overridden(const RouteSpec& base, const RouteOverride&
 }
 
 std::string EncodeRouteOverride(const RouteOverride& change) {
-  Json json = {{"format", kFormat},
+  Json json = {{"format", kOverrideFormat},
                {"tiers", Json::array()},
                {"prices", OrNull(change.prices)},
                {"escalate", OrNull(change.escalate)},
@@ -162,7 +162,7 @@ std::string EncodeRouteOverride(const RouteOverride& change) {
                              {"max_tokens", tier.max_tokens},
                              {"temperature", OrNull(tier.temperature)}});
   }
-  return Dump(json);
+  return DumpOverride(json);
 }
 
 absl::StatusOr<RouteOverride> DecodeRouteOverride(std::string_view text) {
@@ -170,9 +170,9 @@ absl::StatusOr<RouteOverride> DecodeRouteOverride(std::string_view text) {
   Reader reader;
   uint32_t format = 0;
   reader.Take(json, "format", &format);
-  if (reader.status.ok() && format > kFormat) {
+  if (reader.status.ok() && format > kOverrideFormat) {
     return absl::FailedPreconditionError(
-        Concat("the route has format ", format, "; this program reads up to ", kFormat));
+        Concat("the route has format ", format, "; this program reads up to ", kOverrideFormat));
   }
   RouteOverride change;
   const Json* tiers = reader.Member(json, "tiers");
@@ -198,7 +198,7 @@ absl::StatusOr<RouteOverride> DecodeRouteOverride(std::string_view text) {
   return change;
 }
 
-std::string PriceTableToJson(const PriceTable& prices) { return Dump(ToJson(prices)); }
+std::string PriceTableToJson(const PriceTable& prices) { return DumpOverride(ToJson(prices)); }
 
 std::string RouteToJson(const RouteSpec& spec) {
   Json tiers = Json::array();
@@ -208,7 +208,7 @@ std::string RouteToJson(const RouteSpec& spec) {
                      {"max_tokens", tier.parameters.max_tokens},
                      {"temperature", OrNull(tier.parameters.temperature)}});
   }
-  return Dump({{"tiers", std::move(tiers)},
+  return DumpOverride({{"tiers", std::move(tiers)},
                {"prices", spec.prices.version.empty() ? Json() : ToJson(spec.prices)},
                {"escalate", OrNull(spec.escalate)},
                {"hedge", OrNull(spec.hedge)},

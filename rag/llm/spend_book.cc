@@ -12,9 +12,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr uint64_t kFormat = 1;
+constexpr uint64_t kBookFormat = 1;
 
-absl::Status Damaged(std::string_view what) {
+absl::Status DamagedBook(std::string_view what) {
   return absl::DataLossError(Concat("the book of spending is damaged: ", what));
 }
 
@@ -88,7 +88,7 @@ void SpendBook::LapseAt(int64_t now_us) {
 }
 
 std::string SpendBook::Encode() const {
-  Json json = {{"format", kFormat},
+  Json json = {{"format", kBookFormat},
                {"next_id", next_id},
                {"accounts", Json::array()},
                {"reservations", Json::array()}};
@@ -111,28 +111,28 @@ std::string SpendBook::Encode() const {
 
 absl::StatusOr<SpendBook> SpendBook::Decode(std::string_view text) {
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) return Damaged("it is no JSON object");
+  if (!json.is_object()) return DamagedBook("it is no JSON object");
   uint64_t format = 0;
-  if (!TakeNumber(json, "format", &format)) return Damaged("it has no format");
-  if (format > kFormat) {
+  if (!TakeNumber(json, "format", &format)) return DamagedBook("it has no format");
+  if (format > kBookFormat) {
     return absl::FailedPreconditionError(
-        Concat("the book of spending has format ", format, "; this program reads up to ", kFormat));
+        Concat("the book of spending has format ", format, "; this program reads up to ", kBookFormat));
   }
   SpendBook book;
-  if (!TakeNumber(json, "next_id", &book.next_id)) return Damaged("next_id");
+  if (!TakeNumber(json, "next_id", &book.next_id)) return DamagedBook("next_id");
   const auto accounts = json.find("accounts");
   const auto reservations = json.find("reservations");
   if (accounts == json.end() || !accounts->is_array() || accounts->size() > kMaxAccounts)
-    return Damaged("accounts");
+    return DamagedBook("accounts");
   if (reservations == json.end() || !reservations->is_array() ||
       reservations->size() > kMaxReservations) {
-    return Damaged("reservations");
+    return DamagedBook("reservations");
   }
   for (const Json& item : *accounts) {
     SpendAccount account;
     if (!TakeAccount(item, &account) ||
         (!book.accounts.empty() && book.accounts.back().pipeline >= account.pipeline)) {
-      return Damaged(Concat("accounts[", book.accounts.size(), "]"));
+      return DamagedBook(Concat("accounts[", book.accounts.size(), "]"));
     }
     book.accounts.push_back(std::move(account));
   }
@@ -141,7 +141,7 @@ absl::StatusOr<SpendBook> SpendBook::Decode(std::string_view text) {
     SpendReservation reservation;
     if (!TakeReservation(item, &reservation) || reservation.id <= last_id ||
         reservation.id >= book.next_id) {
-      return Damaged(Concat("reservations[", book.reservations.size(), "]"));
+      return DamagedBook(Concat("reservations[", book.reservations.size(), "]"));
     }
     last_id = reservation.id;
     book.reservations.push_back(std::move(reservation));

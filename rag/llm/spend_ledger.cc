@@ -11,7 +11,7 @@
 namespace vouch {
 namespace {
 
-std::string KeyOf(std::string_view day) { return Concat("spend/", day); }
+std::string BookKey(std::string_view day) { return Concat("spend/", day); }
 
 absl::Status CheckLimit(std::string_view whose, const std::optional<uint64_t>& limit,
                         uint64_t committed, uint64_t nano) {
@@ -30,7 +30,7 @@ std::string SpendLedger::Today() const {
 
 absl::StatusOr<SpendBook> SpendLedger::Read(std::string_view tenant, std::string_view day) const {
   const absl::StatusOr<std::optional<std::string>> kept =
-      catalog_.GetTenantSetting(tenant, KeyOf(day));
+      catalog_.GetTenantSetting(tenant, BookKey(day));
   if (!kept.ok()) return kept.status();
   return kept->has_value() ? SpendBook::Decode(**kept) : SpendBook();
 }
@@ -77,7 +77,7 @@ absl::StatusOr<SpendLedger::Ticket> SpendLedger::Reserve(std::string_view tenant
                                 .pipeline = ticket.pipeline,
                                 .nano = nano,
                                 .lease_until_us = std::max<int64_t>(now_us, 0) + 1000 * lease_ms});
-  if (absl::Status status = catalog_.PutTenantSetting(tenant, KeyOf(ticket.day), book->Encode());
+  if (absl::Status status = catalog_.PutTenantSetting(tenant, BookKey(ticket.day), book->Encode());
       !status.ok()) {
     return status;
   }
@@ -101,7 +101,7 @@ absl::Status SpendLedger::Settle(const Ticket& ticket, const std::optional<Token
     account.completion_tokens = AddNano(account.completion_tokens, usage->completion_tokens);
     account.spent_nano = AddNano(account.spent_nano, cost_nano);
   }
-  return catalog_.PutTenantSetting(ticket.tenant, KeyOf(ticket.day), book->Encode());
+  return catalog_.PutTenantSetting(ticket.tenant, BookKey(ticket.day), book->Encode());
 }
 
 }  // namespace vouch

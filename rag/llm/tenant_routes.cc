@@ -12,7 +12,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr char kRouteKey[] = "route";
 constexpr char kPricesKey[] = "price_tables";
-constexpr uint64_t kFormat = 1;
+constexpr uint64_t kRoutesFormat = 1;
 
 }  // namespace
 
@@ -65,7 +65,7 @@ absl::Status TenantRoutes::NotePrices(std::string_view tenant, const PriceTable&
                           /*allow_exceptions=*/false);
   if (!json.is_object() || !json.contains("tables") || !json["tables"].is_object())
     return absl::DataLossError("the tenant's price tables are damaged");
-  if (json.value("format", Json()) != Json(kFormat))
+  if (json.value("format", Json()) != Json(kRoutesFormat))
     return absl::FailedPreconditionError("the tenant's price tables are of a newer program");
   Json& tables = json["tables"];
   const std::string wanted = PriceTableToJson(prices);

@@ -14,7 +14,7 @@
 namespace vouch {
 namespace {
 
-constexpr uint64_t kRowsARead = 1'024;
+constexpr uint64_t kRowsASample = 1'024;
 constexpr std::string_view kOpenAi = "openai/";
 
 void AddPrice(std::string_view embedder, const PriceTable* prices, MigrationEstimate* estimate) {
@@ -50,9 +50,9 @@ absl::StatusOr<MigrationEstimate> EstimateMigration(const Collection& collection
   if (!status.ok()) return status;
   const auto ordinal = static_cast<size_t>(collection.schema().FindDense(field));
   MigrationEstimate estimate;
-  for (uint64_t next = from_row; next < state->rows; next += kRowsARead) {
+  for (uint64_t next = from_row; next < state->rows; next += kRowsASample) {
     if (status = cancel.Check(); !status.ok()) return status;
-    const RowRange range{RowId(next), RowId(std::min(next + kRowsARead, state->rows))};
+    const RowRange range{RowId(next), RowId(std::min(next + kRowsASample, state->rows))};
     status = store.ScanRows(id, range, /*with_vectors=*/false, [&](RowRecord&& row) -> absl::Status {
       if (retired.contains(row.row.value)) return absl::OkStatus();
       ++estimate.points;

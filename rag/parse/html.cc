@@ -70,7 +70,7 @@ const ElementMap& Elements() {
   return *map;
 }
 
-constexpr size_t kMaxNameBytes = 16;
+constexpr size_t kLongestTag = 16;
 
 bool IsNavigation(std::string_view class_names) {
   constexpr std::string_view kSpace = " \t\n\r\f";
@@ -99,7 +99,7 @@ class HtmlReader {
  private:
   struct Open {
     Element element;
-    char name[kMaxNameBytes];
+    char name[kLongestTag];
     uint8_t name_size;
     uint8_t level;
     bool breaks_text;  // of what is left out: the text before and after are two blocks
@@ -160,15 +160,15 @@ absl::Status HtmlReader::Read(uint64_t begin, uint64_t end) {
 }
 
 // `name` in lower case, or empty where it is too long to be of interest.
-std::string_view LowerName(std::string_view name, char (&buffer)[kMaxNameBytes]) {
-  if (name.size() > kMaxNameBytes) return {};
+std::string_view LowerName(std::string_view name, char (&buffer)[kLongestTag]) {
+  if (name.size() > kLongestTag) return {};
   for (size_t i = 0; i < name.size(); ++i) buffer[i] = absl::ascii_tolower(name[i]);
   return {buffer, name.size()};
 }
 
 absl::Status HtmlReader::Start(const HtmlToken& token) {
   pre_start_ = false;
-  char buffer[kMaxNameBytes];
+  char buffer[kLongestTag];
   const std::string_view name = LowerName(token.name, buffer);
   const auto found = Elements().find(name);
   if (found == Elements().end()) return absl::OkStatus();
@@ -327,7 +327,7 @@ void HtmlReader::CloseImplied(Element started, std::string_view name) {
 }
 
 void HtmlReader::End(const HtmlToken& token) {
-  char buffer[kMaxNameBytes];
+  char buffer[kLongestTag];
   const std::string_view name = LowerName(token.name, buffer);
   const auto found = Elements().find(name);
   if (found == Elements().end()) return;

@@ -15,7 +15,7 @@ struct NamedEntity {
 };
 using EntityMap = absl::flat_hash_map<std::string_view, NamedEntity>;
 
-constexpr size_t kMaxNameBytes = 31;
+constexpr size_t kLongestEntity = 31;
 
 EntityMap LoadTable() {
   EntityMap map;
@@ -100,7 +100,7 @@ HtmlEntity DecodeHtmlEntity(std::string_view source, bool semicolon_only) {
   if (source.size() < 3 || source[0] != '&') return none;
   if (source[1] == '#') return DecodeNumber(source, semicolon_only);
   size_t end = 1;
-  while (end < source.size() && end <= kMaxNameBytes + 1 && absl::ascii_isalnum(source[end])) ++end;
+  while (end < source.size() && end <= kLongestEntity + 1 && absl::ascii_isalnum(source[end])) ++end;
   const EntityMap& entities = Entities();
   if (end < source.size() && source[end] == ';') {
     const auto found = entities.find(source.substr(1, end - 1));

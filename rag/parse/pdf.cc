@@ -18,7 +18,7 @@ namespace {
 constexpr uint64_t kMaxLayoutBytes = uint64_t{1} << 30;
 
 // The program's own words, as far as they fit into a message.
-std::string FirstLine(std::string_view errors) {
+std::string FirstWords(std::string_view errors) {
   constexpr size_t kMaxBytes = 200;
   return CleanText(errors.substr(0, std::min(errors.find('\n'), kMaxBytes)));
 }
@@ -35,7 +35,7 @@ absl::Status Explain(const ChildEnd& end) {
   if (absl::StrContains(end.errors, "Incorrect password") || absl::StrContains(end.errors, "encrypt")) {
     return absl::InvalidArgumentError("the PDF is encrypted, and opens by a password only");
   }
-  const std::string why = end.errors.empty() ? "" : Concat(": ", FirstLine(end.errors));
+  const std::string why = end.errors.empty() ? "" : Concat(": ", FirstWords(end.errors));
   return absl::InvalidArgumentError(Concat("the PDF cannot be read", why));
 }
 

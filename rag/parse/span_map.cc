@@ -1,27 +1,9 @@
 #include <algorithm>
-#include <charconv>
 
 #include "rag/document.h"
+#include "rag/parse/take_number.h"
 
 namespace vouch {
-namespace {
-
-// Reads a number and the byte after it.
-bool TakeNumber(std::string_view* text, uint64_t* value) {
-  const char* end = text->data() + text->size();
-  const auto [rest, error] = std::from_chars(text->data(), end, *value);
-  if (error != std::errc() || rest == text->data()) return false;
-  text->remove_prefix(rest - text->data());
-  return true;
-}
-
-bool TakeByte(std::string_view* text, char byte) {
-  if (text->empty() || text->front() != byte) return false;
-  text->remove_prefix(1);
-  return true;
-}
-
-}  // namespace
 
 SpanMap SpanMap::Identity(uint64_t size, uint64_t source_begin) {
   if (size == 0) return SpanMap();

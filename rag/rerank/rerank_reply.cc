@@ -10,7 +10,7 @@
 namespace vouch {
 namespace {
 
-using Json = nlohmann::json;
+using ReplyJson = nlohmann::json;
 
 absl::Status Bad(std::string_view what) {
   return absl::FailedPreconditionError(Concat("the rerank reply ", what));
@@ -19,7 +19,7 @@ absl::Status Bad(std::string_view what) {
 }  // namespace
 
 absl::StatusOr<std::vector<double>> ParseRerankReply(std::string_view body, size_t count) {
-  const Json reply = Json::parse(body, nullptr, /*allow_exceptions=*/false);
+  const ReplyJson reply = ReplyJson::parse(body, nullptr, /*allow_exceptions=*/false);
   if (!reply.is_object()) return Bad(Concat("is no JSON object (", body.size(), " bytes)"));
   const auto results = reply.find("results");
   if (results == reply.end() || !results->is_array()) return Bad("has no \"results\" array");
@@ -28,7 +28,7 @@ absl::StatusOr<std::vector<double>> ParseRerankReply(std::string_view body, size
   }
   std::vector<double> scores(count);
   std::vector<bool> seen(count, false);
-  for (const Json& item : *results) {
+  for (const ReplyJson& item : *results) {
     if (!item.is_object()) return Bad("has an entry that is no object");
     const auto index = item.find("index");
     if (index == item.end() || !index->is_number_unsigned() || index->get<uint64_t>() >= count) {

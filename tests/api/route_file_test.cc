@@ -41,12 +41,12 @@ tiers:
     stream: false
 )";
 
-std::optional<std::string> Variables(const std::string& name) {
+std::optional<std::string> RouteVariables(const std::string& name) {
   return name == "FAR_KEY" ? std::optional<std::string>("sk-far") : std::nullopt;
 }
 
 TEST(RouteFileTest, AllKeys) {
-  const absl::StatusOr<RouteSpec> spec = ParseRouteFile("route.yaml", kRoute, Variables);
+  const absl::StatusOr<RouteSpec> spec = ParseRouteFile("route.yaml", kRoute, RouteVariables);
   ASSERT_TRUE(spec.ok()) << spec.status();
   EXPECT_EQ(spec->name, "help-desk");
   EXPECT_EQ(spec->retries, 1u);
@@ -70,7 +70,7 @@ TEST(RouteFileTest, MistakesNameFileLineAndKey) {
     const size_t at = text.find(from);
     EXPECT_NE(at, std::string::npos) << from;
     text.replace(at, from.size(), to);
-    return std::string(ParseRouteFile("route.yaml", text, Variables).status().message());
+    return std::string(ParseRouteFile("route.yaml", text, RouteVariables).status().message());
   };
   EXPECT_THAT(
       error("retries: 1", "retries: many"),
@@ -93,36 +93,36 @@ TEST(RouteFileTest, MistakesNameFileLineAndKey) {
       HasSubstr("the environment variable NO_KEY, which shall hold an API key, is not set"));
   EXPECT_THAT(error("name: help-desk", "name: [x"), HasSubstr("not YAML"));
   EXPECT_THAT(error("tiers:", "tiers: 7\nx:"), HasSubstr("no known key"));
-  EXPECT_THAT(std::string(ParseRouteFile("r", "- x", Variables).status().message()),
+  EXPECT_THAT(std::string(ParseRouteFile("r", "- x", RouteVariables).status().message()),
               HasSubstr("r, line 1: the file takes a mapping"));
-  EXPECT_THAT(std::string(ParseRouteFile("r", "tiers: x", Variables).status().message()),
+  EXPECT_THAT(std::string(ParseRouteFile("r", "tiers: x", RouteVariables).status().message()),
               HasSubstr("tiers takes a list"));
 }
 
 TEST(RouteFileTest, SettingsMakeARoute) {
   Config config;
-  EXPECT_FALSE(RouteOf(config, Variables)->has_value());
+  EXPECT_FALSE(RouteOf(config, RouteVariables)->has_value());
   config.generator_model = "m";
-  EXPECT_THAT(RouteOf(config, Variables).status().message(), HasSubstr("no server is set for it"));
+  EXPECT_THAT(RouteOf(config, RouteVariables).status().message(), HasSubstr("no server is set for it"));
   config.model_server_base_url = "http://127.0.0.1:1/v1";
-  EXPECT_EQ((*RouteOf(config, Variables))->tiers[0].endpoint.base_url, "http://127.0.0.1:1/v1");
+  EXPECT_EQ((*RouteOf(config, RouteVariables))->tiers[0].endpoint.base_url, "http://127.0.0.1:1/v1");
   config.generator_endpoint = "http://127.0.0.1:2/v1";
-  EXPECT_EQ((*RouteOf(config, Variables))->tiers[0].endpoint.base_url, "http://127.0.0.1:2/v1");
+  EXPECT_EQ((*RouteOf(config, RouteVariables))->tiers[0].endpoint.base_url, "http://127.0.0.1:2/v1");
   config.generator_api_key_env = "NO_KEY";
   config.origins["generator.api_key_env"] = ConfigOrigin::kFlag;
-  EXPECT_THAT(RouteOf(config, Variables).status().message(), HasSubstr("NO_KEY"));
+  EXPECT_THAT(RouteOf(config, RouteVariables).status().message(), HasSubstr("NO_KEY"));
   TempDir dir;
   std::ofstream(dir.File("key")) << "sk-file\n";
   config.generator_api_key_file = dir.File("key");
-  EXPECT_EQ((*RouteOf(config, Variables))->tiers[0].endpoint.api_key, "sk-file");
+  EXPECT_EQ((*RouteOf(config, RouteVariables))->tiers[0].endpoint.api_key, "sk-file");
   config.generator_api_key_file = dir.File("none");
-  EXPECT_EQ(RouteOf(config, Variables).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(RouteOf(config, RouteVariables).status().code(), absl::StatusCode::kNotFound);
   config.generator_route = dir.File("route.yaml");
-  EXPECT_THAT(RouteOf(config, Variables).status().message(), HasSubstr("both set"));
+  EXPECT_THAT(RouteOf(config, RouteVariables).status().message(), HasSubstr("both set"));
   config.generator_model = "";
-  EXPECT_THAT(RouteOf(config, Variables).status().message(), HasSubstr("cannot be read"));
+  EXPECT_THAT(RouteOf(config, RouteVariables).status().message(), HasSubstr("cannot be read"));
   std::ofstream(dir.File("route.yaml")) << kRoute;
-  EXPECT_EQ((*RouteOf(config, Variables))->tiers.size(), 2u);
+  EXPECT_EQ((*RouteOf(config, RouteVariables))->tiers.size(), 2u);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Kills the server with kill -9 while indexes are built and merged, and looks after each start whether every row is found and
+// BuildKills the server with kill -9 while indexes are built and merged, and looks after each start whether every row is found and
 // every file that is there is whole.
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
@@ -19,11 +19,11 @@
 namespace vouch {
 namespace {
 
-constexpr char kCollection[] = "built";
-constexpr int kDim = 32;
+constexpr char kBuilt[] = "built";
+constexpr int kBuiltDim = 32;
 constexpr uint64_t kRowsPerRound = 900;
 
-int Kills() {
+int BuildKills() {
   const char* text = std::getenv("VOUCH_BUILD_KILLS");
   return text == nullptr ? 12 : std::atoi(text);
 }
@@ -31,7 +31,7 @@ int Kills() {
 std::vector<float> VectorOf(uint64_t id) {
   std::mt19937 random(static_cast<uint32_t>(id));
   std::normal_distribution<float> normal;
-  std::vector<float> vector(kDim);
+  std::vector<float> vector(kBuiltDim);
   for (float& value : vector) value = normal(random);
   return vector;
 }
@@ -46,10 +46,10 @@ class Server {
 
   void Create() {
     v1::CreateCollectionRequest request;
-    request.set_name(kCollection);
+    request.set_name(kBuilt);
     v1::DenseField& dense = *request.mutable_schema()->add_dense();
     dense.set_name("v");
-    dense.set_dim(kDim);
+    dense.set_dim(kBuiltDim);
     dense.set_metric(v1::METRIC_L2);
     v1::PayloadField& place = *request.mutable_schema()->add_payload();
     place.set_path("place");
@@ -61,7 +61,7 @@ class Server {
   }
   void Write(uint64_t first, uint64_t end) {
     v1::UpsertRequest request;
-    request.set_collection(kCollection);
+    request.set_collection(kBuilt);
     for (uint64_t id = first; id < end; ++id) {
       v1::Point& point = *request.add_points();
       point.mutable_id()->set_number(id);
@@ -76,7 +76,7 @@ class Server {
   }
   v1::CollectionStats Stats() {
     v1::GetStatsRequest request;
-    request.set_collection(kCollection);
+    request.set_collection(kBuilt);
     grpc::ClientContext context;
     v1::CollectionStats stats;
     const grpc::Status status = collections_->GetStats(&context, request, &stats);
@@ -87,7 +87,7 @@ class Server {
   void CheckFinds(uint64_t id) {
     for (const bool exact : {true, false}) {
       v1::SearchRequest request;
-      request.set_collection(kCollection);
+      request.set_collection(kBuilt);
       request.set_limit(1);
       v1::DenseQuery& dense = *request.mutable_query()->mutable_dense();
       const std::vector<float> vector = VectorOf(id);
@@ -117,7 +117,7 @@ class Server {
 TEST(BuildCrash, AKillDuringABuildOrMergeLosesNothingAndLeavesNoHalfFile) {
   const char* seed_text = std::getenv("VOUCH_SEED");
   const uint64_t seed = seed_text == nullptr ? std::random_device()() : std::strtoull(seed_text, nullptr, 10);
-  const int kills = Kills();
+  const int kills = BuildKills();
   std::printf("seed %llu, %d kills\n", static_cast<unsigned long long>(seed), kills);
   std::mt19937_64 random(seed);
   TempDir dir;

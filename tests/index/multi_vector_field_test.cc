@@ -23,7 +23,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 // One field of each type, one of them by cosine.
-CollectionSchema Schema() {
+CollectionSchema TokensSchema() {
   CollectionSchema schema;
   schema.multi_vector = {{.name = "f", .dim = 5, .metric = Metric::kCosine, .type = VectorType::kF32},
                          {.name = "h", .dim = 3, .metric = Metric::kInnerProduct, .type = VectorType::kF16},
@@ -139,7 +139,7 @@ class MultiVectorFieldTest : public testing::Test {
   TempDir folder_;
   JobPool pool_{1};
   RowMaker maker_{22};
-  CollectionModel model_{Schema()};
+  CollectionModel model_{TokensSchema()};
   std::unique_ptr<CollectionIndex> index_;
 };
 
@@ -188,7 +188,7 @@ TEST_F(MultiVectorFieldTest, AFileOfAnotherHistoryIsNotUsed) {
   Open();
   Commit({Row(1, {{}, {}, one}), Row(2, {{}, {}, one})});
   ASSERT_TRUE(index_->Optimize(CancelToken(), nullptr).ok());
-  model_ = CollectionModel(Schema());
+  model_ = CollectionModel(TokensSchema());
   model_.Commit({Row(1, {{}, {}, one}), Row(2, {{}, {}, {.dim = 2, .values = {1, 2}}})}, {});
   Open();
   EXPECT_EQ(index_->Status().files_damaged, 1u);
@@ -246,7 +246,7 @@ TEST_F(MultiVectorFieldTest, ASearchStopsWhenItIsCancelled) {
 }
 
 TEST(MultiVectorSegmentFile, RoundTripsAndCarriesTheSchemasFieldsInItsFingerprint) {
-  CollectionSchema schema = Schema();
+  CollectionSchema schema = TokensSchema();
   const auto made = *IndexSchema::Create(schema);
   std::vector<RowInput> rows(3);
   for (size_t i = 0; i < 3; ++i) {

@@ -12,7 +12,7 @@ namespace {
 
 using testing::HasSubstr;
 
-Cursor Example() {
+Cursor SampleCursor() {
   return {.version = Version(7),
           .first_page = 10,
           .consumed = 20,
@@ -23,13 +23,13 @@ Cursor Example() {
 std::string ErrorOf(std::string_view text) { return DecodeCursor(text).status().ToString(); }
 
 TEST(Cursor, ComesBackAsItWent) {
-  const auto decoded = DecodeCursor(EncodeCursor(Example()));
+  const auto decoded = DecodeCursor(EncodeCursor(SampleCursor()));
   ASSERT_TRUE(decoded.ok()) << decoded.status();
-  EXPECT_EQ(*decoded, Example());
+  EXPECT_EQ(*decoded, SampleCursor());
 }
 
 TEST(Cursor, GoldenText) {
-  EXPECT_EQ(EncodeCursor(Example()),
+  EXPECT_EQ(EncodeCursor(SampleCursor()),
             "AQcAAAAAAAAACgAAABQAAAAAAAAAAAAAAAAA4D8DAAAAAAAAAIh3ZlVEMyIRvS5GGQ");
 }
 
@@ -42,7 +42,7 @@ TEST(Cursor, SaysWhatIsWrong) {
 
 TEST(Cursor, EveryFlippedBitIsFound) {
   std::string bytes;
-  ASSERT_TRUE(absl::WebSafeBase64Unescape(EncodeCursor(Example()), &bytes));
+  ASSERT_TRUE(absl::WebSafeBase64Unescape(EncodeCursor(SampleCursor()), &bytes));
   for (size_t bit = 0; bit < bytes.size() * 8; ++bit) {
     std::string damaged = bytes;
     damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << (bit % 8)));

@@ -23,7 +23,7 @@ Filter Parsed(std::string_view text) {
   EXPECT_TRUE(filter.ok()) << filter.status();
   return filter.ok() ? *filter : Filter();
 }
-std::string ErrorOf(std::string_view text) {
+std::string ParseErrorOf(std::string_view text) {
   const absl::Status status = ParseFilter(text).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << text;
   return std::string(status.message());
@@ -76,12 +76,12 @@ TEST(FilterParserTest, TheIdOfThePoint) {
   EXPECT_EQ(Parsed("id != 'x'"), Node(FilterOp::kNot, {Leaf(FilterOp::kHasId, "", {"x"})}));
   EXPECT_EQ(Parsed("id not in (1)"), Node(FilterOp::kNot, {Leaf(FilterOp::kHasId, "", {"1"})}));
   EXPECT_EQ(Parsed("`id` = 1"), Leaf(FilterOp::kEq, "id", {int64_t{1}}));
-  EXPECT_THAT(ErrorOf("id < 3"),
+  EXPECT_THAT(ParseErrorOf("id < 3"),
               HasSubstr("expected '=', '!=', 'in' or 'not in' after id, found '<' at column 4"));
-  EXPECT_THAT(ErrorOf("id"), HasSubstr("after id, found the end"));
-  EXPECT_THAT(ErrorOf("id = -1"), HasSubstr("the number -1 is no point id"));
-  EXPECT_THAT(ErrorOf("id = 1.5"), HasSubstr("is no point id"));
-  EXPECT_THAT(ErrorOf("id = true"), HasSubstr("expected a point id"));
+  EXPECT_THAT(ParseErrorOf("id"), HasSubstr("after id, found the end"));
+  EXPECT_THAT(ParseErrorOf("id = -1"), HasSubstr("the number -1 is no point id"));
+  EXPECT_THAT(ParseErrorOf("id = 1.5"), HasSubstr("is no point id"));
+  EXPECT_THAT(ParseErrorOf("id = true"), HasSubstr("expected a point id"));
 }
 
 TEST(FilterParserTest, Areas) {
@@ -99,23 +99,23 @@ TEST(FilterParserTest, Areas) {
   EXPECT_EQ(Parsed("within within box((1, 2), (3, 4))"), Leaf(FilterOp::kWithinBox, "within", {1.0, 2.0, 3.0, 4.0}));
   EXPECT_EQ(Parsed("match and any = 3"), Node(FilterOp::kAnd, {Leaf(FilterOp::kEq, "match", {true}),
                                                                Leaf(FilterOp::kEq, "any", {int64_t{3}})}));
-  EXPECT_EQ(ErrorOf("place within 5 of (52, 13)"),
+  EXPECT_EQ(ParseErrorOf("place within 5 of (52, 13)"),
             "filter: expected the unit of the distance: m, km or mi, found the path 'of' at column 16\n"
             "  place within 5 of (52, 13)\n"
             "                 ^");
-  EXPECT_THAT(ErrorOf("place within 5 parsec of (1, 2)"), HasSubstr("m, km or mi, found the path 'parsec'"));
-  EXPECT_THAT(ErrorOf("p within 5kmh of (1, 2)"), HasSubstr("expected the end of the number, found 'k'"));
-  EXPECT_THAT(ErrorOf("p within 5 km (1, 2)"), HasSubstr("expected 'of', found '('"));
-  EXPECT_THAT(ErrorOf("p within 5 km of 1, 2"), HasSubstr("expected a point (latitude, longitude), found the number 1"));
-  EXPECT_THAT(ErrorOf("p within 5 km of (1 2)"), HasSubstr("expected ',', found the number 2"));
-  EXPECT_THAT(ErrorOf("p within 5 km of ('1', 2)"), HasSubstr("expected a latitude, found the text '1'"));
-  EXPECT_THAT(ErrorOf("p within circle"), HasSubstr("expected a distance, 'box' or 'polygon', found the path 'circle'"));
-  EXPECT_THAT(ErrorOf("p within box((1, 2))"), HasSubstr("expected ',' and the north-eastern corner, found ')'"));
-  EXPECT_THAT(ErrorOf("p within box((1, 2), (3, 4), (5, 6))"), HasSubstr("a box has two corners"));
-  EXPECT_THAT(ErrorOf("p within polygon((1, 2), (3, 4))"), HasSubstr("a polygon has 3 points at least at column 1"));
+  EXPECT_THAT(ParseErrorOf("place within 5 parsec of (1, 2)"), HasSubstr("m, km or mi, found the path 'parsec'"));
+  EXPECT_THAT(ParseErrorOf("p within 5kmh of (1, 2)"), HasSubstr("expected the end of the number, found 'k'"));
+  EXPECT_THAT(ParseErrorOf("p within 5 km (1, 2)"), HasSubstr("expected 'of', found '('"));
+  EXPECT_THAT(ParseErrorOf("p within 5 km of 1, 2"), HasSubstr("expected a point (latitude, longitude), found the number 1"));
+  EXPECT_THAT(ParseErrorOf("p within 5 km of (1 2)"), HasSubstr("expected ',', found the number 2"));
+  EXPECT_THAT(ParseErrorOf("p within 5 km of ('1', 2)"), HasSubstr("expected a latitude, found the text '1'"));
+  EXPECT_THAT(ParseErrorOf("p within circle"), HasSubstr("expected a distance, 'box' or 'polygon', found the path 'circle'"));
+  EXPECT_THAT(ParseErrorOf("p within box((1, 2))"), HasSubstr("expected ',' and the north-eastern corner, found ')'"));
+  EXPECT_THAT(ParseErrorOf("p within box((1, 2), (3, 4), (5, 6))"), HasSubstr("a box has two corners"));
+  EXPECT_THAT(ParseErrorOf("p within polygon((1, 2), (3, 4))"), HasSubstr("a polygon has 3 points at least at column 1"));
   std::string many = "p within polygon((0, 0)";
   for (int i = 0; i < 5'001; ++i) many += ", (1, 1)";
-  EXPECT_THAT(ErrorOf(many + ")"), HasSubstr("more than 5000 points"));
+  EXPECT_THAT(ParseErrorOf(many + ")"), HasSubstr("more than 5000 points"));
 }
 
 TEST(FilterParserTest, WordsOfTexts) {
@@ -124,51 +124,51 @@ TEST(FilterParserTest, WordsOfTexts) {
   EXPECT_EQ(Parsed("body match any \"red fox\""), Leaf(FilterOp::kMatchAny, "body", {"red fox"}));
   EXPECT_EQ(Parsed("not body Match Phrase 'it''s'"),
             Node(FilterOp::kNot, {Leaf(FilterOp::kMatchPhrase, "body", {"it's"})}));
-  EXPECT_EQ(ErrorOf("body match fox"),
+  EXPECT_EQ(ParseErrorOf("body match fox"),
             "filter: expected a text in quotes, found the path 'fox' at column 12\n  body match fox\n             ^");
-  EXPECT_THAT(ErrorOf("body match any 7"), HasSubstr("expected a text in quotes, found the number 7"));
+  EXPECT_THAT(ParseErrorOf("body match any 7"), HasSubstr("expected a text in quotes, found the number 7"));
 }
 
 TEST(FilterParserTest, ErrorsShowThePlace) {
-  EXPECT_EQ(ErrorOf("year >= and lang = 'en'"),
+  EXPECT_EQ(ParseErrorOf("year >= and lang = 'en'"),
             "filter: expected a value (a number, a text in quotes, true or false), found 'and' at "
             "column 9\n"
             "  year >= and lang = 'en'\n"
             "          ^");
-  EXPECT_EQ(ErrorOf("a = 1 and"),
+  EXPECT_EQ(ParseErrorOf("a = 1 and"),
             "filter: expected a condition, found the end at column 10\n  a = 1 and\n           ^");
-  EXPECT_EQ(ErrorOf("a =\n 'ü' b"),
+  EXPECT_EQ(ParseErrorOf("a =\n 'ü' b"),
             "filter: expected 'and', 'or' or the end, found the path 'b' at line 2, column 6\n   "
             "'ü' b\n       ^");
 }
 
 TEST(FilterParserTest, ErrorsSayWhatWasExpected) {
-  EXPECT_THAT(ErrorOf(""), HasSubstr("expected a condition, found the end at column 1"));
-  EXPECT_THAT(ErrorOf("(a"), HasSubstr("expected 'and', 'or' or ')', found the end"));
-  EXPECT_THAT(ErrorOf("a)"), HasSubstr("expected 'and', 'or' or the end, found ')'"));
-  EXPECT_THAT(ErrorOf("a in 3"), HasSubstr("expected '(', found the number 3"));
-  EXPECT_THAT(ErrorOf("a in (1 2)"), HasSubstr("expected ',' or ')', found the number 2"));
-  EXPECT_THAT(ErrorOf("a in (1,)"), HasSubstr("expected a value"));
-  EXPECT_THAT(ErrorOf("a not exists"), HasSubstr("expected 'in', found 'exists'"));
-  EXPECT_THAT(ErrorOf("a = 'x"),
+  EXPECT_THAT(ParseErrorOf(""), HasSubstr("expected a condition, found the end at column 1"));
+  EXPECT_THAT(ParseErrorOf("(a"), HasSubstr("expected 'and', 'or' or ')', found the end"));
+  EXPECT_THAT(ParseErrorOf("a)"), HasSubstr("expected 'and', 'or' or the end, found ')'"));
+  EXPECT_THAT(ParseErrorOf("a in 3"), HasSubstr("expected '(', found the number 3"));
+  EXPECT_THAT(ParseErrorOf("a in (1 2)"), HasSubstr("expected ',' or ')', found the number 2"));
+  EXPECT_THAT(ParseErrorOf("a in (1,)"), HasSubstr("expected a value"));
+  EXPECT_THAT(ParseErrorOf("a not exists"), HasSubstr("expected 'in', found 'exists'"));
+  EXPECT_THAT(ParseErrorOf("a = 'x"),
               HasSubstr("expected a closing ' of the text begun, found ''' at column 5"));
-  EXPECT_THAT(ErrorOf("`x"), HasSubstr("expected a closing ` of the path begun"));
-  EXPECT_THAT(ErrorOf("a = 12x"),
+  EXPECT_THAT(ParseErrorOf("`x"), HasSubstr("expected a closing ` of the path begun"));
+  EXPECT_THAT(ParseErrorOf("a = 12x"),
               HasSubstr("expected the end of the number, found 'x' at column 7"));
-  EXPECT_THAT(ErrorOf("a = 1e"), HasSubstr("digits of the number's exponent, found the end"));
-  EXPECT_THAT(ErrorOf("a & b"), HasSubstr("found '&' at column 3"));
-  EXPECT_THAT(ErrorOf("2020 < a"), HasSubstr("expected a condition, found the number 2020"));
-  EXPECT_THAT(ErrorOf("a = b"), HasSubstr("found the path 'b'"));
-  EXPECT_THAT(ErrorOf("``"), HasSubstr("a path is empty"));
-  EXPECT_THAT(ErrorOf("a = 9223372036854775808"),
+  EXPECT_THAT(ParseErrorOf("a = 1e"), HasSubstr("digits of the number's exponent, found the end"));
+  EXPECT_THAT(ParseErrorOf("a & b"), HasSubstr("found '&' at column 3"));
+  EXPECT_THAT(ParseErrorOf("2020 < a"), HasSubstr("expected a condition, found the number 2020"));
+  EXPECT_THAT(ParseErrorOf("a = b"), HasSubstr("found the path 'b'"));
+  EXPECT_THAT(ParseErrorOf("``"), HasSubstr("a path is empty"));
+  EXPECT_THAT(ParseErrorOf("a = 9223372036854775808"),
               HasSubstr("the integer 9223372036854775808 does not fit into 64 bits"));
-  EXPECT_THAT(ErrorOf("a = 1e999"), HasSubstr("does not fit into a 64-bit float"));
-  EXPECT_THAT(ErrorOf("a = '\xff'"), HasSubstr("not UTF-8"));
+  EXPECT_THAT(ParseErrorOf("a = 1e999"), HasSubstr("does not fit into a 64-bit float"));
+  EXPECT_THAT(ParseErrorOf("a = '\xff'"), HasSubstr("not UTF-8"));
 }
 
 TEST(FilterParserTest, LongLinesAreCutAroundThePlace) {
   const std::string error =
-      ErrorOf(absl::StrCat("a = '", std::string(500, 'x'), "' ! ", std::string(500, 'y')));
+      ParseErrorOf(absl::StrCat("a = '", std::string(500, 'x'), "' ! ", std::string(500, 'y')));
   EXPECT_THAT(error, HasSubstr("at column 508\n  …xxx"));
   EXPECT_LT(error.size(), 400);
 }
@@ -181,17 +181,17 @@ TEST(FilterParserTest, BoundsDepthAndSize) {
     return text + "a";
   };
   EXPECT_EQ(Parsed(nested(31)), Leaf(FilterOp::kEq, "a", {true}));
-  EXPECT_THAT(ErrorOf(nested(32)), HasSubstr("nested more than 32 deep at column 32"));
+  EXPECT_THAT(ParseErrorOf(nested(32)), HasSubstr("nested more than 32 deep at column 32"));
   EXPECT_TRUE(ParseFilter(negated(31)).ok());
-  EXPECT_THAT(ErrorOf(negated(32)), HasSubstr("nested more than 32 deep"));
+  EXPECT_THAT(ParseErrorOf(negated(32)), HasSubstr("nested more than 32 deep"));
   std::string tower = "a";
   for (int i = 0; i < 16; ++i) tower = "a or b and (" + tower + ")";
-  EXPECT_THAT(ErrorOf(tower), HasSubstr("nested more than 32 deep"));
-  EXPECT_THAT(ErrorOf(std::string(200'000, '(')), HasSubstr("nested more than 32 deep"));
-  EXPECT_THAT(ErrorOf(std::string((1 << 20) + 1, ' ')), HasSubstr("the limit is 1048576"));
+  EXPECT_THAT(ParseErrorOf(tower), HasSubstr("nested more than 32 deep"));
+  EXPECT_THAT(ParseErrorOf(std::string(200'000, '(')), HasSubstr("nested more than 32 deep"));
+  EXPECT_THAT(ParseErrorOf(std::string((1 << 20) + 1, ' ')), HasSubstr("the limit is 1048576"));
   std::string list = "a in (0";
   for (int i = 0; i < 10'000; ++i) list += ",1";
-  EXPECT_THAT(ErrorOf(list + ")"), HasSubstr("more than 10000 values"));
+  EXPECT_THAT(ParseErrorOf(list + ")"), HasSubstr("more than 10000 values"));
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ using testing::HasSubstr;
 
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
-CollectionSchema Schema() {
+CollectionSchema FormulaSchema() {
   CollectionSchema schema;
   schema.payload = {{.path = "year", .type = PayloadType::kInteger},
                     {.path = "lang", .type = PayloadType::kKeyword},
@@ -27,14 +27,14 @@ CollectionSchema Schema() {
 
 // `values` in the order in which the formula first names its fields.
 double Value(std::string_view text, double score = 0, std::vector<double> values = {}) {
-  const absl::StatusOr<Formula> formula = Formula::Parse(text, Schema());
+  const absl::StatusOr<Formula> formula = Formula::Parse(text, FormulaSchema());
   EXPECT_TRUE(formula.ok()) << formula.status();
   if (!formula.ok()) return -1e9;
   EXPECT_EQ(formula->fields().size(), values.size()) << text;
   return formula->Evaluate(score, values);
 }
 std::string Error(std::string_view text) {
-  return std::string(Formula::Parse(text, Schema()).status().message());
+  return std::string(Formula::Parse(text, FormulaSchema()).status().message());
 }
 
 TEST(Formula, Arithmetic) {
@@ -53,7 +53,7 @@ TEST(Formula, Arithmetic) {
 
 TEST(Formula, FieldsInTheOrderOfTheirFirstUse) {
   const absl::StatusOr<Formula> formula =
-      Formula::Parse("meta.likes + year * `meta.likes` + `score` + score", Schema());
+      Formula::Parse("meta.likes + year * `meta.likes` + `score` + score", FormulaSchema());
   ASSERT_TRUE(formula.ok()) << formula.status();
   EXPECT_THAT(std::vector<int>(formula->fields().begin(), formula->fields().end()),
               ElementsAre(2, 0, 4));

@@ -9,9 +9,9 @@
 namespace vouch {
 namespace {
 
-using Rows = std::vector<RankedRow>;
+using RankedRows = std::vector<RankedRow>;
 
-Rows Fused(const std::vector<Rows>& lists, FusionMethod method, double k = 60,
+RankedRows Fused(const std::vector<RankedRows>& lists, FusionMethod method, double k = 60,
            std::vector<double> weights = {}) {
   std::vector<FusionLeg> legs;
   for (size_t i = 0; i < lists.size(); ++i) {
@@ -21,11 +21,11 @@ Rows Fused(const std::vector<Rows>& lists, FusionMethod method, double k = 60,
   }
   return Fuse(legs);
 }
-Rows Rrf(const std::vector<Rows>& lists, double k, std::vector<double> weights = {}) {
+RankedRows Rrf(const std::vector<RankedRows>& lists, double k, std::vector<double> weights = {}) {
   return Fused(lists, FusionMethod::kRrf, k, std::move(weights));
 }
 // The values of a list's hits.
-std::vector<double> Values(FusionMethod method, const Rows& hits,
+std::vector<double> Values(FusionMethod method, const RankedRows& hits,
                            std::optional<double> lowest = std::nullopt, bool complete = false,
                            size_t rows = 1000) {
   const ScoreScale scale = ScoreScale::Of(
@@ -34,27 +34,27 @@ std::vector<double> Values(FusionMethod method, const Rows& hits,
   for (size_t i = 0; i < hits.size(); ++i) values.push_back(scale.Value(hits[i].score, i + 1));
   return values;
 }
-Rows Scores(const std::vector<double>& scores) {
-  Rows rows;
+RankedRows Scores(const std::vector<double>& scores) {
+  RankedRows rows;
   for (double score : scores) rows.push_back({RowId(rows.size()), score});
   return rows;
 }
 
 TEST(FuseRrf, AddsReciprocalRanks) {
-  const Rows fused = Rrf({{{RowId(5), 0.9}, {RowId(7), 0.8}}, {{RowId(7), 12.0}}}, 60);
+  const RankedRows fused = Rrf({{{RowId(5), 0.9}, {RowId(7), 0.8}}, {{RowId(7), 12.0}}}, 60);
   ASSERT_EQ(fused.size(), 2u);
   EXPECT_EQ(fused[0], (RankedRow{RowId(7), 1.0 / 62 + 1.0 / 61}));
   EXPECT_EQ(fused[1], (RankedRow{RowId(5), 1.0 / 61}));
 }
 
 TEST(FuseRrf, WeightsCount) {
-  const Rows fused = Rrf({{{RowId(1), 1}}, {{RowId(2), 1}}}, 1, {1.0, 3.0});
+  const RankedRows fused = Rrf({{{RowId(1), 1}}, {{RowId(2), 1}}}, 1, {1.0, 3.0});
   EXPECT_EQ(fused[0], (RankedRow{RowId(2), 1.5}));
   EXPECT_EQ(fused[1], (RankedRow{RowId(1), 0.5}));
 }
 
 TEST(FuseRrf, EqualScoresGoByRow) {
-  const Rows fused = Rrf({{{RowId(9), 1}}, {{RowId(3), 1}}, {{RowId(6), 1}}}, 60);
+  const RankedRows fused = Rrf({{{RowId(9), 1}}, {{RowId(3), 1}}, {{RowId(6), 1}}}, 60);
   ASSERT_EQ(fused.size(), 3u);
   EXPECT_EQ(fused[0].row, RowId(3));
   EXPECT_EQ(fused[1].row, RowId(6));
@@ -67,13 +67,13 @@ TEST(FuseRrf, EmptyListsGiveNothing) {
 }
 
 TEST(FuseRrf, AWeightOfZeroKeepsTheRow) {
-  const Rows fused = Rrf({{{RowId(1), 1}}}, 60, {0.0});
+  const RankedRows fused = Rrf({{{RowId(1), 1}}}, 60, {0.0});
   ASSERT_EQ(fused.size(), 1u);
   EXPECT_EQ(fused[0].score, 0);
 }
 
 TEST(ScoreScale, MinMaxAndBounds) {
-  const Rows hits = Scores({6, 4, 2});
+  const RankedRows hits = Scores({6, 4, 2});
   EXPECT_THAT(Values(FusionMethod::kMinMax, hits), testing::ElementsAre(1, 0.5, 0));
   EXPECT_THAT(Values(FusionMethod::kBounds, hits, 0), testing::ElementsAre(1, 4.0 / 6, 2.0 / 6));
   EXPECT_THAT(Values(FusionMethod::kBounds, hits), testing::ElementsAre(1, 0.5, 0));
@@ -115,7 +115,7 @@ TEST(ScoreScale, DbsfPutsTheMeanInTheMiddle) {
 }
 
 TEST(ScoreScale, ListsWithoutSpread) {
-  for (const Rows& hits : {Scores({3}), Scores({3, 3, 3}), Scores({0.1, 0.1, 0.1})}) {
+  for (const RankedRows& hits : {Scores({3}), Scores({3, 3, 3}), Scores({0.1, 0.1, 0.1})}) {
     for (FusionMethod method :
          {FusionMethod::kMinMax, FusionMethod::kZScore, FusionMethod::kBounds})
       EXPECT_THAT(Values(method, hits), testing::Each(1));
@@ -133,7 +133,7 @@ TEST(ScoreScale, ScoresThatAreNotFinite) {
 }
 
 TEST(FuseScores, AddsWeightedValuesInOrder) {
-  const Rows fused = Fused({{{RowId(5), 3}, {RowId(7), 1}}, {{RowId(7), 0.5}, {RowId(9), 0.25}}},
+  const RankedRows fused = Fused({{{RowId(5), 3}, {RowId(7), 1}}, {{RowId(7), 0.5}, {RowId(9), 0.25}}},
                            FusionMethod::kMinMax, 60, {2, 3});
   ASSERT_EQ(fused.size(), 3u);
   EXPECT_EQ(fused[0], (RankedRow{RowId(7), 3}));

@@ -55,7 +55,7 @@ TEST(ValidateQuery, VectorsAreFiniteAndUnderCosineNotZero) {
 }
 
 TEST(ValidateQuery, Bounds) {
-  EXPECT_THAT(ErrorOf(Fuse({})), HasSubstr("fuse: a fusion needs at least one child"));
+  EXPECT_THAT(ErrorOf(Fuse(std::vector<QueryNode>{})), HasSubstr("fuse: a fusion needs at least one child"));
   EXPECT_THAT(ErrorOf(Fuse({All()}, -1)), HasSubstr("k -1 is not in 0"));
   EXPECT_THAT(ErrorOf(Fuse({All()}, NAN)), HasSubstr("k nan is not in 0"));
   EXPECT_THAT(ErrorOf(Fuse({All()}, 60, {1, 2})), HasSubstr("2 weights for 1 children"));

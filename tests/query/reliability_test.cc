@@ -11,14 +11,14 @@ namespace vouch {
 namespace {
 
 // `rows` scores of a normal distribution, of which the first `known` are lifted by `lift`.
-struct Scores {
+struct SampleScores {
   std::vector<RankedRow> hits;
   std::vector<float> sample;
 };
-Scores Draw(uint64_t seed, size_t rows, size_t known, double lift) {
+SampleScores Draw(uint64_t seed, size_t rows, size_t known, double lift) {
   std::mt19937_64 random(seed);
   std::normal_distribution<double> normal;
-  Scores scores;
+  SampleScores scores;
   for (size_t i = 0; i < rows; ++i) {
     const double score = normal(random) + (i < known ? lift : 0);
     scores.hits.push_back({RowId(i), score});
@@ -44,9 +44,9 @@ TEST(EstimateReliability, NoiseCountsLittleAndKnowledgeMuch) {
   double noise = 0;
   double knowledge = 0;
   for (uint64_t seed = 1; seed <= 20; ++seed) {
-    const Scores blind = Draw(seed, 1000, 0, 0);
+    const SampleScores blind = Draw(seed, 1000, 0, 0);
     noise += EstimateReliability(blind.hits, blind.sample, 1000).weight / 20;
-    const Scores seeing = Draw(seed, 1000, 20, 8);
+    const SampleScores seeing = Draw(seed, 1000, 20, 8);
     knowledge += EstimateReliability(seeing.hits, seeing.sample, 1000).weight / 20;
   }
   EXPECT_LT(noise, 0.15);
@@ -54,7 +54,7 @@ TEST(EstimateReliability, NoiseCountsLittleAndKnowledgeMuch) {
 }
 
 TEST(EstimateReliability, ScaleAndOriginDoNotCount) {
-  Scores scores = Draw(3, 500, 10, 3);
+  SampleScores scores = Draw(3, 500, 10, 3);
   const double weight = EstimateReliability(scores.hits, scores.sample, 500).weight;
   for (RankedRow& hit : scores.hits) hit.score = 8 * hit.score - 40;
   for (float& score : scores.sample) score = 8 * score - 40;

@@ -11,7 +11,7 @@ namespace {
 
 using testing::HasSubstr;
 
-CollectionSchema Schema() {
+CollectionSchema TextSchema() {
   CollectionSchema schema;
   for (const char* name : {"title", "body"}) {
     schema.text.emplace_back().name = name;
@@ -20,7 +20,7 @@ CollectionSchema Schema() {
   return schema;
 }
 std::string Read(std::string_view text) {
-  const absl::StatusOr<TextClause> clause = ParseTextQuery(text, Schema());
+  const absl::StatusOr<TextClause> clause = ParseTextQuery(text, TextSchema());
   return clause.ok() ? FormatTextClause(*clause) : std::string(clause.status().message());
 }
 
@@ -72,9 +72,9 @@ TEST(TextQueryParserTest, AnyBytesGiveAClauseOrAMistake) {
   for (int round = 0; round < 50'000; ++round) {
     std::string text;
     for (uint64_t n = random() % 12; n > 0; --n) text += letters[random() % letters.size()];
-    const absl::StatusOr<TextClause> clause = ParseTextQuery(text, Schema());
+    const absl::StatusOr<TextClause> clause = ParseTextQuery(text, TextSchema());
     if (clause.ok()) {
-      ASSERT_TRUE(ValidateTextClause(*clause, Schema()).ok()) << text;
+      ASSERT_TRUE(ValidateTextClause(*clause, TextSchema()).ok()) << text;
       ++good;
     } else {
       ASSERT_EQ(clause.status().code(), absl::StatusCode::kInvalidArgument);

@@ -95,7 +95,7 @@ TEST(ChunkPointTest, MetadataNeverHidesAChunksOwnKeys) {
   EXPECT_EQ(ChunkPayload(document, "Title", "", chunk).value(),
             R"({"doc_id":"a","heading":"H","media_type":"text/plain","metadata":{"title":"mine"},"ordinal":0,)"
             R"("source":"docs/a.md","text":"text","title":"Title","year":1})");
-  EXPECT_EQ(EmbeddedTextOf(ChunkPayload(document, "Title", "", chunk).value()), EmbeddedText("Title", "H", "text", false));
+  EXPECT_EQ(EmbeddedTextOf(ChunkPayload(document, "Title", "", chunk).value()), TextToEmbed("Title", "H", "text", false));
   chunk.places = {{.page = 4, .begin = 0, .end = 4}};
   const std::string whole = ChunkPayload(document, "Title", "de", chunk).value();
   EXPECT_THAT(whole, HasSubstr(R"("language":"de")"));

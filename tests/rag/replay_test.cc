@@ -13,14 +13,14 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-constexpr char kGuide[] =
+constexpr char kReplayGuide[] =
     "# Backup\n\nA backup is incremental: days share their files.\n\n"
     "A backup is restored into an empty folder only. A running store is never overwritten.\n";
 
 class ReplayTest : public ::testing::Test {
  protected:
   ReplayTest() {
-    docs_.AddDocument("guide.md", MediaType::kMarkdown, kGuide);
+    docs_.AddDocument("guide.md", MediaType::kMarkdown, kReplayGuide);
     docs_.Commit();
   }
 

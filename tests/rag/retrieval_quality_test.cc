@@ -11,14 +11,14 @@
 namespace vouch {
 namespace {
 
-struct Floors {
+struct RetrievalFloors {
   const char* name;
   double text;
   double dense;
   double hybrid;
 };
 
-class RetrievalQualityTest : public ::testing::TestWithParam<Floors> {};
+class RetrievalQualityTest : public ::testing::TestWithParam<RetrievalFloors> {};
 
 TEST_P(RetrievalQualityTest, NdcgAt10) {
   const std::optional<std::string> data = FindTestData(GetParam().name);
@@ -52,8 +52,8 @@ TEST_P(RetrievalQualityTest, NdcgAt10) {
 }
 
 INSTANTIATE_TEST_SUITE_P(JudgedCollections, RetrievalQualityTest,
-                         ::testing::Values(Floors{"cranfield", 0.515, 0.54, 0.54},
-                                           Floors{"cisi", 0.365, 0.385, 0.40}),
+                         ::testing::Values(RetrievalFloors{"cranfield", 0.515, 0.54, 0.54},
+                                           RetrievalFloors{"cisi", 0.365, 0.385, 0.40}),
                          [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace

@@ -41,10 +41,10 @@ using ::testing::SizeIs;
 //   2:         row 3 (a again, so that row 0 is retired), deletes b (row 1 is retired)
 //   3:         row 4 (d, without a vector)
 // tag "release" names version 2; there is one setting and one answer.
-const TenantNumber kTenant(1);
-const CollectionId kCollection(1);
+const TenantNumber kVerifyTenant(1);
+const CollectionId kVerifyCollection(1);
 
-std::string Prefix() { return CollectionPrefix(kTenant, kCollection); }
+std::string VerifyPrefix() { return CollectionPrefix(kVerifyTenant, kVerifyCollection); }
 
 PointId Id(std::string_view text) { return *PointId::FromString(text); }
 
@@ -67,7 +67,7 @@ CollectionSchema Schema() {
 
 void CommitAll(Store& store) {
   CommitRequest first;
-  first.collection = kCollection;
+  first.collection = kVerifyCollection;
   first.time_us = 100;
   first.request_id = "req-1";
   first.upserts = {Row("a", {1, 0}), Row("b", {0, 1}), Row("c", {1, 1})};
@@ -75,13 +75,13 @@ void CommitAll(Store& store) {
   first.artifacts = {{ContentHash("bytes"), "bytes"}};
   ASSERT_TRUE(store.commit_log().Commit(first).ok());
   CommitRequest second;
-  second.collection = kCollection;
+  second.collection = kVerifyCollection;
   second.time_us = 200;
   second.upserts = {Row("a", {0, 2})};
   second.deletes = {Id("b")};
   ASSERT_TRUE(store.commit_log().Commit(second).ok());
   CommitRequest third;
-  third.collection = kCollection;
+  third.collection = kVerifyCollection;
   third.time_us = 300;
   third.upserts = {Row("d", {})};
   ASSERT_TRUE(store.commit_log().Commit(third).ok());
@@ -100,10 +100,10 @@ void MakeStore(const std::string& path) {
   ASSERT_TRUE(store.ok()) << store.status();
   auto info = (*store)->catalog().CreateCollection("acme", "docs", Schema(), 50);
   ASSERT_TRUE(info.ok()) << info.status();
-  ASSERT_EQ(info->id, kCollection);
+  ASSERT_EQ(info->id, kVerifyCollection);
   CommitAll(**store);
-  ASSERT_TRUE((*store)->catalog().CreateTag(kCollection, "release", Version(2), 400).ok());
-  ASSERT_TRUE((*store)->catalog().PutSetting(kCollection, "model", "m").ok());
+  ASSERT_TRUE((*store)->catalog().CreateTag(kVerifyCollection, "release", Version(2), 400).ok());
+  ASSERT_TRUE((*store)->catalog().PutSetting(kVerifyCollection, "model", "m").ok());
   ASSERT_TRUE((*store)->catalog().PutTenantSetting("acme", "spent", "{}").ok());
   ASSERT_TRUE((*store)->PutAnswer("acme", "answer-1", "{}").ok());
   ASSERT_TRUE((*store)->PutAnswer("acme", "answer-1", R"({"again":true})").ok());
@@ -127,24 +127,24 @@ class Raw {
   absl::Status Write() { return rocks_.Write(batch_); }
 
   CommitHeader Header(uint64_t version) {
-    return *DecodeCommitHeader(kCollection, Version(version),
-                               Get(Family::kCommits, CommitKey(Prefix(), Version(version))));
+    return *DecodeCommitHeader(kVerifyCollection, Version(version),
+                               Get(Family::kCommits, CommitKey(VerifyPrefix(), Version(version))));
   }
   void PutHeader(const CommitHeader& header) {
-    Put(Family::kCommits, CommitKey(Prefix(), header.version), EncodeCommitHeader(kCollection, header));
+    Put(Family::kCommits, CommitKey(VerifyPrefix(), header.version), EncodeCommitHeader(kVerifyCollection, header));
   }
   void PutRow(uint64_t row, const RowInput& input, RowId previous) {
     std::string value = EncodeRow(input, input.id.Encode());
-    FinishRow(value, kCollection, RowId(row), previous);
-    Put(Family::kRows, RowKey(Prefix(), RowId(row)), value);
+    FinishRow(value, kVerifyCollection, RowId(row), previous);
+    Put(Family::kRows, RowKey(VerifyPrefix(), RowId(row)), value);
   }
   void PutVector(uint64_t row, uint16_t field, const std::vector<float>& vector) {
     std::string value = VectorHead(VectorType::kF32, vector.size());
     value.append(reinterpret_cast<const char*>(vector.data()), vector.size() * sizeof(float));
-    Put(Family::kVectors, VectorKey(Prefix(), RowId(row), field), value);
+    Put(Family::kVectors, VectorKey(VerifyPrefix(), RowId(row), field), value);
   }
   void PutPoint(std::string_view id, uint64_t row, bool deleted) {
-    Put(Family::kPoints, NamedKey(Prefix(), Id(id).Encode()), EncodePoint({RowId(row), deleted}));
+    Put(Family::kPoints, NamedKey(VerifyPrefix(), Id(id).Encode()), EncodePoint({RowId(row), deleted}));
   }
 
  private:
@@ -182,12 +182,12 @@ struct Damage {
 std::vector<Damage> CommitDamages() {
   return {
       {"CommitMissing",
-       [](Raw& raw) { raw.Delete(Family::kCommits, CommitKey(Prefix(), Version(2))); },
+       [](Raw& raw) { raw.Delete(Family::kCommits, CommitKey(VerifyPrefix(), Version(2))); },
        {"commit 3 follows commit 1: version numbers are not dense, 2 is missing"}},
       {"CommitSealBroken",
-       [](Raw& raw) { raw.Put(Family::kCommits, CommitKey(Prefix(), Version(3)), "garbage garbage"); },
+       [](Raw& raw) { raw.Put(Family::kCommits, CommitKey(VerifyPrefix(), Version(3)), "garbage garbage"); },
        {"commit 3 of collection 1 is damaged"}},
-      {"CommitKeyUnknown", [](Raw& raw) { raw.Put(Family::kCommits, Prefix() + "\x07", "x"); },
+      {"CommitKeyUnknown", [](Raw& raw) { raw.Put(Family::kCommits, VerifyPrefix() + "\x07", "x"); },
        {"is of no known kind"}},
       {"FirstRowWrong",
        [](Raw& raw) {
@@ -234,25 +234,25 @@ std::vector<Damage> CommitDamages() {
          header.retired = {RowId(7)};
          header.live_rows -= 1;
          raw.PutHeader(header);
-         raw.Put(Family::kRetired, RowKey(Prefix(), RowId(7)), EncodeVersion(Version(3)));
+         raw.Put(Family::kRetired, RowKey(VerifyPrefix(), RowId(7)), EncodeVersion(Version(3)));
        },
        {"commit 3 retires row 7, which is not older than it"}},
-      {"RequestMissing", [](Raw& raw) { raw.Delete(Family::kCommits, RequestKey(Prefix(), "req-1")); },
+      {"RequestMissing", [](Raw& raw) { raw.Delete(Family::kCommits, RequestKey(VerifyPrefix(), "req-1")); },
        {"commit 1: its request id \"req-1\" has no entry"}},
       {"RequestOfMissingCommit",
-       [](Raw& raw) { raw.Put(Family::kCommits, RequestKey(Prefix(), "r"), EncodeVersion(Version(9))); },
+       [](Raw& raw) { raw.Put(Family::kCommits, RequestKey(VerifyPrefix(), "r"), EncodeVersion(Version(9))); },
        {"request id \"r\" names commit 9, which is missing"}},
       {"RequestOfOtherCommit",
-       [](Raw& raw) { raw.Put(Family::kCommits, RequestKey(Prefix(), "r"), EncodeVersion(Version(1))); },
+       [](Raw& raw) { raw.Put(Family::kCommits, RequestKey(VerifyPrefix(), "r"), EncodeVersion(Version(1))); },
        {"request id \"r\" names commit 1, which has the request id \"req-1\""}},
-      {"RequestValueBad", [](Raw& raw) { raw.Put(Family::kCommits, RequestKey(Prefix(), "r"), "x"); },
+      {"RequestValueBad", [](Raw& raw) { raw.Put(Family::kCommits, RequestKey(VerifyPrefix(), "r"), "x"); },
        {"request id \"r\": a stored version has 1 bytes"}},
   };
 }
 
 std::vector<Damage> RowDamages() {
   return {
-      {"RowMissing", [](Raw& raw) { raw.Delete(Family::kRows, RowKey(Prefix(), RowId(2))); },
+      {"RowMissing", [](Raw& raw) { raw.Delete(Family::kRows, RowKey(VerifyPrefix(), RowId(2))); },
        {"row 2 is missing", "vector 0 of row 2: there is no such row", "point c names row 2, which is missing"}},
       {"RowBeyondCommits",
        [](Raw& raw) {
@@ -260,14 +260,14 @@ std::vector<Damage> RowDamages() {
          raw.PutPoint("e", 5, false);
        },
        {"row 5 belongs to no commit: the last one ends at row 5"}},
-      {"RowSealBroken", [](Raw& raw) { raw.Put(Family::kRows, RowKey(Prefix(), RowId(2)), "garbage garbage"); },
+      {"RowSealBroken", [](Raw& raw) { raw.Put(Family::kRows, RowKey(VerifyPrefix(), RowId(2)), "garbage garbage"); },
        {"row 2 of collection 1 is damaged"}},
       {"RowUnderOthersKey",
        [](Raw& raw) {
-         raw.Put(Family::kRows, RowKey(Prefix(), RowId(2)), raw.Get(Family::kRows, RowKey(Prefix(), RowId(4))));
+         raw.Put(Family::kRows, RowKey(VerifyPrefix(), RowId(2)), raw.Get(Family::kRows, RowKey(VerifyPrefix(), RowId(4))));
        },
        {"row 2 of collection 1 is damaged: its checksum does not match"}},
-      {"RowKeyBad", [](Raw& raw) { raw.Put(Family::kRows, Prefix() + "xy", "x"); },
+      {"RowKeyBad", [](Raw& raw) { raw.Put(Family::kRows, VerifyPrefix() + "xy", "x"); },
        {"rows: not the key of a row"}},
       {"RowFieldsWrong",
        [](Raw& raw) {
@@ -285,18 +285,18 @@ std::vector<Damage> RowDamages() {
        [](Raw& raw) {
          raw.PutRow(4, Row("c", {}), RowId(2));
          raw.PutPoint("c", 4, false);
-         raw.Delete(Family::kPoints, NamedKey(Prefix(), Id("d").Encode()));
+         raw.Delete(Family::kPoints, NamedKey(VerifyPrefix(), Id("d").Encode()));
        },
        {"row 4 replaces row 2, which no commit up to its own, 3, retires"}},
       {"PreviousShared",
        [](Raw& raw) {
          raw.PutRow(4, Row("a", {}), RowId(0));
          raw.PutPoint("a", 4, false);
-         raw.Delete(Family::kPoints, NamedKey(Prefix(), Id("d").Encode()));
+         raw.Delete(Family::kPoints, NamedKey(VerifyPrefix(), Id("d").Encode()));
        },
        {"row 4 has the previous row 0, which is that of another row already",
         "row 3 is the latest of its point, but `points` does not name it"}},
-      {"VectorMissing", [](Raw& raw) { raw.Delete(Family::kVectors, VectorKey(Prefix(), RowId(1), 0)); },
+      {"VectorMissing", [](Raw& raw) { raw.Delete(Family::kVectors, VectorKey(VerifyPrefix(), RowId(1), 0)); },
        {"vector 0 of row 1 is missing"}},
       {"VectorUnexpected", [](Raw& raw) { raw.PutVector(4, 0, {1, 2}); },
        {"vector 0 of row 4: the row says that it has no such vector"}},
@@ -309,28 +309,28 @@ std::vector<Damage> RowDamages() {
       {"VectorNotFinite",
        [](Raw& raw) { raw.PutVector(0, 0, {1, std::numeric_limits<float>::quiet_NaN()}); },
        {"vector 0 of row 0 is not finite at 1"}},
-      {"VectorBad", [](Raw& raw) { raw.Put(Family::kVectors, VectorKey(Prefix(), RowId(0), 0), "xyz"); },
+      {"VectorBad", [](Raw& raw) { raw.Put(Family::kVectors, VectorKey(VerifyPrefix(), RowId(0), 0), "xyz"); },
        {"vector 0 of row 0 is damaged"}},
-      {"VectorKeyBad", [](Raw& raw) { raw.Put(Family::kVectors, Prefix() + "xy", "x"); },
+      {"VectorKeyBad", [](Raw& raw) { raw.Put(Family::kVectors, VerifyPrefix() + "xy", "x"); },
        {"vectors: not the key of a vector"}},
   };
 }
 
 std::vector<Damage> PointDamages() {
   return {
-      {"RetiredMissing", [](Raw& raw) { raw.Delete(Family::kRetired, RowKey(Prefix(), RowId(1))); },
+      {"RetiredMissing", [](Raw& raw) { raw.Delete(Family::kRetired, RowKey(VerifyPrefix(), RowId(1))); },
        {"retired row 1: the header of commit 2 lists it, but `retired` has no entry"}},
       {"RetiredUnlisted",
-       [](Raw& raw) { raw.Put(Family::kRetired, RowKey(Prefix(), RowId(4)), EncodeVersion(Version(3))); },
+       [](Raw& raw) { raw.Put(Family::kRetired, RowKey(VerifyPrefix(), RowId(4)), EncodeVersion(Version(3))); },
        {"retired row 4: commit 3 should have retired it, but no header lists it"}},
       {"RetiredAtOtherVersion",
-       [](Raw& raw) { raw.Put(Family::kRetired, RowKey(Prefix(), RowId(1)), EncodeVersion(Version(3))); },
+       [](Raw& raw) { raw.Put(Family::kRetired, RowKey(VerifyPrefix(), RowId(1)), EncodeVersion(Version(3))); },
        {"retired row 1 is kept as retired by commit 3, but the header of commit 2 lists it"}},
-      {"RetiredValueBad", [](Raw& raw) { raw.Put(Family::kRetired, RowKey(Prefix(), RowId(1)), "x"); },
+      {"RetiredValueBad", [](Raw& raw) { raw.Put(Family::kRetired, RowKey(VerifyPrefix(), RowId(1)), "x"); },
        {"retired row 1: a stored version has 1 bytes"}},
-      {"RetiredKeyBad", [](Raw& raw) { raw.Put(Family::kRetired, Prefix() + "xy", "x"); },
+      {"RetiredKeyBad", [](Raw& raw) { raw.Put(Family::kRetired, VerifyPrefix() + "xy", "x"); },
        {"retired: not the key of a row"}},
-      {"PointMissing", [](Raw& raw) { raw.Delete(Family::kPoints, NamedKey(Prefix(), Id("c").Encode())); },
+      {"PointMissing", [](Raw& raw) { raw.Delete(Family::kPoints, NamedKey(VerifyPrefix(), Id("c").Encode())); },
        {"row 2 is the latest of its point, but `points` does not name it"}},
       {"PointStale", [](Raw& raw) { raw.PutPoint("a", 0, true); },
        {"point a names row 0, which is not its latest row",
@@ -344,29 +344,29 @@ std::vector<Damage> PointDamages() {
       {"PointLiveButDeleted", [](Raw& raw) { raw.PutPoint("b", 1, false); },
        {"point b is kept as live, but its latest row, 1, is retired"}},
       {"PointIdBad",
-       [](Raw& raw) { raw.Put(Family::kPoints, NamedKey(Prefix(), "\x09zz"), EncodePoint({RowId(0), false})); },
+       [](Raw& raw) { raw.Put(Family::kPoints, NamedKey(VerifyPrefix(), "\x09zz"), EncodePoint({RowId(0), false})); },
        {"points: not an encoded point id"}},
       {"PointValueBad",
-       [](Raw& raw) { raw.Put(Family::kPoints, NamedKey(Prefix(), Id("z").Encode()), "x"); },
+       [](Raw& raw) { raw.Put(Family::kPoints, NamedKey(VerifyPrefix(), Id("z").Encode()), "x"); },
        {"point z: a point's entry is damaged"}},
   };
 }
 
 std::vector<Damage> OtherDamages() {
-  const std::string stranger = CollectionPrefix(kTenant, CollectionId(77));
+  const std::string stranger = CollectionPrefix(kVerifyTenant, CollectionId(77));
   return {
       {"ArtifactOtherBytes",
-       [](Raw& raw) { raw.Put(Family::kArtifacts, NamedKey(Prefix(), ContentHash("bytes")), EncodeArtifact("other")); },
+       [](Raw& raw) { raw.Put(Family::kArtifacts, NamedKey(VerifyPrefix(), ContentHash("bytes")), EncodeArtifact("other")); },
        {"is damaged: its bytes have another hash"}},
       {"ArtifactKeyBad",
-       [](Raw& raw) { raw.Put(Family::kArtifacts, NamedKey(Prefix(), "nohash"), EncodeArtifact("x")); },
+       [](Raw& raw) { raw.Put(Family::kArtifacts, NamedKey(VerifyPrefix(), "nohash"), EncodeArtifact("x")); },
        {"artifact \"nohash\": its key is not a content hash"}},
-      {"DocumentKeyEmpty", [](Raw& raw) { raw.Put(Family::kDocuments, Prefix(), "x"); },
+      {"DocumentKeyEmpty", [](Raw& raw) { raw.Put(Family::kDocuments, VerifyPrefix(), "x"); },
        {"documents: a document key is empty"}},
       {"TagOfNoVersion",
-       [](Raw& raw) { raw.Put(Family::kCatalog, TagKey(Prefix(), "next"), EncodeTag({"next", Version(8), 1})); },
+       [](Raw& raw) { raw.Put(Family::kCatalog, TagKey(VerifyPrefix(), "next"), EncodeTag({"next", Version(8), 1})); },
        {"the tag \"next\" names version 8, which does not exist"}},
-      {"TagBad", [](Raw& raw) { raw.Put(Family::kCatalog, TagKey(Prefix(), "next"), "x"); },
+      {"TagBad", [](Raw& raw) { raw.Put(Family::kCatalog, TagKey(VerifyPrefix(), "next"), "x"); },
        {"the tag \"next\" is damaged"}},
       {"TagOfNoCollection",
        [=](Raw& raw) { raw.Put(Family::kCatalog, TagKey(stranger, "t"), EncodeTag({"t", Version(1), 1})); },
@@ -379,20 +379,20 @@ std::vector<Damage> OtherDamages() {
        {"the number of tenant \"evil\" does not decode"}},
       {"TenantNumberTwice", [](Raw& raw) { raw.Put(Family::kCatalog, TenantKey("evil"), Number(1)); },
        {"tenant \"evil\" has the number 1, which another tenant has too"}},
-      {"AliasBad", [](Raw& raw) { raw.Put(Family::kCatalog, AliasKey(kTenant, "live"), "x"); },
+      {"AliasBad", [](Raw& raw) { raw.Put(Family::kCatalog, AliasKey(kVerifyTenant, "live"), "x"); },
        {"alias \"live\" of tenant number 1: the alias \"live\" is damaged"}},
       {"AliasToNoCollection",
-       [](Raw& raw) { raw.Put(Family::kCatalog, AliasKey(kTenant, "live"), EncodeAlias({"live", "gone", 1})); },
+       [](Raw& raw) { raw.Put(Family::kCatalog, AliasKey(kVerifyTenant, "live"), EncodeAlias({"live", "gone", 1})); },
        {"alias \"live\" of tenant number 1 leads to \"gone\", which is not there"}},
       {"AliasWithACollectionsName",
-       [](Raw& raw) { raw.Put(Family::kCatalog, AliasKey(kTenant, "docs"), EncodeAlias({"docs", "docs", 1})); },
+       [](Raw& raw) { raw.Put(Family::kCatalog, AliasKey(kVerifyTenant, "docs"), EncodeAlias({"docs", "docs", 1})); },
        {"alias \"docs\" of tenant number 1: a collection has the same name"}},
       {"CollectionEntryBad",
-       [](Raw& raw) { raw.Put(Family::kCatalog, CollectionKey(kTenant, "evil"), "garbage garbage"); },
+       [](Raw& raw) { raw.Put(Family::kCatalog, CollectionKey(kVerifyTenant, "evil"), "garbage garbage"); },
        {"collection \"evil\" of tenant number 1: a collection's catalog entry is damaged"}},
       {"CollectionUnderOthersKey",
        [](Raw& raw) {
-         raw.Put(Family::kCatalog, CollectionKey(kTenant, "evil"), raw.Get(Family::kCatalog, CollectionKey(kTenant, "docs")));
+         raw.Put(Family::kCatalog, CollectionKey(kVerifyTenant, "evil"), raw.Get(Family::kCatalog, CollectionKey(kVerifyTenant, "docs")));
        },
        {"collection \"evil\" of tenant number 1: the entry is that of collection \"docs\"",
         "has the number 1, which another collection has too"}},
@@ -410,36 +410,36 @@ std::vector<Damage> OtherDamages() {
        {"rows: there is data of collection 77 of tenant number 1, which is not in the catalog"}},
       {"KeyWithoutPrefix", [](Raw& raw) { raw.Put(Family::kDocuments, "abc", "x"); },
        {"documents: the key \"abc\" has no collection's prefix"}},
-      {"AnswerBad", [](Raw& raw) { raw.Put(Family::kAnswers, AnswerKey(kTenant, "answer-1"), "x"); },
+      {"AnswerBad", [](Raw& raw) { raw.Put(Family::kAnswers, AnswerKey(kVerifyTenant, "answer-1"), "x"); },
        {"the answer \"answer-1\" of tenant number 1 is damaged",
         "number 1, answer \"answer-1\": its record was changed: it is damaged",
         "number 2, answer \"answer-1\": its record was changed: it is damaged"}},
-      {"AnswerMissing", [](Raw& raw) { raw.Put(Family::kAnswers, AnswerOrderKey(kTenant, 9), "nobody"); },
+      {"AnswerMissing", [](Raw& raw) { raw.Put(Family::kAnswers, AnswerOrderKey(kVerifyTenant, 9), "nobody"); },
        {"names the answer \"nobody\", which is missing"}},
-      {"AnswerNotInOrder", [](Raw& raw) { raw.Delete(Family::kAnswers, AnswerOrderKey(kTenant, 2)); },
+      {"AnswerNotInOrder", [](Raw& raw) { raw.Delete(Family::kAnswers, AnswerOrderKey(kVerifyTenant, 2)); },
        {"the answer \"answer-1\" of tenant number 1 is not in the order of answers",
         "the chain of tenant \"acme\", number 2, answer \"answer-1\": it was removed from the order"}},
-      {"AnswerLinkMissing", [](Raw& raw) { raw.Delete(Family::kAnswers, AnswerLinkKey(kTenant, 1)); },
+      {"AnswerLinkMissing", [](Raw& raw) { raw.Delete(Family::kAnswers, AnswerLinkKey(kVerifyTenant, 1)); },
        {"the chain of tenant \"acme\", number 1, answer \"answer-1\": it was removed"}},
       {"AnswerOfNoTenant", [](Raw& raw) { raw.Put(Family::kAnswers, AnswerOrderKey(TenantNumber(5), 9), "x"); },
        {"is of tenant number 5, which is not in the catalog"}},
       {"AnswerKeyUnknown",
        [](Raw& raw) { raw.Put(Family::kAnswers, std::string("\0\0\0\x01\x09", 5), "x"); },
        {"answers: the key \"\\x00\\x00\\x00\\x01\\t\" is of no known kind"}},
-      {"EvaluationBad", [](Raw& raw) { raw.Put(Family::kEvaluations, EvaluationKey(kTenant, "run/1"), "x"); },
+      {"EvaluationBad", [](Raw& raw) { raw.Put(Family::kEvaluations, EvaluationKey(kVerifyTenant, "run/1"), "x"); },
        {"evaluations: tenant number 1: the evaluation record \"run/1\" is damaged"}},
-      {"AuditEntryBad", [](Raw& raw) { raw.Put(Family::kAudit, AuditKey(kTenant, 2), "x"); },
+      {"AuditEntryBad", [](Raw& raw) { raw.Put(Family::kAudit, AuditKey(kVerifyTenant, 2), "x"); },
        {"audit: tenant \"acme\": the chain breaks at entry 2"}},
-      {"AuditEntryGone", [](Raw& raw) { raw.Delete(Family::kAudit, AuditKey(kTenant, 1)); },
+      {"AuditEntryGone", [](Raw& raw) { raw.Delete(Family::kAudit, AuditKey(kVerifyTenant, 1)); },
        {"audit: tenant \"acme\": the chain breaks at entry 1"}},
       {"AuditEntryForged",
        [](Raw& raw) {
          // With a hash that fits itself, so that only the next entry tells.
          AuditEntry forged{.number = 2, .tenant = "acme", .previous = NoAuditHash()};
-         raw.Put(Family::kAudit, AuditKey(kTenant, 2), EncodeAuditEntry(forged));
+         raw.Put(Family::kAudit, AuditKey(kVerifyTenant, 2), EncodeAuditEntry(forged));
        },
        {"audit: tenant \"acme\": the chain breaks at entry 2"}},
-      {"JournalRecordBad", [](Raw& raw) { raw.Put(Family::kAudit, JournalRecordKey(kTenant, "hook/a"), "x"); },
+      {"JournalRecordBad", [](Raw& raw) { raw.Put(Family::kAudit, JournalRecordKey(kVerifyTenant, "hook/a"), "x"); },
        {"the journal record \"hook/a\" is damaged"}},
       {"AuditOfNoTenant", [](Raw& raw) { raw.Put(Family::kAudit, AuditKey(TenantNumber(5), 1), "x"); },
        {"is of tenant number 5, which is not in the catalog"}},
@@ -538,7 +538,7 @@ TEST(VerifyTest, TellsHowFarItIs) {
     auto store = Store::Open(Options(dir.File("store")));
     ASSERT_TRUE(store.ok()) << store.status();
     CommitRequest request;
-    request.collection = kCollection;
+    request.collection = kVerifyCollection;
     for (int i = 0; i < 5'000; ++i) request.upserts.push_back(Row(absl::StrCat("p", i), {1, 1}));
     ASSERT_TRUE((*store)->commit_log().Commit(request).ok());
   }

@@ -17,7 +17,7 @@
 namespace vouch {
 namespace {
 
-absl::Status NoProgress(double) { return absl::OkStatus(); }
+absl::Status NoBuildProgress(double) { return absl::OkStatus(); }
 
 // A column as a sealed segment has it.
 struct Indexed {
@@ -52,9 +52,9 @@ Indexed Index(const DenseField& field, const TestVectors& rows, int threads = 2)
   Indexed indexed;
   indexed.column = *DenseColumn::Build(field, spans);
   if (indexed.column.nodes() == 0) return indexed;
-  if (field.index == DenseIndexKind::kHnsw) indexed.graph = *BuildGraph(indexed.column, field.hnsw, threads, NoProgress);
+  if (field.index == DenseIndexKind::kHnsw) indexed.graph = *BuildGraph(indexed.column, field.hnsw, threads, NoBuildProgress);
   if (field.index == DenseIndexKind::kIvfFlat || field.index == DenseIndexKind::kIvfPq) {
-    indexed.ivf = *Ivf::Build(indexed.column, field.index == DenseIndexKind::kIvfPq, threads, NoProgress);
+    indexed.ivf = *Ivf::Build(indexed.column, field.index == DenseIndexKind::kIvfPq, threads, NoBuildProgress);
   }
   return indexed;
 }
@@ -219,7 +219,7 @@ TEST_P(Recalls, WhatWasMeasuredIsWhatNewQueriesGet) {
   const DenseField field = FieldOf(32, Metric::kL2, VectorType::kF32, GetParam());
   const TestVectors rows = ClusteredVectors(1, 8000, 32, Metric::kL2, 400);
   const Indexed indexed = Index(field, rows);
-  const auto curves = RecallCurves::Measure(indexed.Search(10, 10), 2, NoProgress);
+  const auto curves = RecallCurves::Measure(indexed.Search(10, 10), 2, NoBuildProgress);
   ASSERT_TRUE(curves.ok()) << curves.status();
   EXPECT_GE((*curves)->queries(), 100u);
   for (const double target : {0.8, 0.95}) {
@@ -243,7 +243,7 @@ TEST_P(Recalls, WhatWasMeasuredIsWhatNewQueriesGet) {
   // Wider beams are tried until nothing is left to be had or the bound is reached, and never narrower than k.
   for (const RecallCurves::Point& point : (*curves)->points(1, 3)) EXPECT_GE(point.ef, 100u);
   // One thread, the same numbers.
-  EXPECT_EQ((*RecallCurves::Measure(indexed.Search(10, 10), 1, NoProgress))->Serialize(), (*curves)->Serialize());
+  EXPECT_EQ((*RecallCurves::Measure(indexed.Search(10, 10), 1, NoBuildProgress))->Serialize(), (*curves)->Serialize());
 }
 
 TEST(RecallCurves, TheHeldOutRowIsNotWalkedThrough) {
@@ -266,7 +266,7 @@ TEST(RecallCurves, FewRowsAreAllFound) {
   const DenseField field = FieldOf(4, Metric::kL2, VectorType::kF32, DenseIndexKind::kHnsw);
   for (const size_t count : {size_t{1}, size_t{2}, size_t{150}}) {
     const Indexed indexed = Index(field, ClusteredVectors(1, count, 4, Metric::kL2));
-    const auto curves = RecallCurves::Measure(indexed.Search(10, 10), 2, NoProgress);
+    const auto curves = RecallCurves::Measure(indexed.Search(10, 10), 2, NoBuildProgress);
     ASSERT_TRUE(curves.ok()) << curves.status();
     EXPECT_EQ((*curves)->RecallAt(10, 10, 1), 1.0);
     EXPECT_EQ((*curves)->EfFor(0.9999, 10, 1), 10u);

@@ -13,15 +13,15 @@ namespace vouch {
 namespace {
 
 // Vectors cut into segments at random, with masks to match.
-struct Layout {
+struct SparseLayout {
   std::vector<std::shared_ptr<const SparseIndex>> indexes;
   std::vector<Bitmap> allowed;
   std::vector<SparseSegment> segments;
 };
 
-Layout MakeLayout(std::mt19937_64& random, std::span<const SparseVector> vectors,
+SparseLayout MakeLayout(std::mt19937_64& random, std::span<const SparseVector> vectors,
                   const std::vector<bool>& allowed, bool masks) {
-  Layout layout;
+  SparseLayout layout;
   std::vector<size_t> begins;
   for (size_t begin = 0; begin < vectors.size();) {
     const size_t count = std::min<size_t>(vectors.size() - begin, 1 + random() % vectors.size());
@@ -93,7 +93,7 @@ TEST(SparseSearchTest, EqualsTheDefinitionBitForBitInAnyLayout) {
       const SparseVector query = Sparse(weights);
       for (size_t k : {1, 10, 300, 20'000}) {
         const std::vector<Hit> expected = NaiveSparse(vectors, allowed, query, k);
-        const Layout layout = MakeLayout(random, vectors, allowed, masks);
+        const SparseLayout layout = MakeLayout(random, vectors, allowed, masks);
         const auto hits = SearchSparse(layout.segments, query, k, CancelToken());
         ASSERT_TRUE(hits.ok()) << hits.status();
         ASSERT_EQ(*hits, expected) << "round " << round << " k " << k;

@@ -15,19 +15,19 @@ namespace {
 
 using testing::HasSubstr;
 
-AnalyzedText Text(std::vector<AnalyzedText::Term> terms) {
+AnalyzedText TextOfTerms(std::vector<AnalyzedText::Term> terms) {
   AnalyzedText text{.terms = std::move(terms)};
   for (const AnalyzedText::Term& term : text.terms) text.length += term.frequency;
   return text;
 }
 
-std::shared_ptr<const TextIndex> Build(std::span<const AnalyzedText> texts) {
+std::shared_ptr<const TextIndex> BuildIndex(std::span<const AnalyzedText> texts) {
   std::vector<const AnalyzedText*> pointers;
   for (const AnalyzedText& text : texts) pointers.push_back(&text);
   return TextIndex::Build(pointers);
 }
 
-std::string Show(const PostingList& postings) {
+std::string ShowPostings(const PostingList& postings) {
   std::string shown;
   postings.ForEachBlock([&](const PostingBlock& block) {
     for (uint32_t i = 0; i < block.count; ++i) {
@@ -44,24 +44,24 @@ std::vector<AnalyzedText> RandomTexts(std::mt19937_64& random, size_t rows) {
     for (uint64_t i = random() % 12; i > 0; --i) ++counts[absl::StrCat("t", random() % 40)];
     std::vector<AnalyzedText::Term> terms;
     for (const auto& [term, count] : counts) terms.push_back({term, count});
-    texts.push_back(Text(std::move(terms)));
+    texts.push_back(TextOfTerms(std::move(terms)));
   }
   return texts;
 }
 
 TEST(TextIndexTest, HoldsPostingsAndLengths) {
-  const std::vector<AnalyzedText> texts = {Text({{"flap", 1}, {"wing", 2}}), Text({}),
-                                           Text({{"wing", 4}})};
-  const auto index = Build(texts);
+  const std::vector<AnalyzedText> texts = {TextOfTerms({{"flap", 1}, {"wing", 2}}), TextOfTerms({}),
+                                           TextOfTerms({{"wing", 4}})};
+  const auto index = BuildIndex(texts);
   EXPECT_EQ(index->rows(), 3);
   EXPECT_EQ(index->rows_with_text(), 2);
   EXPECT_EQ(index->total_length(), 7);
   EXPECT_EQ(index->length(0), 3);
   EXPECT_EQ(index->length(1), 0);
-  EXPECT_EQ(Show(index->postings("wing")), "0x2 2x4 ");
-  EXPECT_EQ(Show(index->postings("flap")), "0x1 ");
-  EXPECT_EQ(Show(index->postings("wings")), "");
-  EXPECT_EQ(Show(index->postings("")), "");
+  EXPECT_EQ(ShowPostings(index->postings("wing")), "0x2 2x4 ");
+  EXPECT_EQ(ShowPostings(index->postings("flap")), "0x1 ");
+  EXPECT_EQ(ShowPostings(index->postings("wings")), "");
+  EXPECT_EQ(ShowPostings(index->postings("")), "");
   EXPECT_GT(index->memory_bytes(), 0);
 }
 
@@ -70,7 +70,7 @@ TEST(TextIndexTest, EmptyIndexes) {
   EXPECT_EQ(none->rows(), 0);
   EXPECT_EQ(TextIndex::Merge({})->Serialize(), none->Serialize());
   ASSERT_TRUE(TextIndex::Parse(none->Serialize(), 0).ok());
-  const auto blank = Build(std::vector<AnalyzedText>(5));
+  const auto blank = BuildIndex(std::vector<AnalyzedText>(5));
   EXPECT_EQ(blank->rows(), 5);
   EXPECT_EQ(blank->rows_with_text(), 0);
   ASSERT_TRUE(TextIndex::Parse(blank->Serialize(), 5).ok());
@@ -82,11 +82,11 @@ TEST(TextIndexTest, MergedPartsEqualTheWhole) {
   std::mt19937_64 random(kSeed);
   for (int round = 0; round < 100; ++round) {
     const std::vector<AnalyzedText> texts = RandomTexts(random, random() % 60);
-    const std::string whole = Build(texts)->Serialize();
+    const std::string whole = BuildIndex(texts)->Serialize();
     std::vector<std::shared_ptr<const TextIndex>> parts;
     for (size_t begin = 0; begin < texts.size();) {
       const size_t count = std::min<size_t>(texts.size() - begin, random() % 20);
-      parts.push_back(Build(std::span(texts).subspan(begin, count)));
+      parts.push_back(BuildIndex(std::span(texts).subspan(begin, count)));
       begin += count;
     }
     std::vector<const TextIndex*> pointers;
@@ -95,13 +95,13 @@ TEST(TextIndexTest, MergedPartsEqualTheWhole) {
     const auto parsed = TextIndex::Parse(whole, static_cast<uint32_t>(texts.size()));
     ASSERT_TRUE(parsed.ok()) << parsed.status();
     ASSERT_EQ((*parsed)->Serialize(), whole);
-    ASSERT_EQ((*parsed)->total_length(), Build(texts)->total_length());
+    ASSERT_EQ((*parsed)->total_length(), BuildIndex(texts)->total_length());
   }
 }
 
 TEST(TextIndexTest, GoldenBytes) {
   const std::string bytes =
-      Build(std::vector<AnalyzedText>{Text({{"ab", 2}}), Text({}), Text({{"ab", 1}, {"c", 3}})})
+      BuildIndex(std::vector<AnalyzedText>{TextOfTerms({{"ab", 2}}), TextOfTerms({}), TextOfTerms({{"ab", 1}, {"c", 3}})})
           ->Serialize();
   const unsigned char golden[] = {
       'V', 'T', 'X', 'T', 3, 0, 0, 0, 3, 0, 0, 0,              // magic, format, rows
@@ -118,11 +118,11 @@ TEST(TextIndexTest, GoldenBytes) {
 }
 
 TEST(TextIndexTest, KeepsTheOrderOfTheText) {
-  AnalyzedText text = Text({{"a", 2}, {"b", 1}, {"z", 1}});
+  AnalyzedText text = TextOfTerms({{"a", 2}, {"b", 1}, {"z", 1}});
   text.order = {2, 0, 1, 0};
-  const AnalyzedText bag = Text({{"b", 2}, {"y", 1}});
-  const auto one = Build(std::vector<AnalyzedText>{text, Text({})});
-  const auto two = Build(std::vector<AnalyzedText>{bag});
+  const AnalyzedText bag = TextOfTerms({{"b", 2}, {"y", 1}});
+  const auto one = BuildIndex(std::vector<AnalyzedText>{text, TextOfTerms({})});
+  const auto two = BuildIndex(std::vector<AnalyzedText>{bag});
   const TextIndex* const parts[] = {one.get(), two.get()};
   const auto merged = TextIndex::Merge(parts);
   const auto words = [](const TextIndex& index, uint32_t row) {
@@ -142,7 +142,7 @@ TEST(TextIndexTest, KeepsTheOrderOfTheText) {
 }
 
 TEST(TextIndexTest, TextsThatContradictThePostingsAreRefused) {
-  std::string bytes = Build(std::vector<AnalyzedText>{Text({{"a", 1}, {"b", 1}}), Text({{"a", 1}})})
+  std::string bytes = BuildIndex(std::vector<AnalyzedText>{TextOfTerms({{"a", 1}, {"b", 1}}), TextOfTerms({{"a", 1}})})
                           ->Serialize();
   ASSERT_EQ(bytes[bytes.size() - 8], 2);  // a b | a
   bytes[bytes.size() - 8] = 3;            // b b | a
@@ -157,9 +157,9 @@ TEST(TextIndexTest, TextsThatContradictThePostingsAreRefused) {
 class TextIndexDamageTest : public testing::Test {
  protected:
   TextIndexDamageTest() {
-    const std::vector<AnalyzedText> texts = {Text({{"flap", 1}, {"wing", 2}}), Text({}),
-                                             Text({{"wing", 4}})};
-    bytes_ = Build(texts)->Serialize();
+    const std::vector<AnalyzedText> texts = {TextOfTerms({{"flap", 1}, {"wing", 2}}), TextOfTerms({}),
+                                             TextOfTerms({{"wing", 4}})};
+    bytes_ = BuildIndex(texts)->Serialize();
   }
   // The message of parsing the bytes with the u32 at `offset` from the end replaced.
   std::string ParseWith(size_t offset, uint32_t value) {
