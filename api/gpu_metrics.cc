@@ -19,17 +19,17 @@ using prometheus::Family;
 using prometheus::Gauge;
 using prometheus::Registry;
 
-Family<Gauge>& GaugeOf(Registry& registry, const char* name, const char* help) {
+Family<Gauge>& GpuGauge(Registry& registry, const char* name, const char* help) {
   return prometheus::BuildGauge().Name(name).Help(help).Register(registry);
 }
 
-void AddDevices(Registry& registry, const GpuStatus& status) {
-  auto& lost = GaugeOf(registry, "vouch_gpu_lost", "1 where the GPU is asked nothing any more.");
-  auto& budget = GaugeOf(registry, "vouch_gpu_budget_bytes", "Memory for columns, by GPU.");
-  auto& held = GaugeOf(registry, "vouch_gpu_held_bytes", "Memory that columns take, by GPU.");
-  auto& waiting = GaugeOf(registry, "vouch_gpu_waiting", "Searches that wait for the GPU.");
-  auto& batches = GaugeOf(registry, "vouch_gpu_batches_total", "Batches since the start, by GPU.");
-  auto& used = GaugeOf(registry, "vouch_gpu_used_seconds_total", "GPU time since the start, by GPU and tenant.");
+void AddGpuDevices(Registry& registry, const GpuStatus& status) {
+  auto& lost = GpuGauge(registry, "vouch_gpu_lost", "1 where the GPU is asked nothing any more.");
+  auto& budget = GpuGauge(registry, "vouch_gpu_budget_bytes", "Memory for columns, by GPU.");
+  auto& held = GpuGauge(registry, "vouch_gpu_held_bytes", "Memory that columns take, by GPU.");
+  auto& waiting = GpuGauge(registry, "vouch_gpu_waiting", "Searches that wait for the GPU.");
+  auto& batches = GpuGauge(registry, "vouch_gpu_batches_total", "Batches since the start, by GPU.");
+  auto& used = GpuGauge(registry, "vouch_gpu_used_seconds_total", "GPU time since the start, by GPU and tenant.");
   for (const GpuStatus::Device& device : status.devices) {
     const prometheus::Labels labels = {{"gpu", std::to_string(device.properties.ordinal)}};
     lost.Add(labels).Set(device.lost ? 1 : 0);
@@ -46,8 +46,8 @@ void AddDevices(Registry& registry, const GpuStatus& status) {
   }
 }
 
-void AddCollections(Registry& registry, const GpuStatus& status) {
-  auto& placed = GaugeOf(registry, "vouch_gpu_collection_bytes", "GPU memory of a collection, with all copies.");
+void AddGpuCollections(Registry& registry, const GpuStatus& status) {
+  auto& placed = GpuGauge(registry, "vouch_gpu_collection_bytes", "GPU memory of a collection, with all copies.");
   std::map<std::pair<std::string, std::string>, uint64_t> bytes;
   for (const GpuStatus::Unit& unit : status.units) bytes[{unit.tenant, unit.collection}] += unit.bytes * unit.devices.size();
   size_t shown = 0;
@@ -65,11 +65,11 @@ void AddGpuMetrics(Registry& registry, const Database& database) {
   const GpuDense* const dense = GpuDenseOf(database);
   if (dense == nullptr) return;
   const GpuStatus status = dense->Status();
-  AddDevices(registry, status);
-  AddCollections(registry, status);
-  auto& searches = GaugeOf(registry, "vouch_gpu_searches_total", "Searches of segments that GPUs answered.");
-  auto& fallbacks = GaugeOf(registry, "vouch_gpu_fallbacks_total", "Those that suited a GPU and the processor did, by why.");
-  auto& placings = GaugeOf(registry, "vouch_gpu_placings_total", "Columns placed, driven out, and refused.");
+  AddGpuDevices(registry, status);
+  AddGpuCollections(registry, status);
+  auto& searches = GpuGauge(registry, "vouch_gpu_searches_total", "Searches of segments that GPUs answered.");
+  auto& fallbacks = GpuGauge(registry, "vouch_gpu_fallbacks_total", "Those that suited a GPU and the processor did, by why.");
+  auto& placings = GpuGauge(registry, "vouch_gpu_placings_total", "Columns placed, driven out, and refused.");
   searches.Add({}).Set(static_cast<double>(status.searches));
   const std::pair<const char*, uint64_t> reasons[] = {{"not_placed", status.fallbacks.not_placed},
                                                       {"crowded", status.fallbacks.crowded},

@@ -18,7 +18,7 @@ struct Sum final : BatchItem {
   int result = 0;
 };
 
-std::shared_ptr<Sum> Item(int value, uint32_t k = 1, const std::string& tenant = "t") {
+std::shared_ptr<Sum> SumOf(int value, uint32_t k = 1, const std::string& tenant = "t") {
   auto item = std::make_shared<Sum>();
   item->value = value;
   item->key = {.column = nullptr, .k = k, .kind = 0};
@@ -42,7 +42,7 @@ TEST(MicroBatcher, EachSearchRunsOnceAndHasItsOwnResult) {
   for (int caller = 0; caller < 8; ++caller) {
     callers.emplace_back([&, caller] {
       for (int i = 0; i < 300; ++i) {
-        const auto item = Item(caller * 1000 + i, static_cast<uint32_t>(1 + i % 2));
+        const auto item = SumOf(caller * 1000 + i, static_cast<uint32_t>(1 + i % 2));
         ASSERT_TRUE(batcher.Submit(item));
         ASSERT_TRUE(batcher.Await(*item, CancelToken()).ok());
         EXPECT_EQ(item->runs, 1);
@@ -92,12 +92,12 @@ TEST(MicroBatcher, WhileTheDeviceIsBusySearchesGather) {
     largest = std::max<size_t>(largest, items.size());
     return Square(key, items);
   });
-  const auto first = Item(1);
+  const auto first = SumOf(1);
   ASSERT_TRUE(batcher.Submit(first));
   gate.AwaitInside(1);
   std::vector<std::shared_ptr<Sum>> others;
   for (int i = 0; i < 20; ++i) {
-    others.push_back(Item(i));
+    others.push_back(SumOf(i));
     ASSERT_TRUE(batcher.Submit(others.back()));
   }
   gate.Open();
@@ -113,9 +113,9 @@ TEST(MicroBatcher, WhoIsCancelledLeavesAtOnceWhetherItRunsOrWaits) {
         gate.Wait();
         return Square(key, items);
       });
-  auto running = Item(1);
-  const auto waiting = Item(2);
-  const auto let_go = Item(3);
+  auto running = SumOf(1);
+  const auto waiting = SumOf(2);
+  const auto let_go = SumOf(3);
   ASSERT_TRUE(batcher->Submit(running));
   gate.AwaitInside(1);
   ASSERT_TRUE(batcher->Submit(waiting));
@@ -142,15 +142,15 @@ TEST(MicroBatcher, ClosingEndsWhatWaits) {
     gate.Wait();
     return Square(key, items);
   });
-  const auto running = Item(1);
-  const auto waiting = Item(2);
+  const auto running = SumOf(1);
+  const auto waiting = SumOf(2);
   ASSERT_TRUE(batcher.Submit(running));
   gate.AwaitInside(1);
   ASSERT_TRUE(batcher.Submit(waiting));
   std::thread other([&] { EXPECT_EQ(batcher.Await(*waiting, CancelToken()).code(), absl::StatusCode::kUnavailable); });
   batcher.Close();
   other.join();
-  EXPECT_FALSE(batcher.Submit(Item(3)));
+  EXPECT_FALSE(batcher.Submit(SumOf(3)));
   gate.Open();
   EXPECT_TRUE(batcher.Await(*running, CancelToken()).ok()) << "what runs has its result";
   EXPECT_EQ(batcher.Await(*running, CancelToken()).code(), absl::StatusCode::kInternal);
