@@ -47,6 +47,14 @@ struct Config {
   std::string rerankers = {};  // the file of cross-encoders; empty: none
   std::string hooks = {};      // the file of hooks; empty: none
   std::vector<std::string> hook_urls = {};  // prefixes of what applied hooks may speak to; empty: none may be applied
+  std::string gpu_devices = "auto";  // of a server
+  uint64_t gpu_memory_limit = 0;     // bytes of each; 0: nine tenths of what is free
+  std::string gpu_pinned = {};       // collections, as gpu_settings.h takes them
+  std::string gpu_shares = {};       // likewise
+  uint64_t gpu_copies = 1;
+  std::string gpu_builds = "off";
+  uint64_t gpu_batch = 256;
+  uint64_t gpu_batch_wait_us = 200;
 
   std::map<std::string, ConfigOrigin> origins = {};  // by key; absent: default
   ConfigOrigin OriginOf(const std::string& key) const {

@@ -15,6 +15,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
+#include "api/gpu_metrics.h"
 #include "api/version.h"
 #include "rag/drift/drift_monitor.h"
 #include "rag/llm/budget_store.h"
@@ -283,6 +284,7 @@ std::string Metrics::Render(Database* database) const {
     AddCollections(now, *database);
     AddSpending(now, *database);
     AddDrift(now, *database);
+    AddGpuMetrics(now, *database);
   }
   for (MetricFamily& family : now.Collect()) all.push_back(std::move(family));
   std::ostringstream out;

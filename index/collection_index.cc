@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "index/dense/kernels.h"
+#include "index/dense_offload.h"
 #include "index/index_directory.h"
 #include "index/prepared_rows.h"
 #include "index/reread_rows.h"
@@ -152,6 +153,7 @@ class CollectionIndexImpl final : public CollectionIndex {
   absl::Status WaitIdle(const CancelToken& cancel) override { return maintainer_->WaitIdle(cancel); }
 
   absl::Status Reread(std::span<const RowId> rows, const CancelToken& cancel) { return maintainer_->Reread(rows, cancel); }
+  void SetOffload(std::shared_ptr<SegmentOffload> offload) { maintainer_->SetOffload(std::move(offload)); }
 
  private:
   // Adds the commit's segment to `fresh`; `rows` is where its rows start, and moves on.
@@ -198,6 +200,10 @@ class CollectionIndexImpl final : public CollectionIndex {
 
 absl::Status RereadRows(CollectionIndex& index, std::span<const RowId> rows, const CancelToken& cancel) {
   return static_cast<CollectionIndexImpl&>(index).Reread(rows, cancel);  // the only kind of index there is
+}
+
+void UseOffload(CollectionIndex& index, std::shared_ptr<SegmentOffload> offload) {
+  static_cast<CollectionIndexImpl&>(index).SetOffload(std::move(offload));
 }
 
 absl::StatusOr<std::unique_ptr<CollectionIndex>> CollectionIndex::Open(

@@ -21,12 +21,19 @@ struct PlanCounts {
   uint64_t fresh_by_code = 0;
   uint64_t by_cell = 0;
   uint64_t by_ivf = 0;
+  uint64_t on_device = 0;
+  uint64_t on_device_exact = 0;  // of these
   size_t min_ivf_ef = 0;
   size_t max_ivf_ef = 0;
   size_t min_ef = 0;
   size_t max_ef = 0;
 
   void Add(const Segment& segment, bool has_graph, bool asked_exact, const DenseSegmentStats& done) {
+    if (done.device) {
+      ++on_device;
+      on_device_exact += done.exact ? 1 : 0;
+      return;
+    }
     if (done.exact) {
       ++(asked_exact ? asked : !segment.sealed ? fresh : has_graph ? filtered : flat);
       return;
@@ -70,6 +77,10 @@ struct PlanCounts {
     }
     if (fresh_by_code > 0) {
       absl::StrAppend(&words, words.empty() ? "" : ", ", "all codes on ", fresh_by_code, " (fresh rows)");
+    }
+    if (on_device > 0) {
+      absl::StrAppend(&words, words.empty() ? "" : ", ", "on a device ", on_device, on_device == 1 ? " segment" : " segments");
+      if (on_device_exact > 0) absl::StrAppend(&words, " (", on_device_exact, " exactly)");
     }
     AddExact(asked, "on request", words);
     AddExact(fresh, "fresh rows", words);

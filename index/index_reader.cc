@@ -1,14 +1,9 @@
 #include "index/index_reader.h"
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "index/dense/dense_search.h"
-#include "index/dense/kernels.h"
-#include "index/dense/vector_reader.h"
-#include "index/dense_plan.h"
 #include "index/inverted/ranked_scan.h"
 #include "index/payload/compiled_filter.h"
 #include "index/payload/value_index.h"
@@ -28,45 +23,6 @@ absl::Status CheckRowAt(RowId row, uint64_t rows_at) {
   if (row.value < rows_at) return absl::OkStatus();
   return absl::NotFoundError(
       absl::StrCat("row ", row.value, " is not below ", rows_at, ", the rows at this version"));
-}
-
-// The query vector as the kernels take it.
-absl::StatusOr<std::vector<float>> PrepareQuery(const IndexSchema& schema, const DenseQuery& query) {
-  if (query.field < 0 || static_cast<size_t>(query.field) >= schema.schema.dense.size()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("dense field ", query.field, " of ", schema.schema.dense.size(), " does not exist"));
-  }
-  const DenseField& field = schema.schema.dense[static_cast<size_t>(query.field)];
-  if (query.vector.size() != field.dim) {
-    return absl::InvalidArgumentError(absl::StrCat("field '", field.name, "' has dimension ", field.dim,
-                                                   "; the query vector has ", query.vector.size(), " values"));
-  }
-  for (size_t i = 0; i < query.vector.size(); ++i) {
-    if (!std::isfinite(query.vector[i])) {
-      return absl::InvalidArgumentError(absl::StrCat("query value ", i, " is not finite"));
-    }
-  }
-  std::vector<float> vector(query.vector.begin(), query.vector.end());
-  if (field.metric == Metric::kCosine && !NormalizeVector(vector)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the query vector for field '", field.name, "' is zero, which has no cosine"));
-  }
-  return vector;
-}
-
-// The beam to begin with in a segment that has so many of the allowed rows: twice its share of `ef`, as the best rows lie in it
-// in that proportion if nothing else is known, and more than k so that a walk does not end before those few that it may have.
-size_t FirstEf(size_t ef, size_t k, uint64_t allowed, uint64_t allowed_in_all) {
-  const double share = static_cast<double>(allowed) / static_cast<double>(allowed_in_all);
-  return std::max(2 * k + k / 2, static_cast<size_t>(std::ceil(2.0 * static_cast<double>(ef) * share)));
-}
-
-// None yet; its buffers are kept from search to search.
-DenseCandidates& ThreadCandidates() {
-  thread_local DenseCandidates candidates;
-  candidates.axes.reset();
-  candidates.keys.clear();
-  return candidates;
 }
 
 // The rows of the segment that a reader of rows [0, rows_at) at the version sees.
@@ -173,59 +129,6 @@ AllowedEstimate IndexReader::EstimateAllowed(const Filter* filter, const Princip
   return estimate;
 }
 
-absl::StatusOr<std::vector<Hit>> IndexReader::SearchDense(const DenseQuery& query, const RowMask& mask,
-                                                          const CancelToken& cancel, SearchStats* stats) const {
-  if (absl::Status status = CheckMask(*segments_, mask); !status.ok()) return status;
-  absl::StatusOr<std::vector<float>> vector = PrepareQuery(*segments_->schema, query);
-  if (!vector.ok()) return vector.status();
-  const auto field = static_cast<size_t>(query.field);
-  const int schema_ef = segments_->schema->schema.dense[field].hnsw.ef_search;
-  const auto k = static_cast<size_t>(std::min<uint64_t>(query.k, mask.allowed_count));
-  TopHits top(k);
-  PlanCounts plan;
-  DenseCandidates& candidates = ThreadCandidates();
-  uint64_t distances = 0;
-  const auto asked_ef = static_cast<size_t>(std::max(1, query.ef_search > 0 ? query.ef_search : schema_ef));
-  const double target = segments_->schema->schema.dense[field].recall_target;
-  RecallEstimate estimate;
-  for (size_t i = 0; i < segments_->segments.size() && k > 0; ++i) {
-    const RowMask::SegmentMask& segment_mask = mask.segments[i];
-    if (segment_mask.allowed_count == 0) continue;
-    if (absl::Status status = cancel.Check(); !status.ok()) return status;
-    const Segment& segment = *segments_->segments[i];
-    DenseSegmentStats done;
-    const RecallCurves* recalls = segment.RecallsOf(field);
-    const double share = static_cast<double>(segment_mask.allowed_count) / segment.row_count();
-    const size_t ef =
-        recalls == nullptr || query.ef_search > 0 ? asked_ef : recalls->EfFor(target, k, share);
-    const DenseSegmentSearch search = {.column = &segment.dense[field],
-                                       .graph = segment.graphs[field].get(),
-                                       .codes = segment.CodesOf(field),
-                                       .ivf = segment.IvfOf(field),
-                                       .allowed = segment_mask.allowed_or_null(),
-                                       .allowed_count = segment_mask.allowed_count,
-                                       .first_row = segment.rows.begin,
-                                       .k = k,
-                                       .ef = ef,
-                                       .first_ef = FirstEf(ef, k, segment_mask.allowed_count, mask.allowed_count),
-                                       .exact = query.exact,
-                                       .candidates = segments_->segments.size() > 1 ? &candidates : nullptr};
-    if (absl::Status status = SearchDenseSegment(search, vector->data(), cancel, top, done); !status.ok()) return status;
-    plan.Add(segment, search.graph != nullptr || search.ivf != nullptr, query.exact, done);
-    estimate.Add(segment_mask.allowed_count, done.exact, recalls == nullptr ? -1 : recalls->RecallAt(ef, k, share));
-    distances += done.distances;
-  }
-  if (stats != nullptr) {
-    stats->segments += plan.walked + plan.by_code + plan.fresh_by_code + plan.by_cell + plan.by_ivf + plan.asked + plan.fresh + plan.flat + plan.filtered;
-    stats->segments_exact += plan.asked + plan.fresh + plan.flat + plan.filtered;
-    stats->distances += distances;
-    stats->rows_visited += distances;
-    stats->plan = plan.Words();
-    stats->recall_estimate = estimate.value();
-  }
-  return top.TakeSorted();
-}
-
 absl::StatusOr<std::vector<Hit>> IndexReader::SearchSparse(int field, const SparseVector& query,
                                                            size_t k, const RowMask& mask,
                                                            const CancelToken& cancel,
@@ -253,21 +156,6 @@ absl::StatusOr<std::vector<Hit>> IndexReader::SearchSparse(int field, const Spar
                      segments.size(), segments.size() == 1 ? " segment" : " segments");
   }
   return hits;
-}
-
-absl::StatusOr<std::optional<float>> IndexReader::ScoreDense(const DenseQuery& query, RowId row) const {
-  absl::StatusOr<std::vector<float>> vector = PrepareQuery(*segments_->schema, query);
-  if (!vector.ok()) return vector.status();
-  if (row.value >= rows_at_) return std::nullopt;
-  const Segment& segment = *segments_->segments[segments_->FindSegment(row)];
-  const DenseColumn& column = segment.dense[static_cast<size_t>(query.field)];
-  const std::optional<uint32_t> node = column.NodeOf(segment.LocalRow(row));
-  if (!node) return std::nullopt;
-  VectorReader vectors(column);
-  const DistanceKernels::One distance = BestKernels().one(column.metric());
-  const float score = ScoreOfDistance(distance(vector->data(), vectors.Read(*node), column.dim()));
-  if (!vectors.status().ok()) return vectors.status();
-  return score;
 }
 
 absl::StatusOr<std::vector<SparseContribution>> IndexReader::ExplainSparse(

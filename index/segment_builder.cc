@@ -267,7 +267,7 @@ bool GraphsMayGrowTo(const Segment& first, uint64_t rows) {
 
 absl::StatusOr<Segment> BuildGraphs(const IndexSchema& schema, const Segment& segment, const Segment* first,
                                     std::span<const SegmentPtr> others, int threads, const BuildProgress& progress,
-                                    bool short_of_memory) {
+                                    bool short_of_memory, const DenseBuildHelp& help) {
   Segment built = segment;
   built.codes.clear();
   built.ivfs.clear();
@@ -284,7 +284,8 @@ absl::StatusOr<Segment> BuildGraphs(const IndexSchema& schema, const Segment& se
       const Graph* largest = LargestGraph(others, field);
       const bool alike = largest != nullptr && largest->nodes() >= built.dense[field].nodes();
       const GraphModels models = {.first = first == nullptr ? nullptr : first->graphs[field].get(),
-                                  .alike = alike ? &largest->codes() : nullptr};
+                                  .alike = alike ? &largest->codes() : nullptr,
+                                  .help = help};
       absl::StatusOr<std::shared_ptr<const Graph>> graph =
           BuildGraph(built.dense[field], dense.hnsw, models, threads, field_progress);
       if (!graph.ok()) return graph.status();
@@ -292,7 +293,7 @@ absl::StatusOr<Segment> BuildGraphs(const IndexSchema& schema, const Segment& se
     } else {
       built.ivfs.resize(fields);
       absl::StatusOr<std::shared_ptr<const Ivf>> ivf =
-          Ivf::Build(built.dense[field], kind == DenseIndexKind::kIvfPq, threads, field_progress);
+          Ivf::Build(built.dense[field], kind == DenseIndexKind::kIvfPq, threads, field_progress, help.assign);
       if (!ivf.ok()) return ivf.status();
       built.ivfs[field] = *std::move(ivf);
     }

@@ -32,10 +32,10 @@ absl::StatusOr<Segment> ReadVectors(const IndexSchema& schema, const Segment& se
 //
 // `first`, which may be null, holds the segment's first rows: its graphs are kept and extended where that suits the others.
 // Else codes are made by the axes of the field's largest graph in `others`, where that has at least as many nodes and its axes
-// suit. `short_of_memory`: as ChooseKind takes it.
+// suit. `short_of_memory`: as ChooseKind takes it. `help`: who else takes part.
 absl::StatusOr<Segment> BuildGraphs(const IndexSchema& schema, const Segment& segment, const Segment* first,
                                     std::span<const SegmentPtr> others, int threads, const BuildProgress& progress,
-                                    bool short_of_memory = false);
+                                    bool short_of_memory = false, const DenseBuildHelp& help = {});
 
 // Whether a graph does not follow from the segment's rows alone: it was extended, or has another's axes.
 bool HasGrownGraphs(const Segment& segment);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "index/dense_offload.h"
 #include "index/dense/index_choice.h"
 #include "index/merge_policy.h"
 #include "index/row_loader.h"
@@ -95,6 +96,14 @@ void SegmentMaintainer::SetSchema(std::shared_ptr<const IndexSchema> schema) {
   current_ = std::move(next);
 }
 
+void SegmentMaintainer::SetOffload(std::shared_ptr<SegmentOffload> offload) {
+  std::lock_guard lock(mu_);
+  auto next = std::make_shared<SegmentSet>(*current_);
+  next->offload = std::move(offload);
+  current_ = std::move(next);
+  if (current_->offload != nullptr) current_->offload->Publish(current_->segments);
+}
+
 // --- taking in commits ---
 
 // The segments with the tail merged as far as the policy says; unchanged where nothing is due or a merge failed, since
@@ -149,9 +158,11 @@ void SegmentMaintainer::PublishSet(std::vector<SegmentPtr> segments, Version lat
   next->schema = current_->schema;
   next->retired = current_->retired;
   next->segments = std::move(segments);
+  next->offload = current_->offload;
   next->latest = latest;
   next->rows = rows;
   current_ = std::move(next);
+  if (current_->offload != nullptr) current_->offload->Publish(current_->segments);
   CountMemory();
 }
 
@@ -384,7 +395,8 @@ absl::StatusOr<Segment> SegmentMaintainer::BuildSealed(const Task& task, bool sh
     return stopping_.load() ? absl::CancelledError("the index is closing") : absl::OkStatus();
   };
   absl::StatusOr<Segment> built = BuildGraphs(*schema_, *whole, grows ? task.parts.front().get() : nullptr, others,
-                                              options_.job_pool->threads(), progress, short_of_memory);
+                                              options_.job_pool->threads(), progress, short_of_memory,
+                                              current->offload == nullptr ? DenseBuildHelp() : current->offload->BuildHelp());
   if (built.ok()) built->sealed = true;
   return built;
 }

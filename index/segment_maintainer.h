@@ -60,6 +60,8 @@ class SegmentMaintainer : public std::enable_shared_from_this<SegmentMaintainer>
   void Purge(std::span<const RowRange> rows);
   // Publishes the same segments with another schema of the same fingerprint.
   void SetSchema(std::shared_ptr<const IndexSchema> schema);
+  // Publishes the same segments, which may from here on be searched there, too (index/dense_offload.h).
+  void SetOffload(std::shared_ptr<SegmentOffload> offload);
 
   IndexStatus Status() const;
   void SealEarly(uint64_t min_bytes);

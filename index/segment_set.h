@@ -11,6 +11,8 @@
 
 namespace vouch {
 
+class SegmentOffload;
+
 // All segments of a collection at one moment: what a reader holds. Immutable after publishing; segments that a newer
 // set has merged away stay alive as long as a reader holds an older set.
 //
@@ -23,6 +25,7 @@ class SegmentSet {
   std::shared_ptr<const IndexSchema> schema;
   std::shared_ptr<const RetiredRows> retired;
   std::vector<SegmentPtr> segments;
+  std::shared_ptr<SegmentOffload> offload;  // where sealed ones may also be searched; null: nowhere
   Version latest;
   uint64_t rows = 0;
 

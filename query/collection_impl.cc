@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "index/dense_offload.h"
 #include "index/payload/payload_columns.h"
 #include "index/reread_rows.h"
 #include "query/fetcher.h"
@@ -96,6 +97,7 @@ absl::StatusOr<CollectionImpl::OpenedIndex> CollectionImpl::OpenIndexFor(const C
         // What cannot be removed now goes when the database is next opened.
         if (remove->load()) filesystem->RemoveAll(directory).IgnoreError();
       });
+  if (deps_.offloads != nullptr) UseOffload(*opened.index, deps_.offloads->ForCollection(tenant_, name_));
   return opened;
 }
 

@@ -19,6 +19,8 @@
 
 namespace vouch {
 
+class DenseOffloads;
+
 // The folder of a collection's index files: `base` with the number of the index after it, where alterations have built others.
 std::string IndexDirectoryOf(const std::string& base, uint64_t index_number);
 
@@ -34,6 +36,7 @@ struct CollectionDeps {
   std::string index_directory;  // this collection's own, but for what IndexDirectoryOf adds
   uint64_t seal_rows = 10'000;
   std::function<void(const std::string& message)> warn;  // as IndexOptions::warn
+  DenseOffloads* offloads = nullptr;  // where indexes may also be searched; null: nowhere
 };
 
 // The collection over the local store and index. Thread safe.

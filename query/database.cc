@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "index/job_pool.h"
 #include "query/collection_impl.h"
+#include "query/offload.h"
 
 namespace vouch {
 namespace {
@@ -130,6 +131,8 @@ class LocalDatabase final : public Database, private CommitListener {
 
   Store& store() override { return *store_; }
   const Clock& clock() const override { return *options_.clock; }
+  void SetOffloads(DenseOffloads* offloads) { offloads_ = offloads; }
+  DenseOffloads* offloads() const { return offloads_; }
 
  private:
   // One collection's place. `opening` is held while its index is opened, and blocks no other
@@ -208,7 +211,8 @@ class LocalDatabase final : public Database, private CommitListener {
                                                .search_pool = search_pool_.get(),
                                                .index_directory = IndexDirectory(id),
                                                .seal_rows = options_.seal_rows,
-                                               .warn = options_.warn});
+                                               .warn = options_.warn,
+                                               .offloads = offloads_.load()});
     if (!collection.ok()) return collection.status();
     const std::lock_guard lock(mu_);
     slot->collection = *collection;
@@ -219,6 +223,7 @@ class LocalDatabase final : public Database, private CommitListener {
   const std::unique_ptr<Store> store_;
   MemoryBudget memory_;
   std::atomic<bool> pressed_{false};
+  std::atomic<DenseOffloads*> offloads_{nullptr};
   std::unique_ptr<JobPool> job_pool_;
   std::unique_ptr<JobPool> search_pool_;  // null where batches run on one thread
   std::mutex mu_;
@@ -226,6 +231,14 @@ class LocalDatabase final : public Database, private CommitListener {
 };
 
 }  // namespace
+
+void UseOffloads(Database& database, DenseOffloads* offloads) {
+  static_cast<LocalDatabase&>(database).SetOffloads(offloads);  // the only kind of database there is
+}
+
+DenseOffloads* OffloadsOf(const Database& database) {
+  return static_cast<const LocalDatabase&>(database).offloads();
+}
 
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(DatabaseOptions options) {
   if (options.path.empty()) return absl::InvalidArgumentError("the database's folder has no name");

@@ -17,6 +17,7 @@
 #include "api/cli/drift_commands.h"
 #include "api/cli/evaluation_commands.h"
 #include "api/cli/experiment_commands.h"
+#include "api/cli/gpu_command.h"
 #include "api/cli/invocation.h"
 #include "api/cli/record_commands.h"
 #include "api/cli/usage.h"
@@ -72,6 +73,7 @@ void AddCommands(CLI::App& app, Invocation& invocation) {
   AddBackupCommands(app, invocation);
   AddRestoreCommand(app, invocation);
   AddVerifyCommand(app, invocation);
+  AddGpuCommand(app, invocation);
   AddVersionCommand(app, invocation);
 }
 

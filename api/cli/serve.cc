@@ -11,6 +11,7 @@
 #include "api/cli/command.h"
 #include "api/cli/message_json.h"
 #include "api/cli/stop_signal.h"
+#include "api/gpu_settings.h"
 #include "api/hook_file.h"
 #include "api/http/http_server.h"
 #include "api/metrics.h"
@@ -19,6 +20,7 @@
 #include "api/server.h"
 #include "api/version.h"
 #include "query/database.h"
+#include "query/offload.h"
 #include "rag/deliver/hook_runner.h"
 #include "rag/retention/maintenance.h"
 #include "rag/telemetry/otlp_exporter.h"
@@ -84,6 +86,8 @@ absl::Status RunServe(Invocation& invocation, const std::string& port_file) {
   if (!hooks.ok()) return UsageError(std::string(hooks.status().message()));
   absl::StatusOr<HookRules> hook_rules = HookRulesOf(*config, environment);
   if (!hook_rules.ok()) return UsageError(std::string(hook_rules.status().message()));
+  absl::StatusOr<GpuSettings> gpu = GpuSettingsOf(*config);
+  if (!gpu.ok()) return UsageError(std::string(gpu.status().message()));
   if (absl::Status status = CheckAddress("listen", config->listen); !status.ok()) {
     return UsageError(std::string(status.message()));
   }
@@ -115,8 +119,12 @@ absl::Status RunServe(Invocation& invocation, const std::string& port_file) {
   DatabaseOptions store = DatabaseOptionsOf(*config, *data_dir);
   store.cross_encoders = *std::move(rerankers);
   store.warn = [](const std::string& message) { spdlog::warn("{}", message); };
+  const auto warn = [](const std::string& message) { spdlog::warn("{}", message); };
+  absl::StatusOr<std::unique_ptr<GpuDense>> gpus = OpenGpuDense(*std::move(gpu), warn);  // outlives the database
+  if (!gpus.ok()) return gpus.status();
   absl::StatusOr<std::unique_ptr<Database>> database = Database::Open(std::move(store));
   if (!database.ok()) return ExplainOpen(database.status(), *data_dir);
+  if (*gpus != nullptr) UseOffloads(**database, gpus->get());
   EmbedderRegistry embedders(
       {.base_url = config->model_server_base_url,
        .api_key = invocation.Variable(config->model_server_api_key_env).value_or("")});

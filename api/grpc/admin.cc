@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "api/grpc/convert.h"
+#include "api/grpc/convert_gpu.h"
 #include "api/grpc/progress_writer.h"
 #include "api/grpc/request.h"
 #include "api/grpc/services.h"
@@ -45,6 +46,13 @@ class AdminService final : public v1::Admin::Service {
         collection->set_version(state->latest.value);
         collection->set_points(state->live_rows);
       }
+      return absl::OkStatus();
+    });
+  }
+
+  grpc::Status GetGpu(grpc::ServerContext* context, const v1::GetGpuRequest*, v1::GpuReply* reply) override {
+    return Serve(services_, *context, [&] {
+      FillGpu(*services_.database, PrincipalOf(*context).tenant, reply);
       return absl::OkStatus();
     });
   }

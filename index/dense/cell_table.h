@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "index/dense/build_help.h"
 #include "index/dense/code_blocks.h"
 #include "index/dense/vector_codes.h"
 
@@ -73,8 +74,9 @@ struct CellLayout {
 };
 
 // Writes the cells of the codes' nodes to `out` (CellLayout's size), on `threads` threads, whose
-// number changes nothing: a few rounds of k-means on the codes, whose means are rounded to codes.
-void BuildCells(const VectorCodes& codes, Metric metric, uint32_t cells, int threads, char* out);
+// number changes nothing: a few rounds of k-means on the codes, whose means are rounded to codes. Nor does `assign`, which
+// finds each node's nearest mean where it is set.
+void BuildCells(const VectorCodes& codes, Metric metric, uint32_t cells, int threads, char* out, const AssignCodes& assign = {});
 
 // Likewise, where `first` are the cells of the first nodes: these and the means stay, the other nodes come to the nearest.
 // `first` has cells.

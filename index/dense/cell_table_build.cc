@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstring>
 #include <numeric>
+#include <utility>
 
 #include "index/dense/cell_table.h"
 #include "index/dense/parallel.h"
@@ -15,8 +16,9 @@ constexpr size_t kGrain = 256;
 
 class CellBuilder {
  public:
-  CellBuilder(const VectorCodes& codes, uint32_t cells, int threads, char* out)
+  CellBuilder(const VectorCodes& codes, uint32_t cells, int threads, char* out, AssignCodes assign = {})
       : codes_(codes),
+        assign_(std::move(assign)),
         cells_(cells),
         threads_(threads),
         layout_(codes.nodes(), cells, codes.stride()),
@@ -78,15 +80,33 @@ class CellBuilder {
     }
   }
 
+  // The i-th of `count` nodes as a query of means.
+  void MakeQuery(uint32_t i, uint32_t count, CodeQuery& query) const {
+    codes_.EncodeNode(Spread(i, count), query);
+    query.scale = 2 * codes_.step() * codes_.step();  // whatever the metric
+  }
+
+  // By whoever helps; false: nobody does, or failed.
+  bool AssignElsewhere(uint32_t count) {
+    if (!assign_) return false;
+    absl::StatusOr<std::vector<uint32_t>> cells =
+        assign_({.records = means_, .count = cells_, .stride = codes_.stride()}, count,
+                [&](uint32_t i, CodeQuery& query) { MakeQuery(i, count, query); });
+    const auto is_cell = [&](uint32_t cell) { return cell < cells_; };
+    if (!cells.ok() || cells->size() != count || !std::all_of(cells->begin(), cells->end(), is_cell)) return false;
+    assigned_ = *std::move(cells);
+    return true;
+  }
+
   // The nearest mean of each of `count` nodes from the `begin`-th on.
   void Assign(uint32_t begin, uint32_t count) {
     SetLengths();
+    if (begin == 0 && AssignElsewhere(count)) return;
     assigned_.resize(count);
     ParallelFor(begin, count, threads_, kGrain, [&](size_t i, size_t thread) {
       Scratch& scratch = scratch_[thread];
       scratch.keys.resize(cells_);
-      codes_.EncodeNode(Spread(static_cast<uint32_t>(i), count), scratch.query);
-      scratch.query.scale = 2 * codes_.step() * codes_.step();  // whatever the metric
+      MakeQuery(static_cast<uint32_t>(i), count, scratch.query);
       codes_.KeysOf(means_, scratch.query, scratch.keys);
       assigned_[i] = static_cast<uint32_t>(
           std::min_element(scratch.keys.begin(), scratch.keys.end()) - scratch.keys.begin());
@@ -123,6 +143,7 @@ class CellBuilder {
   }
 
   const VectorCodes& codes_;
+  const AssignCodes assign_;
   const uint32_t cells_;
   const int threads_;
   const CellLayout layout_;
@@ -134,8 +155,8 @@ class CellBuilder {
 
 }  // namespace
 
-void BuildCells(const VectorCodes& codes, Metric metric, uint32_t cells, int threads, char* out) {
-  if (cells > 0) CellBuilder(codes, cells, threads, out).Run(metric != Metric::kInnerProduct);
+void BuildCells(const VectorCodes& codes, Metric metric, uint32_t cells, int threads, char* out, const AssignCodes& assign) {
+  if (cells > 0) CellBuilder(codes, cells, threads, out, assign).Run(metric != Metric::kInnerProduct);
 }
 
 void ExtendCells(const VectorCodes& codes, Metric metric, const CellTable& first, int threads, char* out) {

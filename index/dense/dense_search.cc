@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "index/dense/code_scan.h"
 #include "index/dense/hamming_kernels.h"
+#include "index/dense/ivf_scan.h"
 #include "index/dense/kernels.h"
 #include "index/dense/vector_reader.h"
 
@@ -136,18 +137,6 @@ absl::Status ScanExactly(const DenseSegmentSearch& search, const float* query, c
   stats.distances += scanner.computed();
   return absl::OkStatus();
 }
-
-uint64_t CountAllowedNodes(const DenseSegmentSearch& search) {
-  const DenseColumn& column = *search.column;
-  if (search.allowed == nullptr) return column.nodes();
-  if (column.dense_rows()) return search.allowed_count;
-  uint64_t count = 0;
-  for (uint32_t row : column.rows()) count += search.allowed->Test(row) ? 1 : 0;
-  return count;
-}
-
-// How many of the best rows by code are scored exactly: enough that what the codes misplace comes back (docs/architecture).
-size_t Rescored(size_t k) { return 3 * k + 10; }
 
 WalkScratch& ThreadScratch() {
   thread_local WalkScratch scratch;
@@ -361,9 +350,6 @@ absl::Status ScanCells(const DenseSegmentSearch& search, const float* query, uin
                  stats);
 }
 
-// Of an inverted file's nearest cells, so many allowed rows are compared for each place in the beam.
-constexpr uint64_t kIvfRowsPerEf = 64;
-
 // Calls visit(place, node) for the allowed nodes of the cell.
 template <typename Visit>
 void ForEachAllowedOf(const DenseSegmentSearch& search, std::span<const uint32_t> nodes, const Visit& visit) {
@@ -386,11 +372,11 @@ absl::Status ScanIvf(const DenseSegmentSearch& search, const float* query, size_
   stats.distances += ivf.cells();
   scratch.cell_order.Begin(ivf_query.keys);
   Beam& beam = scratch.beam;
-  beam.Begin(std::max(2 * Rescored(search.k), ef));
+  beam.Begin(RescoredOfIvf(search.k, ef));
   Scanner scanner(search, query, top);
   uint64_t compared = 0;
   while (compared < kIvfRowsPerEf * ef) {
-    const std::span<const uint32_t> part = scratch.cell_order.Next(kMinPart);
+    const std::span<const uint32_t> part = scratch.cell_order.Next(kIvfPart);
     if (part.empty()) break;
     if (absl::Status status = cancel.Check(); !status.ok()) return status;
     for (const uint32_t cell : part) {
@@ -432,6 +418,17 @@ std::vector<Hit> TopHits::TakeSorted() {
   return std::move(hits_);
 }
 
+uint64_t CountAllowedNodes(const DenseSegmentSearch& search) {
+  const DenseColumn& column = *search.column;
+  if (search.allowed == nullptr) return column.nodes();
+  if (column.dense_rows()) return search.allowed_count;
+  uint64_t count = 0;
+  for (uint32_t row : column.rows()) count += search.allowed->Test(row) ? 1 : 0;
+  return count;
+}
+
+uint64_t FewNodes(size_t k) { return std::max<uint64_t>(kFewRows, 4 * Rescored(k)); }
+
 absl::Status SearchDenseSegment(const DenseSegmentSearch& search, const float* query, const CancelToken& cancel,
                                 TopHits& top, DenseSegmentStats& stats) {
   if (search.column->nodes() == 0 || search.k == 0) return absl::OkStatus();
@@ -440,7 +437,7 @@ absl::Status SearchDenseSegment(const DenseSegmentSearch& search, const float* q
   }
   const uint64_t allowed = CountAllowedNodes(search);
   if (allowed == 0) return absl::OkStatus();
-  if (allowed <= std::max<uint64_t>(kFewRows, 4 * Rescored(search.k))) return ScanExactly(search, query, cancel, top, stats);
+  if (allowed <= FewNodes(search.k)) return ScanExactly(search, query, cancel, top, stats);
   const size_t ef = std::max(search.ef, search.k);
   if (search.ivf != nullptr) return ScanIvf(search, query, ef, cancel, top, stats);
   const size_t first_ef = search.first_ef == 0 || !top.full() ? ef : std::clamp(search.first_ef, search.k, ef);

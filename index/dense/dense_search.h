@@ -63,9 +63,15 @@ struct DenseSegmentStats {
   bool codes = false;  // all allowed rows were compared by code, the best of them scored
   bool cells = false;  // allowed rows of the nearest cells were compared by code, likewise
   bool ivf = false;    // of an inverted file's nearest cells the allowed rows were compared, the best of them scored
+  bool device = false;  // another processor did it (index/dense_offload.h); the others say how
   size_t ef = 0;       // of the walk, where one was done, or of the cells
   uint64_t distances = 0;
 };
+
+// Nodes among the allowed rows: not every row has a vector.
+uint64_t CountAllowedNodes(const DenseSegmentSearch& search);
+// Not exact, so few allowed nodes are all compared, whatever index there is.
+uint64_t FewNodes(size_t k);
 
 // Pushes the segment's best rows. `query` has the column's dim and is normalised under cosine.
 //

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <optional>
 #include <random>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -153,7 +154,62 @@ class GraphBuilder {
     return progress(1.0);
   }
 
+  // From the nearest nodes of each: the levels above by insertion, then level 0 of all nodes.
+  absl::Status RunFrom(const std::vector<std::vector<uint32_t>>& nearest, const BuildProgress& progress) {
+    order_ = InsertionOrder(0, codes_.nodes());
+    std::erase_if(order_, [&](uint32_t node) { return graph_.level(node) == 0; });
+    entry_ = order_.empty() ? 0 : order_[0];
+    max_level_ = graph_.level(entry_);
+    lowest_level_ = 1;
+    for (size_t begin = 1; begin < order_.size();) {
+      const double fraction = kUpperPart * static_cast<double>(begin) / static_cast<double>(order_.size());
+      if (absl::Status status = progress(fraction); !status.ok()) return status;
+      const size_t end = std::min(order_.size(), begin + std::clamp<size_t>(begin / kBatchShare, 1, kMaxBatch));
+      InsertBatch(static_cast<uint32_t>(begin), static_cast<uint32_t>(end));
+      begin = end;
+    }
+    order_.resize(codes_.nodes());
+    std::iota(order_.begin(), order_.end(), 0u);
+    found_.assign(codes_.nodes(), {});
+    if (absl::Status status = progress(kUpperPart); !status.ok()) return status;
+    ParallelFor(0, codes_.nodes(), threads_, kGrain, [&](size_t node, size_t thread) {
+      ChooseOf(static_cast<uint32_t>(node), nearest[node], scratch_[thread], found_[node]);
+    });
+    if (absl::Status status = progress((1 + kUpperPart) / 2); !status.ok()) return status;
+    LinkLevel(0, 0);
+    graph_.SetEntry(entry_, max_level_);
+    return progress(1.0);
+  }
+
  private:
+  static constexpr double kUpperPart = 0.3;  // of the work
+
+  // The links of a node at level 0 among those nearest to it and those that it has above, which lead farther.
+  void ChooseOf(uint32_t node, std::span<const uint32_t> nearest, BuildScratch& scratch,
+                std::vector<std::vector<uint32_t>>& found) const {
+    CodeQuery& query = scratch.walk.query;
+    codes_.EncodeNode(node, query);
+    scratch.candidates.clear();
+    const auto add = [&](uint32_t other) {
+      if (other == node || other >= codes_.nodes()) return;
+      scratch.candidates.push_back(BeamEntry::Make(codes_.Key(query, other), other));
+    };
+    for (const uint32_t other : nearest) add(other);
+    if (graph_.level(node) > 0) {
+      for (const uint32_t other : graph_.Links(node, 1)) {
+        if (other == kNoNode) break;
+        add(other);
+      }
+    }
+    std::sort(scratch.candidates.begin(), scratch.candidates.end(),
+              [](BeamEntry a, BeamEntry b) { return a.bits < b.bits; });
+    scratch.candidates.erase(std::unique(scratch.candidates.begin(), scratch.candidates.end(),
+                                         [](BeamEntry a, BeamEntry b) { return a.bits == b.bits; }),
+                             scratch.candidates.end());
+    Choose(node, m_, scratch);
+    found.assign(1, scratch.links);
+  }
+
   // Nodes in a drawn order: those that come in one after the other are often near, as the chunks of a document are, and nodes
   // of one batch do not find each other. The first `kept` are in already.
   static std::vector<uint32_t> InsertionOrder(uint32_t kept, uint32_t nodes) {
@@ -172,7 +228,7 @@ class GraphBuilder {
     });
     uint32_t top = 0;
     for (const auto& levels : found_) top = std::max(top, static_cast<uint32_t>(levels.size()));
-    for (uint32_t level = 0; level < top; ++level) LinkLevel(begin, level);
+    for (uint32_t level = lowest_level_; level < top; ++level) LinkLevel(begin, level);
     for (uint32_t place = begin; place < end; ++place) {
       const uint32_t node = order_[place];
       if (graph_.level(node) <= max_level_) continue;
@@ -193,7 +249,7 @@ class GraphBuilder {
     }
     found.resize(own_level + 1);
     scratch.candidates.assign(1, best);
-    for (uint32_t level = own_level + 1; level-- > 0;) {
+    for (uint32_t level = own_level + 1; level-- > lowest_level_;) {
       scratch.walk.visited.Begin(codes_.nodes());
       scratch.walk.beam.Begin(ef_);
       for (const BeamEntry& entry : scratch.candidates) {
@@ -283,6 +339,7 @@ class GraphBuilder {
   const int threads_;
   uint32_t entry_ = 0;
   uint32_t max_level_ = 0;
+  uint32_t lowest_level_ = 0;  // that nodes are inserted at
   std::vector<uint32_t> order_;                             // in which nodes are inserted
   std::vector<BuildScratch> scratch_;                       // one a thread
   std::vector<std::vector<std::vector<uint32_t>>> found_;   // by node of the batch and level
@@ -310,15 +367,15 @@ absl::StatusOr<std::optional<BuildStart>> StartFrom(const Graph& first, const De
   return BuildStart{*std::move(codes), *std::move(bytes), &first};
 }
 
-absl::StatusOr<BuildStart> StartAnew(const DenseColumn& column, uint32_t m, const VectorCodes* alike, int threads) {
+absl::StatusOr<BuildStart> StartAnew(const DenseColumn& column, uint32_t m, const GraphModels& models, int threads) {
   absl::StatusOr<std::shared_ptr<const VectorCodes>> codes = std::shared_ptr<const VectorCodes>();
-  if (alike != nullptr) codes = VectorCodes::BuildLike(column, *alike, threads);
+  if (models.alike != nullptr) codes = VectorCodes::BuildLike(column, *models.alike, threads);
   if (codes.ok() && *codes == nullptr) codes = VectorCodes::Build(column, threads);
   if (!codes.ok()) return codes.status();
   const uint32_t cells = CellTable::CellsFor(column.nodes());
   absl::StatusOr<GraphBytes> bytes = GraphBytes::Create(**codes, m, cells);
   if (!bytes.ok()) return bytes.status();
-  BuildCells(**codes, column.metric(), cells, threads, bytes->cells());
+  BuildCells(**codes, column.metric(), cells, threads, bytes->cells(), models.help.assign);
   return BuildStart{*std::move(codes), *std::move(bytes), nullptr};
 }
 
@@ -342,12 +399,19 @@ absl::StatusOr<std::shared_ptr<const Graph>> BuildGraph(const DenseColumn& colum
     start = *std::move(kept);
   }
   if (!start) {
-    absl::StatusOr<BuildStart> anew = StartAnew(column, m, models.alike, threads);
+    absl::StatusOr<BuildStart> anew = StartAnew(column, m, models, threads);
     if (!anew.ok()) return anew.status();
     start = *std::move(anew);
   }
   GraphBuilder builder(*start->codes, column.metric(), start->bytes, options, threads);
-  if (absl::Status status = builder.Run(start->first, progress); !status.ok()) return status;
+  absl::StatusOr<std::vector<std::vector<uint32_t>>> nearest = absl::UnavailableError("nobody finds them");
+  if (models.help.nearest && start->first == nullptr) {
+    const auto count = std::max(2 * static_cast<size_t>(options.m), static_cast<size_t>(options.ef_construction));
+    nearest = models.help.nearest(column, count, progress);
+  }
+  const bool found = nearest.ok() && nearest->size() == column.nodes();
+  absl::Status status = found ? builder.RunFrom(*nearest, progress) : builder.Run(start->first, progress);
+  if (!status.ok()) return status;
   return Graph::Parse(start->bytes.buffer()->view(), std::move(start->codes), start->bytes.buffer());
 }
 

@@ -1,16 +1,13 @@
 #pragma once
 
-#include <functional>
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "index/dense/build_help.h"
 #include "index/dense/graph.h"
 #include "storage/schema.h"
 
 namespace vouch {
-
-// Asked every few hundred rows with the share of the work done, 0 to 1; anything but OK ends the build with it.
-using BuildProgress = std::function<absl::Status(double fraction)>;
 
 // Builds codes and graph over all nodes of the column, on `threads` threads. Equal columns and options give equal bytes,
 // whatever the number of threads.
@@ -30,6 +27,9 @@ struct GraphModels {
   // Of other vectors of the field: where they suit, the codes get their axes, so that one search compares keys of both. May be
   // null.
   const VectorCodes* alike = nullptr;
+  // Where `nearest` is set and no graph is extended, level 0 is linked by the nearest nodes that it names, all at once; only the nodes
+  // of the levels above, one in m, are inserted one after the other. Its nodes decide the bytes, too. `assign` changes none.
+  DenseBuildHelp help = {};
 };
 absl::StatusOr<std::shared_ptr<const Graph>> BuildGraph(const DenseColumn& column, const HnswOptions& options,
                                                         const GraphModels& models, int threads,

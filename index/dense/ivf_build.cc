@@ -43,8 +43,12 @@ uint32_t NearestEntry(const float* values, const float* book, uint32_t size) {
 
 class IvfBuilder {
  public:
-  IvfBuilder(const DenseColumn& column, bool with_codes, int threads)
-      : column_(column), threads_(std::max(1, threads)), dim_(column.dim()), cells_(Ivf::CellsFor(column.nodes())) {
+  IvfBuilder(const DenseColumn& column, bool with_codes, int threads, const AssignCodes& assign)
+      : column_(column),
+        assign_(assign),
+        threads_(std::max(1, threads)),
+        dim_(column.dim()),
+        cells_(Ivf::CellsFor(column.nodes())) {
     if (!with_codes) return;
     group_size_ = std::min(dim_, std::max(2u, (dim_ + Ivf::kMaxGroups - 1) / Ivf::kMaxGroups));
     groups_ = (dim_ + group_size_ - 1) / group_size_;
@@ -73,7 +77,7 @@ class IvfBuilder {
     const CellLayout layout(column_.nodes(), cells_, (*codes)->stride());
     AlignedBuffer bytes(layout.size);
     if (bytes.data() == nullptr) return absl::ResourceExhaustedError("no memory for the cells of an ivf");
-    BuildCells(**codes, column_.metric(), cells_, threads_, bytes.data());
+    BuildCells(**codes, column_.metric(), cells_, threads_, bytes.data(), assign_);
     const auto* start = reinterpret_cast<const uint32_t*>(bytes.data() + layout.start);
     const auto* node = reinterpret_cast<const uint32_t*>(bytes.data() + layout.node);
     start_.assign(start, start + cells_ + 1);
@@ -196,6 +200,7 @@ class IvfBuilder {
   }
 
   const DenseColumn& column_;
+  const AssignCodes& assign_;
   const int threads_;
   const uint32_t dim_;
   const uint32_t cells_;
@@ -213,7 +218,7 @@ class IvfBuilder {
 };
 
 absl::StatusOr<std::shared_ptr<const Ivf>> Ivf::Build(const DenseColumn& column, bool with_codes, int threads,
-                                                      const BuildProgress& progress) {
+                                                      const BuildProgress& progress, const AssignCodes& assign) {
   if (column.mapped() != nullptr) {
     return absl::InvalidArgumentError("an ivf is built over vectors in private memory; these lie in a file");
   }
@@ -221,7 +226,7 @@ absl::StatusOr<std::shared_ptr<const Ivf>> Ivf::Build(const DenseColumn& column,
     return absl::InvalidArgumentError(
         absl::StrCat("an ivf takes 1 to ", Graph::kMaxNodes - 1, " vectors; there are ", column.nodes()));
   }
-  return IvfBuilder(column, with_codes, threads).Build(progress);
+  return IvfBuilder(column, with_codes, threads, assign).Build(progress);
 }
 
 }  // namespace vouch

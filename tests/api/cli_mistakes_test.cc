@@ -121,7 +121,8 @@ TEST_F(CliMistakesTest, EverySettingIsAFlagOfServe) {
       {"--log-level", "warn"}, {"--data", dir_.File("d")}, {"--generator-route", route},
       {"--http-listen", "127.0.0.1:1"}, {"--memory-limit", "8GiB"}, {"--rerankers", rerankers}, {"--hooks", hooks},
       {"--hook-urls", "https://ci.example/hooks, http://127.0.0.1:9"},
-      {"--telemetry-endpoint", "http://127.0.0.1:9"}};
+      {"--telemetry-endpoint", "http://127.0.0.1:9"}, {"--gpu-memory-limit", "8GiB"}, {"--gpu-shares", "acme=20:60"},
+      {"--gpu-copies", "2"}, {"--gpu-builds", "on"}};
   int flags = 0;
   for (size_t at = help.find("\n  --"); at != std::string::npos; at = help.find("\n  --", at + 1)) {
     const std::string flag = help.substr(at + 3, help.find(' ', at + 3) - at - 3);
@@ -134,7 +135,7 @@ TEST_F(CliMistakesTest, EverySettingIsAFlagOfServe) {
                 HasSubstr("listen is 'nowhere'"))
         << flag;
   }
-  EXPECT_EQ(flags, 24) << help;
+  EXPECT_EQ(flags, 32) << help;
   EXPECT_THAT(ErrorOf(2, {"serve", "--hook-urls", "ci.example"}), HasSubstr("hook_urls: 'ci.example' is no URL"));
   EXPECT_THAT(ErrorOf(2, {"serve", "--hook-urls", "https://ci.example?x=1"}), HasSubstr("has a query"));
   environment_["VOUCH_LISTEN"] = "elsewhere";

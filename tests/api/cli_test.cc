@@ -57,6 +57,7 @@ TEST_F(CliTest, EveryCommandHasHelpWithAnExample) {
                                                           {"restore"},
                                                           {"verify"},
                                                           {"version"},
+                                                          {"gpu"},
                                                           {"collection", "create"},
                                                           {"collection", "list"},
                                                           {"collection", "show"},
@@ -347,6 +348,15 @@ TEST_F(CliTest, SettingsComeFromFlagVariableAndFile) {
 TEST_F(CliTest, VersionNamesProgramAndApi) {
   EXPECT_THAT(Run({"version"}).out, StartsWith("vouch " VOUCH_VERSION));
   EXPECT_EQ(Json({"version"})["api"], "vouch.v1");
+}
+
+// Whatever this build and machine have.
+TEST_F(CliTest, GpuSaysWhatThereIs) {
+  const ProgramResult result = Run({"gpu"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  const auto json = Json({"gpu"});
+  EXPECT_EQ(json["built_in"] == false, result.out.find("GPU is not built in") == 0) << result.out;
+  EXPECT_TRUE(json["gpus"].is_array());
 }
 
 }  // namespace

@@ -153,6 +153,17 @@ const std::map<std::string, KeySample>& KeySamples() {
       {"generator.endpoint", Text("http://127.0.0.1:4/v1", &Config::generator_endpoint)},
       {"generator.api_key_env", Text("OTHER_KEY", &Config::generator_api_key_env)},
       {"generator.api_key_file", Text("/k", &Config::generator_api_key_file)},
+      {"gpu.devices", Text("0,2", &Config::gpu_devices)},
+      {"gpu.memory_limit", {"40GiB",
+                            [](const Config& config) {
+                              return config.gpu_memory_limit == 0 ? "0" : std::to_string(config.gpu_memory_limit >> 30) + "GiB";
+                            }}},
+      {"gpu.pinned", Text("notes", &Config::gpu_pinned)},
+      {"gpu.shares", Text("acme=30:60", &Config::gpu_shares)},
+      {"gpu.builds", Text("on", &Config::gpu_builds)},
+      {"gpu.copies", Number(2, &Config::gpu_copies)},
+      {"gpu.batch", Number(64, &Config::gpu_batch)},
+      {"gpu.batch_wait_us", Number(50, &Config::gpu_batch_wait_us)},
       {"telemetry.endpoint", Text("http://127.0.0.1:6", &Config::telemetry_endpoint)}};
   return samples;
 }

@@ -1,5 +1,6 @@
 #include "index/dense/graph.h"
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 #include <random>
@@ -190,6 +191,70 @@ TEST_P(ExtendedGraph, IsBuiltAnewWhereTheOldOneDoesNotFit) {
 
 INSTANTIATE_TEST_SUITE_P(Metrics, ExtendedGraph,
                          testing::Values(Metric::kL2, Metric::kCosine, Metric::kInnerProduct));
+
+// The nearest nodes of each by comparing all, as a device names them.
+FindNearestNodes NearestOf(const TestVectors& rows, Metric metric) {
+  using Nearest = absl::StatusOr<std::vector<std::vector<uint32_t>>>;
+  return [&rows, metric](const DenseColumn& column, size_t count, const BuildProgress&) -> Nearest {
+    std::vector<std::vector<uint32_t>> nearest(column.nodes());
+    for (uint32_t node = 0; node < column.nodes(); ++node) {
+      for (const Hit& hit : BruteForce(rows, rows[node], metric, count + 1)) {
+        if (hit.row.value != node) nearest[node].push_back(static_cast<uint32_t>(hit.row.value));
+      }
+    }
+    return nearest;
+  };
+}
+
+TEST(Graph, BuiltFromNearestNodesItFindsAsMuch) {
+  for (const Metric metric : {Metric::kL2, Metric::kCosine}) {
+    // Clusters: a list of nearest nodes leads from none to another, the levels above do.
+    const TestVectors rows = ClusteredVectors(5, 4000, 24, metric, 60);
+    const TestVectors queries = ClusteredVectors(6, 100, 24, metric, 60);
+    const DenseColumn column = MakeColumn(rows, 24, metric);
+    const HnswOptions options{.m = 12, .ef_construction = 80, .ef_search = 64};
+    const auto build = [&](int threads) {
+      auto graph = BuildGraph(column, options, {.help = {.nearest = NearestOf(rows, metric)}}, threads, kNoProgress);
+      EXPECT_TRUE(graph.ok()) << graph.status();
+      return *graph;
+    };
+    const std::shared_ptr<const Graph> inserted = Build(column, 12, 80);
+    const std::shared_ptr<const Graph> linked = build(2);
+    double of_inserted = 0, of_linked = 0;
+    for (const auto& query : queries) {
+      const std::vector<Hit> expected = BruteForce(rows, query, metric, 10);
+      const auto recall = [&](const Graph& graph) {
+        uint64_t distances = 0;
+        const std::vector<uint32_t> walked = WalkedNodes(graph, query.data(), 64, distances);
+        size_t found = 0;
+        for (const Hit& hit : expected) found += std::count(walked.begin(), walked.end(), hit.row.value);
+        return static_cast<double>(found) / 10;
+      };
+      of_inserted += recall(*inserted) / 100;
+      of_linked += recall(*linked) / 100;
+    }
+    EXPECT_GE(of_linked, of_inserted - 0.01);
+    EXPECT_GE(of_linked, 0.95);
+    EXPECT_EQ(build(1)->bytes(), linked->bytes());
+  }
+}
+
+TEST(Graph, WhoeverFindsNoNearestNodesCostsNothing) {
+  const TestVectors rows = ClusteredVectors(5, 500, 8, Metric::kL2);
+  const DenseColumn column = MakeColumn(rows, 8, Metric::kL2);
+  const HnswOptions options{.m = 8, .ef_construction = 40, .ef_search = 64};
+  const auto plain = BuildGraph(column, options, 1, kNoProgress);
+  for (const bool shorter : {false, true}) {
+    using Nearest = absl::StatusOr<std::vector<std::vector<uint32_t>>>;
+    const FindNearestNodes fails = [&](const DenseColumn&, size_t, const BuildProgress&) -> Nearest {
+      if (shorter) return std::vector<std::vector<uint32_t>>(3);
+      return absl::UnavailableError("the device is lost");
+    };
+    const auto built = BuildGraph(column, options, {.help = {.nearest = fails}}, 1, kNoProgress);
+    ASSERT_TRUE(built.ok());
+    EXPECT_EQ((*built)->bytes(), (*plain)->bytes());
+  }
+}
 
 TEST(Graph, CodesByOtherAxesWhereTheySuit) {
   const TestVectors rows = ClusteredVectors(73, 2000, 70, Metric::kL2);

@@ -1,0 +1,63 @@
+#include "index/gpu/collection_offload.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace vouch {
+
+CollectionOffload::~CollectionOffload() {
+  for (const auto& [segment, units] : units_) {
+    for (const std::shared_ptr<DenseUnit>& unit : units) {
+      if (unit != nullptr) unit->Retire();
+    }
+  }
+}
+
+void CollectionOffload::Publish(const std::vector<SegmentPtr>& segments) {
+  absl::flat_hash_map<const Segment*, Units> before;
+  const std::lock_guard lock(mu_);
+  before.swap(units_);
+  for (const SegmentPtr& segment : segments) {
+    if (!segment->sealed) continue;
+    const auto known = before.find(segment.get());
+    if (known != before.end()) {
+      units_.insert(before.extract(known));
+      continue;
+    }
+    Units& units = units_[segment.get()];
+    for (size_t field = 0; field < segment->dense.size(); ++field) {
+      units.push_back(dense_.AddUnit(tenant_, collection_, absl::StrCat(field), segment, field));
+    }
+  }
+  for (const auto& [segment, units] : before) {
+    for (const std::shared_ptr<DenseUnit>& unit : units) {
+      if (unit != nullptr) unit->Retire();
+    }
+  }
+}
+
+std::shared_ptr<DenseUnit> CollectionOffload::UnitOf(const Segment& segment, size_t field) const {
+  const std::lock_guard lock(mu_);
+  const auto found = units_.find(&segment);
+  return found == units_.end() || field >= found->second.size() ? nullptr : found->second[field];
+}
+
+std::unique_ptr<OffloadedSearch> CollectionOffload::Begin(const Request& request) {
+  const std::shared_ptr<DenseUnit> unit = UnitOf(request.segment, request.field);
+  return unit == nullptr ? nullptr : dense_.Begin(unit, request);
+}
+
+void CollectionOffload::NoteSearchedHere(const Segment& segment, size_t field, const DenseSegmentSearch& search,
+                                         std::chrono::nanoseconds took) {
+  const std::shared_ptr<DenseUnit> unit = UnitOf(segment, field);
+  if (unit != nullptr && SuitsDevice(*unit, search, dense_.options_.few_rows)) unit->NoteSearchedHere(took);
+}
+
+DenseBuildHelp CollectionOffload::BuildHelp() {
+  if (!dense_.options_.builds) return {};
+  return {.nearest = [this](const DenseColumn& column, size_t count,
+                            const BuildProgress& progress) { return dense_.FindNearest(column, count, progress); },
+          .assign = [this](const CodeRecords& records, uint32_t count,
+                           const std::function<void(uint32_t, CodeQuery&)>& query) { return dense_.Assign(records, count, query); }};
+}
+
+}  // namespace vouch

@@ -1,0 +1,138 @@
+#include "index/gpu/dense_unit.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+#include "index/dense/vector_reader.h"
+
+namespace vouch {
+namespace {
+
+constexpr double kNewest = 0.1;           // of a search's time, in the mean
+constexpr double kRateHalfLifeSeconds = 30;
+constexpr uint32_t kNodesBetweenChecks = 1024;
+
+// The header of an inverted file's bytes (index/dense/ivf.h).
+struct IvfHeader {
+  uint32_t nodes;
+  uint32_t dim;
+  uint32_t cells;
+  uint32_t groups;
+  uint32_t group_size;
+  uint32_t blocks;
+};
+
+IvfHeader HeaderOf(const Ivf& ivf) {
+  IvfHeader header;
+  std::memcpy(&header, ivf.bytes().data(), sizeof(header));
+  return header;
+}
+
+}  // namespace
+
+std::optional<GpuShape> ChooseShape(const Segment& segment, size_t field, uint64_t most_bytes) {
+  const DenseColumn& column = segment.dense[field];
+  if (column.nodes() == 0) return std::nullopt;
+  GpuShape shape{.content = GpuContent::kVectors,
+                 .type = column.type(),
+                 .metric = column.metric(),
+                 .dim = column.dim(),
+                 .nodes = column.nodes(),
+                 .record_bytes = static_cast<uint32_t>(column.vector_bytes())};
+  if (const Ivf* ivf = segment.IvfOf(field); ivf != nullptr && ivf->has_codes()) {
+    shape.content = GpuContent::kProductCodes;
+    shape.record_bytes = 0;
+    shape.groups = ivf->groups();
+    shape.blocks = HeaderOf(*ivf).blocks;
+    return shape;
+  }
+  const VectorCodes* codes = segment.CodesOf(field);
+  if (uint64_t{column.nodes()} * column.vector_bytes() > most_bytes && codes != nullptr) {
+    shape.content = GpuContent::kCodes;
+    shape.record_bytes = static_cast<uint32_t>(codes->stride());
+  }
+  return shape;
+}
+
+DenseUnit::DenseUnit(Name name, SegmentPtr segment, size_t field, const GpuShape& shape)
+    : name_(std::move(name)), segment_(std::move(segment)), field_(field), shape_(shape) {
+  if (shape_.content != GpuContent::kProductCodes) return;
+  uint32_t block = 0;
+  for (uint32_t cell = 0; cell < ivf()->cells(); ++cell) {
+    first_block_.push_back(block);
+    block += static_cast<uint32_t>((ivf()->NodesOf(cell).size() + gpu::kPartNodes - 1) / gpu::kPartNodes);
+  }
+}
+
+GpuSource DenseUnit::Source() const {
+  GpuSource source;
+  if (shape_.content == GpuContent::kProductCodes) {
+    const IvfHeader header = HeaderOf(*ivf());
+    const IvfLayout layout(header.nodes, header.dim, header.cells, header.groups, header.group_size, header.blocks);
+    const char* const bytes = ivf()->bytes().data();
+    source.place_nodes = {reinterpret_cast<const uint32_t*>(bytes + layout.node), header.nodes};
+    source.place_biases = {reinterpret_cast<const float*>(bytes + layout.bias), header.nodes};
+    source.blocks = {reinterpret_cast<const uint8_t*>(bytes + layout.code), size_t{header.blocks} * header.groups * 16};
+    return source;
+  }
+  if (shape_.content == GpuContent::kCodes) {
+    source.records = [this](uint32_t begin, uint32_t end, char* out) {
+      const VectorCodes& codes = *segment_->CodesOf(field_);
+      std::memcpy(out, codes.code(begin), size_t{end - begin} * codes.stride());
+      return retired() ? absl::CancelledError("the segment was replaced") : absl::OkStatus();
+    };
+    return source;
+  }
+  source.records = [this, reader = std::make_shared<VectorReader>(column())](uint32_t begin, uint32_t end, char* out) {
+    for (uint32_t node = begin; node < end; ++node, out += column().vector_bytes()) {
+      std::memcpy(out, reader->ReadNextBytes(node), column().vector_bytes());
+      if (node % kNodesBetweenChecks == 0 && retired()) return absl::CancelledError("the segment was replaced");
+    }
+    return reader->status();
+  };
+  return source;
+}
+
+void DenseUnit::NoteSearchedHere(std::chrono::nanoseconds took) {
+  // Two at a time may lose one of them, which a mean can bear.
+  const double mean = here_ns_.load(std::memory_order_relaxed);
+  const auto now = static_cast<double>(took.count());
+  here_ns_.store(mean == 0 ? now : (1 - kNewest) * mean + kNewest * now, std::memory_order_relaxed);
+}
+
+double DenseUnit::MeasureBenefit(double seconds) {
+  const uint64_t asked = asked_.load(std::memory_order_relaxed);
+  if (seconds > 0) {
+    const double rate = static_cast<double>(asked - measured_) / seconds;
+    const double kept = std::exp2(-seconds / kRateHalfLifeSeconds);
+    rate_ = kept * rate_ + (1 - kept) * rate;
+    measured_ = asked;
+  }
+  const double benefit = rate_ * here_ns_.load(std::memory_order_relaxed);
+  benefit_.store(benefit, std::memory_order_relaxed);
+  return benefit;
+}
+
+void DenseUnit::Add(std::shared_ptr<const PlacedColumn> placed) {
+  const std::lock_guard lock(mu_);
+  placed_.push_back(std::move(placed));
+}
+
+bool DenseUnit::Remove(int device) {
+  std::vector<std::shared_ptr<const PlacedColumn>> gone;  // outside the lock
+  const std::lock_guard lock(mu_);
+  const auto stays = [&](const auto& placed) { return placed->device() != device; };
+  const auto from = std::stable_partition(placed_.begin(), placed_.end(), stays);
+  gone.assign(std::make_move_iterator(from), std::make_move_iterator(placed_.end()));
+  placed_.erase(from, placed_.end());
+  return !gone.empty();
+}
+
+std::vector<std::shared_ptr<const PlacedColumn>> DenseUnit::placed() const {
+  const std::lock_guard lock(mu_);
+  return placed_;
+}
+
+}  // namespace vouch

@@ -1,0 +1,282 @@
+#include "index/gpu/device_ledger.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+
+namespace vouch {
+namespace {
+
+constexpr std::chrono::seconds kFirstWait(1);
+constexpr int kMostDoublings = 8;
+
+double ByByte(double benefit, uint64_t bytes) { return benefit / static_cast<double>(std::max<uint64_t>(1, bytes)); }
+
+}  // namespace
+
+void DeviceLedger::SetBudget(int device, uint64_t bytes) { devices_[device].budget = bytes; }
+
+void DeviceLedger::SetFree(int device, uint64_t bytes) { devices_[device].free = bytes; }
+
+void DeviceLedger::Lose(int device) {
+  Device& lost = devices_[device];
+  lost = {.budget = 0, .held = 0, .free = 0, .lost = true};
+  std::erase_if(held_, [&](const auto& held) { return held.first.device == device; });
+}
+
+void DeviceLedger::SetUnit(const LedgerUnit& unit) { units_[unit.id] = unit; }
+
+void DeviceLedger::RemoveUnit(uint64_t unit) {
+  units_.erase(unit);
+  std::erase_if(refused_, [&](const auto& refused) { return refused.first.unit == unit; });
+}
+
+const LedgerShare& DeviceLedger::LimitsOf(const std::string& tenant) const {
+  const auto found = limits_.tenants.find(tenant);
+  return found == limits_.tenants.end() ? limits_.any_tenant : found->second;
+}
+
+const LedgerShare& DeviceLedger::LimitsOf(const std::string& tenant, const std::string& collection) const {
+  const auto found = limits_.collections.find({tenant, collection});
+  return found == limits_.collections.end() ? limits_.any_collection : found->second;
+}
+
+uint64_t DeviceLedger::total_budget() const {
+  uint64_t total = 0;
+  for (const auto& [ordinal, device] : devices_) total += device.budget;
+  return total;
+}
+
+uint64_t DeviceLedger::FreeOn(const Device& device) const {
+  const uint64_t by_budget = device.budget > device.held ? device.budget - device.held : 0;
+  return device.free ? std::min(by_budget, *device.free) : by_budget;
+}
+
+uint64_t DeviceLedger::RoomFor(const LedgerUnit& unit, int device) const {
+  const auto refused = refused_.find({unit.id, device});
+  if (refused == refused_.end()) return unit.bytes;
+  const uint64_t more = unit.bytes + unit.bytes / 2 * static_cast<uint64_t>(refused->second.times);
+  return std::max(unit.bytes, std::min(more, devices_.at(device).budget));
+}
+
+uint64_t DeviceLedger::BytesOfTenant(const std::string& tenant) const {
+  uint64_t bytes = 0;
+  for (const auto& [place, held] : held_) bytes += held.tenant == tenant ? held.bytes : 0;
+  return bytes;
+}
+
+uint64_t DeviceLedger::BytesOfCollection(const std::string& tenant, const std::string& collection) const {
+  uint64_t bytes = 0;
+  for (const auto& [place, held] : held_) {
+    bytes += held.tenant == tenant && held.collection == collection ? held.bytes : 0;
+  }
+  return bytes;
+}
+
+bool DeviceLedger::IsHeld(const Place& place) const {
+  const auto found = held_.find(place);
+  return found != held_.end() && found->second.state == State::kHeld;
+}
+
+std::vector<DeviceLedger::Place> DeviceLedger::held() const {
+  std::vector<Place> places;
+  for (const auto& [place, held] : held_) {
+    if (held.state == State::kHeld) places.push_back(place);
+  }
+  return places;
+}
+
+int DeviceLedger::CopiesOf(uint64_t unit) const {
+  return static_cast<int>(
+      std::count_if(held_.begin(), held_.end(), [&](const auto& held) { return held.first.unit == unit; }));
+}
+
+// Copies share what a unit saves.
+double DeviceLedger::BenefitOf(const Place& place) const {
+  const auto unit = units_.find(place.unit);
+  return unit == units_.end() ? 0 : unit->second.benefit / std::max(1, CopiesOf(place.unit));
+}
+
+bool DeviceLedger::IsPinned(uint64_t unit) const {
+  const auto found = units_.find(unit);
+  return found != units_.end() && found->second.pinned;
+}
+
+std::vector<DeviceLedger::Place> DeviceLedger::ByValue() const {
+  std::vector<std::pair<double, Place>> valued;
+  for (const auto& [place, held] : held_) {
+    if (held.state == State::kHeld) valued.emplace_back(ByByte(BenefitOf(place), held.bytes), place);
+  }
+  std::sort(valued.begin(), valued.end());
+  std::vector<Place> places;
+  for (const auto& [value, place] : valued) places.push_back(place);
+  return places;
+}
+
+DeviceLedger::Need DeviceLedger::NeedOf(const LedgerUnit& unit, int device) const {
+  const auto lack = [](uint64_t needed, uint64_t there) { return static_cast<int64_t>(needed) - static_cast<int64_t>(there); };
+  return {.device = lack(RoomFor(unit, device), FreeOn(devices_.at(device))),
+          .tenant = lack(BytesOfTenant(unit.tenant) + unit.bytes, PartOf(LimitsOf(unit.tenant).cap)),
+          .collection = lack(BytesOfCollection(unit.tenant, unit.collection) + unit.bytes,
+                             PartOf(LimitsOf(unit.tenant, unit.collection).cap))};
+}
+
+bool DeviceLedger::MayGoFor(const Held& victim, const LedgerUnit& unit, uint64_t of_tenant, uint64_t of_collection) const {
+  if (victim.tenant != unit.tenant && of_tenant < PartOf(LimitsOf(victim.tenant).share) + victim.bytes) return false;
+  const bool same = victim.tenant == unit.tenant && victim.collection == unit.collection;
+  return same || of_collection >= PartOf(LimitsOf(victim.tenant, victim.collection).share) + victim.bytes;
+}
+
+std::optional<DeviceLedger::Move> DeviceLedger::MoveOf(const LedgerUnit& unit, int device) const {
+  Need need = NeedOf(unit, device);
+  Move move{.place = Place{unit.id, device}, .evict = {}};
+  if (need.met()) return move;
+  std::map<std::string, uint64_t> of_tenant;
+  std::map<std::pair<std::string, std::string>, uint64_t> of_collection;
+  for (const auto& [place, held] : held_) {
+    of_tenant[held.tenant] += held.bytes;
+    of_collection[{held.tenant, held.collection}] += held.bytes;
+  }
+  const auto account = [&](const Place& place, const Held& held, int64_t sign) {
+    const int64_t bytes = sign * static_cast<int64_t>(held.bytes);
+    if (place.device == device) need.device -= bytes;
+    if (held.tenant == unit.tenant) need.tenant -= bytes;
+    if (held.tenant == unit.tenant && held.collection == unit.collection) need.collection -= bytes;
+    of_tenant[held.tenant] -= static_cast<uint64_t>(bytes);
+    of_collection[{held.tenant, held.collection}] -= static_cast<uint64_t>(bytes);
+  };
+  for (const Place& place : ByValue()) {
+    if (need.met()) break;
+    if (place.unit == unit.id || IsPinned(place.unit)) continue;
+    const Held& held = held_.at(place);
+    const bool helps = (need.device > 0 && place.device == device) || (need.tenant > 0 && held.tenant == unit.tenant) ||
+                       (need.collection > 0 && held.tenant == unit.tenant && held.collection == unit.collection);
+    if (!helps || !MayGoFor(held, unit, of_tenant[held.tenant], of_collection[{held.tenant, held.collection}])) continue;
+    move.evict.push_back(place);
+    account(place, held, 1);
+  }
+  if (!need.met()) return std::nullopt;
+  // What came first may not be needed after all: the most valuable of them stays where it can.
+  for (size_t i = move.evict.size(); i-- > 0;) {
+    const Held& held = held_.at(move.evict[i]);
+    account(move.evict[i], held, -1);
+    if (need.met()) {
+      move.evict.erase(move.evict.begin() + static_cast<ptrdiff_t>(i));
+    } else {
+      account(move.evict[i], held, 1);
+    }
+  }
+  if (unit.pinned) return move;
+  double lost = 0;
+  for (const Place& place : move.evict) lost += BenefitOf(place);
+  if (unit.benefit / (CopiesOf(unit.id) + 1) <= kBetter * lost) return std::nullopt;
+  return move;
+}
+
+std::optional<DeviceLedger::Move> DeviceLedger::Relief() const {
+  for (const auto& [ordinal, device] : devices_) {
+    if (device.held <= device.budget) continue;
+    uint64_t over = device.held - device.budget;
+    Move move;
+    for (const bool pinned : {false, true}) {
+      for (const Place& place : ByValue()) {
+        if (over == 0) break;
+        if (place.device != ordinal || IsPinned(place.unit) != pinned) continue;
+        move.evict.push_back(place);
+        over -= std::min(over, held_.at(place).bytes);
+      }
+    }
+    if (!move.evict.empty()) return move;
+  }
+  return std::nullopt;
+}
+
+std::optional<DeviceLedger::Move> DeviceLedger::NextMove(Time now) const {
+  if (std::optional<Move> relief = Relief()) return relief;
+  // Wanted no more.
+  for (const auto& [place, held] : held_) {
+    if (held.state == State::kHeld && !units_.contains(place.unit)) return Move{.place = {}, .evict = {place}};
+  }
+  std::vector<const LedgerUnit*> wanted;
+  for (const auto& [id, unit] : units_) {
+    if (CopiesOf(id) < unit.copies && (unit.pinned || unit.benefit > 0)) wanted.push_back(&unit);
+  }
+  std::sort(wanted.begin(), wanted.end(), [&](const LedgerUnit* a, const LedgerUnit* b) {
+    if (a->pinned != b->pinned) return a->pinned;
+    const double by_a = ByByte(a->benefit / (CopiesOf(a->id) + 1), a->bytes);
+    const double by_b = ByByte(b->benefit / (CopiesOf(b->id) + 1), b->bytes);
+    return by_a != by_b ? by_a > by_b : a->id < b->id;
+  });
+  for (const LedgerUnit* unit : wanted) {
+    std::optional<Move> best;
+    double best_lost = 0;
+    uint64_t best_free = 0;
+    for (const auto& [ordinal, device] : devices_) {
+      if (device.lost || held_.contains({unit->id, ordinal}) || RoomFor(*unit, ordinal) > device.budget) continue;
+      const auto refused = refused_.find({unit->id, ordinal});
+      if (refused != refused_.end() && now < refused->second.until) continue;
+      std::optional<Move> move = MoveOf(*unit, ordinal);
+      if (!move) continue;
+      // Where the least is lost, and then where the most is free.
+      double lost = 0;
+      for (const Place& place : move->evict) lost += BenefitOf(place);
+      const bool better = !best || move->evict.empty() > best->evict.empty() ||
+                          (move->evict.empty() == best->evict.empty() &&
+                           (lost != best_lost ? lost < best_lost : FreeOn(device) > best_free));
+      if (!better) continue;
+      best_lost = lost;
+      best_free = FreeOn(device);
+      best = std::move(move);
+    }
+    if (best) return best;
+  }
+  return std::nullopt;
+}
+
+absl::Status DeviceLedger::Reserve(const Place& place) {
+  const auto unit = units_.find(place.unit);
+  const auto device = devices_.find(place.device);
+  if (unit == units_.end() || device == devices_.end() || held_.contains(place)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("unit ", place.unit, " is not to be placed on device ", place.device));
+  }
+  const Need need = NeedOf(unit->second, place.device);
+  if (!need.met()) {
+    return absl::ResourceExhaustedError(absl::StrCat("device ", place.device, " has ", FreeOn(device->second), " of ",
+                                                     device->second.budget, " bytes free; unit ", place.unit, " needs ",
+                                                     RoomFor(unit->second, place.device), ", or a cap is reached"));
+  }
+  held_[place] = {.tenant = unit->second.tenant,
+                  .collection = unit->second.collection,
+                  .bytes = unit->second.bytes,
+                  .state = State::kReserved};
+  device->second.held += unit->second.bytes;
+  if (device->second.free) *device->second.free -= std::min(*device->second.free, unit->second.bytes);
+  return absl::OkStatus();
+}
+
+void DeviceLedger::Confirm(const Place& place) {
+  const auto held = held_.find(place);
+  if (held != held_.end()) held->second.state = State::kHeld;
+  refused_.erase(place);
+}
+
+void DeviceLedger::Release(const Place& place) {
+  const auto held = held_.find(place);
+  if (held == held_.end()) return;  // the device was lost meanwhile
+  Device& device = devices_.at(place.device);
+  device.held -= std::min(device.held, held->second.bytes);
+  if (device.free) *device.free += held->second.bytes;
+  held_.erase(held);
+}
+
+void DeviceLedger::Refuse(const Place& place, Time now) {
+  Release(place);
+  if (!units_.contains(place.unit)) return;
+  Refusal& refusal = refused_[place];
+  refusal.until = now + kFirstWait * (1 << refusal.times);
+  refusal.times = std::min(refusal.times + 1, kMostDoublings);
+}
+
+}  // namespace vouch

@@ -1,0 +1,217 @@
+// KernelDevice's searches by matrix units.
+//
+// Products of f16 (or TF32) values in an order of their own order rows nearly as the engine does. So somewhat more rows than asked
+// for are taken by them, and these are compared again in the engine's order. A row that was left out is, by its product, at least
+// as far as the last one taken; where that, less what products may be wrong by (product_bound.h), is still beyond the last hit, no
+// row that was left out can be a hit. Where it is not, which takes many rows at nearly one distance, the query is compared with all
+// rows in the engine's order. Either way hits are those of the processor.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "index/gpu/kernel_device.h"
+#include "index/gpu/product_bound.h"
+#include "storage/vector_codec.h"
+
+namespace vouch {
+namespace {
+
+constexpr uint32_t kRowsOfBlock = 4096;     // of a slice
+constexpr uint32_t kMostSelectBlocks = 128;
+constexpr uint32_t kLeastSlice = 1024;      // rows
+constexpr float kMostHalf = 65504.0f;
+constexpr size_t kNodesAtOnce = 512;        // queries of NearestNodes in one batch
+
+// How many rows are taken by product.
+uint32_t WideFor(uint32_t k, bool tf32) { return std::min(gpu::kMaxTop, tf32 ? 4 * k + 64 : 2 * k + 32); }
+
+// The query as the column keeps vectors, and what that changes of it. False: a value is beyond those of the type.
+bool RoundQuery(VectorType type, std::span<const float> vector, std::span<float> rounded, char* out) {
+  for (size_t i = 0; i < vector.size(); ++i) {
+    if (type == VectorType::kF32) {
+      rounded[i] = vector[i];
+      continue;
+    }
+    if (!(std::fabs(vector[i]) < kMostHalf)) return false;
+    rounded[i] = FloatOfHalf(HalfOfFloat(vector[i]));
+  }
+  EncodeVector(type, rounded, out);
+  return true;
+}
+
+}  // namespace
+
+bool KernelDevice::ProductsPay(const Batch& batch) const {
+  const GpuShape& shape = batch.column.shape();
+  const bool tf32 = shape.type == VectorType::kF32;
+  return shape.content == GpuContent::kVectors && (tf32 || shape.type == VectorType::kF16) &&
+         batch.queries.front().nodes != GpuNodes::kList && batch.queries.size() >= options_.product_queries &&
+         shape.nodes >= options_.product_nodes && batch.k + 16 <= WideFor(batch.k, tf32);
+}
+
+absl::Status KernelDevice::SelectByProducts(KernelLane& lane, const KernelColumn& column, const ProductQueries& queries,
+                                            uint32_t wide, std::vector<uint64_t>& keys) const {
+  const GpuShape& shape = column.shape();
+  const uint64_t row_bytes = uint64_t{column.layout().row_units} * gpu::kUnitBytes;
+  const uint64_t value_bytes = shape.type == VectorType::kF16 ? 2 : 4;
+  const auto slice = static_cast<uint32_t>(std::min<uint64_t>(
+      shape.nodes, std::max<uint64_t>(kLeastSlice, options_.product_slice_floats / queries.count)));
+  const uint32_t blocks = std::clamp(slice / kRowsOfBlock, 1u, kMostSelectBlocks);
+  const uint64_t stride = uint64_t{wide} * (1 + blocks);  // the best so far, then what the blocks found
+  absl::StatusOr<float*> products = lane.Take<float>(uint64_t{slice} * queries.count);
+  if (!products.ok()) return products.status();
+  absl::StatusOr<uint64_t*> best = lane.Take<uint64_t>(stride * queries.count);
+  if (!best.ok()) return best.status();
+  absl::StatusOr<uint64_t*> compact = lane.Take<uint64_t>(uint64_t{wide} * queries.count);
+  if (!compact.ok()) return compact.status();
+  absl::Status status = lane.stream().Fill(*best, 0xFF, stride * queries.count * sizeof(uint64_t));
+  const auto count = static_cast<uint32_t>(queries.count);
+  for (uint32_t first = 0; first < shape.nodes && status.ok();) {
+    const uint32_t rows = std::min(slice, shape.nodes - first);
+    const bool last = first + rows == shape.nodes;
+    status = lane.stream().Multiply({.half = shape.type == VectorType::kF16,
+                                     .rows = column.At<char>(column.layout().rows + first * row_bytes),
+                                     .row_count = rows,
+                                     .queries = queries.rows,
+                                     .query_count = queries.count,
+                                     .values = row_bytes / value_bytes,
+                                     .products = *products});
+    if (!status.ok()) return status;
+    const gpu::ProductSelectArgs select{
+        .products = *products,
+        .lengths = column.layout().has_lengths ? column.At<float>(column.layout().lengths) : nullptr,
+        .first_node = first,
+        .rows = rows,
+        .words = queries.words,
+        .word_stride = queries.word_stride,
+        .best = *best,
+        .best_stride = stride,
+        .own = queries.own,
+        .k = wide,
+        .out = *best,
+        .out_stride = stride,
+        .out_offset = wide};
+    if (status = lane.stream().Run(select, {.blocks = blocks, .queries = count}); !status.ok()) return status;
+    const gpu::MergeKeysArgs merge{.keys = *best,
+                                   .out = last ? *compact : *best,
+                                   .count = stride,
+                                   .stride = stride,
+                                   .out_stride = last ? wide : stride,
+                                   .k = wide};
+    status = lane.stream().Run(merge, {.blocks = 1, .queries = count});
+    first += rows;
+  }
+  if (!status.ok()) return status;
+  keys.resize(uint64_t{wide} * queries.count);
+  status = lane.stream().CopyOut(keys.data(), *compact, keys.size() * sizeof(uint64_t));
+  const absl::Status finished = lane.stream().Finish();
+  return status.ok() ? finished : status;
+}
+
+absl::Status KernelDevice::SearchByProducts(KernelLane& lane, const Batch& batch) const {
+  const KernelColumn& column = batch.column;
+  const GpuShape& shape = column.shape();
+  const size_t count = batch.queries.size();
+  const bool tf32 = shape.type == VectorType::kF32;
+  const bool l2 = shape.metric == Metric::kL2;
+  const uint32_t wide = WideFor(batch.k, tf32);
+  const size_t row_bytes = size_t{column.layout().row_units} * gpu::kUnitBytes;
+  std::vector<char> packed(count * row_bytes, '\0');
+  std::vector<float> rounded(shape.dim);
+  std::vector<double> errors(count);
+  for (size_t i = 0; i < count; ++i) {
+    const std::span<const float> vector = batch.queries[i].vector;
+    if (!RoundQuery(shape.type, vector, rounded, packed.data() + i * row_bytes)) {
+      errors[i] = INFINITY;
+      continue;
+    }
+    errors[i] = ProductBound{.query_length = LengthOf(vector),
+                             .query_rounding = tf32 ? 0 : DistanceBetween(vector, rounded),
+                             .longest_row = column.longest_row(),
+                             .values = row_bytes / (tf32 ? 4 : 2),
+                             .tf32 = tf32,
+                             .l2 = l2}
+                    .Error();
+  }
+  const absl::StatusOr<const char*> rows = lane.Put(packed);
+  if (!rows.ok()) return rows.status();
+  const absl::StatusOr<PlacedWords> words = PutWords(lane, batch.queries, shape.nodes);
+  if (!words.ok()) return words.status();
+  std::vector<uint64_t> keys;
+  const ProductQueries queries{
+      .rows = *rows, .count = count, .words = words->words, .word_stride = words->stride, .own = nullptr};
+  absl::Status status = SelectByProducts(lane, column, queries, wide, keys);
+  if (absl::IsResourceExhausted(status)) {
+    // The buffer is too small for products; row by row it may do.
+    lane.Reset();
+    return ScanRows(lane, batch);
+  }
+  if (!status.ok()) return status;
+
+  // The rows taken, in the engine's order.
+  std::vector<std::vector<uint32_t>> lists(count);
+  std::vector<GpuQuery> listed(batch.queries.begin(), batch.queries.end());
+  for (size_t i = 0; i < count; ++i) {
+    for (uint32_t j = 0; j < wide && keys[i * wide + j] != gpu::kNoKey; ++j) {
+      lists[i].push_back(gpu::NodeOfKey(keys[i * wide + j]));
+    }
+    listed[i].nodes = GpuNodes::kList;
+    listed[i].words = {};
+    listed[i].list = lists[i];
+  }
+  lane.Reset();
+  if (status = ScanRows(lane, {column, batch.k, listed, batch.found}); !status.ok()) return status;
+
+  for (size_t i = 0; i < count; ++i) {
+    if (lists[i].size() < wide && std::isfinite(errors[i])) continue;  // nothing was left out
+    const std::vector<GpuFound>& hits = batch.found[i];
+    const double nearest_left_out = double{gpu::DistanceOfKey(keys[i * wide + wide - 1])} - errors[i];
+    const double query_length = l2 ? LengthOf(batch.queries[i].vector) : 0;
+    const double last_hit = hits.size() < batch.k ? INFINITY : double{hits.back().distance} - query_length * query_length;
+    if (last_hit < nearest_left_out) continue;
+    lane.Reset();
+    if (status = ScanRows(lane, {column, batch.k, batch.queries.subspan(i, 1), batch.found.subspan(i, 1)}); !status.ok()) {
+      return status;
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status KernelDevice::NearestNodes(const GpuColumn& column, uint32_t begin, uint32_t end, size_t count,
+                                        std::span<std::vector<GpuFound>> found) {
+  absl::StatusOr<const KernelColumn*> own = Check(column, count, {}, 0);
+  if (!own.ok()) return own.status();
+  const GpuShape& shape = column.shape();
+  if (shape.content != GpuContent::kVectors || (shape.type != VectorType::kF32 && shape.type != VectorType::kF16)) {
+    return absl::UnimplementedError("nearest nodes are found among vectors of f32 or f16");
+  }
+  if (begin > end || end > shape.nodes || found.size() != end - begin) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("nodes [", begin, ", ", end, ") of ", shape.nodes, ", with ", found.size(), " places"));
+  }
+  const uint64_t row_bytes = uint64_t{(*own)->layout().row_units} * gpu::kUnitBytes;
+  KernelLanes::Lease lane = lanes_.Take();
+  std::vector<uint64_t> keys;
+  for (uint32_t first = begin; first < end;) {
+    const auto nodes = static_cast<uint32_t>(std::min<size_t>(kNodesAtOnce, end - first));
+    std::vector<uint32_t> own_nodes(nodes);
+    for (uint32_t i = 0; i < nodes; ++i) own_nodes[i] = first + i;
+    lane->Reset();
+    const absl::StatusOr<const uint32_t*> placed = lane->Put(own_nodes);
+    if (!placed.ok()) return placed.status();
+    const ProductQueries queries{.rows = (*own)->At<char>((*own)->layout().rows + first * row_bytes),
+                                 .count = nodes,
+                                 .words = nullptr,
+                                 .word_stride = 0,
+                                 .own = *placed};
+    absl::Status status = SelectByProducts(*lane, **own, queries, static_cast<uint32_t>(count), keys);
+    if (!status.ok()) return status;
+    for (uint32_t i = 0; i < nodes; ++i) {
+      found[first - begin + i] = FoundOf(std::span<const uint64_t>(keys).subspan(i * count, count));
+    }
+    first += nodes;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace vouch

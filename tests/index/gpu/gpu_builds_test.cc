@@ -1,0 +1,93 @@
+// Indexes that devices help to build.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "index/dense/ivf.h"
+#include "index/gpu/kernel_device.h"
+#include "tests/index/dense/dense_data.h"
+#include "tests/index/gpu/gpu_fixture.h"
+#include "tests/support/host_driver.h"
+
+namespace vouch {
+namespace {
+
+class GpuBuildsTest : public GpuFixture {};
+
+TEST_F(GpuBuildsTest, GraphsAreBuiltFromNearestNodesWhereThatIsAskedFor) {
+  GpuDenseOptions options = GpuTestOptions();
+  options.builds = true;
+  std::vector<std::unique_ptr<GpuDevice>> devices;
+  FakeGpu* const fake = AddFake(devices);
+  Open(1500, 5000, std::move(devices), options);
+  EXPECT_EQ(dense_->Status().builds, 1u);
+  EXPECT_EQ(fake->MeasureMemory()->free, fake->MeasureMemory()->total) << "it took its vectors for that time only";
+  // Nothing is placed: the processor walks the graph that came of it.
+  size_t found = 0;
+  for (int i = 0; i < 50; ++i) {
+    const std::vector<float> vector = RandomVector(kGraph);
+    const Answer exact = Ask(*here_, {.field = kGraph, .vector = vector, .k = 10, .exact = true}, Principal());
+    const Answer walked = Ask(*index_, {.field = kGraph, .vector = vector, .k = 10}, Principal());
+    for (const Hit& hit : exact.hits) found += std::count(walked.hits.begin(), walked.hits.end(), hit);
+  }
+  EXPECT_GE(found, 475u);
+  // A device that fails costs the build nothing.
+  fake->FailSearches(1, absl::InternalError("the kernel failed"));
+  Commit(300);
+  Seal();
+  EXPECT_EQ(dense_->Status().builds, 1u);
+  for (int field = 0; field < kFields; ++field) CheckSame(field, 10, true);
+}
+
+// k-means is the same by whoever finds the nearest means, so that bytes are, too.
+TEST_F(GpuBuildsTest, CellsHaveTheSameBytes) {
+  const DenseColumn column = MakeColumn(ClusteredVectors(3, 5000, 12, Metric::kL2), 12, Metric::kL2);
+  const BuildProgress go_on = [](double) { return absl::OkStatus(); };
+  const auto here = *Ivf::Build(column, true, 2, go_on);
+  for (const bool kernels : {false, true}) {
+    std::vector<std::unique_ptr<GpuDevice>> devices;
+    auto fake = std::make_unique<FakeGpu>(FakeGpu::Options());
+    FakeGpu* const borrowed = fake.get();
+    const auto driver = std::make_shared<HostDriver>(HostDriver::Options());
+    if (kernels) {
+      devices.push_back(*KernelDevice::Open(driver, {.stream_bytes = uint64_t{8} << 20}));
+    } else {
+      devices.push_back(std::move(fake));
+    }
+    GpuDenseOptions options = GpuTestOptions();
+    options.builds = true;
+    GpuDense dense(std::move(devices), options);
+    const auto offload = dense.ForCollection("tenant", "collection");
+    EXPECT_EQ((*Ivf::Build(column, true, 2, go_on, offload->BuildHelp().assign))->bytes(), here->bytes()) << kernels;
+    if (kernels) {
+      EXPECT_GT(driver->row_scans(), 0u);
+      continue;
+    }
+    EXPECT_GT(borrowed->searches(), 3u);
+    // One of the rounds is done here.
+    borrowed->FailSearches(1, absl::InternalError("the kernel failed"));
+    EXPECT_EQ((*Ivf::Build(column, true, 2, go_on, offload->BuildHelp().assign))->bytes(), here->bytes());
+    borrowed->FailSearches(1, absl::UnavailableError("the device is lost"));
+    EXPECT_EQ((*Ivf::Build(column, true, 2, go_on, offload->BuildHelp().assign))->bytes(), here->bytes());
+    EXPECT_TRUE(dense.Status().devices.at(0).lost);
+  }
+}
+
+TEST_F(GpuBuildsTest, ABuildThatIsCancelledEndsOnTheDevice) {
+  std::vector<std::unique_ptr<GpuDevice>> devices;
+  FakeGpu* const fake = AddFake(devices);
+  GpuDenseOptions options = GpuTestOptions();
+  options.builds = true;
+  dense_ = std::make_unique<GpuDense>(std::move(devices), options);
+  const DenseColumn column = MakeColumn(ClusteredVectors(3, 3000, 12, Metric::kL2), 12, Metric::kL2);
+  const auto offload = dense_->ForCollection("tenant", "collection");
+  int asked = 0;
+  const auto nearest = offload->BuildHelp().nearest(
+      column, 10, [&](double) { return ++asked > 1 ? absl::CancelledError("stop") : absl::OkStatus(); });
+  EXPECT_EQ(nearest.status().code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(fake->MeasureMemory()->free, fake->MeasureMemory()->total);
+  EXPECT_FALSE(dense_->Status().devices.at(0).lost);
+}
+
+}  // namespace
+}  // namespace vouch

@@ -1,0 +1,462 @@
+// The kernels against the processor's own: same rows, same bits. They run on the host, those of KernelParity also on a GPU where
+// VOUCH_TEST_GPU names one.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "index/dense/code_kernels.h"
+#include "index/dense/hamming_kernels.h"
+#include "index/dense/kernels.h"
+#include "index/gpu/kernel_device.h"
+#include "storage/vector_codec.h"
+#include "tests/support/driver_under_test.h"
+#include "tests/support/host_driver.h"
+
+namespace vouch {
+namespace {
+
+// A column as it is kept, and what a search by plain loops finds in it.
+struct HostColumn {
+  GpuShape shape = {};
+  std::string records = {};
+
+  static HostColumn Random(VectorType type, Metric metric, uint32_t dim, uint32_t nodes, uint64_t seed) {
+    HostColumn column{.shape = {.content = GpuContent::kVectors,
+                                .type = type,
+                                .metric = metric,
+                                .dim = dim,
+                                .nodes = nodes,
+                                .record_bytes = static_cast<uint32_t>(VectorBytes(type, dim))}};
+    column.records.resize(size_t{nodes} * column.shape.record_bytes);
+    std::mt19937_64 random(seed);
+    for (uint32_t node = 0; node < nodes; ++node) {
+      // Some stand twice, so that distances tie.
+      const bool twin = node > 0 && node % 7 == 0;
+      const std::vector<float> vector = twin ? column.Vector(node - 1) : RandomVector(type, dim, random);
+      EncodeVector(type, vector, column.records.data() + size_t{node} * column.shape.record_bytes);
+    }
+    return column;
+  }
+  static std::vector<float> RandomVector(VectorType type, uint32_t dim, std::mt19937_64& random) {
+    std::normal_distribution<float> normal;
+    std::vector<float> vector(dim);
+    for (float& value : vector) {
+      value = type == VectorType::kI8    ? static_cast<float>(static_cast<int>(random() % 256) - 128)
+              : type == VectorType::kBit ? static_cast<float>(random() % 2)
+                                         : normal(random);
+    }
+    EXPECT_TRUE(RoundVector(type, vector).ok());
+    return vector;
+  }
+
+  std::vector<float> Vector(uint32_t node) const {
+    std::vector<float> vector(shape.dim);
+    DecodeVector(shape.type, records.data() + size_t{node} * shape.record_bytes, vector);
+    return vector;
+  }
+  GpuSource Source() const {
+    GpuSource source;
+    source.records = [this](uint32_t begin, uint32_t end, char* out) {
+      std::memcpy(out, records.data() + size_t{begin} * shape.record_bytes, size_t{end - begin} * shape.record_bytes);
+      return absl::OkStatus();
+    };
+    return source;
+  }
+  std::vector<GpuFound> Nearest(const std::vector<float>& query, size_t k, const std::vector<bool>& allowed) const {
+    std::vector<GpuFound> found;
+    for (uint32_t node = 0; node < shape.nodes; ++node) {
+      if (!allowed[node]) continue;
+      found.push_back({AvailableKernels().front().one(shape.metric)(query.data(), Vector(node).data(), shape.dim) + 0.0f, node});
+    }
+    std::sort(found.begin(), found.end(), [](const GpuFound& a, const GpuFound& b) {
+      return a.distance != b.distance ? a.distance < b.distance : a.node < b.node;
+    });
+    found.resize(std::min(found.size(), k));
+    return found;
+  }
+};
+
+std::vector<uint64_t> WordsOf(const std::vector<bool>& allowed) {
+  std::vector<uint64_t> words((allowed.size() + 63) / 64);
+  for (size_t i = 0; i < allowed.size(); ++i) words[i / 64] |= uint64_t{allowed[i]} << (i % 64);
+  return words;
+}
+
+struct Subset {
+  std::vector<bool> allowed;
+  std::vector<uint64_t> words;
+  std::vector<uint32_t> list;
+
+  Subset(uint32_t nodes, double share, std::mt19937_64& random) : allowed(nodes) {
+    for (uint32_t node = 0; node < nodes; ++node) {
+      allowed[node] = static_cast<double>(random() % 1000) < share * 1000;
+      if (allowed[node]) list.push_back(node);
+    }
+    words = WordsOf(allowed);
+    std::shuffle(list.begin(), list.end(), random);
+  }
+};
+
+std::unique_ptr<KernelDevice> OpenOn(std::shared_ptr<GpuDriver> driver, KernelDeviceOptions options = {}) {
+  if (options.stream_bytes > (uint64_t{8} << 20)) options.stream_bytes = uint64_t{8} << 20;
+  return *KernelDevice::Open(std::move(driver), options);
+}
+
+// One query after the other and all at once, in each way to name nodes.
+void CheckColumn(const HostColumn& column, size_t k, uint64_t seed) {
+  SCOPED_TRACE(testing::Message() << VectorTypeName(column.shape.type) << " " << MetricName(column.shape.metric) << " dim "
+                                  << column.shape.dim << " nodes " << column.shape.nodes << " k " << k);
+  const auto device = OpenOn(DriverUnderTest(), {.product_queries = 1000});
+  const auto placed = device->Place(column.shape, column.Source());
+  ASSERT_TRUE(placed.ok()) << placed.status();
+  std::mt19937_64 random(seed);
+  for (const GpuNodes nodes : {GpuNodes::kAll, GpuNodes::kBitmap, GpuNodes::kList}) {
+    std::vector<std::vector<float>> vectors;
+    std::vector<std::string> bits;
+    std::vector<Subset> subsets;
+    std::vector<GpuQuery> queries(5);
+    for (size_t i = 0; i < queries.size(); ++i) {
+      vectors.push_back(HostColumn::RandomVector(column.shape.type, column.shape.dim, random));
+      bits.emplace_back(column.shape.record_bytes, '\0');
+      subsets.emplace_back(column.shape.nodes, nodes == GpuNodes::kAll ? 1.0 : 0.05 + 0.3 * static_cast<double>(i), random);
+    }
+    for (size_t i = 0; i < queries.size(); ++i) {
+      queries[i].nodes = nodes;
+      queries[i].vector = vectors[i];
+      if (column.shape.type == VectorType::kBit) {
+        EncodeVector(VectorType::kBit, vectors[i], bits[i].data());
+        queries[i].bits = bits[i];
+      }
+      if (nodes == GpuNodes::kBitmap) queries[i].words = subsets[i].words;
+      if (nodes == GpuNodes::kList) queries[i].list = subsets[i].list;
+    }
+    std::vector<std::vector<GpuFound>> found(queries.size());
+    ASSERT_TRUE(device->Search(**placed, k, queries, found).ok());
+    for (size_t i = 0; i < queries.size(); ++i) {
+      const std::vector<GpuFound> expected = column.Nearest(vectors[i], k, subsets[i].allowed);
+      EXPECT_EQ(found[i], expected) << "query " << i << " of node set " << static_cast<int>(nodes);
+      std::vector<std::vector<GpuFound>> alone(1);
+      ASSERT_TRUE(device->Search(**placed, k, std::span(queries).subspan(i, 1), alone).ok());
+      EXPECT_EQ(alone[0], expected) << "query " << i << " alone";
+    }
+  }
+}
+
+TEST(KernelParity, FindsWhatTheProcessorFinds) {
+  uint64_t seed = 1;
+  for (const VectorType type : {VectorType::kF32, VectorType::kF16, VectorType::kI8}) {
+    for (const Metric metric : {Metric::kL2, Metric::kInnerProduct}) {
+      for (const uint32_t dim : {1u, 15u, 16u, 33u, 128u, 300u}) {
+        CheckColumn(HostColumn::Random(type, metric, dim, 700, seed), 10, seed);
+        ++seed;
+      }
+    }
+  }
+  for (const uint32_t dim : {1u, 8u, 100u, 1024u}) {
+    CheckColumn(HostColumn::Random(VectorType::kBit, Metric::kHamming, dim, 700, seed), 10, seed);
+  }
+}
+
+TEST(KernelParity, FindsWhatTheProcessorFindsAtEverySize) {
+  uint64_t seed = 100;
+  for (const uint32_t nodes : {1u, 2u, 127u, 128u, 129u, 512u, 513u, 5000u}) {
+    for (const size_t k : {1u, 10u, 200u, 1024u}) {
+      CheckColumn(HostColumn::Random(VectorType::kF16, Metric::kL2, 24, nodes, seed), k, seed);
+      ++seed;
+    }
+  }
+}
+
+TEST(KernelParity, OrdersInfinityAndZeros) {
+  HostColumn column = HostColumn::Random(VectorType::kF32, Metric::kInnerProduct, 2, 5, 1);
+  const float rows[5][2] = {{3e38f, -3e38f}, {0, 0}, {-0.0f, 0}, {1, 0}, {-1, 0}};
+  std::memcpy(column.records.data(), rows, sizeof(rows));
+  const auto device = OpenOn(DriverUnderTest());
+  const auto placed = device->Place(column.shape, column.Source());
+  ASSERT_TRUE(placed.ok());
+  const std::vector<float> query = {10, 10};  // infinity less infinity for the first row
+  std::vector<GpuQuery> queries(1);
+  queries[0].vector = query;
+  std::vector<std::vector<GpuFound>> found(1);
+  ASSERT_TRUE(device->Search(**placed, 5, queries, found).ok());
+  EXPECT_EQ(found[0], column.Nearest(query, 5, std::vector<bool>(5, true)));
+  EXPECT_EQ(found[0][1].node, 1u);
+  EXPECT_EQ(found[0][2].node, 2u);
+  EXPECT_EQ(found[0][4], (GpuFound{INFINITY, 0}));
+}
+
+TEST(KernelParity, ComparesCodesByTheirKeys) {
+  constexpr uint32_t kNodes = 900;
+  constexpr uint32_t kStride = 96;
+  std::mt19937_64 random(5);
+  HostColumn column{.shape = {.content = GpuContent::kCodes, .dim = 80, .nodes = kNodes, .record_bytes = kStride}};
+  column.records.resize(size_t{kNodes} * kStride);
+  for (uint32_t node = 0; node < kNodes; ++node) {
+    char* const record = column.records.data() + size_t{node} * kStride;
+    for (uint32_t i = 0; i < 80; ++i) record[i] = static_cast<char>(random() % 128);
+    const float bias = static_cast<float>(random() % 10'000) - 5000;
+    std::memcpy(record + kStride - sizeof(bias), &bias, sizeof(bias));
+  }
+  std::vector<int8_t> code(kStride, 0);
+  for (uint32_t i = 0; i < 80; ++i) code[i] = static_cast<int8_t>(static_cast<int>(random() % 255) - 127);
+  const CodeComparison comparison{.records = reinterpret_cast<const uint8_t*>(column.records.data()),
+                                  .stride = kStride,
+                                  .query = code.data(),
+                                  .scale = 0.37f,
+                                  .shift = 1234};
+  std::vector<GpuFound> expected;
+  for (uint32_t node = 0; node < kNodes; ++node) {
+    float key = 0;
+    AvailableCodeKernels().front().keys(comparison, &node, 1, &key);
+    expected.push_back({key, node});
+  }
+  std::sort(expected.begin(), expected.end(), [](const GpuFound& a, const GpuFound& b) {
+    return a.distance != b.distance ? a.distance < b.distance : a.node < b.node;
+  });
+  expected.resize(40);
+  const auto device = OpenOn(DriverUnderTest());
+  const auto placed = device->Place(column.shape, column.Source());
+  ASSERT_TRUE(placed.ok()) << placed.status();
+  std::vector<GpuQuery> queries(1);
+  queries[0].code = code;
+  queries[0].scale = comparison.scale;
+  queries[0].shift = comparison.shift;
+  std::vector<std::vector<GpuFound>> found(1);
+  ASSERT_TRUE(device->Search(**placed, 40, queries, found).ok());
+  EXPECT_EQ(found[0], expected);
+}
+
+// --- by matrix units
+
+void CheckProducts(VectorType type, Metric metric, double noise, bool crowded) {
+  SCOPED_TRACE(testing::Message() << VectorTypeName(type) << " " << MetricName(metric) << " noise " << noise);
+  constexpr uint32_t kNodes = 3000;
+  constexpr uint32_t kDim = 40;
+  HostColumn column = HostColumn::Random(type, metric, kDim, kNodes, 7);
+  if (crowded) {
+    // Hundreds of rows at one distance, so that products cannot say which of them come first.
+    const std::vector<float> centre = column.Vector(0);
+    for (uint32_t node = 1; node < kNodes; ++node) {
+      std::vector<float> vector = centre;
+      vector[node % 4] *= 1.0f + 0.002f * static_cast<float>(node % 2);
+      ASSERT_TRUE(RoundVector(type, vector).ok());
+      EncodeVector(type, vector, column.records.data() + size_t{node} * column.shape.record_bytes);
+    }
+  }
+  // Without noise on whatever is tested; what the host counts is looked at there only.
+  const auto driver = noise == 0 ? DriverUnderTest() : std::make_shared<HostDriver>(HostDriver::Options{.product_noise = noise});
+  const auto* const host = dynamic_cast<const HostDriver*>(driver.get());
+  const auto device =
+      OpenOn(driver, {.product_queries = 4, .product_nodes = 1, .product_slice_floats = 8 * 1024});
+  const auto placed = device->Place(column.shape, column.Source());
+  ASSERT_TRUE(placed.ok());
+  std::mt19937_64 random(11);
+  for (const bool filtered : {false, true}) {
+    std::vector<std::vector<float>> vectors;
+    std::vector<Subset> subsets;
+    std::vector<GpuQuery> queries(8);
+    for (size_t i = 0; i < queries.size(); ++i) {
+      std::vector<float> vector = HostColumn::RandomVector(VectorType::kF32, kDim, random);
+      if (i == 0) vector[3] = 70'000.0f;  // no f16 value
+      vectors.push_back(vector);
+      subsets.emplace_back(kNodes, filtered ? 0.2 : 1.0, random);
+    }
+    for (size_t i = 0; i < queries.size(); ++i) {
+      queries[i].vector = vectors[i];
+      if (!filtered) continue;
+      queries[i].nodes = GpuNodes::kBitmap;
+      queries[i].words = subsets[i].words;
+    }
+    const uint64_t products = host == nullptr ? 0 : host->products();
+    const uint64_t scans = host == nullptr ? 0 : host->row_scans();
+    std::vector<std::vector<GpuFound>> found(queries.size());
+    ASSERT_TRUE(device->Search(**placed, 10, queries, found).ok());
+    if (host != nullptr) {
+      EXPECT_GE(host->products(), products + 3) << "the products were taken in slices";
+      // One of the candidates; another for the query that has no f16 value; more only where rows are crowded.
+      if (!crowded) {
+        EXPECT_LE(host->row_scans(), scans + 2);
+      }
+      if (crowded) {
+        EXPECT_GE(host->row_scans(), scans + 6) << "rows were left out that products cannot tell apart";
+      }
+    }
+    for (size_t i = 0; i < queries.size(); ++i) {
+      EXPECT_EQ(found[i], column.Nearest(vectors[i], 10, subsets[i].allowed)) << "query " << i;
+    }
+  }
+}
+
+TEST(KernelParity, ProductsFindWhatTheProcessorFinds) {
+  for (const Metric metric : {Metric::kL2, Metric::kInnerProduct}) {
+    CheckProducts(VectorType::kF16, metric, 0, false);
+    CheckProducts(VectorType::kF32, metric, 0, false);
+    CheckProducts(VectorType::kF16, metric, 0, true);
+    CheckProducts(VectorType::kF32, metric, 0, true);
+  }
+}
+
+TEST(KernelProducts, AreCheckedAgainstTheirErrors) {
+  // As much as the bound allows for the order of sums.
+  const double noise = (40 + 16) * 4 * 0x1p-24;
+  for (const Metric metric : {Metric::kL2, Metric::kInnerProduct}) {
+    CheckProducts(VectorType::kF16, metric, noise, false);
+    CheckProducts(VectorType::kF16, metric, noise, true);
+    CheckProducts(VectorType::kF32, metric, noise, true);
+  }
+}
+
+// Sums that overflow in the order of matrix units, and numbers that are too small for them, are compared in the defined order.
+TEST(KernelParity, ProductsKnowWhereNumbersEnd) {
+  for (const float scale : {1e18f, 1e-23f}) {
+    HostColumn column = HostColumn::Random(VectorType::kF32, Metric::kInnerProduct, 40, 500, 9);
+    for (size_t i = 0; i < column.records.size(); i += sizeof(float)) {
+      float value = 0;
+      std::memcpy(&value, column.records.data() + i, sizeof(value));
+      value *= scale;
+      std::memcpy(column.records.data() + i, &value, sizeof(value));
+    }
+    const auto device = OpenOn(DriverUnderTest(), {.product_queries = 4, .product_nodes = 1});
+    const auto placed = device->Place(column.shape, column.Source());
+    ASSERT_TRUE(placed.ok());
+    std::mt19937_64 random(12);
+    std::vector<std::vector<float>> vectors;
+    std::vector<GpuQuery> queries(6);
+    for (size_t i = 0; i < queries.size(); ++i) vectors.push_back(HostColumn::RandomVector(VectorType::kF32, 40, random));
+    for (size_t i = 0; i < queries.size(); ++i) {
+      for (float& value : vectors[i]) value *= scale;
+      queries[i].vector = vectors[i];
+    }
+    std::vector<std::vector<GpuFound>> found(queries.size());
+    ASSERT_TRUE(device->Search(**placed, 10, queries, found).ok());
+    for (size_t i = 0; i < queries.size(); ++i) {
+      EXPECT_EQ(found[i], column.Nearest(vectors[i], 10, std::vector<bool>(500, true))) << scale << ", query " << i;
+    }
+  }
+}
+
+TEST(KernelParity, NamesTheNearestOthersOfEachNode) {
+  const HostColumn column = HostColumn::Random(VectorType::kF32, Metric::kL2, 16, 1200, 3);
+  const auto device = OpenOn(DriverUnderTest());
+  const auto placed = device->Place(column.shape, column.Source());
+  ASSERT_TRUE(placed.ok());
+  std::vector<std::vector<GpuFound>> found(700);
+  ASSERT_TRUE(device->NearestNodes(**placed, 100, 800, 12, found).ok());
+  size_t same = 0;
+  for (uint32_t node = 100; node < 800; ++node) {
+    std::vector<bool> others(1200, true);
+    others[node] = false;
+    ASSERT_EQ(found[node - 100].size(), 12u);
+    for (const GpuFound& expected : column.Nearest(column.Vector(node), 12, others)) {
+      same += std::any_of(found[node - 100].begin(), found[node - 100].end(),
+                          [&](const GpuFound& one) { return one.node == expected.node; });
+    }
+    for (const GpuFound& one : found[node - 100]) EXPECT_NE(one.node, node);
+  }
+  EXPECT_GE(static_cast<double>(same), 0.99 * 700 * 12);
+}
+
+// --- faults
+
+TEST(KernelDevice, SaysWhatItCannotTake) {
+  const HostColumn column = HostColumn::Random(VectorType::kF32, Metric::kL2, 8, 100, 3);
+  const auto device = OpenOn(std::make_shared<HostDriver>(HostDriver::Options()));
+  const auto placed = device->Place(column.shape, column.Source());
+  ASSERT_TRUE(placed.ok());
+  const std::vector<float> vector(8);
+  const std::vector<float> shorter(7);
+  const std::vector<uint32_t> beyond = {100};
+  std::vector<std::vector<GpuFound>> found(1);
+  GpuQuery query;
+  query.vector = vector;
+  EXPECT_EQ(device->Search(**placed, 0, {&query, 1}, found).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(device->Search(**placed, GpuDevice::kMaxK + 1, {&query, 1}, found).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  query.vector = shorter;
+  EXPECT_EQ(device->Search(**placed, 1, {&query, 1}, found).status().code(), absl::StatusCode::kInvalidArgument);
+  query.vector = vector;
+  query.nodes = GpuNodes::kList;
+  query.list = beyond;
+  EXPECT_EQ(device->Search(**placed, 1, {&query, 1}, found).status().code(), absl::StatusCode::kInvalidArgument);
+  const auto other = OpenOn(std::make_shared<HostDriver>(HostDriver::Options()));
+  EXPECT_EQ(other->Search(**placed, 1, {&query, 1}, found).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST(KernelDevice, GivesMemoryBackAndRefusesWhatDoesNotFit) {
+  auto driver = std::make_shared<HostDriver>(HostDriver::Options{.memory_bytes = uint64_t{24} << 20});
+  const auto device = OpenOn(driver, {.stream_bytes = uint64_t{4} << 20, .streams = 2});
+  const uint64_t free = driver->MeasureMemory()->free;
+  EXPECT_EQ(free, (uint64_t{24} << 20) - device->workspace_bytes());
+  const HostColumn column = HostColumn::Random(VectorType::kF32, Metric::kL2, 512, 5000, 3);
+  EXPECT_EQ(device->BytesOf(column.shape) % (uint64_t{2} << 20), 0u);
+  {
+    const auto placed = device->Place(column.shape, column.Source());
+    ASSERT_TRUE(placed.ok());
+    EXPECT_EQ(driver->MeasureMemory()->free, free - device->BytesOf(column.shape));
+    EXPECT_EQ(device->Place(column.shape, column.Source()).status().code(), absl::StatusCode::kResourceExhausted);
+  }
+  EXPECT_EQ(driver->MeasureMemory()->free, free);
+  GpuSource broken = column.Source();
+  broken.records = [](uint32_t, uint32_t, char*) { return absl::DataLossError("a vector is damaged"); };
+  EXPECT_EQ(device->Place(column.shape, broken).status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(driver->MeasureMemory()->free, free);
+}
+
+TEST(KernelDevice, HandsOnEveryFailureOfTheDriver) {
+  const HostColumn column = HostColumn::Random(VectorType::kF16, Metric::kL2, 24, 3000, 3);
+  const std::vector<float> vector(24, 1.0f);
+  bool done = false;
+  for (uint64_t call = 0; !done; ++call) {
+    ASSERT_LT(call, 200u);
+    auto driver = std::make_shared<HostDriver>(HostDriver::Options());
+    const auto device = OpenOn(driver, {.product_queries = 2, .product_nodes = 1});
+    const auto placed = device->Place(column.shape, column.Source());
+    ASSERT_TRUE(placed.ok());
+    driver->FailFrom(driver->calls() + call, absl::UnavailableError("the device is lost"));
+    std::vector<GpuQuery> queries(2);
+    for (GpuQuery& query : queries) query.vector = vector;
+    std::vector<std::vector<GpuFound>> found(2);
+    const auto searched = device->Search(**placed, 10, queries, found);
+    done = searched.ok();
+    if (!done) {
+      EXPECT_EQ(searched.status().code(), absl::StatusCode::kUnavailable);
+    }
+    if (done) {
+      EXPECT_GT(call, 5u);
+    }
+  }
+}
+
+TEST(KernelDevice, SplitsBatchesThatItsBufferDoesNotHold) {
+  const HostColumn column = HostColumn::Random(VectorType::kF32, Metric::kL2, 32, 20'000, 3);
+  auto driver = std::make_shared<HostDriver>(HostDriver::Options());
+  const auto device = OpenOn(driver, {.stream_bytes = 48 << 10, .product_queries = 1000});
+  const auto placed = device->Place(column.shape, column.Source());
+  ASSERT_TRUE(placed.ok());
+  std::mt19937_64 random(4);
+  std::vector<std::vector<float>> vectors;
+  std::vector<Subset> subsets;
+  for (size_t i = 0; i < 12; ++i) {
+    vectors.push_back(HostColumn::RandomVector(VectorType::kF32, 32, random));
+    subsets.emplace_back(20'000, 0.3, random);
+  }
+  std::vector<GpuQuery> queries(12);
+  for (size_t i = 0; i < 12; ++i) {
+    queries[i].nodes = GpuNodes::kBitmap;
+    queries[i].vector = vectors[i];
+    queries[i].words = subsets[i].words;
+  }
+  std::vector<std::vector<GpuFound>> found(12);
+  const auto searched = device->Search(**placed, 5, queries, found);
+  ASSERT_TRUE(searched.ok()) << searched.status();
+  EXPECT_GT(driver->row_scans(), 1u);
+  for (size_t i = 0; i < 12; ++i) EXPECT_EQ(found[i], column.Nearest(vectors[i], 5, subsets[i].allowed));
+}
+
+}  // namespace
+}  // namespace vouch
