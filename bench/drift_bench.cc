@@ -3,7 +3,7 @@
 //   bench_drift [FOLDER with cranfield and cisi]
 // Made questions (of tests/rag/topic_questions.h) by builtin/lsa and builtin/hash, about two minutes on
 // two cores; with a folder also titles and questions of cranfield by builtin/lsa trained on its abstracts, where the new topic is
-// cisi's.
+// cisi's, the same by builtin/hash, and the other way round.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "index/inverted/analyzer.h"
 #include "rag/embed/builtin_hash.h"
 #include "rag/embed/lsa.h"
 #include "rag/eval/drift_window.h"
@@ -32,19 +33,36 @@ constexpr size_t kReference = 1'000, kWindow = 250, kWindows = 1'000, kWindowsAR
 constexpr size_t kSoon = 500, kGivenUp = 2'500;
 constexpr double kFalseAlarms = 0.01, kNewShare = 0.1;
 
+struct Questions {
+  DriftPoints points = {};
+  std::vector<DriftWords> words = {};
+};
+
 // Questions without end: `share_new` of them of the new topic.
-using Draws = std::function<DriftPoints(size_t count, double share_new)>;
+using Draws = std::function<Questions(size_t count, double share_new)>;
 // A stream of them by its seed, so that figures do not depend on the threads.
 using Source = std::function<Draws(uint64_t seed)>;
 
-DriftPoints Joined(DriftPoints a, const DriftPoints& b) {
-  a.values.insert(a.values.end(), b.values.begin(), b.values.end());
+Questions Joined(Questions a, const Questions& b) {
+  a.points.values.insert(a.points.values.end(), b.points.values.begin(), b.points.values.end());
+  a.words.insert(a.words.end(), b.words.begin(), b.words.end());
   return a;
 }
 
-bool Alarms(const DriftDetector& detector, const DriftPoints& window) {
-  return detector.Compare(window, {}, {}).value().alarms;
-}
+// A reference, and what is seen of windows.
+class Seen {
+ public:
+  explicit Seen(const Questions& reference)
+      : detector_(reference.points, {.alpha = kFalseAlarms}), reference_{.words = reference.words} {}
+
+  bool Alarms(const Questions& window) const {
+    return detector_.Compare(window.points, reference_, {.words = window.words}).value().alarms;
+  }
+
+ private:
+  const DriftDetector detector_;
+  const DriftBesides reference_;
+};
 
 // Calls `run` with 0 … count - 1, on all cores.
 void ForEach(size_t count, const std::function<void(size_t)>& run) {
@@ -63,11 +81,11 @@ void Measure(const char* name, const Source& source) {
   std::atomic<int64_t> busy_us = 0;
   ForEach(kWindows / kWindowsAReference, [&](size_t i) {
     const Draws draws = source(kSeed + i);
-    const DriftDetector detector(draws(kReference, 0), {.alpha = kFalseAlarms});
+    const Seen reference(draws(kReference, 0));
     for (size_t w = 0; w < kWindowsAReference; ++w) {
-      const DriftPoints window = draws(kWindow, 0);
+      const Questions window = draws(kWindow, 0);
       const auto begin = std::chrono::steady_clock::now();
-      alarms += Alarms(detector, window) ? 1 : 0;
+      alarms += reference.Alarms(window) ? 1 : 0;
       busy_us += std::chrono::duration_cast<std::chrono::microseconds>(
                      std::chrono::steady_clock::now() - begin)
                      .count();
@@ -85,13 +103,13 @@ void MeasureShift(const char* name, const Source& source) {
   std::vector<size_t> found_after(kStreams);
   ForEach(kStreams, [&](size_t i) {
     const Draws draws = source(kSeed + 1'000'000 + i);
-    const DriftDetector detector(draws(kReference, 0), {.alpha = kFalseAlarms});
+    const Seen reference(draws(kReference, 0));
     const size_t before = SeededRandom(kSeed + i).Below(kWindow);  // of the window, without the topic
     size_t asked = kWindow - before;
-    bool found = Alarms(detector, Joined(draws(before, 0), draws(kWindow - before, kNewShare)));
+    bool found = reference.Alarms(Joined(draws(before, 0), draws(kWindow - before, kNewShare)));
     while (!found && asked < kGivenUp) {
       asked += kWindow;
-      found = Alarms(detector, draws(kWindow, kNewShare));
+      found = reference.Alarms(draws(kWindow, kNewShare));
     }
     found_after[i] = asked;
   });
@@ -114,35 +132,37 @@ std::vector<std::string> Texts(const std::string& path, const char* key) {
   return texts;
 }
 
-DriftPoints Embedded(const Embedder& embedder, const std::vector<std::string>& texts) {
-  DriftPoints points{.dim = embedder.dim()};
+Questions Seeing(const Embedder& embedder, const std::vector<std::string>& texts) {
+  static const std::shared_ptr<const Analyzer> analyzer = Analyzer::Create("english").value();
+  Questions questions{.points = {.dim = embedder.dim()}};
+  if (texts.empty()) return questions;
   const std::vector<std::vector<float>> vectors = embedder.Embed(texts, {}).value();
-  for (const std::vector<float>& vector : vectors) points.Add(vector);
-  return points;
+  for (const std::vector<float>& vector : vectors) questions.points.Add(vector);
+  for (const std::string& text : texts) questions.words.push_back(DriftWordsOf(*analyzer, text));
+  return questions;
 }
 
 Source Made(std::shared_ptr<const Embedder> embedder) {
   return [embedder](uint64_t seed) -> Draws {
     auto questions = std::make_shared<TopicQuestions>(seed);
-    return [=](size_t count, double share_new) {
-      DriftPoints points{.dim = embedder->dim()};
-      return count == 0 ? points : questions->Points(*embedder, questions->Draw(count, share_new));
-    };
+    return [=](size_t count, double share_new) { return Seeing(*embedder, questions->Draw(count, share_new)); };
   };
 }
 
 // Draws from texts that there are, which must outlive it.
-Source Drawn(const DriftPoints& usual, const DriftPoints& other) {
+Source Drawn(const Questions& usual, const Questions& other) {
   return [&usual, &other](uint64_t seed) -> Draws {
     auto random = std::make_shared<SeededRandom>(seed);
     return [&usual, &other, random](size_t count, double share_new) {
-      DriftPoints points{.dim = usual.dim};
+      Questions questions{.points = {.dim = usual.points.dim}};
       for (size_t i = 0; i < count; ++i) {
-        const DriftPoints& from = random->Uniform() < share_new ? other : usual;
-        const float* point = &from.values[random->Below(from.size()) * from.dim];
-        points.values.insert(points.values.end(), point, point + from.dim);
+        const Questions& from = random->Uniform() < share_new ? other : usual;
+        const size_t place = random->Below(from.words.size());
+        const float* point = &from.points.values[place * from.points.dim];
+        questions.points.values.insert(questions.points.values.end(), point, point + from.points.dim);
+        questions.words.push_back(from.words[place]);
       }
-      return points;
+      return questions;
     };
   };
 }
@@ -155,21 +175,22 @@ int Run(const std::string& folder) {
   std::vector<std::pair<const char*, Source>> sources = {
       {"made questions, builtin/lsa", Made(TopicQuestions::Lsa(32))},
       {"made questions, builtin/hash", Made(CreateHashEmbedder(256, "english").value())}};
-  DriftPoints usual;
-  DriftPoints other;
+  std::vector<std::unique_ptr<Questions>> kept;
   if (!folder.empty()) {
-    const auto lsa = TrainLsa({.dim = 64}, Texts(folder + "/cranfield/corpus.jsonl", "text"), {},
-                              [](double) {})
-                         .value();
-    const auto both = [&](const std::string& name) {
-      std::vector<std::string> texts = Texts(folder + "/" + name + "/corpus.jsonl", "title");
-      for (std::string& text : Texts(folder + "/" + name + "/queries.jsonl", "text"))
-        texts.push_back(std::move(text));
-      return Embedded(*lsa, texts);
+    const auto trained = [&](const std::string& name) -> std::shared_ptr<const Embedder> {
+      return TrainLsa({.dim = 64}, Texts(folder + "/" + name + "/corpus.jsonl", "text"), {}, [](double) {}).value();
     };
-    usual = both("cranfield");
-    other = both("cisi");
-    sources.emplace_back("cranfield, cisi new, builtin/lsa", Drawn(usual, other));
+    const auto of = [&](const std::string& name, const Embedder& embedder) -> const Questions& {
+      std::vector<std::string> texts = Texts(folder + "/" + name + "/corpus.jsonl", "title");
+      for (std::string& text : Texts(folder + "/" + name + "/queries.jsonl", "text")) texts.push_back(std::move(text));
+      return *kept.emplace_back(std::make_unique<Questions>(Seeing(embedder, texts)));
+    };
+    const auto add = [&](const char* title, const std::string& usual, const std::string& other, const Embedder& embedder) {
+      sources.emplace_back(title, Drawn(of(usual, embedder), of(other, embedder)));
+    };
+    add("cranfield, cisi new, builtin/lsa", "cranfield", "cisi", *trained("cranfield"));
+    add("cranfield, cisi new, builtin/hash", "cranfield", "cisi", *CreateHashEmbedder(256, "english").value());
+    add("cisi, cranfield new, builtin/lsa", "cisi", "cranfield", *trained("cisi"));
   }
   std::printf("| new topic in %g %% | found within %zu questions | mean | most |\n|---|---|---|---|\n",
               100 * kNewShare, kSoon);

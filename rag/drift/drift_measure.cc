@@ -340,17 +340,20 @@ absl::Status DriftMeasure::LookAtQueries(const DriftReference& reference, const 
   const absl::StatusOr<DriftPoints> window = EmbedQuestions(questions);
   if (!window.ok()) return window.status();
   // Of both at the collection of now, so that what changed in it is not taken for other questions.
-  const auto scores_before = BestScores(*collection_, spec_.field, reference.questions, version_,
-                                        principal_, cancel_);
+  auto scores_before = BestScores(*collection_, spec_.field, reference.questions, version_, principal_, cancel_);
   if (!scores_before.ok()) return scores_before.status();
-  const auto scores =
-      BestScores(*collection_, spec_.field, *window, version_, principal_, cancel_);
+  auto scores = BestScores(*collection_, spec_.field, *window, version_, principal_, cancel_);
   if (!scores.ok()) return scores.status();
+  auto words_before = WordsOfAnswers(*collection_, principal_.tenant, reference.answers, cancel_);
+  if (!words_before.ok()) return words_before.status();
+  auto words = WordsOfQuestions(*collection_, questions, cancel_);
+  if (!words.ok()) return words.status();
   std::vector<std::string> ids;
   for (const AskedQuestion& question : questions) ids.push_back(question.answer);
   const DriftDetector detector(
       reference.questions, {.alpha = look->alpha, .min_moved = spec_.min_moved, .cancel = cancel_});
-  const auto comparison = detector.Compare(*window, *scores_before, *scores);
+  const auto comparison = detector.Compare(*window, {.scores = *std::move(scores_before), .words = *std::move(words_before)},
+                                           {.scores = *std::move(scores), .words = *std::move(words)});
   if (!comparison.ok()) return comparison.status();
   TakeComparison(*comparison, ids, look);
   return absl::OkStatus();

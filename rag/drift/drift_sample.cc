@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 
+#include "index/inverted/analyzer.h"
 #include "rag/answer.h"
 #include "rag/forget/forget_record.h"
 #include "storage/concat.h"
@@ -208,6 +209,34 @@ absl::StatusOr<std::vector<uint64_t>> ErasedRows(Collection& collection,
     if (!read.ok()) return read;
   }
   return erased;
+}
+
+absl::StatusOr<std::vector<DriftWords>> WordsOfQuestions(const Collection& collection, const std::vector<AskedQuestion>& questions,
+                                                         const CancelToken& cancel) {
+  const std::vector<TextField>& fields = collection.schema().text;
+  const auto analyzer = Analyzer::Create(fields.empty() ? TextField().language : fields[0].language);
+  if (!analyzer.ok()) return analyzer.status();
+  std::vector<DriftWords> words;
+  for (const AskedQuestion& question : questions) {
+    if (absl::Status status = cancel.Check(); !status.ok()) return status;
+    words.push_back(DriftWordsOf(**analyzer, question.text));
+  }
+  return words;
+}
+
+absl::StatusOr<std::vector<DriftWords>> WordsOfAnswers(Collection& collection, const std::string& tenant,
+                                                       const std::vector<std::string>& answers, const CancelToken& cancel) {
+  std::vector<AskedQuestion> questions;
+  for (const std::string& id : answers) {
+    if (absl::Status status = cancel.Check(); !status.ok()) return status;
+    const absl::StatusOr<std::string> record = collection.store().GetAnswer(tenant, id);
+    if (absl::IsNotFound(record.status())) continue;
+    if (!record.ok()) return record.status();
+    absl::StatusOr<Answer> answer = AnswerFromJson(*record);
+    if (!answer.ok()) return answer.status();
+    questions.push_back({.answer = id, .text = std::move(answer->question)});
+  }
+  return WordsOfQuestions(collection, questions, cancel);
 }
 
 absl::StatusOr<std::vector<double>> BestScores(const Collection& collection,

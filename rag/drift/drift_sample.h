@@ -58,6 +58,13 @@ absl::StatusOr<SampledRows> SampleRows(Collection& collection, size_t dense_fiel
 absl::StatusOr<std::vector<uint64_t>> ErasedRows(Collection& collection,
                                                  const std::vector<uint64_t>& rows);
 
+// Words of questions, by the language of the collection's first text field, else English. For those of a reference the
+// answers that it names are read, so that it keeps no text; answers that are not there are left out.
+absl::StatusOr<std::vector<DriftWords>> WordsOfQuestions(const Collection& collection, const std::vector<AskedQuestion>& questions,
+                                                         const CancelToken& cancel);
+absl::StatusOr<std::vector<DriftWords>> WordsOfAnswers(Collection& collection, const std::string& tenant,
+                                                       const std::vector<std::string>& answers, const CancelToken& cancel);
+
 // The score of each point's nearest row; the least of all, less one,
 // where the point finds nothing.
 absl::StatusOr<std::vector<double>> BestScores(const Collection& collection,

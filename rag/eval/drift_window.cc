@@ -10,6 +10,7 @@
 
 #include "rag/eval/distributions.h"
 #include "rag/eval/drift_test.h"
+#include "rag/eval/permutation_p.h"
 #include "rag/eval/seeded_random.h"
 
 namespace vouch {
@@ -22,10 +23,8 @@ constexpr double kNovelShare = 0.05;
 constexpr double kRidge = 1;  // of the regression on the base; less: what few of it know counts as known
 constexpr uint32_t kMinDraws = 999;
 // A p of one in so many is below the least share of false alarms that a test can have: 0.0001 of a
-// window, by three kinds, by four tests.
+// window, by three kinds, by five tests.
 constexpr uint32_t kMaxDraws = 199'999;
-constexpr uint32_t kDrawsACheck = 16;  // of the token; a draw takes up to a millisecond
-constexpr uint32_t kEnough = 20;
 
 double Distance(const float* a, const float* b, uint32_t dim) {
   // Eight sums, in an order of their own, so that compilers may work on eight at a time.
@@ -47,31 +46,6 @@ double Distance(const float* a, const float* b, uint32_t dim) {
 }
 
 const float* PointOf(const DriftPoints& points, size_t i) { return &points.values[i * points.dim]; }
-
-// Brings `count` of the items, chosen at random, to the front.
-template <typename T>
-void Draw(size_t count, SeededRandom& random, std::vector<T>* items) {
-  for (size_t i = 0; i < count; ++i)
-    std::swap((*items)[i], (*items)[i + random.Below(items->size() - i)]);
-}
-
-// The p-value of `observed` among draws of its distribution without drift; ends early where it is
-// plainly not small (Besag and Clifford, 1991).
-absl::StatusOr<double> DrawnP(double observed, uint32_t most, const CancelToken& cancel,
-                              const std::function<double()>& draw) {
-  uint32_t as_large = 0;
-  uint32_t drawn = 0;
-  while (drawn < most && as_large < kEnough) {
-    if (drawn % kDrawsACheck == 0) {
-      if (absl::Status status = cancel.Check(); !status.ok()) return status;
-    }
-    ++drawn;
-    // Equal up to how it was added up.
-    if (draw() >= observed - 1e-12 * std::abs(observed)) ++as_large;
-  }
-  if (as_large == kEnough) return static_cast<double>(kEnough) / drawn;
-  return (as_large + 1.0) / (drawn + 1.0);
-}
 
 // P(X >= drawn) where `all` things, `marked` of them marked, have `taken` taken out.
 double HypergeometricUpper(size_t drawn, size_t all, size_t marked, size_t taken) {
@@ -203,7 +177,7 @@ absl::Status DriftDetector::Learn() {
   std::vector<size_t> order(n);
   std::iota(order.begin(), order.end(), size_t{0});
   SeededRandom random(options_.seed);
-  if (n > 0) Draw(n - 1, random, &order);
+  if (n > 0) DrawToFront(n - 1, random, &order);
   const auto half = order.begin() + static_cast<std::ptrdiff_t>(n / 2);
   base_.assign(order.begin(), half);
   held_.assign(half, order.end());
@@ -262,8 +236,7 @@ size_t DriftDetector::NearestCluster(const float* point) const {
 }
 
 absl::StatusOr<DriftComparison> DriftDetector::Compare(
-    const DriftPoints& window, const std::vector<double>& reference_scores,
-    const std::vector<double>& window_scores) const {
+    const DriftPoints& window, const DriftBesides& of_reference, const DriftBesides& of_window) const {
   if (!learned_.ok()) return learned_;
   DriftComparison comparison;
   const size_t m = window.size();
@@ -279,8 +252,9 @@ absl::StatusOr<DriftComparison> DriftDetector::Compare(
     }
     novelty[i] = Novelty(PointOf(window, i));
   }
-  const bool scored = reference_scores.size() == reference_.size() && window_scores.size() == m;
-  const double alpha = options_.alpha / (scored ? 4 : 3);
+  const bool scored = of_reference.scores.size() == reference_.size() && of_window.scores.size() == m;
+  const bool worded = of_reference.words.size() >= kMinPoints && of_window.words.size() == m;
+  const double alpha = options_.alpha / (3 + (scored ? 1 : 0) + (worded ? 1 : 0));
   // Enough that the least p can be told from alpha.
   const auto draws = static_cast<uint32_t>(
       std::clamp<double>(std::ceil(20 / alpha), kMinDraws, kMaxDraws));
@@ -291,8 +265,17 @@ absl::StatusOr<DriftComparison> DriftDetector::Compare(
   comparison.tests.push_back(*std::move(embeddings));
   comparison.tests.push_back(CompareNovelty(novelty));
   comparison.tests.push_back(*std::move(topics));
+  const double novelty_p = comparison.tests[1].p;
+  if (worded) {
+    absl::StatusOr<WordsComparison> words =
+        CompareWords(of_reference.words, of_window.words,
+                     {.rare_share = kNovelShare, .draws = draws, .seed = options_.seed, .cancel = options_.cancel});
+    if (!words.ok()) return words.status();
+    comparison.tests.push_back({.what = "words", .p = words->p, .moved = words->moved});
+    if (words->p < novelty_p) novelty = std::move(words->rarity);
+  }
   if (scored) {
-    const KolmogorovSmirnov found = CompareDistributions(reference_scores, window_scores);
+    const KolmogorovSmirnov found = CompareDistributions(of_reference.scores, of_window.scores);
     // The distance is expected to be so much without any drift.
     const double by_chance = 0.87 * std::sqrt(1 / static_cast<double>(reference_.size()) +
                                               1 / static_cast<double>(m));
@@ -364,8 +347,8 @@ absl::StatusOr<DriftTestResult> DriftDetector::CompareEmbeddings(
   // Were the moved part as far from all else as can be, it would be so large a share.
   if (observed > 0 && across > 0) result.moved = std::sqrt(observed / (2 * across));
   SeededRandom random(options_.seed);
-  const absl::StatusOr<double> p = DrawnP(observed, draws, options_.cancel, [&] {
-    Draw(m, random, &order);
+  const absl::StatusOr<double> p = PermutationP(observed, draws, options_.cancel, [&] {
+    DrawToFront(m, random, &order);
     return energy(order);
   });
   if (!p.ok()) return p.status();
@@ -417,8 +400,8 @@ absl::StatusOr<DriftTestResult> DriftDetector::CompareTopics(const DriftPoints& 
   uint32_t drawn = 0;
   SeededRandom random(options_.seed);
   DriftTestResult result{.what = "topics"};
-  const absl::StatusOr<double> p = DrawnP(observed, draws, options_.cancel, [&] {
-    Draw(window.size(), random, &labels);
+  const absl::StatusOr<double> p = PermutationP(observed, draws, options_.cancel, [&] {
+    DrawToFront(window.size(), random, &labels);
     const double value = stability();
     by_chance += variation;
     ++drawn;

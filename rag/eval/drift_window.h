@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "index/cancel.h"
+#include "rag/eval/drift_words.h"
 
 namespace vouch {
 
@@ -30,7 +31,7 @@ struct DriftWindowOptions {
 
 // One way to see that a window is not from where the reference is from.
 struct DriftTestResult {
-  std::string what = {};  // "embeddings", "novelty", "topics", "best score"
+  std::string what = {};  // "embeddings", "novelty", "topics", "words", "best score"
   double p = 1;           // without drift at most x with chance x at most
   double moved = 0;       // share of the window that has moved, as far as this test sees it
   bool alarms = false;
@@ -39,8 +40,16 @@ struct DriftTestResult {
 struct DriftComparison {
   std::vector<DriftTestResult> tests = {};
   bool alarms = false;               // one of them does
-  std::vector<size_t> unlike = {};   // the window's points, the most novel first
-  std::vector<double> novelty = {};  // one each of `unlike`, 0 … 1
+  // The window's points, the most novel first; those whose words are rarest where these tell the window apart the better.
+  std::vector<size_t> unlike = {};
+  std::vector<double> novelty = {};  // one each of `unlike`, 0 … 1: how novel, or how rare
+};
+
+// What may be known of points besides: of both sides, or of neither.
+struct DriftBesides {
+  std::vector<double> scores = {};      // one a point
+  // Of a window one a point; of a reference those that there still are, from kMinPoints on.
+  std::vector<DriftWords> words = {};
 };
 
 // Compares windows with a reference by
@@ -49,9 +58,11 @@ struct DriftComparison {
 //   least, by what is left of a point after a ridge regression on those of the reference (the
 //   variance of a Gaussian process that has seen them); p exact (hypergeometric);
 // - topics: the share of each cluster of the reference, p by permutation of the population stability;
+// - words, where points have them: how many of the window are among the twentieth of all texts whose words are rarest in the
+//   reference (CompareWords), p by permutation; it sees a new topic that the embedder puts next to a known one;
 // - best score, where points have scores: Kolmogorov and Smirnov's distance.
 // Each p holds for any size but the last, which is asymptotic.
-// Half of the reference says what is near and which clusters there are; the other half, which has
+// For novelty and topics half of the reference says what is near and which clusters there are; the other half, which has
 // had no say in that, is what the window is held against. So without drift its points and those of
 // the window are drawn alike, and the p-values hold. Each test has an equal share of alpha
 // (Bonferroni): the chance of an alarm stays at most alpha however the tests depend on each other,
@@ -63,11 +74,9 @@ class DriftDetector {
 
   DriftDetector(DriftPoints reference, const DriftWindowOptions& options);
 
-  // `window` of the reference's dim. Scores: of each point of either, or none. An error is that of
-  // the options' token, of now or of when the detector was made.
-  absl::StatusOr<DriftComparison> Compare(const DriftPoints& window,
-                                          const std::vector<double>& reference_scores,
-                                          const std::vector<double>& window_scores) const;
+  // `window` of the reference's dim. An error is that of the options' token, of now or of when the detector was made.
+  absl::StatusOr<DriftComparison> Compare(const DriftPoints& window, const DriftBesides& of_reference,
+                                          const DriftBesides& of_window) const;
 
  private:
   absl::Status Learn();

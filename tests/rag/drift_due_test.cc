@@ -206,6 +206,22 @@ TEST_F(DriftDueTest, QuestionsOfAnotherPipelineAreNotComparedWith) {
             "reference 1 has questions by pipeline p; make a new one: vouch drift reference desk");
 }
 
+TEST_F(DriftDueTest, WordsOfAReferenceAreReadFromItsAnswers) {
+  CollectionSchema schema;
+  schema.dense.push_back({.name = "embedding", .dim = kDim, .embedder = kHash});
+  schema.text.push_back({.name = "body", .paths = {"text"}, .language = "german"});
+  collection_ = database_->CreateCollection({}, "docs", schema).value();
+  Ask({"Das Haus und die Häuser", "Ist der Hafen das?"});
+  const auto asked = LatestQuestions(database_->store(), {.tenant = kTenant, .collection = "docs", .limit = 10}, {}).value();
+  ASSERT_THAT(asked.questions, SizeIs(2));
+  // One that is not there is left out; another tenant's is not read.
+  const std::vector<std::string> answers = {asked.questions[0].answer, "gone", asked.questions[1].answer};
+  const std::vector<DriftWords> words = WordsOfAnswers(*collection_, kTenant, answers, {}).value();
+  EXPECT_EQ(words, WordsOfQuestions(*collection_, asked.questions, {}).value());
+  EXPECT_THAT(words, ElementsAre(SizeIs(1), SizeIs(1)));  // stems of German, without its stop words
+  EXPECT_THAT(WordsOfAnswers(*collection_, "another", answers, {}).value(), IsEmpty());
+}
+
 TEST_F(DriftDueTest, ForgottenRowsGoFromReferences) {
   Create(kHash);
   Write(questions_.Draw(40, 0));

@@ -38,7 +38,8 @@ TEST_F(DriftMonitorTest, QuestionsOfANewTopicAlarmOnceAndTheirEndIsToldOnce) {
   ASSERT_THAT(state.kinds, SizeIs(1));
   EXPECT_EQ(state.kinds[0].verdict, DriftVerdict::kSteady) << state.kinds[0].says;
   EXPECT_EQ(state.kinds[0].items, 60);
-  EXPECT_THAT(state.kinds[0].tests, SizeIs(4));
+  ASSERT_THAT(state.kinds[0].tests, SizeIs(5));
+  EXPECT_EQ(state.kinds[0].tests[3].what, "words");
   EXPECT_EQ(state.kinds[0].alpha, 0.01);
 
   Ask(questions_.Draw(60, 0.9));

@@ -6,6 +6,8 @@
 
 #include <cmath>
 
+#include "index/inverted/analyzer.h"
+#include "rag/embed/builtin_hash.h"
 #include "rag/eval/distributions.h"
 #include "tests/rag/topic_questions.h"
 
@@ -22,6 +24,13 @@ constexpr uint32_t kDim = 32;
 std::shared_ptr<const Embedder> Lsa() {
   static const auto& embedder = *new std::shared_ptr<const Embedder>(TopicQuestions::Lsa(kDim));
   return embedder;
+}
+
+std::vector<DriftWords> Words(const std::vector<std::string>& texts) {
+  static const auto& english = *new std::shared_ptr<const Analyzer>(Analyzer::Create("english").value());
+  std::vector<DriftWords> words;
+  for (const std::string& text : texts) words.push_back(DriftWordsOf(*english, text));
+  return words;
 }
 
 std::vector<double> Noise(SeededRandom& random, size_t count, double shift) {
@@ -44,12 +53,13 @@ TEST(DriftWindow, AThousandWindowsWithoutDriftAlarmNoMoreOftenThanIsSaid) {
   SeededRandom random(7);
   int alarms = 0;
   for (int r = 0; r < 25; ++r) {
-    const DriftDetector detector(questions.Points(*embedder, questions.Draw(120, 0)),
-                                 {.alpha = kAlpha, .min_moved = 0});
-    const std::vector<double> reference_scores = Noise(random, 120, 0);
+    const std::vector<std::string> reference = questions.Draw(120, 0);
+    const DriftDetector detector(questions.Points(*embedder, reference), {.alpha = kAlpha, .min_moved = 0});
+    const DriftBesides of_reference{.scores = Noise(random, 120, 0), .words = Words(reference)};
     for (int w = 0; w < 40; ++w) {
-      const DriftPoints window = questions.Points(*embedder, questions.Draw(30, 0));
-      alarms += detector.Compare(window, reference_scores, Noise(random, 30, 0))->alarms ? 1 : 0;
+      const std::vector<std::string> window = questions.Draw(30, 0);
+      const DriftBesides of_window{.scores = Noise(random, 30, 0), .words = Words(window)};
+      alarms += detector.Compare(questions.Points(*embedder, window), of_reference, of_window)->alarms ? 1 : 0;
     }
   }
   RecordProperty("alarms", alarms);
@@ -75,6 +85,52 @@ TEST(DriftWindow, ANewTopicInATenthOfTheQuestionsIsFoundInWindowsOf250) {
   }
 }
 
+// Hashed words put no topic together: by vectors a tenth of the questions is not told from chance.
+TEST(DriftWindow, WordsTellANewTopicThatTheEmbedderDoesNot) {
+  const auto hash = CreateHashEmbedder(256, "english").value();
+  TopicQuestions questions(23);
+  const std::vector<std::string> reference = questions.Draw(1'000, 0);
+  const DriftDetector detector(questions.Points(*hash, reference), {});
+  const DriftBesides of_reference{.words = Words(reference)};
+  for (int w = 0; w < 3; ++w) {
+    const std::vector<std::string> texts = questions.Draw(250, 0.1);
+    const DriftPoints window = questions.Points(*hash, texts);
+    const DriftComparison found = detector.Compare(window, of_reference, {.words = Words(texts)}).value();
+    ASSERT_EQ(found.tests.size(), 4);
+    EXPECT_EQ(found.tests[3].what, "words");
+    EXPECT_TRUE(found.tests[3].alarms) << found.tests[3].p;
+    EXPECT_GT(found.tests[3].moved, 0.04);
+    EXPECT_LT(found.tests[3].moved, 0.2);
+    // What is shown is what the alarm is about.
+    for (size_t i : found.unlike) {
+      EXPECT_THAT(texts[i], ::testing::ContainsRegex("vineyard|grape|harvest|barrel|cork|tannin|cellar|vintage|bouquet|sommelier"));
+    }
+    EXPECT_THAT(found.novelty, Each(Ge(0.5)));
+    EXPECT_FALSE(detector.Compare(window, {}, {})->alarms);
+  }
+}
+
+// Else a reference whose answers are gone would be held against a window by a handful of them.
+TEST(DriftWindow, WordsOfTooFewQuestionsAreNotCompared) {
+  const auto embedder = Lsa();
+  TopicQuestions questions(29);
+  const std::vector<std::string> reference = questions.Draw(60, 0);
+  const std::vector<std::string> texts = questions.Draw(40, 0);
+  const DriftDetector detector(questions.Points(*embedder, reference), {});
+  const DriftPoints window = questions.Points(*embedder, texts);
+  const auto tests = [&](size_t of_reference, size_t of_window) {
+    DriftBesides before{.words = Words(reference)};
+    DriftBesides now{.words = Words(texts)};
+    before.words.resize(of_reference);
+    now.words.resize(of_window);
+    return detector.Compare(window, before, now)->tests.size();
+  };
+  EXPECT_EQ(tests(60, 40), 4);
+  EXPECT_EQ(tests(30, 40), 4);
+  EXPECT_EQ(tests(29, 40), 3);
+  EXPECT_EQ(tests(60, 39), 3);  // of a window each has its words
+}
+
 TEST(DriftWindow, TheSameWindowGivesTheSameBits) {
   const auto embedder = Lsa();
   TopicQuestions questions(3);
@@ -97,7 +153,7 @@ TEST(DriftWindow, AScoreThatFellIsFoundThoughTheQuestionsAreTheSame) {
   const DriftDetector detector(questions.Points(*embedder, questions.Draw(200, 0)), {});
   const DriftPoints window = questions.Points(*embedder, questions.Draw(100, 0));
   const std::vector<double> before = Noise(random, 200, 0);
-  const DriftComparison found = detector.Compare(window, before, Noise(random, 100, -1)).value();
+  const DriftComparison found = detector.Compare(window, {.scores = before}, {.scores = Noise(random, 100, -1)}).value();
   ASSERT_EQ(found.tests.size(), 4);
   EXPECT_EQ(found.tests[3].what, "best score");
   EXPECT_TRUE(found.tests[3].alarms);
@@ -143,11 +199,13 @@ TEST(DriftWindow, TheLeastShareOfFalseAlarmsCanBeReached) {
   for (size_t i = 0; i < 40; ++i) window.Add({1, 0});
   const DriftComparison found =
       DriftDetector(reference, {.alpha = 0.0001 / 3})
-          .Compare(window, Noise(random, 60, 0), Noise(random, 40, 0))
+          .Compare(window, {.scores = Noise(random, 60, 0), .words = std::vector<DriftWords>(60, {1})},
+                   {.scores = Noise(random, 40, 0), .words = std::vector<DriftWords>(40, {2})})
           .value();
-  ASSERT_EQ(found.tests.size(), 4);
+  ASSERT_EQ(found.tests.size(), 5);
   EXPECT_TRUE(found.tests[0].alarms) << found.tests[0].p;
   EXPECT_TRUE(found.tests[2].alarms) << found.tests[2].p;
+  EXPECT_TRUE(found.tests[3].alarms) << found.tests[3].p;
 }
 
 TEST(DriftWindow, AComparisonEndsWhereverItIsCancelled) {
