@@ -308,13 +308,20 @@ class GraphBuilder {
     });
   }
 
-  // All of one target. Where its places do not suffice, old and new links are chosen among anew.
+  // All of one target. Where its places do not suffice, old and new links are chosen among anew. Nodes that were all linked at once
+  // (RunFrom) choose each other: such a link is there already.
   void AddBackLinks(std::span<const BackLink> links, uint32_t level, BuildScratch& scratch) const {
     const uint32_t target = links.front().target;
     const std::span<uint32_t> places = graph_.Links(target, level);
     const auto used = static_cast<size_t>(std::find(places.begin(), places.end(), kNoNode) - places.begin());
-    if (used + links.size() <= places.size()) {
-      for (size_t i = 0; i < links.size(); ++i) places[used + i] = links[i].source;
+    const std::span<const uint32_t> there = places.first(used);
+    const auto is_new = [there](const BackLink& link) { return std::find(there.begin(), there.end(), link.source) == there.end(); };
+    const auto more = static_cast<size_t>(std::count_if(links.begin(), links.end(), is_new));
+    if (used + more <= places.size()) {
+      size_t at = used;
+      for (const BackLink& link : links) {
+        if (is_new(link)) places[at++] = link.source;
+      }
       return;
     }
     CodeQuery& query = scratch.walk.query;
@@ -324,7 +331,9 @@ class GraphBuilder {
       scratch.candidates.push_back(BeamEntry::Make(codes_.Key(query, node), node));
     };
     for (size_t i = 0; i < used; ++i) add(places[i]);
-    for (const BackLink& link : links) add(link.source);
+    for (const BackLink& link : links) {
+      if (is_new(link)) add(link.source);
+    }
     std::sort(scratch.candidates.begin(), scratch.candidates.end(),
               [](BeamEntry a, BeamEntry b) { return a.bits < b.bits; });
     Choose(target, places.size(), scratch);

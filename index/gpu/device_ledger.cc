@@ -56,7 +56,7 @@ uint64_t DeviceLedger::FreeOn(const Device& device) const {
 uint64_t DeviceLedger::RoomFor(const LedgerUnit& unit, int device) const {
   const auto refused = refused_.find({unit.id, device});
   if (refused == refused_.end()) return unit.bytes;
-  const uint64_t more = unit.bytes + unit.bytes / 2 * static_cast<uint64_t>(refused->second.times);
+  const uint64_t more = unit.bytes + unit.bytes / 2 * static_cast<uint64_t>(refused->second.for_memory);
   return std::max(unit.bytes, std::min(more, devices_.at(device).budget));
 }
 
@@ -271,12 +271,13 @@ void DeviceLedger::Release(const Place& place) {
   held_.erase(held);
 }
 
-void DeviceLedger::Refuse(const Place& place, Time now) {
+void DeviceLedger::Refuse(const Place& place, Time now, bool for_memory) {
   Release(place);
   if (!units_.contains(place.unit)) return;
   Refusal& refusal = refused_[place];
   refusal.until = now + kFirstWait * (1 << refusal.times);
   refusal.times = std::min(refusal.times + 1, kMostDoublings);
+  if (for_memory) refusal.for_memory = std::min(refusal.for_memory + 1, kMostDoublings);
 }
 
 }  // namespace vouch

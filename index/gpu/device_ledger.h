@@ -86,9 +86,9 @@ class DeviceLedger {
   void Confirm(const Place& place);
   // Its memory there is free again.
   void Release(const Place& place);
-  // The device had no room for it although there should have been: another process, or memory in pieces. It is released, waits
-  // twice as long as the last time, and needs that much more room to be tried there again.
-  void Refuse(const Place& place, Time now);
+  // The device did not take it. It is released and waits twice as long as the last time. `for_memory`: there was no room although there
+  // should have been (another process, or memory in pieces), so it needs that much more room to be tried there again.
+  void Refuse(const Place& place, Time now, bool for_memory);
 
   struct Device {
     uint64_t budget = 0;
@@ -114,6 +114,7 @@ class DeviceLedger {
   };
   struct Refusal {
     int times = 0;
+    int for_memory = 0;  // of these
     Time until;
   };
   // What a placing lacks, in bytes.

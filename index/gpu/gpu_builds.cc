@@ -40,6 +40,9 @@ void GpuDense::NoteBuildFailed(Slot& slot, const absl::Status& status) {
 
 absl::StatusOr<std::vector<std::vector<uint32_t>>> GpuDense::FindNearest(const DenseColumn& column, size_t count,
                                                                          const BuildProgress& progress) {
+  if (column.type() != VectorType::kF32 && column.type() != VectorType::kF16) {
+    return absl::UnimplementedError("nearest nodes are found among vectors of f32 or f16");
+  }
   const GpuShape shape{.content = GpuContent::kVectors,
                        .type = column.type(),
                        .metric = column.metric(),

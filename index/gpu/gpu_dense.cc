@@ -19,15 +19,17 @@ constexpr int kMostFailures = 8;       // of batches one after the other: then t
 class DeviceSearch final : public OffloadedSearch {
  public:
   DeviceSearch(GpuDense& dense, size_t device, std::shared_ptr<GpuSearchItem> item)
-      : dense_(dense), device_(device), item_(std::move(item)) {}
+      : dense_(dense),
+        device_(device),
+        item_(std::move(item)),
+        deadline_(absl::Now() + absl::FromChrono(dense.options_.patience)) {}
   ~DeviceSearch() override {
     if (!awaited_) dense_.slots_[device_]->batcher->LetGo(*item_);
   }
 
   absl::StatusOr<bool> Await(const CancelToken& cancel, TopHits& top, DenseSegmentStats& stats) override {
     awaited_ = true;
-    const CancelToken limited(absl::Now() + absl::FromChrono(dense_.options_.patience),
-                              [&cancel] { return !cancel.Check().ok(); });
+    const CancelToken limited(deadline_, [&cancel] { return !cancel.Check().ok(); });
     absl::Status status = dense_.slots_[device_]->batcher->Await(*item_, limited);
     if (absl::Status asked = cancel.Check(); !asked.ok()) return asked;
     if (absl::IsDeadlineExceeded(status)) {
@@ -51,6 +53,7 @@ class DeviceSearch final : public OffloadedSearch {
   GpuDense& dense_;
   const size_t device_;
   const std::shared_ptr<GpuSearchItem> item_;
+  const absl::Time deadline_;  // from when it began: a search of many segments waits no longer than one of one
   bool awaited_ = false;
 };
 
@@ -167,7 +170,7 @@ std::chrono::nanoseconds GpuDense::RunBatch(size_t device, const BatchKey& key,
   if (failures >= kMostFailures && !absl::IsResourceExhausted(took.status())) {
     Lose(device, absl::StrCat(failures, " batches failed one after the other, the last one so: ", took.status().message()));
   } else if ((failures & (failures - 1)) == 0) {
-    Warn(absl::StrCat("GPU ", device, " failed in a batch of ", items.size(), ", which the processor answers: ",
+    Warn(absl::StrCat("GPU ", OrdinalOf(device), " failed in a batch of ", items.size(), ", which the processor answers: ",
                       took.status().message()));
   }
   return std::chrono::nanoseconds(0);
@@ -196,7 +199,7 @@ void GpuDense::Lose(size_t device, const std::string& why) {
     books_->ledger.Lose(static_cast<int>(device));
   }
   for (const std::shared_ptr<DenseUnit>& unit : UnitsNow()) unit->Remove(static_cast<int>(device));
-  Warn(absl::StrCat("GPU ", device, " (", slot.device->properties().name,
+  Warn(absl::StrCat("GPU ", OrdinalOf(device), " (", slot.device->properties().name,
                     ") is lost: the processor answers instead, until the program starts again: ", why));
 }
 
@@ -256,7 +259,7 @@ GpuStatus GpuDense::Status() const {
                           .pinned = options_.pinned.contains({name.tenant, name.collection}),
                           .searches = unit->asked(),
                           .benefit = unit->benefit() / 1e9};
-    for (const auto& placed : unit->placed()) shown.devices.push_back(placed->device());
+    for (const auto& placed : unit->placed()) shown.devices.push_back(OrdinalOf(static_cast<size_t>(placed->device())));
     status.units.push_back(std::move(shown));
   }
   status.searches = counters_.searches;

@@ -91,6 +91,8 @@ class GpuDense final : public DenseOffloads {
   void Lose(size_t device, const std::string& why);
   // Where the device hangs; whether it is lost.
   bool LoseIfItHangs(size_t device);
+  // As the system counts its GPUs.
+  int OrdinalOf(size_t device) const { return slots_[device]->device->properties().ordinal; }
   void CountFailure(const absl::Status& status);
   void Warn(const std::string& message) const;
 

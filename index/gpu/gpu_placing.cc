@@ -74,7 +74,11 @@ size_t GpuDense::PlaceDue(double seconds) {
   MeasureUnits(seconds);
   std::vector<std::shared_ptr<DenseUnit>> units = UnitsNow();
   size_t moves = 0;
+  const auto began = std::chrono::steady_clock::now();
   for (; moves < kMostMoves; ++moves) {
+    // What took long is measured anew: segments have gone meanwhile, and others are searched.
+    const bool stale = std::chrono::steady_clock::now() - began > options_.placement_period;
+    if (stale && moves > 0 && options_.placement_period.count() > 0) break;
     std::optional<DeviceLedger::Move> move;
     {
       const std::lock_guard lock(books_->mu);
@@ -134,7 +138,7 @@ void GpuDense::Upload(const std::shared_ptr<DenseUnit>& unit, DeviceLedger::Plac
   }
   {
     const std::lock_guard lock(books_->mu);
-    books_->ledger.Refuse(place, std::chrono::steady_clock::now());
+    books_->ledger.Refuse(place, std::chrono::steady_clock::now(), absl::IsResourceExhausted(column.status()));
   }
   if (absl::IsUnavailable(column.status())) {
     Lose(static_cast<size_t>(place.device), std::string(column.status().message()));
@@ -142,8 +146,9 @@ void GpuDense::Upload(const std::shared_ptr<DenseUnit>& unit, DeviceLedger::Plac
   }
   if (absl::IsCancelled(column.status())) return;  // the segment went meanwhile
   ++counters_.refusals;
-  Warn(absl::StrCat("GPU ", place.device, " did not take ", DescribeBytes(slot.device->BytesOf(unit->shape())), " of '",
-                    unit->name().collection, "', which the processor goes on to search: ", column.status().message()));
+  Warn(absl::StrCat("GPU ", OrdinalOf(static_cast<size_t>(place.device)), " did not take ",
+                    DescribeBytes(slot.device->BytesOf(unit->shape())), " of '", unit->name().collection,
+                    "', which the processor goes on to search: ", column.status().message()));
 }
 
 }  // namespace vouch

@@ -140,6 +140,9 @@ absl::StatusOr<std::unique_ptr<KernelDevice>> KernelDevice::Open(std::shared_ptr
     if (!lane.ok()) return lane.status();
     device->lanes_.Add(*std::move(lane));
   }
+  absl::StatusOr<std::unique_ptr<KernelLane>> side_lane = KernelLane::Open(device->driver_, options.stream_bytes);
+  if (!side_lane.ok()) return side_lane.status();
+  device->side_lane_.Add(*std::move(side_lane));
   return device;
 }
 
@@ -159,7 +162,7 @@ absl::StatusOr<std::shared_ptr<const GpuColumn>> KernelDevice::Place(const GpuSh
   absl::StatusOr<void*> memory = driver_->Allocate(bytes);
   if (!memory.ok()) return memory.status();
   auto column = std::make_shared<KernelColumn>(shape, bytes, driver_, *memory);
-  KernelLanes::Lease lane = lanes_.Take();
+  KernelLanes::Lease lane = side_lane_.Take();
   absl::Status status = shape.content == GpuContent::kProductCodes ? PlaceCells(*lane, *column, source)
                                                                    : PlaceRows(*lane, *column, source);
   if (!status.ok()) return status;

@@ -65,7 +65,7 @@ class KernelDevice final : public GpuDevice {
 
   const GpuProperties& properties() const override { return driver_->properties(); }
   absl::StatusOr<GpuMemory> MeasureMemory() override { return driver_->MeasureMemory(); }
-  uint64_t workspace_bytes() const override { return options_.streams * options_.stream_bytes; }
+  uint64_t workspace_bytes() const override { return (options_.streams + 1) * options_.stream_bytes; }
   uint64_t BytesOf(const GpuShape& shape) const override;
   absl::StatusOr<std::shared_ptr<const GpuColumn>> Place(const GpuShape& shape, const GpuSource& source) override;
   absl::StatusOr<std::chrono::nanoseconds> Search(const GpuColumn& column, size_t k, std::span<const GpuQuery> queries,
@@ -113,7 +113,8 @@ class KernelDevice final : public GpuDevice {
 
   const std::shared_ptr<GpuDriver> driver_;
   const KernelDeviceOptions options_;
-  KernelLanes lanes_;
+  KernelLanes lanes_;      // of searches
+  KernelLanes side_lane_;  // of what takes longer: uploads, and the nodes nearest to many
 };
 
 // The bitmaps of queries, one after the other, on the device; null where they have none.

@@ -20,6 +20,7 @@ constexpr uint32_t kRowsOfBlock = 4096;     // of a slice
 constexpr uint32_t kMostSelectBlocks = 128;
 constexpr uint32_t kLeastSlice = 1024;      // rows
 constexpr float kMostHalf = 65504.0f;
+constexpr uint32_t kSlicesAtOnce = 128;     // given to the device before it is waited for
 constexpr size_t kNodesAtOnce = 512;        // queries of NearestNodes in one batch
 
 // How many rows are taken by product.
@@ -66,6 +67,7 @@ absl::Status KernelDevice::SelectByProducts(KernelLane& lane, const KernelColumn
   if (!compact.ok()) return compact.status();
   absl::Status status = lane.stream().Fill(*best, 0xFF, stride * queries.count * sizeof(uint64_t));
   const auto count = static_cast<uint32_t>(queries.count);
+  uint32_t slices = 0;
   for (uint32_t first = 0; first < shape.nodes && status.ok();) {
     const uint32_t rows = std::min(slice, shape.nodes - first);
     const bool last = first + rows == shape.nodes;
@@ -100,6 +102,8 @@ absl::Status KernelDevice::SelectByProducts(KernelLane& lane, const KernelColumn
                                    .k = wide};
     status = lane.stream().Run(merge, {.blocks = 1, .queries = count});
     first += rows;
+    // So that a device that hangs is noticed here, and not by a launch that waits for room among those before it.
+    if (status.ok() && ++slices % kSlicesAtOnce == 0) status = lane.stream().Finish();
   }
   if (!status.ok()) return status;
   keys.resize(uint64_t{wide} * queries.count);
@@ -190,7 +194,7 @@ absl::Status KernelDevice::NearestNodes(const GpuColumn& column, uint32_t begin,
         absl::StrCat("nodes [", begin, ", ", end, ") of ", shape.nodes, ", with ", found.size(), " places"));
   }
   const uint64_t row_bytes = uint64_t{(*own)->layout().row_units} * gpu::kUnitBytes;
-  KernelLanes::Lease lane = lanes_.Take();
+  KernelLanes::Lease lane = side_lane_.Take();
   std::vector<uint64_t> keys;
   for (uint32_t first = begin; first < end;) {
     const auto nodes = static_cast<uint32_t>(std::min<size_t>(kNodesAtOnce, end - first));

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <limits>
 #include <random>
+#include <set>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -236,6 +237,15 @@ TEST(Graph, BuiltFromNearestNodesItFindsAsMuch) {
     EXPECT_GE(of_linked, of_inserted - 0.01);
     EXPECT_GE(of_linked, 0.95);
     EXPECT_EQ(build(1)->bytes(), linked->bytes());
+    // Nodes that choose each other are linked once.
+    for (uint32_t node = 0; node < linked->nodes(); ++node) {
+      const auto links = linked->level0().subspan(size_t{node} * 2 * linked->m(), 2 * linked->m());
+      std::set<uint32_t> different;
+      for (const uint32_t link : links) {
+        if (link == kNoNode) continue;
+        ASSERT_TRUE(different.insert(link).second) << node << " is linked to " << link << " twice";
+      }
+    }
   }
 }
 

@@ -17,10 +17,13 @@ struct Device {
   std::mutex mu;
   std::condition_variable changed;
   bool hangs = false;         // guarded by mu
+  bool asked = false;         // guarded by mu
   std::vector<void*> freed;   // guarded by mu
 
   void Free(void* memory) {
     std::unique_lock lock(mu);
+    asked = true;
+    changed.notify_all();
     changed.wait(lock, [&] { return !hangs; });
     freed.push_back(memory);
     changed.notify_all();
@@ -59,6 +62,10 @@ TEST(DeferredFree, NobodyWaitsForADeviceThatHangs) {
   {
     DeferredFree freer([device](void* memory) { device->Free(memory); }, milliseconds(1));
     freer.Free(&first);
+    {
+      std::unique_lock lock(device->mu);
+      device->changed.wait(lock, [&] { return device->asked; });
+    }
     EXPECT_FALSE(freer.Drain(milliseconds(1)));
     freer.Free(&second);
   }

@@ -117,7 +117,7 @@ TEST(DeviceLedger, WaitsAfterARefusalAndAsksForMoreRoom) {
   ASSERT_TRUE(move && move->place);
   EXPECT_TRUE(move->evict.empty());
   ASSERT_TRUE(ledger.Reserve(*move->place).ok());
-  ledger.Refuse(*move->place, kStart);
+  ledger.Refuse(*move->place, kStart, /*for_memory=*/true);
   EXPECT_EQ(ledger.devices().at(0).held, 40u);
   EXPECT_FALSE(ledger.NextMove(kStart));
   // A second later it is tried with half as much room again, which takes the other's place.
@@ -126,8 +126,25 @@ TEST(DeviceLedger, WaitsAfterARefusalAndAsksForMoreRoom) {
   EXPECT_EQ(move->evict, (std::vector<Place>{{1, 0}}));
   ledger.Release({1, 0});
   ASSERT_TRUE(ledger.Reserve(*move->place).ok());
-  ledger.Refuse(*move->place, kStart + seconds(1));
+  ledger.Refuse(*move->place, kStart + seconds(1), /*for_memory=*/true);
   EXPECT_FALSE(ledger.NextMove(kStart + seconds(2))->place->unit == 2) << "it waits twice as long now";
+}
+
+// A file that cannot be read needs no more room for it.
+TEST(DeviceLedger, ARefusalOfAnotherKindDrivesNothingOut) {
+  DeviceLedger ledger({});
+  ledger.SetBudget(0, 100);
+  ledger.SetUnit(Unit(1, 40, 10));
+  Settle(ledger);
+  ledger.SetUnit(Unit(2, 60, 1000));
+  auto move = ledger.NextMove(kStart);
+  ASSERT_TRUE(move && move->place);
+  ASSERT_TRUE(ledger.Reserve(*move->place).ok());
+  ledger.Refuse(*move->place, kStart, /*for_memory=*/false);
+  EXPECT_FALSE(ledger.NextMove(kStart));
+  move = ledger.NextMove(kStart + seconds(1));
+  ASSERT_TRUE(move && move->place);
+  EXPECT_TRUE(move->evict.empty());
 }
 
 TEST(DeviceLedger, HeedsWhatOthersTakeOfTheDevice) {
@@ -294,7 +311,7 @@ class Model {
     if (!move->place) return;
     ASSERT_TRUE(ledger_->Reserve(*move->place).ok()) << "the move does not fit";
     if (may_refuse && random_() % 8 == 0) {
-      ledger_->Refuse(*move->place, now_);
+      ledger_->Refuse(*move->place, now_, /*for_memory=*/true);
       refused_[move->place->unit] = true;
       return;
     }

@@ -211,20 +211,23 @@ TEST_F(GpuDenseTest, ADeviceThatGivesNoAnswerIsGivenUp) {
   options.answer_limit = std::chrono::milliseconds(50);
   options.patience = std::chrono::milliseconds(100);
   FakeGpu* const fake = OpenPlaced(1500, 5000, options);
-  std::mutex mu;
-  std::condition_variable changed;
-  bool stuck = true;
-  fake->OnSearch([&] {
-    std::unique_lock lock(mu);
-    changed.wait(lock, [&] { return !stuck; });
+  struct Gate {
+    std::mutex mu;
+    std::condition_variable changed;
+    bool stuck = true;
+  };
+  const auto gate = std::make_shared<Gate>();  // the device's thread leaves it after this test
+  fake->OnSearch([gate] {
+    std::unique_lock lock(gate->mu);
+    gate->changed.wait(lock, [&] { return !gate->stuck; });
   });
   CheckSame(kFlatL2, 10, false);
   CheckSame(kFlatHalf, 10, false);
   EXPECT_TRUE(dense_->Status().devices.at(0).lost);
   EXPECT_THAT(dense_->Status().devices.at(0).why_lost, HasSubstr("no answer for 50 ms"));
-  const std::lock_guard lock(mu);
-  stuck = false;
-  changed.notify_all();
+  const std::lock_guard lock(gate->mu);
+  gate->stuck = false;
+  gate->changed.notify_all();
 }
 
 TEST_F(GpuDenseTest, ADeviceThatIsSlowIsNotWaitedFor) {
