@@ -6,6 +6,8 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <memory>
+#include <mutex>
 #include <thread>
 
 #include "index/gpu/kernel_device.h"
@@ -17,6 +19,25 @@ namespace vouch {
 namespace {
 
 using ::testing::HasSubstr;
+
+// Where a device hangs until it is opened. Its thread may leave it after the test has ended.
+class Gate {
+ public:
+  void Pass() {
+    std::unique_lock lock(mu_);
+    changed_.wait(lock, [this] { return open_; });
+  }
+  void Open() {
+    const std::lock_guard lock(mu_);
+    open_ = true;
+    changed_.notify_all();
+  }
+
+ private:
+  std::mutex mu_;
+  std::condition_variable changed_;
+  bool open_ = false;  // guarded by mu_
+};
 
 class GpuDenseTest : public GpuFixture {
  protected:
@@ -211,45 +232,26 @@ TEST_F(GpuDenseTest, ADeviceThatGivesNoAnswerIsGivenUp) {
   options.answer_limit = std::chrono::milliseconds(50);
   options.patience = std::chrono::milliseconds(100);
   FakeGpu* const fake = OpenPlaced(1500, 5000, options);
-  struct Gate {
-    std::mutex mu;
-    std::condition_variable changed;
-    bool stuck = true;
-  };
-  const auto gate = std::make_shared<Gate>();  // the device's thread leaves it after this test
-  fake->OnSearch([gate] {
-    std::unique_lock lock(gate->mu);
-    gate->changed.wait(lock, [&] { return !gate->stuck; });
-  });
+  const auto gate = std::make_shared<Gate>();
+  fake->OnSearch([gate] { gate->Pass(); });
   CheckSame(kFlatL2, 10, false);
   CheckSame(kFlatHalf, 10, false);
   EXPECT_TRUE(dense_->Status().devices.at(0).lost);
   EXPECT_THAT(dense_->Status().devices.at(0).why_lost, HasSubstr("no answer for 50 ms"));
-  const std::lock_guard lock(gate->mu);
-  gate->stuck = false;
-  gate->changed.notify_all();
+  gate->Open();
 }
 
 TEST_F(GpuDenseTest, ADeviceThatIsSlowIsNotWaitedFor) {
   GpuDenseOptions options = GpuTestOptions();
   options.patience = std::chrono::milliseconds(20);
   FakeGpu* const fake = OpenPlaced(1500, 5000, options);
-  std::mutex mu;
-  std::condition_variable changed;
-  bool stuck = true;
-  fake->OnSearch([&] {
-    std::unique_lock lock(mu);
-    changed.wait(lock, [&] { return !stuck; });
-  });
+  const auto gate = std::make_shared<Gate>();
+  fake->OnSearch([gate] { gate->Pass(); });
   const uint64_t crowded = dense_->Status().fallbacks.crowded;
   EXPECT_FALSE(CheckSame(kFlatL2, 10, false));
   EXPECT_EQ(dense_->Status().fallbacks.crowded, crowded + 1);
   EXPECT_FALSE(dense_->Status().devices.at(0).lost) << "it may still answer";
-  {
-    const std::lock_guard lock(mu);
-    stuck = false;
-  }
-  changed.notify_all();
+  gate->Open();
   fake->OnSearch({});
   for (int i = 0; i < 500 && !CheckSame(kFlatL2, 10, false); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
   EXPECT_TRUE(CheckSame(kFlatL2, 10, false));
@@ -257,14 +259,11 @@ TEST_F(GpuDenseTest, ADeviceThatIsSlowIsNotWaitedFor) {
 
 TEST_F(GpuDenseTest, ACancelledSearchEndsWhileTheDeviceWorks) {
   FakeGpu* const fake = OpenPlaced(1500, 5000);
-  std::mutex mu;
-  std::condition_variable changed;
-  bool stuck = true;
+  const auto gate = std::make_shared<Gate>();
   std::atomic<bool> inside{false};
-  fake->OnSearch([&] {
+  fake->OnSearch([&inside, gate] {
     inside = true;
-    std::unique_lock lock(mu);
-    changed.wait(lock, [&] { return !stuck; });
+    gate->Pass();
   });
   const IndexReader reader = index_->Read(model_.latest(), model_.rows());
   const auto mask = reader.MakeMask(nullptr, Principal(), CancelToken());
@@ -273,11 +272,7 @@ TEST_F(GpuDenseTest, ACancelledSearchEndsWhileTheDeviceWorks) {
   const CancelToken cancel(absl::InfiniteFuture(), [&] { return inside.load(); });
   const auto hits = reader.SearchDense({.field = kFlatL2, .vector = vector, .k = 10}, *mask, cancel, nullptr);
   EXPECT_EQ(hits.status().code(), absl::StatusCode::kCancelled);
-  {
-    const std::lock_guard lock(mu);
-    stuck = false;
-  }
-  changed.notify_all();
+  gate->Open();
   fake->OnSearch({});
   EXPECT_TRUE(CheckSame(kFlatL2, 10, false));
 }
