@@ -10,9 +10,10 @@ if(NOT CMAKE_BUILD_TYPE)
 endif()
 find_program(VOUCH_CCACHE ccache)
 if(VOUCH_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  # Paths below the source tree count relative to it, so that one checkout profits from what another has compiled.
+  # Paths below the source tree count relative to it, so that one checkout profits from what another has compiled. What is not
+  # known is compiled at once, by the compiler's own list of what it read, not preprocessed for ccache first.
   set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env "CCACHE_BASEDIR=${CMAKE_SOURCE_DIR}" CCACHE_NOHASHDIR=1
-      "${VOUCH_CCACHE}")
+      CCACHE_DEPEND=1 "${VOUCH_CCACHE}")
 endif()
 find_program(VOUCH_LLD ld.lld)
 if(VOUCH_LLD)
