@@ -8,22 +8,11 @@
 #include "index/payload/compiled_filter.h"
 #include "index/payload/value_index.h"
 #include "index/prepared_rows.h"
+#include "index/reader_checks.h"
 #include "index/segment_set.h"
 
 namespace vouch {
 namespace {
-
-absl::Status CheckMask(const SegmentSet& set, const RowMask& mask) {
-  if (mask.segments.size() == set.segments.size()) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("the row mask has ", mask.segments.size(), " segments and the reader ",
-                                                 set.segments.size(), ": it was made by another reader"));
-}
-
-absl::Status CheckRowAt(RowId row, uint64_t rows_at) {
-  if (row.value < rows_at) return absl::OkStatus();
-  return absl::NotFoundError(
-      absl::StrCat("row ", row.value, " is not below ", rows_at, ", the rows at this version"));
-}
 
 // The rows of the segment that a reader of rows [0, rows_at) at the version sees.
 VisibleRows VisibleIn(const SegmentSet& set, const Segment& segment, Version at, uint64_t rows_at) {

@@ -13,16 +13,11 @@
 #include "index/dense_offload.h"
 #include "index/dense_plan.h"
 #include "index/index_reader.h"
+#include "index/reader_checks.h"
 #include "index/segment_set.h"
 
 namespace vouch {
 namespace {
-
-absl::Status CheckMask(const SegmentSet& set, const RowMask& mask) {
-  if (mask.segments.size() == set.segments.size()) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("the row mask has ", mask.segments.size(), " segments and the reader ",
-                                                 set.segments.size(), ": it was made by another reader"));
-}
 
 // The query vector as the kernels take it.
 absl::StatusOr<std::vector<float>> PrepareQuery(const IndexSchema& schema, const DenseQuery& query) {
@@ -127,6 +122,15 @@ class DenseSetSearch {
             .candidates = set_.segments.size() > 1 ? &candidates_ : nullptr};
   }
 
+  SegmentOffload::Request RequestOf(size_t i, const DenseSegmentSearch& search) const {
+    const RowMask::SegmentMask& segment_mask = mask_.segments[i];
+    return {.segment = SegmentOf(i),
+            .field = field_,
+            .search = search,
+            .allowed = segment_mask.allowed ? segment_mask.allowed : segment_mask.visible,
+            .query = vector_};
+  }
+
   void Count(size_t i, const DenseSegmentSearch& search, const DenseSegmentStats& done) {
     const RecallCurves* recalls = SegmentOf(i).RecallsOf(field_);
     plan_.Add(SegmentOf(i), search.graph != nullptr || search.ivf != nullptr, query_.exact, done);
@@ -142,7 +146,7 @@ class DenseSetSearch {
     const bool timed = offload_ != nullptr && segment.sealed;
     const auto began = timed ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
     if (absl::Status status = SearchDenseSegment(search, vector_, cancel_, top_, done); !status.ok()) return status;
-    if (timed) offload_->NoteSearchedHere(segment, field_, search, std::chrono::steady_clock::now() - began);
+    if (timed) offload_->NoteSearchedHere(RequestOf(i, search), std::chrono::steady_clock::now() - began);
     Count(i, search, done);
     return absl::OkStatus();
   }
@@ -151,14 +155,9 @@ class DenseSetSearch {
   std::vector<std::unique_ptr<OffloadedSearch>> BeginElsewhere() const {
     std::vector<std::unique_ptr<OffloadedSearch>> begun(offload_ == nullptr ? 0 : set_.segments.size());
     for (size_t i = 0; i < begun.size(); ++i) {
-      const RowMask::SegmentMask& segment_mask = mask_.segments[i];
-      if (!SegmentOf(i).sealed || segment_mask.allowed_count == 0) continue;
+      if (!SegmentOf(i).sealed || mask_.segments[i].allowed_count == 0) continue;
       const DenseSegmentSearch search = SearchOf(i);
-      begun[i] = offload_->Begin({.segment = SegmentOf(i),
-                                  .field = field_,
-                                  .search = search,
-                                  .allowed = segment_mask.allowed ? segment_mask.allowed : segment_mask.visible,
-                                  .query = vector_});
+      begun[i] = offload_->Begin(RequestOf(i, search));
     }
     return begun;
   }

@@ -7,16 +7,11 @@
 #include "index/index_reader.h"
 #include "index/inverted/analyzer.h"
 #include "index/inverted/bm25_rows.h"
+#include "index/reader_checks.h"
 #include "index/segment_set.h"
 
 namespace vouch {
 namespace {
-
-absl::Status CheckMask(const SegmentSet& set, const RowMask& mask) {
-  if (mask.segments.size() == set.segments.size()) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("the row mask has ", mask.segments.size(), " segments and the reader ",
-                                                 set.segments.size(), ": it was made by another reader"));
-}
 
 std::vector<TextSegment> TextSegments(const SegmentSet& set, int field, const RowMask& mask) {
   std::vector<TextSegment> segments;
@@ -34,12 +29,6 @@ absl::Status CheckTextField(const IndexSchema& schema, int field) {
   if (field >= 0 && static_cast<size_t>(field) < schema.schema.text.size()) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat("text field ", field, " of ", schema.schema.text.size(), " does not exist"));
-}
-
-absl::Status CheckRowAt(RowId row, uint64_t rows_at) {
-  if (row.value < rows_at) return absl::OkStatus();
-  return absl::NotFoundError(
-      absl::StrCat("row ", row.value, " is not below ", rows_at, ", the rows at this version"));
 }
 
 // Of the row at place `i` of a list; looks at cancel now and then.

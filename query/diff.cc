@@ -13,7 +13,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr size_t kRowsARead = 1'000;
+constexpr size_t kRowsCompared = 1'000;
 
 // Where a page starts in the list: entries before it, and the versions that it was made of.
 struct Place {
@@ -139,7 +139,7 @@ absl::Status Differ::Pair() {
   RowId after = from_rows_ == 0 ? kNoRow : RowId(from_rows_ - 1);
   while (true) {
     if (absl::Status status = request_.cancel.Check(); !status.ok()) return status;
-    const std::vector<RowId> rows = to_.ScrollRows(to_mask_, after, kRowsARead);
+    const std::vector<RowId> rows = to_.ScrollRows(to_mask_, after, kRowsCompared);
     for (const RowId row : rows) {
       DiffEntry entry{.id = to_.IdOf(row), .new_row = row};
       const auto old = gone_.find(entry.id.Encode());
@@ -153,7 +153,7 @@ absl::Status Differ::Pair() {
       }
       all_.push_back(std::move(entry));
     }
-    if (rows.size() < kRowsARead) return absl::OkStatus();
+    if (rows.size() < kRowsCompared) return absl::OkStatus();
     after = rows.back();
   }
 }

@@ -10,16 +10,16 @@
 namespace vouch {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 absl::StatusOr<std::string> KeepKeys(const std::string& payload,
                                      const std::vector<std::string>& keys, RowId row) {
-  const Json all = Json::parse(payload, nullptr, /*allow_exceptions=*/false);
+  const OrderedJson all = OrderedJson::parse(payload, nullptr, /*allow_exceptions=*/false);
   if (!all.is_object()) {
     return absl::DataLossError(
         absl::StrCat("the stored payload of row ", row.value, " is not a JSON object"));
   }
-  Json kept = Json::object();
+  OrderedJson kept = OrderedJson::object();
   for (auto entry = all.begin(); entry != all.end(); ++entry) {
     for (const std::string& key : keys) {
       if (entry.key() != key) continue;
@@ -27,7 +27,7 @@ absl::StatusOr<std::string> KeepKeys(const std::string& payload,
       break;
     }
   }
-  return kept.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return kept.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "query/filter_parser.h"
+#include "query/white_space.h"
 
 namespace vouch {
 namespace {
@@ -17,10 +18,8 @@ constexpr std::array<std::string_view, 7> kKeywords = {"and",    "or",   "not", 
 bool IsKeyword(std::string_view word) {
   return std::find(kKeywords.begin(), kKeywords.end(), word) != kKeywords.end();
 }
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 bool IsPathStart(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
-bool IsPathPart(char c) { return IsPathStart(c) || IsDigit(c) || c == '.'; }
-bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+bool IsPathPart(char c) { return IsPathStart(c) || absl::ascii_isdigit(c) || c == '.'; }
 
 }  // namespace
 
@@ -37,7 +36,7 @@ FilterToken FilterLexer::Next() {
   const char c = text_[at_];
   if (c == '\'' || c == '"') return Quoted(c, FilterTokenKind::kText, "text");
   if (c == '`') return Quoted(c, FilterTokenKind::kQuotedPath, "path");
-  if (IsDigit(c) || (c == '-' && at_ + 1 < text_.size() && IsDigit(text_[at_ + 1]))) {
+  if (absl::ascii_isdigit(c) || (c == '-' && at_ + 1 < text_.size() && absl::ascii_isdigit(text_[at_ + 1]))) {
     return Number();
   }
   if (IsPathStart(c)) return Word();
@@ -68,14 +67,14 @@ FilterToken FilterLexer::Number() {
   const size_t begin = at_;
   if (text_[at_] == '-') ++at_;
   SkipDigits();
-  if (at_ + 1 < text_.size() && text_[at_] == '.' && IsDigit(text_[at_ + 1])) {
+  if (at_ + 1 < text_.size() && text_[at_] == '.' && absl::ascii_isdigit(text_[at_ + 1])) {
     ++at_;
     SkipDigits();
   }
   if (at_ < text_.size() && (text_[at_] == 'e' || text_[at_] == 'E')) {
     ++at_;
     if (at_ < text_.size() && (text_[at_] == '+' || text_[at_] == '-')) ++at_;
-    if (at_ == text_.size() || !IsDigit(text_[at_])) {
+    if (at_ == text_.size() || !absl::ascii_isdigit(text_[at_])) {
       return Bad(at_, "digits of the number's exponent");
     }
     SkipDigits();
@@ -93,7 +92,7 @@ bool FilterLexer::AtUnit() const {
 }
 
 void FilterLexer::SkipDigits() {
-  while (at_ < text_.size() && IsDigit(text_[at_])) ++at_;
+  while (at_ < text_.size() && absl::ascii_isdigit(text_[at_])) ++at_;
 }
 
 FilterToken FilterLexer::Word() {

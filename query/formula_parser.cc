@@ -7,22 +7,22 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "index/payload/payload_columns.h"
 #include "index/payload/quoted.h"
 #include "query/formula.h"
+#include "query/white_space.h"
 
 namespace vouch {
 namespace {
 
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 bool IsNameStart(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
-bool IsNamePart(char c) { return IsNameStart(c) || IsDigit(c) || c == '.'; }
-bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+bool IsNamePart(char c) { return IsNameStart(c) || absl::ascii_isdigit(c) || c == '.'; }
 
 enum class TokenKind { kEnd, kNumber, kName, kQuotedPath, kText, kSymbol, kUnclosed };
 
-struct Token {
+struct FormulaToken {
   TokenKind kind = TokenKind::kEnd;
   size_t offset = 0;
   std::string text = {};
@@ -33,12 +33,12 @@ class Lexer {
  public:
   explicit Lexer(std::string_view text) : text_(text) {}
 
-  Token Next() {
+  FormulaToken Next() {
     while (at_ < text_.size() && IsSpace(text_[at_])) ++at_;
-    Token token{.kind = TokenKind::kEnd, .offset = at_};
+    FormulaToken token{.kind = TokenKind::kEnd, .offset = at_};
     if (at_ == text_.size()) return token;
     const char c = text_[at_];
-    if (IsDigit(c) || (c == '.' && at_ + 1 < text_.size() && IsDigit(text_[at_ + 1])))
+    if (absl::ascii_isdigit(c) || (c == '.' && at_ + 1 < text_.size() && absl::ascii_isdigit(text_[at_ + 1])))
       return Number(token);
     if (c == '\'' || c == '"') return Quoted(token, c, TokenKind::kText);
     if (c == '`') return Quoted(token, c, TokenKind::kQuotedPath);
@@ -57,7 +57,7 @@ class Lexer {
   }
 
  private:
-  Token Number(Token token) {
+  FormulaToken Number(FormulaToken token) {
     const auto read =
         std::from_chars(text_.data() + at_, text_.data() + text_.size(), token.number);
     const auto length = static_cast<size_t>(read.ptr - (text_.data() + at_));
@@ -68,7 +68,7 @@ class Lexer {
     return token;
   }
 
-  Token Quoted(Token token, char quote, TokenKind kind) {
+  FormulaToken Quoted(FormulaToken token, char quote, TokenKind kind) {
     for (++at_; at_ < text_.size(); ++at_) {
       if (text_[at_] == quote && (at_ + 1 == text_.size() || text_[at_ + 1] != quote)) {
         ++at_;
@@ -202,7 +202,7 @@ class FormulaParser {
     if (depth > Formula::kMaxDepth) {
       return Wrong(token_.offset, absl::StrCat("nested over ", Formula::kMaxDepth, " deep"));
     }
-    const Token token = token_;
+    const FormulaToken token = token_;
     switch (token.kind) {
       case TokenKind::kNumber:
         Advance();
@@ -238,7 +238,7 @@ class FormulaParser {
     return type != PayloadType::kKeyword && type != PayloadType::kGeo && type != PayloadType::kText;
   }
 
-  absl::Status Field(const Token& token) {
+  absl::Status Field(const FormulaToken& token) {
     const int ordinal = schema_.FindPayload(token.text);
     if (ordinal < 0) {
       std::string known;
@@ -259,7 +259,7 @@ class FormulaParser {
     return Emit({.op = Op::kField, .field = static_cast<uint32_t>(at)});
   }
 
-  absl::Status Call(const Token& name, size_t depth) {
+  absl::Status Call(const FormulaToken& name, size_t depth) {
     const auto function =
         std::find_if(kFunctions.begin(), kFunctions.end(),
                      [&](const Function& known) { return known.name == name.text; });
@@ -304,7 +304,7 @@ class FormulaParser {
   const std::string_view text_;
   const CollectionSchema& schema_;
   Lexer lexer_;
-  Token token_;
+  FormulaToken token_;
   Formula formula_;
 };
 

@@ -7,6 +7,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "nlohmann/json.hpp"
+#include "query/white_space.h"
 
 namespace vouch {
 namespace {
@@ -16,8 +17,6 @@ struct Member {
   std::string key;
   std::string value;  // JSON text; empty: removed
 };
-
-bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
 std::string_view Trim(std::string_view text) {
   while (!text.empty() && IsSpace(text.front())) text.remove_prefix(1);

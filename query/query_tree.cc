@@ -26,9 +26,9 @@ absl::Status Invalid(const std::string& path, std::string_view what) {
 
 // Walks the tree once; stops at the first mistake, before any node below an over-deep one is looked
 // at.
-class Validator {
+class TreeValidator {
  public:
-  Validator(const CollectionSchema& schema, const CrossEncoders& encoders)
+  TreeValidator(const CollectionSchema& schema, const CrossEncoders& encoders)
       : schema_(schema), encoders_(encoders) {}
 
   absl::Status Check(const QueryNode& node, const std::string& prefix, uint32_t depth) {
@@ -377,7 +377,7 @@ std::string_view FusionMethodName(FusionMethod method) {
 
 absl::Status ValidateQuery(const QueryNode& root, const CollectionSchema& schema,
                            const CrossEncoders& encoders) {
-  return Validator(schema, encoders).Check(root, "", 1);
+  return TreeValidator(schema, encoders).Check(root, "", 1);
 }
 
 }  // namespace vouch

@@ -9,8 +9,6 @@
 namespace vouch {
 namespace {
 
-using Limits = TextClauseLimits;
-
 std::string_view KindOf(const TextClause& clause) {
   struct Kind {
     std::string_view operator()(const TextMatch&) const { return "match"; }
@@ -22,24 +20,24 @@ std::string_view KindOf(const TextClause& clause) {
   return std::visit(Kind(), clause.kind);
 }
 
-class Validator {
+class ClauseValidator {
  public:
-  explicit Validator(const CollectionSchema& schema) : schema_(schema) {}
+  explicit ClauseValidator(const CollectionSchema& schema) : schema_(schema) {}
 
   absl::Status Check(const TextClause& clause, const std::string& above, uint32_t depth) {
     const std::string path = absl::StrCat(above, std::string(KindOf(clause)));
     const auto wrong = [&](std::string_view what) {
       return absl::InvalidArgumentError(absl::StrCat(path, ": ", std::string(what)));
     };
-    if (depth > Limits::kMaxDepth) {
-      return wrong(absl::StrCat("the clause is over ", Limits::kMaxDepth, " levels deep"));
+    if (depth > TextClauseLimits::kMaxDepth) {
+      return wrong(absl::StrCat("the clause is over ", TextClauseLimits::kMaxDepth, " levels deep"));
     }
-    if (++clauses_ > Limits::kMaxClauses) {
-      return wrong(absl::StrCat("over ", Limits::kMaxClauses, " clauses"));
+    if (++clauses_ > TextClauseLimits::kMaxClauses) {
+      return wrong(absl::StrCat("over ", TextClauseLimits::kMaxClauses, " clauses"));
     }
-    if (!(clause.boost > 0 && clause.boost <= Limits::kMaxBoost)) {
+    if (!(clause.boost > 0 && clause.boost <= TextClauseLimits::kMaxBoost)) {
       return wrong(absl::StrCat("boost ", clause.boost, " is not over 0 and at most ",
-                                Limits::kMaxBoost));
+                                TextClauseLimits::kMaxBoost));
     }
     if (!clause.field.empty()) {
       const absl::StatusOr<int> field = ResolveTextField(schema_, clause.field);
@@ -57,8 +55,8 @@ class Validator {
     if (const auto* match = std::get_if<TextMatch>(&clause.kind)) return Count(match->text);
     if (const auto* prefix = std::get_if<TextPrefix>(&clause.kind)) return Word(prefix->text);
     if (const auto* phrase = std::get_if<TextPhrase>(&clause.kind)) {
-      if (phrase->slop > Limits::kMaxSlop) {
-        return absl::StrCat("slop ", phrase->slop, " is over ", Limits::kMaxSlop);
+      if (phrase->slop > TextClauseLimits::kMaxSlop) {
+        return absl::StrCat("slop ", phrase->slop, " is over ", TextClauseLimits::kMaxSlop);
       }
       return Count(phrase->text);
     }
@@ -66,17 +64,17 @@ class Validator {
     if (fuzzy.edits && *fuzzy.edits > TextExpansion::kMaxEdits) {
       return absl::StrCat("edits ", *fuzzy.edits, " is not in 0 … ", TextExpansion::kMaxEdits);
     }
-    if (fuzzy.prefix_length > Limits::kMaxPrefixLength) {
+    if (fuzzy.prefix_length > TextClauseLimits::kMaxPrefixLength) {
       return absl::StrCat("prefix_length ", fuzzy.prefix_length, " is over ",
-                          Limits::kMaxPrefixLength);
+                          TextClauseLimits::kMaxPrefixLength);
     }
     return Word(fuzzy.text);
   }
 
   std::string Count(std::string_view text) {
     bytes_ += text.size();
-    if (bytes_ <= Limits::kMaxTextBytes) return "";
-    return absl::StrCat("the texts have over ", Limits::kMaxTextBytes, " bytes");
+    if (bytes_ <= TextClauseLimits::kMaxTextBytes) return "";
+    return absl::StrCat("the texts have over ", TextClauseLimits::kMaxTextBytes, " bytes");
   }
   std::string Word(std::string_view text) {
     if (text.empty()) return "it needs a word";
@@ -133,7 +131,7 @@ std::string FormatBoolean(const TextBoolean& boolean) {
 }  // namespace
 
 absl::Status ValidateTextClause(const TextClause& clause, const CollectionSchema& schema) {
-  return Validator(schema).Check(clause, "clause.", 1);
+  return ClauseValidator(schema).Check(clause, "clause.", 1);
 }
 
 std::string FormatTextClause(const TextClause& clause) {

@@ -10,11 +10,11 @@
 #include "index/inverted/text_expansion.h"
 #include "index/payload/quoted.h"
 #include "query/planner.h"
+#include "query/white_space.h"
 
 namespace vouch {
 namespace {
 
-bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 bool EndsWord(char c) {
   return IsSpace(c) || c == '(' || c == ')' || c == '"' || c == '^' || c == '~' || c == '*';
 }

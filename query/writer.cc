@@ -22,7 +22,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-absl::Status Invalid(const std::string& label, std::string_view what) {
+absl::Status InvalidWrite(const std::string& label, std::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat(label, ": ", std::string(what)));
 }
 
@@ -97,16 +97,16 @@ class ObjectChecker : public nlohmann::json_sax<Json> {
 
 absl::Status CheckObject(std::string_view json, const std::string& label, std::string_view what) {
   if (json.size() > Limits::kMaxPayloadBytes) {
-    return Invalid(label, absl::StrCat(std::string(what), " has ", json.size(), " bytes, over ",
+    return InvalidWrite(label, absl::StrCat(std::string(what), " has ", json.size(), " bytes, over ",
                                        Limits::kMaxPayloadBytes));
   }
   if (json == "{}") return absl::OkStatus();
   if (const size_t bad = FindBadUtf8(json); bad != std::string_view::npos) {
-    return Invalid(label, absl::StrCat(std::string(what), " is not UTF-8 at byte ", bad));
+    return InvalidWrite(label, absl::StrCat(std::string(what), " is not UTF-8 at byte ", bad));
   }
   ObjectChecker checker;
   if (!Json::sax_parse(json, &checker)) {
-    return Invalid(label, absl::StrCat(std::string(what), " ", checker.error()));
+    return InvalidWrite(label, absl::StrCat(std::string(what), " ", checker.error()));
   }
   return absl::OkStatus();
 }
@@ -114,19 +114,19 @@ absl::Status CheckObject(std::string_view json, const std::string& label, std::s
 absl::Status CheckVector(const DenseField& field, const std::vector<float>& vector,
                          const std::string& label) {
   if (vector.size() != field.dim) {
-    return Invalid(label, absl::StrCat("field '", field.name, "': the vector has ", vector.size(),
+    return InvalidWrite(label, absl::StrCat("field '", field.name, "': the vector has ", vector.size(),
                                        " dimensions, the field has ", field.dim));
   }
   bool zero = true;
   for (size_t i = 0; i < vector.size(); ++i) {
     if (!std::isfinite(vector[i])) {
-      return Invalid(label, absl::StrCat("field '", field.name, "': the value at position ", i,
+      return InvalidWrite(label, absl::StrCat("field '", field.name, "': the value at position ", i,
                                          " is ", std::isnan(vector[i]) ? "NaN" : "infinite"));
     }
     zero = zero && vector[i] == 0;
   }
   if (zero && field.metric == Metric::kCosine) {
-    return Invalid(label, absl::StrCat("field '", field.name,
+    return InvalidWrite(label, absl::StrCat("field '", field.name,
                                        "': a zero vector has no direction, and the field is "
                                        "compared by cosine"));
   }
@@ -134,23 +134,23 @@ absl::Status CheckVector(const DenseField& field, const std::vector<float>& vect
   if (field.type == VectorType::kF32 || field.metric == Metric::kCosine) return absl::OkStatus();
   std::vector<float> rounded = vector;
   if (absl::Status status = RoundVector(field.type, rounded); !status.ok()) {
-    return Invalid(label, absl::StrCat("field '", field.name, "': ", status.message()));
+    return InvalidWrite(label, absl::StrCat("field '", field.name, "': ", status.message()));
   }
   return absl::OkStatus();
 }
 
 absl::Status CheckAccess(const std::vector<std::string>& access, const std::string& label) {
   if (access.size() > WriteLimits::kMaxAccessEntries) {
-    return Invalid(label, absl::StrCat("the access list has ", access.size(), " entries, over ",
+    return InvalidWrite(label, absl::StrCat("the access list has ", access.size(), " entries, over ",
                                        WriteLimits::kMaxAccessEntries));
   }
   for (size_t i = 0; i < access.size(); ++i) {
     if (access[i].empty() || access[i].size() > WriteLimits::kMaxAccessBytes) {
-      return Invalid(label, absl::StrCat("access[", i, "] has ", access[i].size(),
+      return InvalidWrite(label, absl::StrCat("access[", i, "] has ", access[i].size(),
                                          " bytes; it takes 1 to ", WriteLimits::kMaxAccessBytes));
     }
     if (FindBadUtf8(access[i]) != std::string_view::npos) {
-      return Invalid(label, absl::StrCat("access[", i, "] is not UTF-8"));
+      return InvalidWrite(label, absl::StrCat("access[", i, "] is not UTF-8"));
     }
   }
   return absl::OkStatus();
@@ -227,13 +227,13 @@ absl::Status CheckDistinct(const WriteRequest& request) {
   for (size_t i = 0; i < request.upserts.size(); ++i) {
     const PointId& id = request.upserts[i].id;
     if (!seen.insert(id.Encode()).second) {
-      return Invalid(Label(id, "upserts", i), "the id stands twice in one write");
+      return InvalidWrite(Label(id, "upserts", i), "the id stands twice in one write");
     }
   }
   for (size_t i = 0; i < request.deletes.size(); ++i) {
     const PointId& id = request.deletes[i];
     if (!seen.insert(id.Encode()).second) {
-      return Invalid(Label(id, "deletes", i), "the id stands twice in one write");
+      return InvalidWrite(Label(id, "deletes", i), "the id stands twice in one write");
     }
   }
   return absl::OkStatus();
@@ -245,7 +245,7 @@ absl::Status Writer::CheckParts(const PointInput& point, const std::string& labe
   uint64_t dense = 0;
   for (const auto& [name, vector] : point.vectors) {
     const auto ordinal = TakeField(schema_.dense, schema_.FindDense(name), "vector", name, dense);
-    if (!ordinal.ok()) return Invalid(label, std::string(ordinal.status().message()));
+    if (!ordinal.ok()) return InvalidWrite(label, std::string(ordinal.status().message()));
     absl::Status status = CheckVector(schema_.dense[*ordinal], vector, label);
     if (!status.ok()) return status;
   }
@@ -253,21 +253,21 @@ absl::Status Writer::CheckParts(const PointInput& point, const std::string& labe
   for (const auto& [name, vector] : point.sparse_vectors) {
     const auto ordinal =
         TakeField(schema_.sparse, schema_.FindSparse(name), "sparse", name, sparse);
-    if (!ordinal.ok()) return Invalid(label, std::string(ordinal.status().message()));
+    if (!ordinal.ok()) return InvalidWrite(label, std::string(ordinal.status().message()));
     const absl::Status status = CheckSparseVector(vector, Limits::kMaxSparseEntries);
     if (!status.ok()) {
-      return Invalid(label, absl::StrCat("field '", name, "': ", status.message()));
+      return InvalidWrite(label, absl::StrCat("field '", name, "': ", status.message()));
     }
   }
   uint64_t multi = 0;
   for (const auto& [name, vector] : point.multi_vectors) {
     const auto ordinal = TakeField(schema_.multi_vector, schema_.FindMultiVector(name),
                                    "multi-vector", name, multi);
-    if (!ordinal.ok()) return Invalid(label, std::string(ordinal.status().message()));
+    if (!ordinal.ok()) return InvalidWrite(label, std::string(ordinal.status().message()));
     const absl::Status status =
         CheckMultiVector(schema_.multi_vector[*ordinal], vector, Limits::kMaxTokens);
     if (!status.ok()) {
-      return Invalid(label, absl::StrCat("field '", name, "': ", status.message()));
+      return InvalidWrite(label, absl::StrCat("field '", name, "': ", status.message()));
     }
   }
   if (absl::Status status = CheckObject(point.payload, label, "the payload"); !status.ok()) {
@@ -281,7 +281,7 @@ absl::Status Writer::CheckParts(const PointInput& point, const std::string& labe
 }
 
 absl::Status Writer::CheckChange(const PointChange& change, const std::string& label) const {
-  if (change.empty()) return Invalid(label, "it changes nothing");
+  if (change.empty()) return InvalidWrite(label, "it changes nothing");
   PointInput parts;
   parts.vectors = change.vectors;
   parts.sparse_vectors = change.sparse_vectors;
@@ -290,14 +290,14 @@ absl::Status Writer::CheckChange(const PointChange& change, const std::string& l
   if (change.access.has_value()) parts.access = *change.access;
   if (absl::Status status = CheckParts(parts, label); !status.ok()) return status;
   for (const std::string& key : change.remove_keys) {
-    if (key.empty()) return Invalid(label, "a key to remove is empty");
+    if (key.empty()) return InvalidWrite(label, "a key to remove is empty");
   }
   for (const std::string& name : change.remove_vectors) {
     if (schema_.FindDense(name) >= 0 || schema_.FindSparse(name) >= 0 ||
         schema_.FindMultiVector(name) >= 0) {
       continue;
     }
-    return Invalid(label, absl::StrCat("there is no vector field '", name, "' to remove from"));
+    return InvalidWrite(label, absl::StrCat("there is no vector field '", name, "' to remove from"));
   }
   return absl::OkStatus();
 }
@@ -346,7 +346,7 @@ absl::Status Writer::Check(const PointInput& point) const {
   const std::string label = absl::StrCat("point '", point.id.ToString(), "'");
   if (absl::Status status = CheckParts(point, label); !status.ok()) return status;
   const absl::StatusOr<TypedPayload> typed = ParseTypedPayload(schema_, point.payload);
-  if (!typed.ok()) return Invalid(label, std::string(typed.status().message()));
+  if (!typed.ok()) return InvalidWrite(label, std::string(typed.status().message()));
   return absl::OkStatus();
 }
 

@@ -13,13 +13,12 @@
 #include "storage/fence.h"
 #include "storage/key_format.h"
 #include "storage/rocks.h"
+#include "storage/rocks_slice.h"
 #include "storage/vector_codec.h"
 
 namespace vouch {
 
 namespace {
-
-rocksdb::Slice ToSlice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
 
 void PutVector(rocksdb::WriteBatch& batch, rocksdb::ColumnFamilyHandle* family,
                const std::string& key, VectorType type, const std::vector<float>& vector) {

@@ -14,14 +14,12 @@
 #include "storage/key_format.h"
 #include "storage/manifest_mark.h"
 #include "storage/rocks_options.h"
+#include "storage/rocks_slice.h"
 #include "storage/wal_check.h"
 
 namespace vouch {
 
 namespace {
-
-rocksdb::Slice ToSlice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
-std::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
 
 // What stands in the folder before RocksDB touches it.
 struct Folder {

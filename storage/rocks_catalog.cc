@@ -12,6 +12,7 @@
 #include "storage/name.h"
 #include "storage/retention_table.h"
 #include "storage/rocks.h"
+#include "storage/rocks_slice.h"
 
 namespace vouch {
 
@@ -26,8 +27,6 @@ std::string EncodeNumber(uint64_t number) {
   PutBe64(value, number);
   return value;
 }
-
-rocksdb::Slice ToSlice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
 
 absl::Status CheckSetting(std::string_view key, std::string_view value) {
   if (key.empty() || key.size() > Limits::kMaxNameBytes) {

@@ -13,13 +13,12 @@
 #include "storage/key_format.h"
 #include "storage/retention_table.h"
 #include "storage/rocks.h"
+#include "storage/rocks_slice.h"
 #include "storage/row_codec.h"
 
 namespace vouch {
 
 namespace {
-
-std::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
 
 absl::Status NoRow(const CollectionEntry& entry, uint64_t row, uint64_t row_count) {
   return absl::NotFoundError(Concat("collection ", entry.id.value, " has no row ", row,

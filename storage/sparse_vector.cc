@@ -11,8 +11,6 @@ namespace vouch {
 
 namespace {
 
-absl::Status Bad(const std::string& what) { return absl::InvalidArgumentError(what); }
-
 std::string NameOf(float weight) {
   if (std::isnan(weight)) return "NaN";
   return std::isinf(weight) ? "infinite" : Concat(weight);
@@ -23,17 +21,17 @@ std::string NameOf(float weight) {
 absl::Status CheckSparseVector(const SparseVector& vector, size_t max_entries) {
   const size_t entries = vector.indices.size();
   if (entries != vector.values.size()) {
-    return Bad(Concat("the sparse vector has ", entries, " indices and ", vector.values.size(),
-                      " values"));
+    return absl::InvalidArgumentError(Concat("the sparse vector has ", entries, " indices and ", vector.values.size(),
+                                             " values"));
   }
   if (entries > max_entries) {
-    return Bad(Concat("the sparse vector has ", entries, " entries; the limit is ", max_entries));
+    return absl::InvalidArgumentError(Concat("the sparse vector has ", entries, " entries; the limit is ", max_entries));
   }
   for (size_t i = 0; i < entries; ++i) {
     const float weight = vector.values[i];
     if (weight >= 0 && weight <= kMaxSparseWeight) continue;  // false for NaN
-    return Bad(Concat("the weight of index ", vector.indices[i], " at position ", i, " is ",
-                      NameOf(weight), "; sparse weights are from 0 to ", kMaxSparseWeight));
+    return absl::InvalidArgumentError(Concat("the weight of index ", vector.indices[i], " at position ", i, " is ",
+                                             NameOf(weight), "; sparse weights are from 0 to ", kMaxSparseWeight));
   }
   std::vector<uint32_t> sorted;
   const std::vector<uint32_t>* indices = &vector.indices;
@@ -44,7 +42,7 @@ absl::Status CheckSparseVector(const SparseVector& vector, size_t max_entries) {
   }
   const auto twice = std::adjacent_find(indices->begin(), indices->end());
   if (twice == indices->end()) return absl::OkStatus();
-  return Bad(Concat("the sparse vector has the index ", *twice, " twice"));
+  return absl::InvalidArgumentError(Concat("the sparse vector has the index ", *twice, " twice"));
 }
 
 void CanonicalizeSparseVector(SparseVector& vector) {

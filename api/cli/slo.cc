@@ -42,7 +42,7 @@ std::string Burning(const v1::Slo& slo) {
   return text.empty() ? "no" : text;
 }
 
-absl::Status RunList(Invocation& invocation) {
+absl::Status RunSloList(Invocation& invocation) {
   v1::ListSlosResponse reply;
   absl::Status status = CallService<v1::Delivery>(invocation, [&](auto& stub, auto& context) {
     return stub.ListSlos(&context, v1::ListSlosRequest(), &reply);
@@ -66,7 +66,7 @@ absl::Status RunList(Invocation& invocation) {
   return absl::OkStatus();
 }
 
-absl::Status RunShow(Invocation& invocation, const std::string& name) {
+absl::Status RunSloShow(Invocation& invocation, const std::string& name) {
   v1::GetSloRequest request;
   request.set_name(name);
   v1::Slo slo;
@@ -115,12 +115,12 @@ void AddSloCommands(CLI::App& app, Invocation& invocation) {
   CLI::App* group = AddGroup(app, "slo", "Service objectives of the answers that an alias gives");
   AddCommand(*group, invocation, CommandKind::kClient,
              {"list", "All objectives and how they stand", "  vouch slo list"},
-             [&invocation] { return RunList(invocation); });
+             [&invocation] { return RunSloList(invocation); });
   auto name = std::make_shared<std::string>();
   CLI::App* show =
       AddCommand(*group, invocation, CommandKind::kClient,
                  {"show", "One objective with its burn rates", "  vouch slo show grounded"},
-                 [&invocation, name] { return RunShow(invocation, *name); });
+                 [&invocation, name] { return RunSloShow(invocation, *name); });
   show->add_option("slo", *name, "its name")->required();
   CLI::App* remove = AddCommand(
       *group, invocation, CommandKind::kClient,

@@ -6,16 +6,16 @@
 namespace vouch {
 namespace {
 
-constexpr std::string_view kFrench[] = {"c", "d",  "j", "jusqu", "l",      "lorsqu", "m",
+constexpr std::string_view kFrenchElided[] = {"c", "d",  "j", "jusqu", "l",      "lorsqu", "m",
                                         "n", "qu", "s", "t",     "puisqu", "quoiqu"};
-constexpr std::string_view kItalian[] = {"agl",  "all",  "c",    "coll", "d", "dagl", "dall",
+constexpr std::string_view kItalianElided[] = {"agl",  "all",  "c",    "coll", "d", "dagl", "dall",
                                          "degl", "dell", "gl",   "l",    "m", "negl", "nell",
                                          "pell", "s",    "sugl", "sull", "t", "un",   "v"};
 constexpr std::string_view kCatalan[] = {"d", "l", "m", "n", "s", "t"};
 
 std::span<const std::string_view> ElidedIn(std::string_view language) {
-  if (language == "french") return kFrench;
-  if (language == "italian") return kItalian;
+  if (language == "french") return kFrenchElided;
+  if (language == "italian") return kItalianElided;
   if (language == "catalan") return kCatalan;
   return {};
 }

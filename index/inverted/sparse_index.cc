@@ -14,7 +14,7 @@ namespace {
 constexpr uint32_t kSparseIndexMagic = 0x58505356;  // "VSPX"
 constexpr uint32_t kSparseIndexFormat = 1;
 
-absl::Status Corrupt(std::string_view what) {
+absl::Status CorruptSparse(std::string_view what) {
   return absl::DataLossError(absl::StrCat("sparse index: ", std::string(what)));
 }
 
@@ -148,19 +148,19 @@ absl::Status SparseIndex::Read(std::string_view bytes, uint32_t rows) {
   uint32_t format = 0;
   uint32_t terms = 0;
   if (!reader.Number(&magic) || magic != kSparseIndexMagic) {
-    return Corrupt("the magic number is missing");
+    return CorruptSparse("the magic number is missing");
   }
   if (!reader.Number(&format) || format != kSparseIndexFormat) {
-    return Corrupt(absl::StrCat("format ", format, ", this program reads ", kSparseIndexFormat));
+    return CorruptSparse(absl::StrCat("format ", format, ", this program reads ", kSparseIndexFormat));
   }
   if (!reader.Number(&rows_) || rows_ != rows) {
-    return Corrupt(absl::StrCat("holds ", rows_, " rows, wanted ", rows));
+    return CorruptSparse(absl::StrCat("holds ", rows_, " rows, wanted ", rows));
   }
   if (!reader.Number(&terms) || !reader.Array(terms, &terms_)) {
-    return Corrupt("the terms are cut short");
+    return CorruptSparse("the terms are cut short");
   }
   for (size_t i = 1; i < terms_.size(); ++i) {
-    if (terms_[i] <= terms_[i - 1]) return Corrupt("the terms do not ascend");
+    if (terms_[i] <= terms_[i - 1]) return CorruptSparse("the terms do not ascend");
   }
   bool weights_good = true;
   const absl::Status postings =
@@ -171,9 +171,9 @@ absl::Status SparseIndex::Read(std::string_view bytes, uint32_t rows) {
           weights_good = weights_good && weight > 0 && weight <= kMaxSparseWeight;
         }
       });
-  if (!postings.ok()) return Corrupt(std::string(postings.message()));
-  if (!weights_good) return Corrupt(absl::StrCat("a weight not in 0 … ", kMaxSparseWeight));
-  if (!reader.AtEnd()) return Corrupt("bytes after the postings");
+  if (!postings.ok()) return CorruptSparse(std::string(postings.message()));
+  if (!weights_good) return CorruptSparse(absl::StrCat("a weight not in 0 … ", kMaxSparseWeight));
+  if (!reader.AtEnd()) return CorruptSparse("bytes after the postings");
   return absl::OkStatus();
 }
 

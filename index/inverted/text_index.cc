@@ -25,7 +25,7 @@ uint64_t Mix(uint32_t ordinal) {
   return x ^ (x >> 31);
 }
 
-absl::Status Corrupt(std::string_view what) {
+absl::Status CorruptText(std::string_view what) {
   return absl::DataLossError(absl::StrCat("text index: ", std::string(what)));
 }
 
@@ -310,7 +310,7 @@ void FlatTextIndex::MergeStreams(std::span<const FlatTextIndex* const> parts,
 // `wanted`: of each row, the sum of what Mix makes of its tokens, as the postings have them.
 absl::Status FlatTextIndex::ReadStreams(FlatReader* reader, std::span<const uint64_t> wanted) {
   if (!streams_.Parse(reader, terms_.size(), lengths_)) {
-    return Corrupt("the texts are cut short or have terms that are not there");
+    return CorruptText("the texts are cut short or have terms that are not there");
   }
   std::vector<uint32_t> tokens;
   for (uint32_t row = 0; row < wanted.size(); ++row) {
@@ -318,7 +318,7 @@ absl::Status FlatTextIndex::ReadStreams(FlatReader* reader, std::span<const uint
     uint64_t sum = 0;
     for (uint32_t token : tokens) sum += Mix(token);
     if (sum != wanted[row]) {
-      return Corrupt(absl::StrCat("row ", row, ": its text has other terms than its postings"));
+      return CorruptText(absl::StrCat("row ", row, ": its text has other terms than its postings"));
     }
   }
   return absl::OkStatus();
@@ -330,25 +330,25 @@ absl::Status FlatTextIndex::Read(std::string_view bytes, uint32_t rows) {
   uint32_t format = 0;
   uint32_t stored_rows = 0;
   if (!reader.Number(&magic) || magic != kTextIndexMagic)
-    return Corrupt("the magic number is missing");
+    return CorruptText("the magic number is missing");
   if (!reader.Number(&format) || format != TextIndex::kFormat) {
-    return Corrupt(absl::StrCat("format ", format, ", this program reads ", TextIndex::kFormat));
+    return CorruptText(absl::StrCat("format ", format, ", this program reads ", TextIndex::kFormat));
   }
   if (!reader.Number(&stored_rows) || stored_rows != rows) {
-    return Corrupt(absl::StrCat("holds ", stored_rows, " rows, wanted ", rows));
+    return CorruptText(absl::StrCat("holds ", stored_rows, " rows, wanted ", rows));
   }
-  if (!reader.Array(rows, &lengths_)) return Corrupt("the lengths are cut short");
-  if (!terms_.Read(&reader)) return Corrupt("the terms are cut short or out of order");
+  if (!reader.Array(rows, &lengths_)) return CorruptText("the lengths are cut short");
+  if (!terms_.Read(&reader)) return CorruptText("the terms are cut short or out of order");
   std::vector<uint64_t> sums(rows, 0);
   const absl::Status postings = lists_.Read(&reader, terms_.size(), rows, TextBounds(lengths_),
                                             [&](const PostingBlock& block) {
                                               for (uint32_t i = 0; i < block.count; ++i)
                                                 sums[block.rows[i]] += block.values[i];
                                             });
-  if (!postings.ok()) return Corrupt(std::string(postings.message()));
+  if (!postings.ok()) return CorruptText(std::string(postings.message()));
   for (size_t row = 0; row < sums.size(); ++row) {
     if (sums[row] != lengths_[row]) {
-      return Corrupt(absl::StrCat("row ", row, " of length ", lengths_[row], " has ", sums[row],
+      return CorruptText(absl::StrCat("row ", row, " of length ", lengths_[row], " has ", sums[row],
                                   " occurrences of terms"));
     }
   }
@@ -361,7 +361,7 @@ absl::Status FlatTextIndex::Read(std::string_view bytes, uint32_t rows) {
     });
   }
   if (absl::Status streams = ReadStreams(&reader, mixed); !streams.ok()) return streams;
-  if (!reader.AtEnd()) return Corrupt("bytes after the texts");
+  if (!reader.AtEnd()) return CorruptText("bytes after the texts");
   return absl::OkStatus();
 }
 

@@ -12,7 +12,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr char kGuide[] =
+constexpr char kBackupGuide[] =
     "# Backup & restore\n\n"
     "A backup is *incremental*: days share their files. Run `vouch backup DIR` to make one.\n"
     "It takes the latest durable state, and\nwriters are not stopped.\n\n"
@@ -29,7 +29,7 @@ constexpr char kPage[] =
 class AnswerTest : public ::testing::Test {
  protected:
   AnswerTest() {
-    docs_.AddDocument("guide.md", MediaType::kMarkdown, kGuide);
+    docs_.AddDocument("guide.md", MediaType::kMarkdown, kBackupGuide);
     docs_.AddDocument("tags.html", MediaType::kHtml, kPage);
     docs_.AddDocument(
         "record", MediaType::kJsonLines,
@@ -76,11 +76,11 @@ TEST_F(AnswerTest, QuotesTheSentenceThatAnswersAndCitesItsBytes) {
   ASSERT_EQ(answer.citations.size(), 1u);
   EXPECT_EQ(answer.text, "A backup is restored into an empty folder only. [1]");
   const Citation& citation = answer.citations[0];
-  EXPECT_EQ(std::string(kGuide).substr(citation.source.begin,
+  EXPECT_EQ(std::string(kBackupGuide).substr(citation.source.begin,
                                        citation.source.end - citation.source.begin),
             "A backup is restored into an empty folder only.");
   EXPECT_EQ(citation.document, "guide.md");
-  EXPECT_EQ(citation.source_hash, ContentHash(kGuide));
+  EXPECT_EQ(citation.source_hash, ContentHash(kBackupGuide));
   ExpectCitationsHold(answer);
   EXPECT_EQ(answer.generator, "builtin/extractive/2?max_sentences=1");
   EXPECT_THAT(answer.embedder, HasSubstr("builtin/lsa?dim=32#"));

@@ -21,7 +21,7 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using Json = nlohmann::json;
 
-constexpr char kActor[] = "acme/alice";
+constexpr char kAlice[] = "acme/alice";
 
 class AppliedHookTest : public ::testing::Test {
  protected:
@@ -53,14 +53,14 @@ class AppliedHookTest : public ::testing::Test {
   }
   void Allow(const HookServer& server) { urls_.push_back(server.url()); }
   void Apply(const AppliedHook& hook, const std::string& tenant = "acme") {
-    const auto applied = runner_->Apply(tenant, hook, /*dry_run=*/false, kActor);
+    const auto applied = runner_->Apply(tenant, hook, /*dry_run=*/false, kAlice);
     ASSERT_TRUE(applied.ok()) << applied.status();
     ASSERT_TRUE(applied->changed);
   }
   void Write(const std::string& subject, const std::string& tenant = "acme", const std::string& action = "promote") {
     AuditDraft draft;
     draft.time_us = 1;
-    draft.actor = kActor;
+    draft.actor = kAlice;
     draft.action = action;
     draft.subject = subject;
     JournalChange change;
@@ -125,7 +125,7 @@ TEST_F(AppliedHookTest, IsToldOfItsTenantAlone) {
   EXPECT_EQ(status.spec.secret, "");
   EXPECT_TRUE(runner_->Test("acme", "desk", CancelToken()).ok());
   EXPECT_TRUE(absl::IsNotFound(runner_->Test("beta", "desk", CancelToken()).status()));
-  EXPECT_TRUE(absl::IsNotFound(runner_->Remove("beta", "desk", kActor)));
+  EXPECT_TRUE(absl::IsNotFound(runner_->Remove("beta", "desk", kAlice)));
 }
 
 TEST_F(AppliedHookTest, IsAskedOfItsTenantAlone) {
@@ -142,7 +142,7 @@ TEST_F(AppliedHookTest, IsAskedOfItsTenantAlone) {
   EXPECT_THAT(std::string(asked("acme").message()), HasSubstr("hook desk refuses before.promote of pipeline/p@a: no"));
   EXPECT_TRUE(asked("beta").ok());
   EXPECT_THAT(server.requests(), SizeIs(1));
-  ASSERT_TRUE(runner_->Remove("acme", "desk", kActor).ok());
+  ASSERT_TRUE(runner_->Remove("acme", "desk", kAlice).ok());
   EXPECT_TRUE(asked("acme").ok());
 }
 
@@ -150,13 +150,13 @@ TEST_F(AppliedHookTest, TheSameChangesNothingAndADryRunNeither) {
   HookServer server(Takes());
   Allow(server);
   Start();
-  const auto planned = runner_->Apply("acme", Hook(server.url()), /*dry_run=*/true, kActor);
+  const auto planned = runner_->Apply("acme", Hook(server.url()), /*dry_run=*/true, kAlice);
   ASSERT_TRUE(planned.ok()) << planned.status();
   EXPECT_TRUE(planned->changed);
   EXPECT_THAT(*runner_->List("acme"), IsEmpty());
   Apply(Hook(server.url()));
   const uint64_t entries = Journal::Of(*store_).AuditSize("acme").value();
-  const auto again = runner_->Apply("acme", Hook(server.url()), /*dry_run=*/false, kActor);
+  const auto again = runner_->Apply("acme", Hook(server.url()), /*dry_run=*/false, kAlice);
   EXPECT_FALSE(again->changed);
   EXPECT_EQ(again->version.number, 1u);
   EXPECT_EQ(Journal::Of(*store_).AuditSize("acme").value(), entries);
@@ -240,10 +240,10 @@ TEST_F(AppliedHookTest, RemovedItIsToldNothingAndAppliedAgainItBeginsAnew) {
   Apply(Hook(server.url()));
   Write("a");
   Drain();
-  ASSERT_TRUE(runner_->Remove("acme", "desk", kActor).ok());
+  ASSERT_TRUE(runner_->Remove("acme", "desk", kAlice).ok());
   EXPECT_THAT(*runner_->List("acme"), IsEmpty());
   EXPECT_FALSE(Journal::Of(*store_).GetJournalRecord("acme", "applied-hook/desk")->has_value());
-  EXPECT_TRUE(absl::IsNotFound(runner_->Remove("acme", "desk", kActor)));
+  EXPECT_TRUE(absl::IsNotFound(runner_->Remove("acme", "desk", kAlice)));
   Write("b");
   Start();
   EXPECT_THAT(*runner_->List("acme"), IsEmpty());
@@ -300,8 +300,8 @@ TEST_F(AppliedHookTest, ANameThatTheOperatorHasIsRefused) {
   Allow(server);
   HookSpec operators = Hook(server.url()).spec;
   Start({operators});
-  EXPECT_TRUE(absl::IsAlreadyExists(runner_->Apply("acme", Hook(server.url()), /*dry_run=*/true, kActor).status()));
-  EXPECT_TRUE(absl::IsFailedPrecondition(runner_->Remove("acme", "desk", kActor)));
+  EXPECT_TRUE(absl::IsAlreadyExists(runner_->Apply("acme", Hook(server.url()), /*dry_run=*/true, kAlice).status()));
+  EXPECT_TRUE(absl::IsFailedPrecondition(runner_->Remove("acme", "desk", kAlice)));
   Start();
   Apply(Hook(server.url()));
   Start({operators});  // the operator takes the name later
@@ -312,7 +312,7 @@ TEST_F(AppliedHookTest, ANameThatTheOperatorHasIsRefused) {
   Write("a");
   Drain();
   EXPECT_THAT(Told(server), ElementsAre("after.promote a")) << "by one of the two";
-  EXPECT_TRUE(runner_->Remove("acme", "desk", kActor).ok()) << "the applied one";
+  EXPECT_TRUE(runner_->Remove("acme", "desk", kAlice).ok()) << "the applied one";
   EXPECT_THAT(*runner_->List("acme"), SizeIs(1));
 }
 
@@ -342,8 +342,8 @@ TEST_F(AppliedHookTest, ThereAreNotMoreThanTheLimit) {
     Apply(hook);
   }
   hook.spec.name = "more";
-  EXPECT_TRUE(absl::IsResourceExhausted(runner_->Apply("acme", hook, false, kActor).status()));
-  EXPECT_TRUE(runner_->Apply("beta", hook, false, kActor).ok());
+  EXPECT_TRUE(absl::IsResourceExhausted(runner_->Apply("acme", hook, false, kAlice).status()));
+  EXPECT_TRUE(runner_->Apply("beta", hook, false, kAlice).ok());
 }
 
 TEST_F(AppliedHookTest, OneThatIsAppliedMeanwhileIsAskedBeforeCommits) {
@@ -374,7 +374,7 @@ TEST_F(AppliedHookTest, OneThatIsAppliedMeanwhileIsAskedBeforeCommits) {
   EXPECT_THAT(server.requests(), IsEmpty());
   AppliedHook hook = Hook(server.url(), {"before.commit"});
   hook.spec.on_failure = HookSpec::OnFailure::kRefuse;
-  ASSERT_TRUE(hooks->Apply("default", hook, false, kActor).ok());
+  ASSERT_TRUE(hooks->Apply("default", hook, false, kAlice).ok());
   EXPECT_THAT(std::string(write().message()), HasSubstr("hook desk refuses before.commit"));
 }
 

@@ -9,6 +9,7 @@
 #include "rag/llm/budget_store.h"
 #include "rag/llm/refused_limits.h"
 #include "storage/journal.h"
+#include "tests/rag/default_tenant.h"
 #include "tests/support/manual_clock.h"
 #include "tests/support/temp_dir.h"
 
@@ -19,7 +20,6 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using Json = nlohmann::json;
 
-constexpr char kTenant[] = "default";
 constexpr uint64_t kUnit = 1'000'000'000;
 
 class BudgetMonitorTest : public ::testing::Test {

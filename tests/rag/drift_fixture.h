@@ -21,6 +21,7 @@
 #include "rag/pipeline_store.h"
 #include "rag/provenance.h"
 #include "storage/journal.h"
+#include "tests/rag/default_tenant.h"
 #include "tests/rag/topic_questions.h"
 #include "tests/support/manual_clock.h"
 #include "tests/support/model_server.h"
@@ -28,7 +29,6 @@
 
 namespace vouch {
 
-inline constexpr char kTenant[] = "default";
 inline constexpr uint32_t kDim = 256;
 inline constexpr int64_t kMinute = 60'000'000;
 

@@ -21,12 +21,12 @@ using ::testing::StartsWith;
 using Reply = ModelServer::Reply;
 using Request = ModelServer::Request;
 
-constexpr char kGuide[] =
+constexpr char kRestoreGuide[] =
     "# Backup\n\n"
     "A backup is incremental: days share their files.\n\n"
     "A backup is restored into an empty folder only. A running store is never overwritten.\n";
-constexpr char kQuestion[] = "Into which folder is a backup restored?";
-constexpr char kSupported[] = "A backup is restored into an empty folder [1].";
+constexpr char kRestoreQuestion[] = "Into which folder is a backup restored?";
+constexpr char kSupportedAnswer[] = "A backup is restored into an empty folder [1].";
 constexpr char kHalf[] = "A backup is restored into an empty folder [1]. It takes 42 minutes [1].";
 constexpr char kWrong[] = "Backups are made of cheese. They cost 7 euros [1].";
 constexpr char kRefusal[] = "I do not know.";
@@ -38,7 +38,7 @@ std::string ModelOf(const Request& request) {
 class EscalationTest : public ::testing::Test {
  protected:
   EscalationTest() {
-    docs_.AddDocument("guide.md", MediaType::kMarkdown, kGuide);
+    docs_.AddDocument("guide.md", MediaType::kMarkdown, kRestoreGuide);
     docs_.AddDocument("search.md", MediaType::kMarkdown, "# Search\n\nRankings are fused.\n");
     docs_.Commit();
     ledger_ = std::make_unique<SpendLedger>(docs_.database->store().catalog(), docs_.clock);
@@ -72,7 +72,7 @@ class EscalationTest : public ::testing::Test {
     listener_ = NotingListener();
     AskRequest request;
     request.collection = "docs";
-    request.question = kQuestion;
+    request.question = kRestoreQuestion;
     request.principal = docs_.principal;
     request.route = route_.get();
     request.listener = &listener_;
@@ -116,22 +116,22 @@ class EscalationTest : public ::testing::Test {
 };
 
 TEST_F(EscalationTest, AnAnswerThatIsSupportedIsTakenFromTheCheapTier) {
-  ServeTexts(kSupported, "x");
+  ServeTexts(kSupportedAnswer, "x");
   const Answer answer = AskOnce();
-  EXPECT_EQ(answer.text, kSupported);
+  EXPECT_EQ(answer.text, kSupportedAnswer);
   EXPECT_THAT(DecisionsOf(answer), ElementsAre("cheap answer, taken"));
   EXPECT_EQ(answer.generation->decisions[0].grounding, 1);
   EXPECT_EQ(answer.generation->decisions[0].propensity, 1);
   EXPECT_THAT(listener_.events, ElementsAre("sources 2", "text", "citations 1"));
-  EXPECT_EQ(listener_.text, kSupported) << "whole, once it is checked";
+  EXPECT_EQ(listener_.text, kSupportedAnswer) << "whole, once it is checked";
   EXPECT_EQ(server_->requests().size(), 1u);
   ExpectKept(answer);
 }
 
 TEST_F(EscalationTest, LowGroundingAsksTheNextTierAndNothingOfTheFirstStreams) {
-  ServeTexts(kWrong, kSupported);
+  ServeTexts(kWrong, kSupportedAnswer);
   const Answer answer = AskOnce();
-  EXPECT_EQ(answer.text, kSupported);
+  EXPECT_EQ(answer.text, kSupportedAnswer);
   EXPECT_FALSE(answer.abstained);
   EXPECT_THAT(answer.generator, HasSubstr("tier=dear"));
   EXPECT_THAT(DecisionsOf(answer), ElementsAre("cheap escalate", "dear answer, taken"));
@@ -139,7 +139,7 @@ TEST_F(EscalationTest, LowGroundingAsksTheNextTierAndNothingOfTheFirstStreams) {
   EXPECT_EQ(first.completion, kWrong);
   EXPECT_EQ(first.reason, "its grounding is below 0.8");
   EXPECT_EQ(first.usage, (TokenUsage{.prompt_tokens = 100, .completion_tokens = 20}));
-  EXPECT_EQ(listener_.text, kSupported);
+  EXPECT_EQ(listener_.text, kSupportedAnswer);
   EXPECT_EQ(answer.generation->usage, (TokenUsage{.prompt_tokens = 110, .completion_tokens = 30}));
   EXPECT_EQ(answer.generation->attempts.size(), 2u);
   EXPECT_EQ(answer.generation->cost_nano, 100u * 10 + 20 * 30 + 110 * 100 + 30 * 300);
@@ -149,10 +149,10 @@ TEST_F(EscalationTest, LowGroundingAsksTheNextTierAndNothingOfTheFirstStreams) {
 }
 
 TEST_F(EscalationTest, ARefusalEscalatesUnlessItIsToBeKept) {
-  ServeTexts(kRefusal, kSupported);
+  ServeTexts(kRefusal, kSupportedAnswer);
   EXPECT_THAT(DecisionsOf(AskOnce()), ElementsAre("cheap escalate", "dear answer, taken"));
   rules_.on_refusal = false;
-  ServeTexts(kRefusal, kSupported);
+  ServeTexts(kRefusal, kSupportedAnswer);
   const Answer answer = AskOnce();
   EXPECT_TRUE(answer.abstained);
   EXPECT_THAT(DecisionsOf(answer), ElementsAre("cheap answer, taken"));
@@ -200,7 +200,7 @@ TEST_F(EscalationTest, TheLastTierStreamsAndIsCutWithAnError) {
 }
 
 TEST_F(EscalationTest, WhereTheMoneyIsSpentItDoesNotEscalate) {
-  ServeTexts(kHalf, kSupported);
+  ServeTexts(kHalf, kSupportedAnswer);
   RouteSpec spec = route_->spec();
   spec.limits.tenant_day_nano = 100'000;  // the dear tier reserves more
   route_ = ModelRoute::Create(spec, {.ledger = *ledger_, .clock = docs_.clock}).value();
@@ -211,7 +211,7 @@ TEST_F(EscalationTest, WhereTheMoneyIsSpentItDoesNotEscalate) {
 
 TEST_F(EscalationTest, ExploringIsRecordedWithItsPropensity) {
   rules_.explore = 0.5;
-  ServeTexts(kSupported, kSupported);
+  ServeTexts(kSupportedAnswer, kSupportedAnswer);
   int explored = 0;
   for (int i = 0; i < 20; ++i) {
     const Answer answer = AskOnce();

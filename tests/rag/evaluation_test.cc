@@ -12,6 +12,7 @@
 
 #include "rag/eval/compare.h"
 #include "rag/eval/report.h"
+#include "tests/rag/default_tenant.h"
 #include "tests/rag/ingested_collection.h"
 
 namespace vouch {
@@ -21,7 +22,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-constexpr char kTenant[] = "default";
 
 // Finds each question's document at a rank that `rank` says (0: not at all), without any index.
 class RankedSubject final : public EvaluationSubject {

@@ -10,6 +10,7 @@
 #include "rag/deliver/experiment_records.h"
 #include "rag/feedback.h"
 #include "storage/concat.h"
+#include "tests/rag/default_tenant.h"
 #include "tests/support/manual_clock.h"
 #include "tests/support/temp_dir.h"
 
@@ -20,8 +21,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-constexpr char kTenant[] = "default";
-constexpr char kActor[] = "default/a";
 
 ExperimentSpec Canary() {
   ExperimentSpec spec;

@@ -13,6 +13,7 @@
 #include "rag/deliver/watch_job.h"
 #include "rag/pipeline_store.h"
 #include "storage/concat.h"
+#include "tests/rag/default_tenant.h"
 #include "tests/support/temp_dir.h"
 
 namespace vouch {
@@ -22,8 +23,6 @@ using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-constexpr char kTenant[] = "default";
-constexpr char kActor[] = "default/a";
 
 class ExperimentRunnerTest : public ::testing::Test {
  protected:

@@ -14,7 +14,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-ExperimentSpec Canary() {
+ExperimentSpec CanaryTrial() {
   ExperimentSpec spec;
   spec.name = "cheaper";
   spec.pipeline = "support";
@@ -27,7 +27,7 @@ ExperimentSpec Canary() {
 }
 
 TEST(Experiment, TheCanonicalFormIsWrittenHereAndReadBack) {
-  ExperimentSpec spec = Canary();
+  ExperimentSpec spec = CanaryTrial();
   spec.guardrails.push_back({.metric = GuardrailMetric::kLatencyP95, .share = 0.25});
   const std::string canonical = ExperimentToJson(spec);
   EXPECT_EQ(
@@ -43,7 +43,7 @@ TEST(Experiment, TheCanonicalFormIsWrittenHereAndReadBack) {
 
 TEST(Experiment, MistakesNameTheFieldAndWhatItTakes) {
   const auto mistake = [](auto change) {
-    ExperimentSpec spec = Canary();
+    ExperimentSpec spec = CanaryTrial();
     change(spec);
     return std::string(CheckExperiment(spec).message());
   };
@@ -135,7 +135,7 @@ Ended Simulate(const ExperimentSpec& spec, const Rates& champion, const Rates& c
 }
 
 ExperimentSpec Guarded(ExperimentMode mode) {
-  ExperimentSpec spec = Canary();
+  ExperimentSpec spec = CanaryTrial();
   spec.mode = mode;
   if (mode == ExperimentMode::kAb) {
     spec.ramp.clear();
@@ -172,7 +172,7 @@ TEST(Experiment, AnAaExperimentThatIsLookedAtAfterEveryAnswerRarelyEnds) {
 
 // The same of a shadow, whose questions are pairs. Interleaved hits: interleave_test.cc.
 TEST(Experiment, AnAaShadowThatIsLookedAtAfterEveryAnswerRarelyEnds) {
-  ExperimentSpec spec = Canary();
+  ExperimentSpec spec = CanaryTrial();
   spec.mode = ExperimentMode::kShadow;
   spec.ramp.clear();
   spec.share = 1;
@@ -262,7 +262,7 @@ TEST(Experiment, CallersThatAreLostOnTheWayMakeNothingOfItBelievable) {
 }
 
 TEST(Experiment, AShadowIsComparedQuestionByQuestion) {
-  ExperimentSpec spec = Canary();
+  ExperimentSpec spec = CanaryTrial();
   spec.mode = ExperimentMode::kShadow;
   spec.ramp.clear();
   spec.share = 1;

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "rag/forget/forget_answers.h"
+#include "tests/rag/default_tenant.h"
 #include "tests/support/manual_clock.h"
 #include "tests/support/temp_dir.h"
 
@@ -14,8 +15,6 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
-constexpr char kTenant[] = "default";
-constexpr char kActor[] = "default/a";
 
 class FeedbackTest : public ::testing::Test {
  protected:

@@ -10,6 +10,7 @@
 #include "rag/eval/collection_subject.h"
 #include "rag/eval/evaluation.h"
 #include "rag/forget/forget.h"
+#include "tests/rag/default_tenant.h"
 #include "tests/rag/ingested_collection.h"
 #include "tests/support/model_server.h"
 
@@ -21,7 +22,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-constexpr char kTenant[] = "default";
 
 TEST(ScoreOfVerdict, IsThatOfTheFirstObject) {
   EXPECT_EQ(ScoreOfVerdict(R"({"score": 0.75, "reason": "most"})"), 0.75);

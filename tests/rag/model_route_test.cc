@@ -22,17 +22,17 @@ using End = ModelServer::End;
 using Reply = ModelServer::Reply;
 using Request = ModelServer::Request;
 
-Reply Good(size_t, const Request&) { return ChatStream("A tag pins a version.", 12, 6); }
+Reply GoodReply(size_t, const Request&) { return ChatStream("A tag pins a version.", 12, 6); }
 
 // First the fault, then good replies.
 ModelServer::Handler FirstThenGood(Reply fault) {
   return [fault = std::move(fault)](size_t number, const Request& request) {
-    return number == 0 ? fault : Good(number, request);
+    return number == 0 ? fault : GoodReply(number, request);
   };
 }
 
 TEST_F(RouteTest, StreamsTheFirstTiersReplyAndKeepsTheBooks) {
-  ModelServer server(Good);
+  ModelServer server(GoodReply);
   spec_.tiers = {Tier("small", server)};
   const RouteOutcome outcome = Ask();
   ASSERT_TRUE(outcome.status.ok()) << outcome.status;
@@ -147,7 +147,7 @@ TEST_F(RouteTest, SilentServersRunIntoTheTimeout) {
   ModelServer server([](size_t number, const Request& request) {
     if (number == 0) return Reply{.end = End::kSilent};
     if (number == 1) return Reply{.pieces = {{": ping\n\n"}}, .end = End::kSilent};
-    return Good(number, request);
+    return GoodReply(number, request);
   });
   spec_.tiers = {Tier("small", server)};
   spec_.tiers[0].endpoint.silence_ms = 40;
@@ -162,7 +162,7 @@ TEST_F(RouteTest, SilentServersRunIntoTheTimeout) {
 
 TEST_F(RouteTest, ASlowStreamIsNoFault) {
   ModelServer server([](size_t number, const Request& request) {
-    Reply reply = Good(number, request);
+    Reply reply = GoodReply(number, request);
     for (ModelServer::Piece& piece : reply.pieces) piece.pause_ms = 10;
     return reply;
   });
@@ -220,7 +220,7 @@ TEST_F(RouteTest, RefusalsGoToTheNextTierAndTheKeyIsNotPrinted) {
                    .body = R"({"error":{"message":"bad )" + request.authorization + "\"}}",
                    .headers = {{"Location", "http://elsewhere.test/v1"}}};
     });
-    ModelServer server(Good);
+    ModelServer server(GoodReply);
     spec_.tiers = {Tier("first", refuses), Tier("second", server)};
     route_ = nullptr;
     const RouteOutcome outcome = Ask();
@@ -238,10 +238,10 @@ TEST_F(RouteTest, RetryAfterIsKeptOrLeadsToTheNextTier) {
   ModelServer busy([](size_t number, const Request& request) {
     if (number == 0) return Reply{.status = 429, .headers = {{"Retry-After", "7"}}};
     if (number == 1) return Reply{.status = 503};
-    if (number == 2) return Good(number, request);
+    if (number == 2) return GoodReply(number, request);
     return Reply{.status = 429, .headers = {{"Retry-After", "3000"}}};
   });
-  ModelServer other(Good);
+  ModelServer other(GoodReply);
   spec_.tiers = {Tier("busy", busy), Tier("other", other)};
   EXPECT_TRUE(Ask().status.ok());
   EXPECT_THAT(pauses_, ElementsAre(7'000, 250))
@@ -256,9 +256,9 @@ TEST_F(RouteTest, RetryAfterIsKeptOrLeadsToTheNextTier) {
 TEST_F(RouteTest, TheBreakerKeepsCallsAwayAndRetriesAreBudgeted) {
   std::atomic<bool> broken = true;
   ModelServer server([&](size_t number, const Request& request) {
-    return broken ? Reply{.status = 500} : Good(number, request);
+    return broken ? Reply{.status = 500} : GoodReply(number, request);
   });
-  ModelServer other(Good);
+  ModelServer other(GoodReply);
   spec_.tiers = {Tier("small", server), Tier("other", other)};
   spec_.breaker = {.window = 10, .min_calls = 6, .failure_ratio = 0.5, .open_ms = 1'000};
   for (int i = 0; i < 5; ++i) EXPECT_TRUE(Ask().status.ok());
@@ -270,8 +270,8 @@ TEST_F(RouteTest, TheBreakerKeepsCallsAwayAndRetriesAreBudgeted) {
 }
 
 TEST_F(RouteTest, ATierThatCostsTooMuchIsSkipped) {
-  ModelServer dear(Good);
-  ModelServer cheap(Good);
+  ModelServer dear(GoodReply);
+  ModelServer cheap(GoodReply);
   spec_.tiers = {Tier("dear", dear), Tier("cheap", cheap)};
   spec_.tiers[0].endpoint.model = "dear";
   spec_.prices.models["dear"] = {.input_nano = 1'000, .output_nano = 1'000};
@@ -294,7 +294,7 @@ TEST_F(RouteTest, CancellationReachesTheTransferAndIsPaidFor) {
   ModelServer server([](size_t, const Request&) {
     return Reply{.pieces = {{ChatTextEvent("A tag ")}}, .end = End::kSilent};
   });
-  ModelServer other(Good);
+  ModelServer other(GoodReply);
   spec_.tiers = {Tier("small", server), Tier("other", other)};
   const CancelToken cancel(absl::InfiniteFuture(), [this] { return !streamed_.empty(); });
   EXPECT_EQ(Ask(cancel).status.code(), absl::StatusCode::kCancelled);
@@ -306,7 +306,7 @@ TEST_F(RouteTest, CancellationReachesTheTransferAndIsPaidFor) {
 }
 
 TEST_F(RouteTest, TheCallersSinkEndsIt) {
-  ModelServer server(Good);
+  ModelServer server(GoodReply);
   spec_.tiers = {Tier("small", server)};
   const RouteOutcome outcome = Route().Generate(
       messages_, "t", CancelToken(),
@@ -317,7 +317,7 @@ TEST_F(RouteTest, TheCallersSinkEndsIt) {
 }
 
 TEST_F(RouteTest, SpecsAreChecked) {
-  ModelServer server(Good);
+  ModelServer server(GoodReply);
   const auto error = [&](const std::function<void(RouteSpec&)>& change) {
     RouteSpec spec = spec_;
     spec.tiers = {Tier("small", server)};

@@ -14,7 +14,7 @@
 namespace vouch {
 namespace {
 
-constexpr uint64_t kSeed = 20261124;
+constexpr uint64_t kPropertySeed = 20261124;
 
 const std::vector<std::string>& Atoms(MediaType type) {
   static const std::vector<std::string> text = {"word ", "another, ", "Sentence. ", "\n", "\n\n", "\r\n", "é ü ", "😀",
@@ -69,14 +69,14 @@ void CheckDocument(const Document& document, const std::string& hint) {
 class ParsePropertyTest : public ::testing::TestWithParam<MediaType> {};
 
 TEST_P(ParsePropertyTest, SpansOfGeneratedDocumentsAreExact) {
-  std::mt19937_64 random(kSeed);
+  std::mt19937_64 random(kPropertySeed);
   const std::vector<std::string>& atoms = Atoms(GetParam());
   for (int round = 0; round < 3'000 && !HasFatalFailure(); ++round) {
     Document document;
     document.id = "d";
     document.media_type = GetParam();
     for (uint64_t i = random() % 60; i > 0; --i) document.bytes += atoms[random() % atoms.size()];
-    CheckDocument(document, "seed " + std::to_string(kSeed) + " round " + std::to_string(round));
+    CheckDocument(document, "seed " + std::to_string(kPropertySeed) + " round " + std::to_string(round));
   }
 }
 
@@ -126,7 +126,7 @@ std::string HtmlText(const std::string& html) {
 
 TEST(HtmlOracleTest, WellFormedPagesHaveTheTextThatGumboFinds) {
   const std::vector<std::string> names = {"p", "div", "b", "span", "h2", "section", "em", "blockquote", "li", "a"};
-  std::mt19937_64 random(kSeed);
+  std::mt19937_64 random(kPropertySeed);
   for (int round = 0; round < 500; ++round) {
     std::string html = "<body>";
     std::vector<std::string> open;
@@ -148,7 +148,7 @@ TEST(HtmlOracleTest, WellFormedPagesHaveTheTextThatGumboFinds) {
           html += " word" + std::to_string(random() % 100) + "\n";
       }
     }
-    EXPECT_EQ(WithoutSpace(HtmlText(html)), WithoutSpace(GumboText(html))) << "seed " << kSeed << "\n" << html;
+    EXPECT_EQ(WithoutSpace(HtmlText(html)), WithoutSpace(GumboText(html))) << "seed " << kPropertySeed << "\n" << html;
   }
 }
 

@@ -11,6 +11,7 @@
 #include "rag/deliver/slo.h"
 #include "rag/deliver/spec_store.h"
 #include "storage/journal.h"
+#include "tests/rag/default_tenant.h"
 #include "tests/support/hook_server.h"
 #include "tests/support/manual_clock.h"
 #include "tests/support/temp_dir.h"
@@ -25,7 +26,6 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using Json = nlohmann::json;
 
-constexpr char kTenant[] = "default";
 
 GateSpec Quality() {
   GateSpec gate;

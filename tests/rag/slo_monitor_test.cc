@@ -10,6 +10,7 @@
 #include "rag/deliver/slo.h"
 #include "rag/deliver/spec_store.h"
 #include "storage/journal.h"
+#include "tests/rag/default_tenant.h"
 #include "tests/support/manual_clock.h"
 #include "tests/support/temp_dir.h"
 
@@ -19,7 +20,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-constexpr char kTenant[] = "default";
 
 TEST(SloMonitor, ABurnIsToldOnceWhenItBeginsAndOnceWhenItEnds) {
   TempDir dir;

@@ -14,9 +14,9 @@ namespace {
 Filter Not(Filter filter) { return Node(FilterOp::kNot, {std::move(filter)}); }
 
 // Rewrites at random. Of the first kind are those that a canonical form undoes.
-class Rewriter {
+class ShapeRewriter {
  public:
-  explicit Rewriter(uint64_t seed) : random_(seed) {}
+  explicit ShapeRewriter(uint64_t seed) : random_(seed) {}
 
   Filter Rewrite(Filter filter, bool canonical, Generator& generator) {
     for (Filter& child : filter.children) child = Rewrite(std::move(child), canonical, generator);
@@ -129,7 +129,7 @@ TEST(EqualFiltersTest, RewritingChangesNoRow) {
   std::cout << "seed " << kSeed << "\n";
   const CollectionSchema schema = EveryTypeSchema();
   Generator generator(kSeed, schema);
-  Rewriter rewriter(kSeed);
+  ShapeRewriter rewriter(kSeed);
   for (int round = 0; round < 12; ++round) {
     generator.SetSingleValued(round % 2 == 0);
     // Without indexes and with them.
