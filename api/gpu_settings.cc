@@ -1,5 +1,7 @@
 #include "api/gpu_settings.h"
 
+#include <algorithm>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -53,14 +55,34 @@ absl::Status AddShare(const std::string& part, GpuDenseOptions& options) {
   if (!of_tenant) {
     const auto name = CollectionOf(sides[0]);
     if (name.first.empty() || name.second.empty()) return BadShare(part, "names no collection");
-    options.limits.collections[name] = share;
+    if (!options.limits.collections.try_emplace(name, share).second) return BadShare(part, "names a collection again");
     return absl::OkStatus();
   }
-  options.limits.tenants[sides[0]] = share;
+  if (!options.limits.tenants.try_emplace(sides[0], share).second) return BadShare(part, "names a tenant again");
   if (numbers.size() < 3) return absl::OkStatus();
   if (numbers[2] < 1 || numbers[2] > 1000) return BadShare(part, "has a weight outside 1 to 1000");
   options.weights[sides[0]] = numbers[2];
   return absl::OkStatus();
+}
+
+int Percent(double part) { return static_cast<int>(part * 100 + 0.5); }
+
+// What is kept can be: what a tenant's collections keep within its cap, and all of it within the memory.
+absl::Status CheckKept(const LedgerLimits& limits, const std::string& shares) {
+  std::map<std::string, double> by_tenant;
+  for (const auto& [name, share] : limits.collections) by_tenant[name.first] += share.share;
+  for (const auto& [tenant, kept] : by_tenant) {
+    const auto found = limits.tenants.find(tenant);
+    const int cap = Percent(found == limits.tenants.end() ? limits.any_tenant.cap : found->second.cap);
+    if (Percent(kept) <= cap) continue;
+    return absl::InvalidArgumentError(absl::StrCat("gpu.shares: '", shares, "' keeps ", Percent(kept), " percent for collections of '",
+                                                   tenant, "', which may take ", cap));
+  }
+  for (const auto& [tenant, share] : limits.tenants) by_tenant[tenant] = std::max(by_tenant[tenant], share.share);
+  double kept = 0;
+  for (const auto& [tenant, share] : by_tenant) kept += share;
+  if (Percent(kept) <= 100) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("gpu.shares: '", shares, "' keeps ", Percent(kept), " percent; there are 100"));
 }
 
 }  // namespace
@@ -81,15 +103,10 @@ absl::StatusOr<GpuSettings> GpuSettingsOf(const Config& config) {
     if (name.first.empty() || name.second.empty()) return BadPinned(part);
     dense.pinned.insert(name);
   }
-  double kept = 0;
   for (const std::string& part : PartsOf(config.gpu_shares, ',')) {
     if (absl::Status status = AddShare(part, dense); !status.ok()) return status;
   }
-  for (const auto& [tenant, share] : dense.limits.tenants) kept += share.share;
-  if (kept > 1.0001) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("gpu.shares: '", config.gpu_shares, "' keeps ", static_cast<int>(kept * 100), " percent for tenants; there are 100"));
-  }
+  if (absl::Status status = CheckKept(dense.limits, config.gpu_shares); !status.ok()) return status;
   return settings;
 }
 

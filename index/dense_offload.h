@@ -43,8 +43,7 @@ class SegmentOffload {
   // Null: the caller searches here.
   virtual std::unique_ptr<OffloadedSearch> Begin(const Request& request) = 0;
   // The search took so long here: what the offload would have saved.
-  virtual void NoteSearchedHere(const Segment& segment, size_t field, const DenseSegmentSearch& search,
-                                std::chrono::nanoseconds took) = 0;
+  virtual void NoteSearchedHere(const Request& request, std::chrono::nanoseconds took) = 0;
   // What helps building indexes of segments; it is used while the offload lives.
   virtual DenseBuildHelp BuildHelp() = 0;
 };

@@ -81,6 +81,29 @@ void VectorCodes::Encode(const float* query, CodeQuery& out) const {
   out.shift = kOffset * sum;
 }
 
+void WriteCodeRecord(std::span<const float> values, float step, float bias, uint32_t stride, uint8_t* record) {
+  std::memset(record, 0, stride);
+  for (size_t i = 0; i < values.size(); ++i) {
+    record[i] = static_cast<uint8_t>(
+        RoundWithin(values[i] / step, -VectorCodes::kOffset, kMaxCodeValue - VectorCodes::kOffset) + VectorCodes::kOffset);
+  }
+  std::memcpy(record + stride - sizeof(float), &bias, sizeof(float));
+}
+
+void VectorCodes::EncodeRecord(const float* vector, std::vector<float>& scratch, uint8_t* record) const {
+  scratch.resize(size_t{dim_} + code_dim_);
+  const std::span<float> centred(scratch.data(), dim_);
+  for (uint32_t d = 0; d < dim_; ++d) centred[d] = vector[d] - mean_[d];
+  std::span<float> values = centred;
+  if (projected_) {
+    values = {scratch.data() + dim_, code_dim_};
+    Project(axes_, centred, values);
+  }
+  const bool has_bias = product_factor_ != 1.0f;  // as for inner product
+  const float bias = has_bias ? BestKernels().l2(vector, mean_.data(), dim_) : 0.0f;
+  WriteCodeRecord(values, step_, bias, static_cast<uint32_t>(stride_), record);
+}
+
 void VectorCodes::KeysOf(const uint8_t* records, const CodeQuery& query, std::span<float> out) const {
   constexpr size_t kAtOnce = 64;
   constexpr size_t kAheadBytes = 8192;  // the processor's own reading ahead stops at each page's end

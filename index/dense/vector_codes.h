@@ -65,6 +65,9 @@ class VectorCodes {
   // sample of the others, those do not keep the nearest first. RESOURCE_EXHAUSTED: no memory.
   static absl::StatusOr<std::shared_ptr<const VectorCodes>> Extend(const DenseColumn& column, const VectorCodes& first,
                                                                    int threads);
+  // Codes of no vectors, for records that are written one by one: of all values, with mean and step from these vectors.
+  // RESOURCE_EXHAUSTED: no memory.
+  static absl::StatusOr<std::shared_ptr<const VectorCodes>> Fit(const DenseColumn& sample);
   // `bytes` start at a multiple of 64 and lie in `owner`. DATA_LOSS where they are not codes of `nodes` vectors of `dim`
   // values, or break invariant 2.
   static absl::StatusOr<std::shared_ptr<const VectorCodes>> Parse(std::string_view bytes, uint32_t nodes, uint32_t dim,
@@ -93,6 +96,8 @@ class VectorCodes {
 
   // `query`: dim floats.
   void Encode(const float* query, CodeQuery& out) const;
+  // The vector's record, of stride() bytes. `vector`: dim floats.
+  void EncodeRecord(const float* vector, std::vector<float>& scratch, uint8_t* record) const;
   // The node's own code as a query: keys of it are what the graph is built by.
   void EncodeNode(uint32_t node, CodeQuery& out) const;
 

@@ -57,6 +57,17 @@ class CodeBuilder {
     return FillFitted(column_, 0);
   }
 
+  absl::StatusOr<std::shared_ptr<const VectorCodes>> Fit() {
+    axes_.mean = FindMean(column_, kAxesSample);
+    fitted_nodes_ = column_.nodes();
+    DenseField field;
+    field.dim = column_.dim();
+    field.metric = column_.metric();
+    absl::StatusOr<DenseColumn> none = DenseColumn::Build(field, {});
+    if (!none.ok()) return none.status();
+    return Fill(*none, 0, FindStep(column_, 0), nullptr);
+  }
+
   // The first vectors are those of `first`, where it is not null.
   absl::StatusOr<std::shared_ptr<const VectorCodes>> BuildLike(const VectorCodes& model, const VectorCodes* first) {
     axes_.mean.assign(model.mean_.begin(), model.mean_.end());
@@ -206,15 +217,8 @@ class CodeBuilder {
       const std::span<float> values(space.data() + header.dim, header.code_dim);
       const float* vector = column.Values(static_cast<uint32_t>(node), values.data() + header.code_dim);
       Values(vector, projection, {space.data(), header.dim}, values);
-      uint8_t* record = records + node * header.stride;
-      std::memset(record, 0, header.stride);
-      for (uint32_t i = 0; i < header.code_dim; ++i) {
-        record[i] = static_cast<uint8_t>(
-            RoundWithin(values[i] / header.step, -VectorCodes::kOffset, kMaxCodeValue - VectorCodes::kOffset) +
-            VectorCodes::kOffset);
-      }
       const float bias = has_bias ? l2(vector, axes_.mean.data(), header.dim) : 0.0f;
-      std::memcpy(record + header.stride - sizeof(float), &bias, sizeof(float));
+      WriteCodeRecord(values, header.step, bias, header.stride, records + node * header.stride);
     });
     return VectorCodes::Parse(buffer->view(), column.nodes(), column.dim(), column.metric(), buffer);
   }
@@ -230,6 +234,11 @@ class CodeBuilder {
 absl::StatusOr<std::shared_ptr<const VectorCodes>> VectorCodes::Build(const DenseColumn& column, int threads) {
   if (column.nodes() == 0) return absl::InvalidArgumentError("codes take at least one vector");
   return CodeBuilder(column, std::max(1, threads)).Build();
+}
+
+absl::StatusOr<std::shared_ptr<const VectorCodes>> VectorCodes::Fit(const DenseColumn& sample) {
+  if (sample.nodes() == 0) return absl::InvalidArgumentError("codes take at least one vector");
+  return CodeBuilder(sample, 1).Fit();
 }
 
 absl::StatusOr<std::shared_ptr<const VectorCodes>> VectorCodes::BuildLike(const DenseColumn& column,

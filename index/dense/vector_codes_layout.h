@@ -62,4 +62,7 @@ inline int RoundWithin(float value, int low, int high) {
   return static_cast<int>(std::lrintf(value));
 }
 
+// A record of `values`, which its code rounds to steps of `step`.
+void WriteCodeRecord(std::span<const float> values, float step, float bias, uint32_t stride, uint8_t* record);
+
 }  // namespace vouch

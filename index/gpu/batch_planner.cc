@@ -6,7 +6,7 @@
 namespace vouch {
 namespace {
 
-constexpr double kNewest = 0.2;  // the weight of the last interval in the mean
+constexpr double kLatest = 0.2;  // the weight of the last interval in the mean
 constexpr size_t kMostRates = 4096;
 
 }  // namespace
@@ -17,7 +17,7 @@ void BatchPlanner::Note(const BatchKey& key, Time now) {
   if (fresh) return;
   Rate& rate = found->second;
   const double interval = std::chrono::duration<double, std::micro>(now - rate.last).count();
-  rate.interval_us = rate.interval_us == 0 ? std::max(interval, 0.01) : (1 - kNewest) * rate.interval_us + kNewest * interval;
+  rate.interval_us = rate.interval_us == 0 ? std::max(interval, 0.01) : (1 - kLatest) * rate.interval_us + kLatest * interval;
   rate.last = now;
 }
 

@@ -46,10 +46,10 @@ std::unique_ptr<OffloadedSearch> CollectionOffload::Begin(const Request& request
   return unit == nullptr ? nullptr : dense_.Begin(unit, request);
 }
 
-void CollectionOffload::NoteSearchedHere(const Segment& segment, size_t field, const DenseSegmentSearch& search,
-                                         std::chrono::nanoseconds took) {
-  const std::shared_ptr<DenseUnit> unit = UnitOf(segment, field);
-  if (unit != nullptr && SuitsDevice(*unit, search, dense_.options_.few_rows)) unit->NoteSearchedHere(took);
+void CollectionOffload::NoteSearchedHere(const Request& request, std::chrono::nanoseconds took) {
+  const std::shared_ptr<DenseUnit> unit = UnitOf(request.segment, request.field);
+  if (unit == nullptr || !SuitsDevice(*unit, request.query, request.search, dense_.options_.few_rows)) return;
+  unit->NoteSearchedHere(took);
 }
 
 DenseBuildHelp CollectionOffload::BuildHelp() {

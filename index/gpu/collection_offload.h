@@ -19,8 +19,7 @@ class CollectionOffload final : public SegmentOffload {
 
   void Publish(const std::vector<SegmentPtr>& segments) override;
   std::unique_ptr<OffloadedSearch> Begin(const Request& request) override;
-  void NoteSearchedHere(const Segment& segment, size_t field, const DenseSegmentSearch& search,
-                        std::chrono::nanoseconds took) override;
+  void NoteSearchedHere(const Request& request, std::chrono::nanoseconds took) override;
   DenseBuildHelp BuildHelp() override;
 
  private:

@@ -5,14 +5,16 @@
 #include <cstring>
 #include <utility>
 
+#include "index/dense/vector_codes_layout.h"
 #include "index/dense/vector_reader.h"
 
 namespace vouch {
 namespace {
 
-constexpr double kNewest = 0.1;           // of a search's time, in the mean
+constexpr double kNewestSearch = 0.1;     // of a search's time, in the mean
 constexpr double kRateHalfLifeSeconds = 30;
 constexpr uint32_t kNodesBetweenChecks = 1024;
+constexpr uint32_t kFittedNodes = 4096;  // from which an inverted file's codes get their mean and step
 
 // The header of an inverted file's bytes (index/dense/ivf.h).
 struct IvfHeader {
@@ -48,10 +50,17 @@ std::optional<GpuShape> ChooseShape(const Segment& segment, size_t field, uint64
     shape.blocks = HeaderOf(*ivf).blocks;
     return shape;
   }
-  const VectorCodes* codes = segment.CodesOf(field);
-  if (uint64_t{column.nodes()} * column.vector_bytes() > most_bytes && codes != nullptr) {
+  if (uint64_t{column.nodes()} * column.vector_bytes() <= most_bytes) return shape;
+  const bool coded = segment.IvfOf(field) != nullptr && column.type() != VectorType::kBit;
+  uint32_t code_bytes = shape.record_bytes;
+  if (const VectorCodes* codes = segment.CodesOf(field); codes != nullptr) {
+    code_bytes = static_cast<uint32_t>(codes->stride());
+  } else if (coded) {
+    code_bytes = CodeStride(column.dim());
+  }
+  if (code_bytes < shape.record_bytes) {
     shape.content = GpuContent::kCodes;
-    shape.record_bytes = static_cast<uint32_t>(codes->stride());
+    shape.record_bytes = code_bytes;
   }
   return shape;
 }
@@ -77,6 +86,7 @@ GpuSource DenseUnit::Source() const {
     source.blocks = {reinterpret_cast<const uint8_t*>(bytes + layout.code), size_t{header.blocks} * header.groups * 16};
     return source;
   }
+  if (shape_.content == GpuContent::kCodes && ivf() != nullptr) return SourceOfCells();
   if (shape_.content == GpuContent::kCodes) {
     source.records = [this](uint32_t begin, uint32_t end, char* out) {
       const VectorCodes& codes = *segment_->CodesOf(field_);
@@ -95,11 +105,62 @@ GpuSource DenseUnit::Source() const {
   return source;
 }
 
+std::shared_ptr<const VectorCodes> DenseUnit::codes() const {
+  if (const VectorCodes* own = segment_->CodesOf(field_); own != nullptr) return {segment_, own};
+  const std::lock_guard lock(mu_);
+  return fitted_;
+}
+
+absl::StatusOr<std::shared_ptr<const VectorCodes>> DenseUnit::FitCodes() const {
+  VectorReader reader(column());
+  const uint32_t count = std::min(kFittedNodes, column().nodes());
+  std::vector<float> values;
+  std::vector<std::span<const float>> vectors;
+  values.reserve(size_t{count} * column().dim());
+  for (uint32_t i = 0; i < count; ++i) {
+    const float* const vector = reader.Read(static_cast<uint32_t>(uint64_t{i} * column().nodes() / count));
+    vectors.emplace_back(values.insert(values.end(), vector, vector + column().dim()), column().dim());
+  }
+  if (!reader.status().ok()) return reader.status();
+  DenseField field;  // of f32, whatever the column's type
+  field.dim = column().dim();
+  field.metric = column().metric();
+  const absl::StatusOr<DenseColumn> sample = DenseColumn::Build(field, vectors);
+  if (!sample.ok()) return sample.status();
+  return VectorCodes::Fit(*sample);
+}
+
+// Each vector's record, made while it is uploaded: nothing of it stays here.
+GpuSource DenseUnit::SourceOfCells() const {
+  struct Reading {
+    explicit Reading(const DenseColumn& column) : reader(column) {}
+    VectorReader reader;
+    std::vector<float> scratch;
+  };
+  GpuSource source;
+  source.records = [this, reading = std::make_shared<Reading>(column())](uint32_t begin, uint32_t end, char* out) {
+    std::shared_ptr<const VectorCodes> codes = this->codes();
+    if (codes == nullptr) {
+      absl::StatusOr<std::shared_ptr<const VectorCodes>> fitted = FitCodes();
+      if (!fitted.ok()) return fitted.status();
+      codes = *std::move(fitted);
+      const std::lock_guard lock(mu_);
+      fitted_ = codes;
+    }
+    for (uint32_t node = begin; node < end; ++node, out += codes->stride()) {
+      codes->EncodeRecord(reading->reader.ReadNext(node), reading->scratch, reinterpret_cast<uint8_t*>(out));
+      if (node % kNodesBetweenChecks == 0 && retired()) return absl::CancelledError("the segment was replaced");
+    }
+    return reading->reader.status();
+  };
+  return source;
+}
+
 void DenseUnit::NoteSearchedHere(std::chrono::nanoseconds took) {
   // Two at a time may lose one of them, which a mean can bear.
   const double mean = here_ns_.load(std::memory_order_relaxed);
   const auto now = static_cast<double>(took.count());
-  here_ns_.store(mean == 0 ? now : (1 - kNewest) * mean + kNewest * now, std::memory_order_relaxed);
+  here_ns_.store(mean == 0 ? now : (1 - kNewestSearch) * mean + kNewestSearch * now, std::memory_order_relaxed);
 }
 
 double DenseUnit::MeasureBenefit(double seconds) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "index/dense/vector_codes.h"
 #include "index/gpu/device_ledger.h"
 #include "index/gpu/gpu_device.h"
 #include "index/segment.h"
@@ -60,10 +61,12 @@ class DenseUnit {
   const DenseColumn& column() const { return segment_->dense[field_]; }
   const Ivf* ivf() const { return segment_->IvfOf(field_); }
   const GpuShape& shape() const { return shape_; }
+  // By which a query of codes is encoded: the graph's own, or those that Source made; null before it did.
+  std::shared_ptr<const VectorCodes> codes() const;
   // Of the cell's codes; of product codes only.
   uint32_t first_block(uint32_t cell) const { return first_block_[cell]; }
 
-  // What to upload. It stops with CANCELLED once the unit is retired.
+  // What to upload: one upload at a time reads it. It stops with CANCELLED once the unit is retired.
   GpuSource Source() const;
 
   // Its segment is searched no more.
@@ -85,6 +88,9 @@ class DenseUnit {
   std::vector<std::shared_ptr<const PlacedColumn>> placed() const;
 
  private:
+  GpuSource SourceOfCells() const;
+  absl::StatusOr<std::shared_ptr<const VectorCodes>> FitCodes() const;
+
   const Name name_;
   const SegmentPtr segment_;
   const size_t field_;
@@ -98,10 +104,11 @@ class DenseUnit {
   double rate_ = 0;        // searches a second, a moving mean; MeasureBenefit's
   mutable std::mutex mu_;
   std::vector<std::shared_ptr<const PlacedColumn>> placed_;  // guarded by mu_
+  mutable std::shared_ptr<const VectorCodes> fitted_;        // guarded by mu_; of an inverted file's vectors
 };
 
-// How a segment's field would be placed: its vectors; product codes where it has them; codes where it has these and vectors
-// take more than `most_bytes`. No value: it cannot be.
+// How a segment's field would be placed: its vectors; product codes where it has them; codes where its vectors take more than
+// `most_bytes` and it has codes, or cells whose vectors can be coded (IVF-SQ). No value: it cannot be.
 std::optional<GpuShape> ChooseShape(const Segment& segment, size_t field, uint64_t most_bytes);
 
 }  // namespace vouch

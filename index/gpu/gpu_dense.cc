@@ -117,7 +117,7 @@ std::shared_ptr<DenseUnit> GpuDense::AddUnit(const std::string& tenant, const st
 
 std::unique_ptr<OffloadedSearch> GpuDense::Begin(const std::shared_ptr<DenseUnit>& unit,
                                                  const SegmentOffload::Request& request) {
-  if (!SuitsDevice(*unit, request.search, options_.few_rows)) return nullptr;
+  if (!SuitsDevice(*unit, request.query, request.search, options_.few_rows)) return nullptr;
   unit->NoteAsked();
   // Of several copies the one where the fewest searches wait.
   std::shared_ptr<const PlacedColumn> best;
@@ -136,7 +136,6 @@ std::unique_ptr<OffloadedSearch> GpuDense::Begin(const std::shared_ptr<DenseUnit
   }
   const auto device = static_cast<size_t>(best->device());
   std::shared_ptr<GpuSearchItem> item = MakeGpuSearch(unit, std::move(best), request);
-  if (item == nullptr) return nullptr;
   if (!slots_[device]->batcher->Submit(item)) {
     ++(slots_[device]->lost ? counters_.lost : counters_.crowded);
     return nullptr;

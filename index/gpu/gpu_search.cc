@@ -98,25 +98,24 @@ void NameParts(const DenseSegmentSearch& search, GpuSearchItem& item) {
   item.query.factor = item.ivf_query.factor;
 }
 
-// As the vectors' own bits, where the query is made of bits, too.
-bool TakeBits(std::span<const float> query, const DenseColumn& column, GpuSearchItem& item) {
-  if (!IsRounded(VectorType::kBit, query)) return false;
-  item.bits.resize(column.vector_bytes());
-  EncodeVector(VectorType::kBit, query, item.bits.data());
-  item.query.bits = item.bits;
-  return true;
+// How many of the nearest by code are scored. Of cells as many as codes need: the processor would score all that are in them.
+size_t CandidatesByCode(const DenseUnit& unit, const DenseSegmentSearch& search) {
+  const size_t few = Rescored(search.k);
+  return unit.ivf() != nullptr ? few : std::min(few, std::max(search.ef, search.k));
 }
 
 }  // namespace
 
-bool SuitsDevice(const DenseUnit& unit, const DenseSegmentSearch& search, uint64_t few_rows) {
+bool SuitsDevice(const DenseUnit& unit, const float* query, const DenseSegmentSearch& search, uint64_t few_rows) {
   if (search.k == 0 || search.held_out != kNoNode || search.allowed_count <= few_rows) return false;
   // These the processor compares one by one, where it would else look at some cells only.
   if (unit.ivf() != nullptr && !search.exact && CountAllowedNodes(search) <= FewNodes(search.k)) return false;
+  // Bit vectors are compared by counting, where the query is made of bits, too.
+  if (unit.shape().type == VectorType::kBit && !IsRounded(VectorType::kBit, {query, unit.shape().dim})) return false;
   const size_t ef = std::max(search.ef, search.k);
   switch (unit.shape().content) {
     case GpuContent::kVectors: return search.k <= GpuDevice::kMaxK;
-    case GpuContent::kCodes: return !search.exact && std::min(Rescored(search.k), ef) <= GpuDevice::kMaxK;
+    case GpuContent::kCodes: return !search.exact && CandidatesByCode(unit, search) <= GpuDevice::kMaxK;
     case GpuContent::kProductCodes: return !search.exact && RescoredOfIvf(search.k, ef) <= GpuDevice::kMaxK;
   }
   return false;
@@ -141,7 +140,11 @@ std::shared_ptr<GpuSearchItem> MakeGpuSearch(std::shared_ptr<const DenseUnit> un
   switch (item->unit->shape().content) {
     case GpuContent::kVectors:
       item->query.vector = item->vector;
-      if (column.type() == VectorType::kBit && !TakeBits(query, column, *item)) return nullptr;
+      if (column.type() == VectorType::kBit) {
+        item->bits.resize(column.vector_bytes());
+        EncodeVector(VectorType::kBit, query, item->bits.data());
+        item->query.bits = item->bits;
+      }
       item->exact = !by_cells;
       item->ivf = by_cells;
       if (by_cells) {
@@ -151,13 +154,18 @@ std::shared_ptr<GpuSearchItem> MakeGpuSearch(std::shared_ptr<const DenseUnit> un
       }
       break;
     case GpuContent::kCodes:
-      item->found_k = std::min(Rescored(search.k), item->ef);
+      item->found_k = CandidatesByCode(*item->unit, search);
       item->rescored = true;
-      item->unit->segment().CodesOf(item->unit->field())->Encode(request.query, item->code);
+      item->ivf = by_cells;
+      item->unit->codes()->Encode(request.query, item->code);
       item->query.code = item->code.values;
       item->query.scale = item->code.scale;
       item->query.shift = item->code.shift;
-      NameNodes(search, *item);
+      if (by_cells) {
+        NameNodesOfCells(*item);
+      } else {
+        NameNodes(search, *item);
+      }
       break;
     case GpuContent::kProductCodes:
       item->found_k = RescoredOfIvf(search.k, item->ef);

@@ -39,10 +39,10 @@ struct GpuSearchItem final : BatchItem {
 };
 
 // Whether a device is asked for such a search of a unit at all: not for what takes no time here, for what it cannot find exactly
-// though it must be, or for more rows than it can keep.
-bool SuitsDevice(const DenseUnit& unit, const DenseSegmentSearch& search, uint64_t few_rows);
+// though it must be, for more rows than it can keep, or of bits for what is none. `query`: as many floats as the field has.
+bool SuitsDevice(const DenseUnit& unit, const float* query, const DenseSegmentSearch& search, uint64_t few_rows);
 
-// The search as the device takes it; null where it cannot be put so. `placed` holds the unit's column.
+// The search as the device takes it, which suits it. `placed` holds the unit's column.
 std::shared_ptr<GpuSearchItem> MakeGpuSearch(std::shared_ptr<const DenseUnit> unit,
                                              std::shared_ptr<const PlacedColumn> placed,
                                              const SegmentOffload::Request& request);

@@ -21,7 +21,7 @@ constexpr uint32_t kMostSelectBlocks = 128;
 constexpr uint32_t kLeastSlice = 1024;      // rows
 constexpr float kMostHalf = 65504.0f;
 constexpr uint32_t kSlicesAtOnce = 128;     // given to the device before it is waited for
-constexpr size_t kNodesAtOnce = 512;        // queries of NearestNodes in one batch
+constexpr size_t kNodesABatch = 512;        // queries of NearestNodes in one batch
 
 // How many rows are taken by product.
 uint32_t WideFor(uint32_t k, bool tf32) { return std::min(gpu::kMaxTop, tf32 ? 4 * k + 64 : 2 * k + 32); }
@@ -197,7 +197,7 @@ absl::Status KernelDevice::NearestNodes(const GpuColumn& column, uint32_t begin,
   KernelLanes::Lease lane = side_lane_.Take();
   std::vector<uint64_t> keys;
   for (uint32_t first = begin; first < end;) {
-    const auto nodes = static_cast<uint32_t>(std::min<size_t>(kNodesAtOnce, end - first));
+    const auto nodes = static_cast<uint32_t>(std::min<size_t>(kNodesABatch, end - first));
     std::vector<uint32_t> own_nodes(nodes);
     for (uint32_t i = 0; i < nodes; ++i) own_nodes[i] = first + i;
     lane->Reset();

@@ -47,6 +47,11 @@ TEST(GpuSettings, NamesWhatItCannotTake) {
     EXPECT_THAT(Error([&](Config& c) { c.gpu_shares = bad; }), HasSubstr("gpu.shares: '")) << bad;
   }
   EXPECT_THAT(Error([](Config& c) { c.gpu_shares = "a=60,b=50"; }), HasSubstr("110 percent"));
+  EXPECT_THAT(Error([](Config& c) { c.gpu_shares = "a=60,b/x=30,b/y=20"; }), HasSubstr("110 percent"));
+  EXPECT_THAT(Error([](Config& c) { c.gpu_shares = "a=10:40,a/x=30,a/y=20"; }), HasSubstr("50 percent for collections of 'a', which may take 40"));
+  EXPECT_EQ(Error([](Config& c) { c.gpu_shares = "a=60,a/x=30,a/y=20,b=40"; }), "") << "a's collections are part of a's";
+  EXPECT_THAT(Error([](Config& c) { c.gpu_shares = "a=10,a=20"; }), HasSubstr("'a=20' names a tenant again"));
+  EXPECT_THAT(Error([](Config& c) { c.gpu_shares = "a/x=10,a/x=20"; }), HasSubstr("'a/x=20' names a collection again"));
 }
 
 TEST(GpuSettings, WithoutGpusThereIsNothing) {

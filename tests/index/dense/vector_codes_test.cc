@@ -69,8 +69,6 @@ TEST_P(VectorCodesOf, KeysOrderLikeDistances) {
   EXPECT_GE(recall, 0.99);
 }
 
-INSTANTIATE_TEST_SUITE_P(Metrics, VectorCodesOf, testing::Values(Metric::kL2, Metric::kCosine, Metric::kInnerProduct));
-
 // Vectors of many dimensions that lie near a plane of few need few code values; those that fill all need all.
 TEST(VectorCodes, ProjectsWhereItKeepsTheNeighbours) {
   std::mt19937_64 random(5);
@@ -90,6 +88,29 @@ TEST(VectorCodes, ProjectsWhereItKeepsTheNeighbours) {
   EXPECT_FALSE(long_codes->projected());
   EXPECT_EQ(long_codes->code_dim(), 200u);
 }
+
+// What is written one by one has the bytes of what is built at once, and keys that order as well.
+TEST_P(VectorCodesOf, RecordsAreWrittenOneByOne) {
+  const Metric metric = GetParam();
+  const TestVectors rows = ClusteredVectors(31, 600, 40, metric);
+  const DenseColumn column = MakeColumn(rows, 40, metric);
+  const auto built = *VectorCodes::Build(column, 2);
+  const auto fitted = *VectorCodes::Fit(column);
+  EXPECT_EQ(fitted->nodes(), 0u);
+  EXPECT_EQ(fitted->fitted_nodes(), 600u);
+  ASSERT_FALSE(built->projected());
+  EXPECT_EQ(fitted->axes(), built->axes());
+  ASSERT_EQ(fitted->stride(), built->stride());
+  std::vector<float> scratch;
+  std::vector<uint8_t> record(fitted->stride());
+  for (uint32_t node = 0; node < column.nodes(); ++node) {
+    fitted->EncodeRecord(rows[node].data(), scratch, record.data());
+    EXPECT_EQ(std::memcmp(record.data(), built->code(node), record.size()), 0) << node;
+  }
+  EXPECT_EQ(VectorCodes::Fit(MakeColumn({}, 40, metric)).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+INSTANTIATE_TEST_SUITE_P(Metrics, VectorCodesOf, testing::Values(Metric::kL2, Metric::kCosine, Metric::kInnerProduct));
 
 TestVectors FlatVectors(uint64_t seed, size_t rows, size_t first_axis) {
   std::mt19937_64 random(seed);
@@ -120,6 +141,10 @@ TEST(VectorCodes, BuiltLikeOthersHaveTheirKeys) {
   EXPECT_NE((*VectorCodes::Build(MakeColumn(few, 200, Metric::kL2), 2))->axes(), model->axes());
   EXPECT_EQ(model->fitted_nodes(), 1500u);
   EXPECT_EQ(alike->fitted_nodes(), 1500u);
+  std::vector<float> scratch;
+  std::vector<uint8_t> record(model->stride());
+  model->EncodeRecord(rows[11].data(), scratch, record.data());
+  EXPECT_EQ(std::memcmp(record.data(), model->code(11), record.size()), 0) << "projected";
 }
 
 TEST(VectorCodes, AreExtendedByOthersOfTheSameAxes) {

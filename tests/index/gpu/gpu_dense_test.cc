@@ -14,30 +14,12 @@
 #include "storage/vector_codec.h"
 #include "tests/index/gpu/gpu_fixture.h"
 #include "tests/support/driver_under_test.h"
+#include "tests/support/gate.h"
 
 namespace vouch {
 namespace {
 
 using ::testing::HasSubstr;
-
-// Where a device hangs until it is opened. Its thread may leave it after the test has ended.
-class Gate {
- public:
-  void Pass() {
-    std::unique_lock lock(mu_);
-    changed_.wait(lock, [this] { return open_; });
-  }
-  void Open() {
-    const std::lock_guard lock(mu_);
-    open_ = true;
-    changed_.notify_all();
-  }
-
- private:
-  std::mutex mu_;
-  std::condition_variable changed_;
-  bool open_ = false;  // guarded by mu_
-};
 
 class GpuDenseTest : public GpuFixture {
  protected:
@@ -99,13 +81,19 @@ TEST_F(GpuDenseTest, AnswersAsTheProcessorDoesWithTheKernels) {
 }
 
 // Codes are taken where vectors do not fit; what they find is scored by the vectors.
-TEST_F(GpuDenseTest, CodesAreTakenWhereVectorsDoNotFit) {
+class GpuCodesTest : public GpuDenseTest, public testing::WithParamInterface<std::tuple<DenseIndexKind, VectorType, Metric>> {};
+
+TEST_P(GpuCodesTest, CodesAreTakenWhereVectorsDoNotFit) {
+  const auto [kind, type, metric] = GetParam();
   CollectionSchema schema;
   schema.dense = {GpuTestSchema().dense[kGraph]};
-  schema.dense[0].dim = 48;
+  schema.dense[0].dim = 96;
+  schema.dense[0].index = kind;
+  schema.dense[0].type = type;
+  schema.dense[0].metric = metric;
   model_ = CollectionModel(schema);
   std::vector<std::unique_ptr<GpuDevice>> devices;
-  AddFake(devices, {.memory_bytes = 2000 * 48 * 3});
+  AddFake(devices, {.memory_bytes = 2000 * 96 * 3 / 2});
   Open(2000, 5000, std::move(devices), GpuTestOptions());
   const auto ask = [&](CollectionIndex& index, bool exact) {
     std::mt19937_64 same(7);
@@ -120,6 +108,7 @@ TEST_F(GpuDenseTest, CodesAreTakenWhereVectorsDoNotFit) {
   ask(*index_, false);
   ASSERT_GT(dense_->PlaceDue(1), 0u);
   EXPECT_EQ(dense_->Status().units.at(0).content, GpuContent::kCodes);
+  EXPECT_EQ(dense_->Status().units.at(0).devices.size(), 1u);
   const auto exact = ask(*here_, true);
   const auto here = ask(*here_, false);
   const auto device = ask(*index_, false);
@@ -134,6 +123,29 @@ TEST_F(GpuDenseTest, CodesAreTakenWhereVectorsDoNotFit) {
   }
   EXPECT_GE(static_cast<double>(found), static_cast<double>(found_here) - 0.005 * 400);
   EXPECT_GE(found, 390u);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, GpuCodesTest,
+    testing::Values(std::tuple(DenseIndexKind::kHnsw, VectorType::kF32, Metric::kL2),
+                    std::tuple(DenseIndexKind::kIvfFlat, VectorType::kF32, Metric::kL2),
+                    std::tuple(DenseIndexKind::kIvfFlat, VectorType::kF16, Metric::kInnerProduct)));
+
+// What is coded for the device is asked exactly: the processor compares the vectors.
+TEST_F(GpuDenseTest, CodesOfCellsAnswerNoExactSearch) {
+  CollectionSchema schema;
+  schema.dense = {GpuTestSchema().dense[kIvfFlatField]};
+  schema.dense[0].dim = 96;
+  schema.dense[0].type = VectorType::kF32;
+  model_ = CollectionModel(schema);
+  GpuDenseOptions options = GpuTestOptions();
+  options.pinned = {{"tenant", "collection"}};
+  std::vector<std::unique_ptr<GpuDevice>> devices;
+  AddFake(devices, {.memory_bytes = 2000 * 96 * 3 / 2});
+  Open(2000, 5000, std::move(devices), options);
+  ASSERT_GT(dense_->PlaceDue(0), 0u);
+  EXPECT_FALSE(CheckSame(0, 10, true));
+  EXPECT_FALSE(CheckSame(0, 400, false)) << "more candidates than a device keeps";
 }
 
 TEST_F(GpuDenseTest, WhatIsNotPlacedIsSearchedHere) {

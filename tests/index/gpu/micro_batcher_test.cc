@@ -6,6 +6,8 @@
 #include <thread>
 #include <vector>
 
+#include "tests/support/gate.h"
+
 namespace vouch {
 namespace {
 
@@ -58,37 +60,11 @@ TEST(MicroBatcher, EachSearchRunsOnceAndHasItsOwnResult) {
   EXPECT_EQ(counts.used.at("t"), nanoseconds(1000) * counts.batches);
 }
 
-// A device that stands still until it is let go.
-class Gate {
- public:
-  void Wait() {
-    std::unique_lock lock(mu_);
-    ++inside_;
-    changed_.notify_all();
-    changed_.wait(lock, [&] { return open_; });
-  }
-  void AwaitInside(int count) {
-    std::unique_lock lock(mu_);
-    changed_.wait(lock, [&] { return inside_ >= count; });
-  }
-  void Open() {
-    const std::lock_guard lock(mu_);
-    open_ = true;
-    changed_.notify_all();
-  }
-
- private:
-  std::mutex mu_;
-  std::condition_variable changed_;
-  int inside_ = 0;
-  bool open_ = false;
-};
-
 TEST(MicroBatcher, WhileTheDeviceIsBusySearchesGather) {
   Gate gate;
   std::atomic<size_t> largest{0};
   MicroBatcher batcher({.most = 64, .wait = microseconds(0)}, 1, [&](const BatchKey& key, std::span<const MicroBatcher::Item> items) {
-    gate.Wait();
+    gate.Pass();
     largest = std::max<size_t>(largest, items.size());
     return Square(key, items);
   });
@@ -110,7 +86,7 @@ TEST(MicroBatcher, WhoIsCancelledLeavesAtOnceWhetherItRunsOrWaits) {
   Gate gate;
   auto batcher = std::make_unique<MicroBatcher>(
       BatchLimits{.most = 1, .wait = microseconds(0)}, 1, [&](const BatchKey& key, std::span<const MicroBatcher::Item> items) {
-        gate.Wait();
+        gate.Pass();
         return Square(key, items);
       });
   auto running = SumOf(1);
@@ -139,7 +115,7 @@ TEST(MicroBatcher, WhoIsCancelledLeavesAtOnceWhetherItRunsOrWaits) {
 TEST(MicroBatcher, ClosingEndsWhatWaits) {
   Gate gate;
   MicroBatcher batcher({.most = 1, .wait = microseconds(0)}, 1, [&](const BatchKey& key, std::span<const MicroBatcher::Item> items) {
-    gate.Wait();
+    gate.Pass();
     return Square(key, items);
   });
   const auto running = SumOf(1);
