@@ -32,7 +32,7 @@ absl::StatusOr<GroupedHits> GroupHits(const IndexReader& reader, std::span<const
       if (known == group_of.end()) {
         if (grouped.groups.size() == limits.groups) continue;
         known = group_of.emplace(value, grouped.groups.size()).first;
-        grouped.groups.push_back({.value = std::move(value), .hits = {}});
+        grouped.groups.emplace_back().value = std::move(value);
       }
       GroupedHits::Group& group = grouped.groups[known->second];
       if (group.hits.size() == limits.hits) continue;
