@@ -8,7 +8,7 @@ std::unique_ptr<FaissGpuIndex> MakeFaissGpuFlat(uint32_t, uint32_t, const std::f
   return nullptr;
 }
 
-std::unique_ptr<FaissGpuIndex> MakeFaissGpuIvf(bool, uint32_t, uint32_t, std::span<const float>) { return nullptr; }
+std::unique_ptr<FaissGpuIndex> MakeFaissGpuIvf(IvfContent, uint32_t, uint32_t, std::span<const float>) { return nullptr; }
 
 std::optional<double> MeasureCopyBandwidth() { return std::nullopt; }
 

@@ -4,6 +4,7 @@
 #include <faiss/gpu/GpuIndexFlat.h>
 #include <faiss/gpu/GpuIndexIVFFlat.h>
 #include <faiss/gpu/GpuIndexIVFPQ.h>
+#include <faiss/gpu/GpuIndexIVFScalarQuantizer.h>
 #include <faiss/gpu/StandardGpuResources.h>
 
 #include <algorithm>
@@ -18,6 +19,7 @@ namespace {
 using faiss::gpu::GpuIndexFlatIP;
 using faiss::gpu::GpuIndexIVFFlat;
 using faiss::gpu::GpuIndexIVFPQ;
+using faiss::gpu::GpuIndexIVFScalarQuantizer;
 
 template <typename Index>
 class FaissIndex final : public FaissGpuIndex {
@@ -92,11 +94,16 @@ std::unique_ptr<FaissGpuIndex> MakeFaissGpuFlat(uint32_t dim, uint32_t nodes,
   });
 }
 
-std::unique_ptr<FaissGpuIndex> MakeFaissGpuIvf(bool product_codes, uint32_t dim, uint32_t cells, std::span<const float> rows) {
+std::unique_ptr<FaissGpuIndex> MakeFaissGpuIvf(IvfContent content, uint32_t dim, uint32_t cells, std::span<const float> rows) {
   constexpr int kCodeBits = 8;
   return Guarded([&]() -> std::unique_ptr<FaissGpuIndex> {
-    if (!product_codes) {
+    if (content == IvfContent::kVectors) {
       return Filled(std::make_unique<FaissIndex<GpuIndexIVFFlat>>(static_cast<int>(dim), static_cast<int>(cells), faiss::METRIC_L2),
+                    dim, cells, rows);
+    }
+    if (content == IvfContent::kScalarCodes) {
+      return Filled(std::make_unique<FaissIndex<GpuIndexIVFScalarQuantizer>>(static_cast<int>(dim), static_cast<int>(cells),
+                                                                             faiss::ScalarQuantizer::QT_8bit, faiss::METRIC_L2),
                     dim, cells, rows);
     }
     faiss::gpu::GpuIndexIVFPQConfig config;

@@ -23,8 +23,10 @@ bool HasFaissGpu();
 // Inner product over `nodes` vectors in f16, which `fill` gives as floats, from a node on.
 std::unique_ptr<FaissGpuIndex> MakeFaissGpuFlat(uint32_t dim, uint32_t nodes,
                                                 const std::function<void(uint32_t first, uint32_t count, float* out)>& fill);
-// L2 over row-major vectors, in so many cells: the vectors, or product codes of 8 bits for two values each.
-std::unique_ptr<FaissGpuIndex> MakeFaissGpuIvf(bool product_codes, uint32_t dim, uint32_t cells, std::span<const float> rows);
+// What the cells of an inverted file hold: vectors, product codes of 8 bits for two values each, or scalar codes of 8 bits.
+enum class IvfContent { kVectors, kProductCodes, kScalarCodes };
+// L2 over row-major vectors, in so many cells.
+std::unique_ptr<FaissGpuIndex> MakeFaissGpuIvf(IvfContent content, uint32_t dim, uint32_t cells, std::span<const float> rows);
 
 // Bytes a second that GPU 0 copies within its memory, read and written counted; none where this build cannot say.
 std::optional<double> MeasureCopyBandwidth();

@@ -22,7 +22,13 @@ void DeviceLedger::SetFree(int device, uint64_t bytes) { devices_[device].free =
 void DeviceLedger::Lose(int device) {
   Device& lost = devices_[device];
   lost = {.budget = 0, .held = 0, .free = 0, .lost = true};
-  std::erase_if(held_, [&](const auto& held) { return held.first.device == device; });
+  for (auto held = held_.begin(); held != held_.end();) held = held->first.device == device ? Forget(held) : std::next(held);
+}
+
+std::map<DeviceLedger::Place, DeviceLedger::Held>::iterator DeviceLedger::Forget(std::map<Place, Held>::iterator held) {
+  of_tenant_[held->second.tenant] -= held->second.bytes;
+  of_collection_[{held->second.tenant, held->second.collection}] -= held->second.bytes;
+  return held_.erase(held);
 }
 
 void DeviceLedger::SetUnit(const LedgerUnit& unit) { units_[unit.id] = unit; }
@@ -37,8 +43,8 @@ const LedgerShare& DeviceLedger::LimitsOf(const std::string& tenant) const {
   return found == limits_.tenants.end() ? limits_.any_tenant : found->second;
 }
 
-const LedgerShare& DeviceLedger::LimitsOf(const std::string& tenant, const std::string& collection) const {
-  const auto found = limits_.collections.find({tenant, collection});
+const LedgerShare& DeviceLedger::LimitsOf(const Collection& collection) const {
+  const auto found = limits_.collections.find(collection);
   return found == limits_.collections.end() ? limits_.any_collection : found->second;
 }
 
@@ -61,17 +67,13 @@ uint64_t DeviceLedger::RoomFor(const LedgerUnit& unit, int device) const {
 }
 
 uint64_t DeviceLedger::BytesOfTenant(const std::string& tenant) const {
-  uint64_t bytes = 0;
-  for (const auto& [place, held] : held_) bytes += held.tenant == tenant ? held.bytes : 0;
-  return bytes;
+  const auto found = of_tenant_.find(tenant);
+  return found == of_tenant_.end() ? 0 : found->second;
 }
 
 uint64_t DeviceLedger::BytesOfCollection(const std::string& tenant, const std::string& collection) const {
-  uint64_t bytes = 0;
-  for (const auto& [place, held] : held_) {
-    bytes += held.tenant == tenant && held.collection == collection ? held.bytes : 0;
-  }
-  return bytes;
+  const auto found = of_collection_.find({tenant, collection});
+  return found == of_collection_.end() ? 0 : found->second;
 }
 
 bool DeviceLedger::IsHeld(const Place& place) const {
@@ -88,8 +90,9 @@ std::vector<DeviceLedger::Place> DeviceLedger::held() const {
 }
 
 int DeviceLedger::CopiesOf(uint64_t unit) const {
-  return static_cast<int>(
-      std::count_if(held_.begin(), held_.end(), [&](const auto& held) { return held.first.unit == unit; }));
+  const auto first = held_.lower_bound({unit, std::numeric_limits<int>::min()});
+  const auto last = held_.upper_bound({unit, std::numeric_limits<int>::max()});
+  return static_cast<int>(std::distance(first, last));
 }
 
 // Copies share what a unit saves.
@@ -103,15 +106,17 @@ bool DeviceLedger::IsPinned(uint64_t unit) const {
   return found != units_.end() && found->second.pinned;
 }
 
-std::vector<DeviceLedger::Place> DeviceLedger::ByValue() const {
-  std::vector<std::pair<double, Place>> valued;
+std::vector<DeviceLedger::Candidate> DeviceLedger::ByValue() const {
+  std::vector<Candidate> candidates;
   for (const auto& [place, held] : held_) {
-    if (held.state == State::kHeld) valued.emplace_back(ByByte(BenefitOf(place), held.bytes), place);
+    if (held.state != State::kHeld) continue;
+    const double benefit = BenefitOf(place);
+    candidates.push_back({.place = place, .held = &held, .benefit = benefit, .by_byte = ByByte(benefit, held.bytes)});
   }
-  std::sort(valued.begin(), valued.end());
-  std::vector<Place> places;
-  for (const auto& [value, place] : valued) places.push_back(place);
-  return places;
+  std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
+    return a.by_byte != b.by_byte ? a.by_byte < b.by_byte : a.place < b.place;
+  });
+  return candidates;
 }
 
 DeviceLedger::Need DeviceLedger::NeedOf(const LedgerUnit& unit, int device) const {
@@ -119,81 +124,113 @@ DeviceLedger::Need DeviceLedger::NeedOf(const LedgerUnit& unit, int device) cons
   return {.device = lack(RoomFor(unit, device), FreeOn(devices_.at(device))),
           .tenant = lack(BytesOfTenant(unit.tenant) + unit.bytes, PartOf(LimitsOf(unit.tenant).cap)),
           .collection = lack(BytesOfCollection(unit.tenant, unit.collection) + unit.bytes,
-                             PartOf(LimitsOf(unit.tenant, unit.collection).cap))};
+                             PartOf(LimitsOf({unit.tenant, unit.collection}).cap))};
 }
 
 bool DeviceLedger::MayGoFor(const Held& victim, const LedgerUnit& unit, uint64_t of_tenant, uint64_t of_collection) const {
   if (victim.tenant != unit.tenant && of_tenant < PartOf(LimitsOf(victim.tenant).share) + victim.bytes) return false;
   const bool same = victim.tenant == unit.tenant && victim.collection == unit.collection;
-  return same || of_collection >= PartOf(LimitsOf(victim.tenant, victim.collection).share) + victim.bytes;
+  return same || of_collection >= PartOf(LimitsOf({victim.tenant, victim.collection}).share) + victim.bytes;
 }
 
-std::optional<DeviceLedger::Move> DeviceLedger::MoveOf(const LedgerUnit& unit, int device) const {
+std::optional<DeviceLedger::Move> DeviceLedger::MoveOf(const LedgerUnit& unit, int device,
+                                                       const std::vector<Candidate>& by_value) const {
   Need need = NeedOf(unit, device);
   Move move{.place = Place{unit.id, device}, .evict = {}};
   if (need.met()) return move;
+  const double most_lost =
+      unit.pinned ? std::numeric_limits<double>::infinity() : unit.benefit / (CopiesOf(unit.id) + 1) / kBetter;
+  // What goes, in bytes.
   std::map<std::string, uint64_t> of_tenant;
-  std::map<std::pair<std::string, std::string>, uint64_t> of_collection;
-  for (const auto& [place, held] : held_) {
-    of_tenant[held.tenant] += held.bytes;
-    of_collection[{held.tenant, held.collection}] += held.bytes;
-  }
-  const auto account = [&](const Place& place, const Held& held, int64_t sign) {
+  std::map<Collection, uint64_t> of_collection;
+  const auto account = [&](const Candidate& candidate, int64_t sign) {
+    const Held& held = *candidate.held;
     const int64_t bytes = sign * static_cast<int64_t>(held.bytes);
-    if (place.device == device) need.device -= bytes;
+    if (candidate.place.device == device) need.device -= bytes;
     if (held.tenant == unit.tenant) need.tenant -= bytes;
     if (held.tenant == unit.tenant && held.collection == unit.collection) need.collection -= bytes;
-    of_tenant[held.tenant] -= static_cast<uint64_t>(bytes);
-    of_collection[{held.tenant, held.collection}] -= static_cast<uint64_t>(bytes);
+    of_tenant[held.tenant] += static_cast<uint64_t>(bytes);
+    of_collection[{held.tenant, held.collection}] += static_cast<uint64_t>(bytes);
   };
-  for (const Place& place : ByValue()) {
+  std::vector<const Candidate*> evict;
+  double least_lost = 0;  // by whatever makes the room on the device: parts of what is worth the least by byte
+  for (const Candidate& candidate : by_value) {
     if (need.met()) break;
+    const Place& place = candidate.place;
     if (place.unit == unit.id || IsPinned(place.unit)) continue;
-    const Held& held = held_.at(place);
+    const Held& held = *candidate.held;
     const bool helps = (need.device > 0 && place.device == device) || (need.tenant > 0 && held.tenant == unit.tenant) ||
                        (need.collection > 0 && held.tenant == unit.tenant && held.collection == unit.collection);
-    if (!helps || !MayGoFor(held, unit, of_tenant[held.tenant], of_collection[{held.tenant, held.collection}])) continue;
-    move.evict.push_back(place);
-    account(place, held, 1);
+    if (!helps) continue;
+    const Collection collection(held.tenant, held.collection);
+    if (!MayGoFor(held, unit, BytesOfTenant(held.tenant) - of_tenant[held.tenant],
+                  BytesOfCollection(held.tenant, held.collection) - of_collection[collection])) {
+      continue;
+    }
+    if (need.device > 0 && place.device == device) {
+      least_lost += candidate.by_byte * static_cast<double>(std::min(need.device, static_cast<int64_t>(held.bytes)));
+      if (least_lost >= most_lost && least_lost > 0) return std::nullopt;
+    }
+    evict.push_back(&candidate);
+    account(candidate, 1);
   }
   if (!need.met()) return std::nullopt;
   // What came first may not be needed after all: the most valuable of them stays where it can.
-  for (size_t i = move.evict.size(); i-- > 0;) {
-    const Held& held = held_.at(move.evict[i]);
-    account(move.evict[i], held, -1);
+  for (size_t i = evict.size(); i-- > 0;) {
+    account(*evict[i], -1);
     if (need.met()) {
-      move.evict.erase(move.evict.begin() + static_cast<ptrdiff_t>(i));
+      evict.erase(evict.begin() + static_cast<ptrdiff_t>(i));
     } else {
-      account(move.evict[i], held, 1);
+      account(*evict[i], 1);
     }
   }
-  if (unit.pinned) return move;
   double lost = 0;
-  for (const Place& place : move.evict) lost += BenefitOf(place);
-  if (unit.benefit / (CopiesOf(unit.id) + 1) <= kBetter * lost) return std::nullopt;
-  return move;
+  for (const Candidate* candidate : evict) {
+    move.evict.push_back(candidate->place);
+    lost += candidate->benefit;
+  }
+  return lost < most_lost ? std::optional(move) : std::nullopt;
 }
 
-std::optional<DeviceLedger::Move> DeviceLedger::Relief() const {
-  for (const auto& [ordinal, device] : devices_) {
-    if (device.held <= device.budget) continue;
-    uint64_t over = device.held - device.budget;
+std::optional<DeviceLedger::Move> DeviceLedger::Relief(const std::vector<Candidate>& by_value) const {
+  // The least valuable of those that `of` says, pinned ones last, until no more is over.
+  const auto evict = [&](uint64_t held, uint64_t limit, const auto& of) {
     Move move;
     for (const bool pinned : {false, true}) {
-      for (const Place& place : ByValue()) {
-        if (over == 0) break;
-        if (place.device != ordinal || IsPinned(place.unit) != pinned) continue;
-        move.evict.push_back(place);
-        over -= std::min(over, held_.at(place).bytes);
+      for (const Candidate& candidate : by_value) {
+        if (held <= limit) break;
+        if (!of(candidate) || IsPinned(candidate.place.unit) != pinned) continue;
+        move.evict.push_back(candidate.place);
+        held -= candidate.held->bytes;
       }
     }
+    return move;
+  };
+  for (const auto& [ordinal, device] : devices_) {
+    if (device.held <= device.budget) continue;
+    Move move = evict(device.held, device.budget, [&](const Candidate& one) { return one.place.device == ordinal; });
+    if (!move.evict.empty()) return move;
+  }
+  for (const auto& [tenant, bytes] : of_tenant_) {
+    const uint64_t cap = PartOf(LimitsOf(tenant).cap);
+    if (bytes <= cap) continue;
+    Move move = evict(bytes, cap, [&](const Candidate& one) { return one.held->tenant == tenant; });
+    if (!move.evict.empty()) return move;
+  }
+  for (const auto& [collection, bytes] : of_collection_) {
+    const uint64_t cap = PartOf(LimitsOf(collection).cap);
+    if (bytes <= cap) continue;
+    Move move = evict(bytes, cap, [&](const Candidate& one) {
+      return one.held->tenant == collection.first && one.held->collection == collection.second;
+    });
     if (!move.evict.empty()) return move;
   }
   return std::nullopt;
 }
 
 std::optional<DeviceLedger::Move> DeviceLedger::NextMove(Time now) const {
-  if (std::optional<Move> relief = Relief()) return relief;
+  const std::vector<Candidate> by_value = ByValue();
+  if (std::optional<Move> relief = Relief(by_value)) return relief;
   // Wanted no more.
   for (const auto& [place, held] : held_) {
     if (held.state == State::kHeld && !units_.contains(place.unit)) return Move{.place = {}, .evict = {place}};
@@ -216,7 +253,7 @@ std::optional<DeviceLedger::Move> DeviceLedger::NextMove(Time now) const {
       if (device.lost || held_.contains({unit->id, ordinal}) || RoomFor(*unit, ordinal) > device.budget) continue;
       const auto refused = refused_.find({unit->id, ordinal});
       if (refused != refused_.end() && now < refused->second.until) continue;
-      std::optional<Move> move = MoveOf(*unit, ordinal);
+      std::optional<Move> move = MoveOf(*unit, ordinal, by_value);
       if (!move) continue;
       // Where the least is lost, and then where the most is free.
       double lost = 0;
@@ -251,6 +288,8 @@ absl::Status DeviceLedger::Reserve(const Place& place) {
                   .collection = unit->second.collection,
                   .bytes = unit->second.bytes,
                   .state = State::kReserved};
+  of_tenant_[unit->second.tenant] += unit->second.bytes;
+  of_collection_[{unit->second.tenant, unit->second.collection}] += unit->second.bytes;
   device->second.held += unit->second.bytes;
   if (device->second.free) *device->second.free -= std::min(*device->second.free, unit->second.bytes);
   return absl::OkStatus();
@@ -268,7 +307,7 @@ void DeviceLedger::Release(const Place& place) {
   Device& device = devices_.at(place.device);
   device.held -= std::min(device.held, held->second.bytes);
   if (device.free) *device.free += held->second.bytes;
-  held_.erase(held);
+  Forget(held);
 }
 
 void DeviceLedger::Refuse(const Place& place, Time now, bool for_memory) {

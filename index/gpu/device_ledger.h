@@ -43,10 +43,10 @@ struct LedgerUnit {
 // Not thread safe; times come with the calls.
 //
 // Invariants:
-// 1. What is held on a device and what is reserved there is at most its budget, unless the budget was lowered; then NextMove says
-//    what is to go.
-// 2. A tenant and a collection hold no more than their caps.
-// 3. A pinned unit goes only when it is unpinned, or when a lowered budget leaves it no room.
+// 1. What is held on a device and what is reserved there is at most its budget, and a tenant and a collection hold no more than their
+//    caps, unless a budget was lowered or a device lost; then NextMove says what is to go.
+// 2. NextMove takes about as long as there are units and columns held, not as long as there are pairs of them.
+// 3. A pinned unit goes only when it is unpinned, or when a lowered budget, or a cap that is lower with it, leaves it no room.
 // 4. A unit is driven out only for pinned ones, or for one that saves kBetter times as much as all that go for it; and for one of
 //    another tenant (or collection) only as far as its own keeps its share.
 // 5. A move that is offered fits: its evictions make the room, and none of them could stay.
@@ -125,8 +125,17 @@ class DeviceLedger {
     bool met() const { return device <= 0 && tenant <= 0 && collection <= 0; }
   };
 
+  using Collection = std::pair<std::string, std::string>;  // tenant and name
+  // A column that may go for another.
+  struct Candidate {
+    Place place;
+    const Held* held = nullptr;
+    double benefit = 0;
+    double by_byte = 0;
+  };
+
   const LedgerShare& LimitsOf(const std::string& tenant) const;
-  const LedgerShare& LimitsOf(const std::string& tenant, const std::string& collection) const;
+  const LedgerShare& LimitsOf(const Collection& collection) const;
   uint64_t PartOf(double part) const { return static_cast<uint64_t>(part * static_cast<double>(total_budget())); }
   uint64_t FreeOn(const Device& device) const;
   uint64_t RoomFor(const LedgerUnit& unit, int device) const;  // with what refusals add
@@ -135,14 +144,17 @@ class DeviceLedger {
   bool IsPinned(uint64_t unit) const;
   int CopiesOf(uint64_t unit) const;
   bool MayGoFor(const Held& victim, const LedgerUnit& unit, uint64_t of_tenant, uint64_t of_collection) const;
-  std::vector<Place> ByValue() const;  // what is held, least benefit by byte first
-  std::optional<Move> MoveOf(const LedgerUnit& unit, int device) const;
-  std::optional<Move> Relief() const;
+  std::vector<Candidate> ByValue() const;  // what is held, least benefit by byte first
+  std::optional<Move> MoveOf(const LedgerUnit& unit, int device, const std::vector<Candidate>& by_value) const;
+  std::optional<Move> Relief(const std::vector<Candidate>& by_value) const;
+  std::map<Place, Held>::iterator Forget(std::map<Place, Held>::iterator held);
 
   const LedgerLimits limits_;
   std::map<int, Device> devices_;
   std::map<uint64_t, LedgerUnit> units_;
   std::map<Place, Held> held_;
+  std::map<std::string, uint64_t> of_tenant_;      // bytes in held_
+  std::map<Collection, uint64_t> of_collection_;
   std::map<Place, Refusal> refused_;
 };
 

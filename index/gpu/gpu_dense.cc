@@ -204,9 +204,18 @@ void GpuDense::Lose(size_t device, const std::string& why) {
 
 bool GpuDense::LoseIfItHangs(size_t device) {
   Slot& slot = *slots_[device];
-  if (slot.batcher->LongestRun() > options_.answer_limit) {
-    Lose(device, absl::StrCat("it gave no answer for ", options_.answer_limit.count(), " ms"));
+  const std::optional<std::chrono::steady_clock::time_point> began = slot.batcher->OldestRun();
+  const auto now = std::chrono::steady_clock::now();
+  if (!began || now - *began <= options_.answer_limit) return slot.lost;
+  {
+    const std::lock_guard lock(slot.mu);
+    if (slot.hanging != *began) {
+      slot.hanging = *began;
+      slot.seen_hanging = now;
+    }
+    if (now - slot.seen_hanging < options_.patience / 2) return slot.lost;
   }
+  Lose(device, absl::StrCat("it gave no answer for ", options_.answer_limit.count(), " ms"));
   return slot.lost;
 }
 

@@ -77,6 +77,8 @@ class GpuDense final : public DenseOffloads {
     std::atomic<int> failures{0};  // of batches, one after the other
     mutable std::mutex mu;
     std::string why_lost;  // guarded by mu
+    // The batch that was seen to hang, by when it began, and when that was first seen; guarded by mu.
+    std::chrono::steady_clock::time_point hanging = {}, seen_hanging = {};
   };
   struct Counters {
     std::atomic<uint64_t> searches{0}, not_placed{0}, crowded{0}, out_of_memory{0}, failed{0}, lost{0};
@@ -89,7 +91,8 @@ class GpuDense final : public DenseOffloads {
   std::unique_ptr<OffloadedSearch> Begin(const std::shared_ptr<DenseUnit>& unit, const SegmentOffload::Request& request);
   std::chrono::nanoseconds RunBatch(size_t device, const BatchKey& key, std::span<const MicroBatcher::Item> items);
   void Lose(size_t device, const std::string& why);
-  // Where the device hangs; whether it is lost.
+  // Where the device hangs; whether it is lost. Two looks must have found the same batch over the limit: where the whole process stood
+  // still, the device answers between them.
   bool LoseIfItHangs(size_t device);
   // As the system counts its GPUs.
   int OrdinalOf(size_t device) const { return slots_[device]->device->properties().ordinal; }

@@ -105,13 +105,13 @@ size_t MicroBatcher::waiting() const {
   return planner_.waiting();
 }
 
-std::chrono::nanoseconds MicroBatcher::LongestRun() const {
+std::optional<BatchPlanner::Time> MicroBatcher::OldestRun() const {
   const std::lock_guard lock(mu_);
-  std::chrono::nanoseconds longest{0};
+  std::optional<BatchPlanner::Time> oldest;
   for (const auto& began : began_) {
-    if (began) longest = std::max<std::chrono::nanoseconds>(longest, Clock::now() - *began);
+    if (began && (!oldest || *began < *oldest)) oldest = began;
   }
-  return longest;
+  return oldest;
 }
 
 void MicroBatcher::Work(size_t thread) {

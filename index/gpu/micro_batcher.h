@@ -61,8 +61,8 @@ class MicroBatcher {
   };
   Counts counts() const;
   size_t waiting() const;
-  // Of the batches that run, how long the oldest one does; 0: none runs.
-  std::chrono::nanoseconds LongestRun() const;
+  // When the oldest of the batches that run began; none: none runs.
+  std::optional<BatchPlanner::Time> OldestRun() const;
 
  private:
   enum class State : uint8_t { kWaiting, kRunning, kDone };

@@ -175,6 +175,47 @@ TEST(DeviceLedger, ALostDeviceHoldsNothing) {
   EXPECT_EQ(ledger.devices().at(0).held, 0u);
 }
 
+// Caps are parts of what there is: with a device, they shrink.
+TEST(DeviceLedger, CapsHoldAfterALoss) {
+  LedgerLimits limits;
+  limits.tenants["t"] = {.share = 0, .cap = 0.5};
+  limits.collections[{"other", "c"}] = {.share = 0, .cap = 0.2};
+  DeviceLedger ledger(limits);
+  ledger.SetBudget(0, 100);
+  ledger.SetBudget(1, 100);
+  for (uint64_t i = 1; i <= 10; ++i) ledger.SetUnit(Unit(i, 10, static_cast<double>(i)));
+  for (uint64_t i = 11; i <= 14; ++i) ledger.SetUnit(Unit(i, 10, static_cast<double>(i), "other"));
+  Settle(ledger);
+  EXPECT_EQ(ledger.BytesOfTenant("t"), 100u);
+  EXPECT_EQ(ledger.BytesOfTenant("other"), 40u);
+  ledger.Lose(0);
+  Settle(ledger);
+  EXPECT_EQ(ledger.BytesOfTenant("t"), 50u);
+  EXPECT_EQ(ledger.BytesOfCollection("other", "c"), 20u);
+  EXPECT_EQ(HeldUnits(ledger), (std::vector<uint64_t>{6, 7, 8, 9, 10, 13, 14})) << "what saves least went";
+}
+
+// By pairs of units and columns held, this would take hours.
+TEST(DeviceLedger, KeepsBooksOfManyUnits) {
+  constexpr uint64_t kUnits = 20'000;
+  DeviceLedger ledger({});
+  for (int device = 0; device < 4; ++device) ledger.SetBudget(device, kUnits / 8 * 10);
+  for (uint64_t i = 1; i <= kUnits / 2; ++i) ledger.SetUnit(Unit(i, 10, 1000 + static_cast<double>(i)));
+  for (uint64_t i = 1; i <= kUnits / 2; ++i) {
+    const Place place{i, static_cast<int>(i % 4)};
+    ASSERT_TRUE(ledger.Reserve(place).ok());
+    ledger.Confirm(place);
+  }
+  // None of these is better by enough, until one is.
+  for (uint64_t i = kUnits / 2 + 1; i <= kUnits; ++i) ledger.SetUnit(Unit(i, 10, 1001));
+  for (int round = 0; round < 4; ++round) EXPECT_FALSE(ledger.NextMove(kStart));
+  ledger.SetUnit(Unit(kUnits, 10, 2000));
+  const auto move = ledger.NextMove(kStart);
+  ASSERT_TRUE(move && move->place);
+  EXPECT_EQ(move->place->unit, kUnits);
+  EXPECT_EQ(move->evict, (std::vector<Place>{{1, 1}}));
+}
+
 // --- random calls, checked against sums made anew
 
 class Model {

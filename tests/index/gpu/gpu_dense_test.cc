@@ -253,6 +253,26 @@ TEST_F(GpuDenseTest, ADeviceThatGivesNoAnswerIsGivenUp) {
   gate->Open();
 }
 
+// A whole process that stood still finds its batches over the limit, too; these end then.
+TEST_F(GpuDenseTest, OneLookDoesNotGiveADeviceUp) {
+  GpuDenseOptions options = GpuTestOptions();
+  options.answer_limit = std::chrono::milliseconds(10);
+  options.patience = std::chrono::seconds(20);
+  FakeGpu* const fake = OpenPlaced(1500, 5000, options);
+  const auto gate = std::make_shared<Gate>();
+  fake->OnSearch([gate] { gate->Pass(); });
+  std::thread asker([&] { EXPECT_TRUE(CheckSame(kFlatL2, 10, false)); });
+  gate->AwaitInside(1);
+  std::this_thread::sleep_for(std::chrono::milliseconds(30));
+  dense_->PlaceDue(0);
+  gate->Open();
+  asker.join();
+  dense_->PlaceDue(0);
+  EXPECT_FALSE(dense_->Status().devices.at(0).lost);
+  fake->OnSearch({});
+  EXPECT_TRUE(CheckSame(kFlatL2, 10, false));
+}
+
 TEST_F(GpuDenseTest, ADeviceThatIsSlowIsNotWaitedFor) {
   GpuDenseOptions options = GpuTestOptions();
   options.patience = std::chrono::milliseconds(20);
