@@ -150,7 +150,7 @@ double RecallOf(const Truth& truth, const Ids& ids_of) {
 
 // FAISS with as few cells looked at as find as much.
 void PrintRival(const std::vector<float>& rows, const std::vector<float>& queries, const Truth& truth, double recall, double rate) {
-  const auto rival = HasFaissGpu() ? MakeFaissGpuIvf(false, kDim, Ivf::CellsFor(kRows), rows) : nullptr;
+  const auto rival = HasFaissGpu() ? MakeFaissGpuIvf(IvfContent::kVectors, kDim, Ivf::CellsFor(kRows), rows) : nullptr;
   if (rival == nullptr) {
     std::printf("| raw FAISS GPU | - | - | - |\n");
     return;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <memory>
 #include <random>
@@ -183,8 +184,8 @@ TEST(DeviceLedger, CapsHoldAfterALoss) {
   DeviceLedger ledger(limits);
   ledger.SetBudget(0, 100);
   ledger.SetBudget(1, 100);
-  for (uint64_t i = 1; i <= 10; ++i) ledger.SetUnit(Unit(i, 10, static_cast<double>(i)));
-  for (uint64_t i = 11; i <= 14; ++i) ledger.SetUnit(Unit(i, 10, static_cast<double>(i), "other"));
+  for (uint64_t i = 1; i <= 10; ++i) ledger.SetUnit(Unit(i, 10, std::exp2(i)));
+  for (uint64_t i = 11; i <= 14; ++i) ledger.SetUnit(Unit(i, 10, std::exp2(i), "other"));
   Settle(ledger);
   EXPECT_EQ(ledger.BytesOfTenant("t"), 100u);
   EXPECT_EQ(ledger.BytesOfTenant("other"), 40u);
