@@ -35,6 +35,7 @@ class SegmentOffload {
     const DenseSegmentSearch& search;
     std::shared_ptr<const Bitmap> allowed;  // search.allowed; lives as long as the search does
     const float* query;                     // copied
+    bool background = false;                // only where nothing else is to be done there; it counts for no placing
   };
 
   virtual ~SegmentOffload() = default;

@@ -62,6 +62,7 @@ struct DenseQuery {
   size_t k = 10;
   int ef_search = 0;   // 0: what the field's recall target takes in each segment; else the schema's
   bool exact = false;  // scan all allowed rows
+  bool background = false;  // nobody waits for it: a device does it only while it has nothing else to do
 };
 
 // An order of rows by a payload field; see OrderKey in index/payload/column_order.h.

@@ -128,7 +128,8 @@ class DenseSetSearch {
             .field = field_,
             .search = search,
             .allowed = segment_mask.allowed ? segment_mask.allowed : segment_mask.visible,
-            .query = vector_};
+            .query = vector_,
+            .background = query_.background};
   }
 
   void Count(size_t i, const DenseSegmentSearch& search, const DenseSegmentStats& done) {

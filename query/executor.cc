@@ -153,7 +153,8 @@ absl::Status Executor::RunDense(const PlannedNode& node, std::span<const float> 
                          .vector = vector,
                          .k = limit + (exact ? 1 : 0),
                          .ef_search = leaf.ef_search,
-                         .exact = exact};
+                         .exact = exact,
+                         .background = leaf.background};
   absl::StatusOr<std::vector<Hit>> hits =
       SearchDense(query, mask, options_.explain ? &result.stats : nullptr);
   if (!hits.ok()) return hits.status();

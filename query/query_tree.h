@@ -47,6 +47,7 @@ struct DenseLeaf {
   std::vector<float> vector = {};
   int ef_search = 0;  // 0: the schema's
   bool exact = false;
+  bool background = false;  // nobody waits for it: a device does it only while it has nothing else to do
   // Set: the leaf is run for its first hits, and what it gives are the hits of the vector that
   // Rocchio makes of them.
   std::optional<Rocchio> feedback = std::nullopt;

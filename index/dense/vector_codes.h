@@ -65,8 +65,8 @@ class VectorCodes {
   // sample of the others, those do not keep the nearest first. RESOURCE_EXHAUSTED: no memory.
   static absl::StatusOr<std::shared_ptr<const VectorCodes>> Extend(const DenseColumn& column, const VectorCodes& first,
                                                                    int threads);
-  // Codes of no vectors, for records that are written one by one: of all values, with mean and step from these vectors.
-  // RESOURCE_EXHAUSTED: no memory.
+  // Codes of no vectors, for records that are written one by one: of all values, with mean and step from these vectors. Null where
+  // not nearly all of the 10 nearest of them are among the 40 first by such codes. RESOURCE_EXHAUSTED: no memory.
   static absl::StatusOr<std::shared_ptr<const VectorCodes>> Fit(const DenseColumn& sample);
   // `bytes` start at a multiple of 64 and lie in `owner`. DATA_LOSS where they are not codes of `nodes` vectors of `dim`
   // values, or break invariant 2.

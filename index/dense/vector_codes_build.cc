@@ -23,6 +23,7 @@ constexpr uint32_t kTrialRows = 16'384;
 constexpr uint32_t kTrialQueries = 64;
 constexpr uint32_t kTrialK = 10;
 constexpr uint32_t kTrialFirst = 16;
+constexpr uint32_t kFittedFirst = 40;  // where all of a search's candidates are scored: 3k + 10
 constexpr double kTrialRecall = 0.99;
 constexpr uint32_t kLikeTrialRows = 1024;  // where the axes are given
 // This share of the sampled values is within the codes' range; the others are cut.
@@ -63,9 +64,16 @@ class CodeBuilder {
     DenseField field;
     field.dim = column_.dim();
     field.metric = column_.metric();
+    const float step = FindStep(column_, 0);
+    absl::StatusOr<DenseColumn> trial = Sample(kTrialRows);
+    if (!trial.ok()) return trial.status();
+    MakeTruth(*trial);
+    absl::StatusOr<std::shared_ptr<const VectorCodes>> codes = Fill(*trial, 0, step, nullptr);
+    if (!codes.ok()) return codes.status();
+    if (TrialRecall(**codes, kFittedFirst) < kTrialRecall) return std::shared_ptr<const VectorCodes>();
     absl::StatusOr<DenseColumn> none = DenseColumn::Build(field, {});
     if (!none.ok()) return none.status();
-    return Fill(*none, 0, FindStep(column_, 0), nullptr);
+    return Fill(*none, 0, step, nullptr);
   }
 
   // The first vectors are those of `first`, where it is not null.
@@ -136,17 +144,16 @@ class CodeBuilder {
     });
   }
 
-  double TrialRecall(const VectorCodes& codes) const {
+  double TrialRecall(const VectorCodes& codes, uint32_t first = kTrialFirst) const {
     size_t found = 0;
     size_t wanted = 0;
     CodeQuery query;
     std::vector<float> scratch;
     for (uint32_t i = 0; i < kTrialQueries; ++i) {
       codes.Encode(TrialQuery(i, scratch), query);
-      const auto first =
-          Least(codes.nodes(), kTrialFirst, [&](uint32_t node) { return codes.Key(query, node); });
+      const auto least = Least(codes.nodes(), first, [&](uint32_t node) { return codes.Key(query, node); });
       wanted += truth_[i].size();
-      for (uint32_t node : truth_[i]) found += std::binary_search(first.begin(), first.end(), node) ? 1 : 0;
+      for (uint32_t node : truth_[i]) found += std::binary_search(least.begin(), least.end(), node) ? 1 : 0;
     }
     return wanted == 0 ? 1.0 : static_cast<double>(found) / static_cast<double>(wanted);
   }

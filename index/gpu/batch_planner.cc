@@ -32,7 +32,7 @@ BatchPlanner::Time BatchPlanner::DueOf(const Queue& queue) const {
 }
 
 bool BatchPlanner::Add(Item item, Time now) {
-  if (waiting_ >= limits_.most_waiting) return false;
+  if (waiting_ >= limits_.most_waiting || waiting_of_[item->tenant] >= limits_.most_waiting - waiting_) return false;
   Note(item->key, now);
   if (waiting_of_[item->tenant]++ == 0) fairness_.Wakes(item->tenant);
   ++waiting_;

@@ -27,6 +27,7 @@ struct BatchItem {
   virtual ~BatchItem() = default;
   BatchKey key = {};
   std::string tenant = {};  // the column's; the same for all items of a key
+  bool background = false;
 };
 
 struct BatchLimits {
@@ -34,7 +35,7 @@ struct BatchLimits {
   // How long the first search of a batch may wait for others. More: larger batches where searches come one by one, and later
   // answers.
   std::chrono::microseconds wait{200};
-  size_t most_waiting = 4096;  // in all; more are not taken
+  size_t most_waiting = 4096;  // in all; more are not taken, and of a tenant no more than there is room left: others find some
 };
 
 // Decides which searches go together, and when: a batch goes when it is full, or when nothing is to be gained by waiting. How many
@@ -49,7 +50,7 @@ class BatchPlanner {
 
   explicit BatchPlanner(BatchLimits limits) : limits_(limits) {}
 
-  // False: too many wait, and it was not taken.
+  // False: too many wait, or too many of its tenant, and it was not taken.
   bool Add(Item item, Time now);
   // False: it does not wait.
   bool Remove(const BatchItem& item);

@@ -47,6 +47,7 @@ std::unique_ptr<OffloadedSearch> CollectionOffload::Begin(const Request& request
 }
 
 void CollectionOffload::NoteSearchedHere(const Request& request, std::chrono::nanoseconds took) {
+  if (request.background) return;
   const std::shared_ptr<DenseUnit> unit = UnitOf(request.segment, request.field);
   if (unit == nullptr || !SuitsDevice(*unit, request.query, request.search, dense_.options_.few_rows)) return;
   unit->NoteSearchedHere(took);

@@ -34,7 +34,7 @@ IvfHeader HeaderOf(const Ivf& ivf) {
 
 }  // namespace
 
-std::optional<GpuShape> ChooseShape(const Segment& segment, size_t field, uint64_t most_bytes) {
+std::optional<GpuShape> ChooseShape(const Segment& segment, size_t field, const std::function<bool(const GpuShape&)>& fits) {
   const DenseColumn& column = segment.dense[field];
   if (column.nodes() == 0) return std::nullopt;
   GpuShape shape{.content = GpuContent::kVectors,
@@ -50,7 +50,7 @@ std::optional<GpuShape> ChooseShape(const Segment& segment, size_t field, uint64
     shape.blocks = HeaderOf(*ivf).blocks;
     return shape;
   }
-  if (uint64_t{column.nodes()} * column.vector_bytes() <= most_bytes) return shape;
+  if (fits(shape)) return shape;
   const bool coded = segment.IvfOf(field) != nullptr && column.type() != VectorType::kBit;
   uint32_t code_bytes = shape.record_bytes;
   if (const VectorCodes* codes = segment.CodesOf(field); codes != nullptr) {
@@ -105,6 +105,28 @@ GpuSource DenseUnit::Source() const {
   return source;
 }
 
+std::shared_ptr<const std::vector<uint32_t>> DenseUnit::NodesOf(const std::shared_ptr<const Bitmap>& allowed) const {
+  {
+    const std::lock_guard lock(mu_);
+    std::erase_if(listed_, [](const Listed& one) { return one.nodes.expired() || one.allowed.expired(); });
+    for (const Listed& one : listed_) {
+      if (one.allowed.lock() != allowed) continue;
+      if (auto nodes = one.nodes.lock(); nodes != nullptr) return nodes;
+    }
+  }
+  auto nodes = std::make_shared<std::vector<uint32_t>>();
+  if (column().dense_rows()) {
+    allowed->ForEach([&](size_t row) { nodes->push_back(static_cast<uint32_t>(row)); });
+  } else {
+    for (uint32_t node = 0; node < column().nodes(); ++node) {
+      if (allowed->Test(column().RowOf(node))) nodes->push_back(node);
+    }
+  }
+  const std::lock_guard lock(mu_);
+  listed_.push_back({allowed, nodes});
+  return nodes;
+}
+
 std::shared_ptr<const VectorCodes> DenseUnit::codes() const {
   if (const VectorCodes* own = segment_->CodesOf(field_); own != nullptr) return {segment_, own};
   const std::lock_guard lock(mu_);
@@ -142,7 +164,13 @@ GpuSource DenseUnit::SourceOfCells() const {
     std::shared_ptr<const VectorCodes> codes = this->codes();
     if (codes == nullptr) {
       absl::StatusOr<std::shared_ptr<const VectorCodes>> fitted = FitCodes();
+      // What memory is short of here is no matter of the device's.
+      if (absl::IsResourceExhausted(fitted.status())) return absl::InternalError(fitted.status().message());
       if (!fitted.ok()) return fitted.status();
+      if (*fitted == nullptr) {
+        unsuitable_ = true;
+        return absl::UnimplementedError("7-bit codes of its vectors do not keep the nearest first");
+      }
       codes = *std::move(fitted);
       const std::lock_guard lock(mu_);
       fitted_ = codes;

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -63,6 +64,8 @@ class DenseUnit {
   const GpuShape& shape() const { return shape_; }
   // By which a query of codes is encoded: the graph's own, or those that Source made; null before it did.
   std::shared_ptr<const VectorCodes> codes() const;
+  // The nodes that are allowed, ascending; the same list for all that ask for this bitmap while one of them has it.
+  std::shared_ptr<const std::vector<uint32_t>> NodesOf(const std::shared_ptr<const Bitmap>& allowed) const;
   // Of the cell's codes; of product codes only.
   uint32_t first_block(uint32_t cell) const { return first_block_[cell]; }
 
@@ -72,6 +75,8 @@ class DenseUnit {
   // Its segment is searched no more.
   void Retire() { retired_ = true; }
   bool retired() const { return retired_; }
+  // Source found that its codes would not find what is near: it is placed no more.
+  bool unsuitable() const { return unsuitable_; }
 
   // --- what it is worth
   void NoteAsked() { asked_.fetch_add(1, std::memory_order_relaxed); }
@@ -97,6 +102,7 @@ class DenseUnit {
   const GpuShape shape_;
   std::vector<uint32_t> first_block_;
   std::atomic<bool> retired_{false};
+  mutable std::atomic<bool> unsuitable_{false};
   std::atomic<uint64_t> asked_{0};
   std::atomic<double> here_ns_{0};  // of a search on the processor, a moving mean; 0: none was done yet
   std::atomic<double> benefit_{0};
@@ -105,10 +111,15 @@ class DenseUnit {
   mutable std::mutex mu_;
   std::vector<std::shared_ptr<const PlacedColumn>> placed_;  // guarded by mu_
   mutable std::shared_ptr<const VectorCodes> fitted_;        // guarded by mu_; of an inverted file's vectors
+  struct Listed {
+    std::weak_ptr<const Bitmap> allowed;
+    std::weak_ptr<const std::vector<uint32_t>> nodes;
+  };
+  mutable std::vector<Listed> listed_;  // guarded by mu_
 };
 
-// How a segment's field would be placed: its vectors; product codes where it has them; codes where its vectors take more than
-// `most_bytes` and it has codes, or cells whose vectors can be coded (IVF-SQ). No value: it cannot be.
-std::optional<GpuShape> ChooseShape(const Segment& segment, size_t field, uint64_t most_bytes);
+// How a segment's field would be placed: its vectors; product codes where it has them; codes, where these are shorter and no device
+// holds its vectors, of a graph or of cells whose vectors can be coded (IVF-SQ). No value: it cannot be.
+std::optional<GpuShape> ChooseShape(const Segment& segment, size_t field, const std::function<bool(const GpuShape&)>& fits);
 
 }  // namespace vouch

@@ -26,8 +26,12 @@ void DeviceLedger::Lose(int device) {
 }
 
 std::map<DeviceLedger::Place, DeviceLedger::Held>::iterator DeviceLedger::Forget(std::map<Place, Held>::iterator held) {
-  of_tenant_[held->second.tenant] -= held->second.bytes;
-  of_collection_[{held->second.tenant, held->second.collection}] -= held->second.bytes;
+  const auto take = [bytes = held->second.bytes](auto& sums, const auto& key) {
+    const auto sum = sums.find(key);
+    if ((sum->second -= bytes) == 0) sums.erase(sum);
+  };
+  take(of_tenant_, held->second.tenant);
+  take(of_collection_, Collection(held->second.tenant, held->second.collection));
   return held_.erase(held);
 }
 
@@ -106,17 +110,46 @@ bool DeviceLedger::IsPinned(uint64_t unit) const {
   return found != units_.end() && found->second.pinned;
 }
 
-std::vector<DeviceLedger::Candidate> DeviceLedger::ByValue() const {
-  std::vector<Candidate> candidates;
+DeviceLedger::Candidates DeviceLedger::ByValue() const {
+  Candidates candidates;
   for (const auto& [place, held] : held_) {
     if (held.state != State::kHeld) continue;
     const double benefit = BenefitOf(place);
-    candidates.push_back({.place = place, .held = &held, .benefit = benefit, .by_byte = ByByte(benefit, held.bytes)});
+    candidates.all.push_back({.place = place, .held = &held, .benefit = benefit, .by_byte = ByByte(benefit, held.bytes)});
   }
-  std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
+  std::sort(candidates.all.begin(), candidates.all.end(), [](const Candidate& a, const Candidate& b) {
     return a.by_byte != b.by_byte ? a.by_byte < b.by_byte : a.place < b.place;
   });
+  for (const Candidate& candidate : candidates.all) {
+    if (IsPinned(candidate.place.unit)) continue;
+    const Held& held = *candidate.held;
+    candidates.on_device[candidate.place.device].push_back(&candidate);
+    candidates.of_tenant[held.tenant].push_back(&candidate);
+    candidates.bytes_on_device[candidate.place.device][held.tenant] += held.bytes;
+    candidates.bytes_of_tenant[held.tenant] += held.bytes;
+    candidates.bytes_of_collection[{held.tenant, held.collection}] += held.bytes;
+  }
   return candidates;
+}
+
+bool DeviceLedger::MayMakeRoom(const Need& need, const LedgerUnit& unit, int device, const Candidates& candidates) const {
+  const auto has = [](const auto& sums, const auto& key, int64_t needed) {
+    if (needed <= 0) return true;
+    const auto found = sums.find(key);
+    return found != sums.end() && found->second >= static_cast<uint64_t>(needed);
+  };
+  if (!has(candidates.bytes_of_tenant, unit.tenant, need.tenant)) return false;
+  if (!has(candidates.bytes_of_collection, Collection(unit.tenant, unit.collection), need.collection)) return false;
+  if (need.device <= 0) return true;
+  const auto there = candidates.bytes_on_device.find(device);
+  if (there == candidates.bytes_on_device.end()) return false;
+  uint64_t room = 0;
+  for (const auto& [tenant, bytes] : there->second) {
+    const uint64_t held = BytesOfTenant(tenant);
+    const uint64_t kept = tenant == unit.tenant ? 0 : std::min(held, PartOf(LimitsOf(tenant).share));
+    room += std::min(bytes, held - kept);
+  }
+  return room >= static_cast<uint64_t>(need.device);
 }
 
 DeviceLedger::Need DeviceLedger::NeedOf(const LedgerUnit& unit, int device) const {
@@ -134,10 +167,11 @@ bool DeviceLedger::MayGoFor(const Held& victim, const LedgerUnit& unit, uint64_t
 }
 
 std::optional<DeviceLedger::Move> DeviceLedger::MoveOf(const LedgerUnit& unit, int device,
-                                                       const std::vector<Candidate>& by_value) const {
+                                                       const Candidates& candidates) const {
   Need need = NeedOf(unit, device);
   Move move{.place = Place{unit.id, device}, .evict = {}};
   if (need.met()) return move;
+  if (!MayMakeRoom(need, unit, device, candidates)) return std::nullopt;
   const double most_lost =
       unit.pinned ? std::numeric_limits<double>::infinity() : unit.benefit / (CopiesOf(unit.id) + 1) / kBetter;
   // What goes, in bytes.
@@ -153,26 +187,47 @@ std::optional<DeviceLedger::Move> DeviceLedger::MoveOf(const LedgerUnit& unit, i
     of_collection[{held.tenant, held.collection}] += static_cast<uint64_t>(bytes);
   };
   std::vector<const Candidate*> evict;
-  double least_lost = 0;  // by whatever makes the room on the device: parts of what is worth the least by byte
-  for (const Candidate& candidate : by_value) {
-    if (need.met()) break;
+  // By whatever makes the room: parts of what is worth the least by byte.
+  double least_lost_on_device = 0;
+  double least_lost_of_tenant = 0;
+  // Returns whether to go on.
+  const auto consider = [&](const Candidate& candidate) {
+    if (need.met()) return false;
     const Place& place = candidate.place;
-    if (place.unit == unit.id || IsPinned(place.unit)) continue;
     const Held& held = *candidate.held;
-    const bool helps = (need.device > 0 && place.device == device) || (need.tenant > 0 && held.tenant == unit.tenant) ||
-                       (need.collection > 0 && held.tenant == unit.tenant && held.collection == unit.collection);
-    if (!helps) continue;
+    const bool same_tenant = held.tenant == unit.tenant;
+    const bool same_collection = same_tenant && held.collection == unit.collection;
+    const bool on_device = need.device > 0 && place.device == device;
+    const bool of_tenant_helps = need.tenant > 0 && same_tenant;
+    if (place.unit == unit.id || !(on_device || of_tenant_helps || (need.collection > 0 && same_collection))) return true;
     const Collection collection(held.tenant, held.collection);
     if (!MayGoFor(held, unit, BytesOfTenant(held.tenant) - of_tenant[held.tenant],
                   BytesOfCollection(held.tenant, held.collection) - of_collection[collection])) {
-      continue;
+      return true;
     }
-    if (need.device > 0 && place.device == device) {
-      least_lost += candidate.by_byte * static_cast<double>(std::min(need.device, static_cast<int64_t>(held.bytes)));
-      if (least_lost >= most_lost && least_lost > 0) return std::nullopt;
-    }
+    const auto part = [&](int64_t needed) {
+      return candidate.by_byte * static_cast<double>(std::min(needed, static_cast<int64_t>(held.bytes)));
+    };
+    if (on_device) least_lost_on_device += part(need.device);
+    if (of_tenant_helps) least_lost_of_tenant += part(need.tenant);
+    if (std::max(least_lost_on_device, least_lost_of_tenant) >= most_lost) return false;
     evict.push_back(&candidate);
     account(candidate, 1);
+    return true;
+  };
+  // Where one device, or one tenant, must give all that is needed, nothing of others helps.
+  if (need.tenant <= 0 && need.collection <= 0) {
+    for (const Candidate* candidate : candidates.on_device.at(device)) {
+      if (!consider(*candidate)) break;
+    }
+  } else if (need.device <= 0) {
+    for (const Candidate* candidate : candidates.of_tenant.at(unit.tenant)) {
+      if (!consider(*candidate)) break;
+    }
+  } else {
+    for (const Candidate& candidate : candidates.all) {
+      if (!IsPinned(candidate.place.unit) && !consider(candidate)) break;
+    }
   }
   if (!need.met()) return std::nullopt;
   // What came first may not be needed after all: the most valuable of them stays where it can.
@@ -193,15 +248,23 @@ std::optional<DeviceLedger::Move> DeviceLedger::MoveOf(const LedgerUnit& unit, i
 }
 
 std::optional<DeviceLedger::Move> DeviceLedger::Relief(const std::vector<Candidate>& by_value) const {
-  // The least valuable of those that `of` says, pinned ones last, until no more is over.
+  // The least valuable of those that `of` says, pinned ones last, until no more is over; the most valuable of them stays where it can.
   const auto evict = [&](uint64_t held, uint64_t limit, const auto& of) {
-    Move move;
+    std::vector<const Candidate*> going;
     for (const bool pinned : {false, true}) {
       for (const Candidate& candidate : by_value) {
         if (held <= limit) break;
         if (!of(candidate) || IsPinned(candidate.place.unit) != pinned) continue;
-        move.evict.push_back(candidate.place);
+        going.push_back(&candidate);
         held -= candidate.held->bytes;
+      }
+    }
+    Move move;
+    for (size_t i = going.size(); i-- > 0;) {
+      if (held + going[i]->held->bytes <= limit) {
+        held += going[i]->held->bytes;
+      } else {
+        move.evict.push_back(going[i]->place);
       }
     }
     return move;
@@ -229,8 +292,8 @@ std::optional<DeviceLedger::Move> DeviceLedger::Relief(const std::vector<Candida
 }
 
 std::optional<DeviceLedger::Move> DeviceLedger::NextMove(Time now) const {
-  const std::vector<Candidate> by_value = ByValue();
-  if (std::optional<Move> relief = Relief(by_value)) return relief;
+  const Candidates candidates = ByValue();
+  if (std::optional<Move> relief = Relief(candidates.all)) return relief;
   // Wanted no more.
   for (const auto& [place, held] : held_) {
     if (held.state == State::kHeld && !units_.contains(place.unit)) return Move{.place = {}, .evict = {place}};
@@ -253,7 +316,7 @@ std::optional<DeviceLedger::Move> DeviceLedger::NextMove(Time now) const {
       if (device.lost || held_.contains({unit->id, ordinal}) || RoomFor(*unit, ordinal) > device.budget) continue;
       const auto refused = refused_.find({unit->id, ordinal});
       if (refused != refused_.end() && now < refused->second.until) continue;
-      std::optional<Move> move = MoveOf(*unit, ordinal, by_value);
+      std::optional<Move> move = MoveOf(*unit, ordinal, candidates);
       if (!move) continue;
       // Where the least is lost, and then where the most is free.
       double lost = 0;

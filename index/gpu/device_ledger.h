@@ -45,7 +45,8 @@ struct LedgerUnit {
 // Invariants:
 // 1. What is held on a device and what is reserved there is at most its budget, and a tenant and a collection hold no more than their
 //    caps, unless a budget was lowered or a device lost; then NextMove says what is to go.
-// 2. NextMove takes about as long as there are units and columns held, not as long as there are pairs of them.
+// 2. NextMove looks at pairs of a unit and a column held only where the unit has room to gain: where what may go is enough, and the
+//    least of it is worth less than the unit.
 // 3. A pinned unit goes only when it is unpinned, or when a lowered budget, or a cap that is lower with it, leaves it no room.
 // 4. A unit is driven out only for pinned ones, or for one that saves kBetter times as much as all that go for it; and for one of
 //    another tenant (or collection) only as far as its own keeps its share.
@@ -144,8 +145,19 @@ class DeviceLedger {
   bool IsPinned(uint64_t unit) const;
   int CopiesOf(uint64_t unit) const;
   bool MayGoFor(const Held& victim, const LedgerUnit& unit, uint64_t of_tenant, uint64_t of_collection) const;
-  std::vector<Candidate> ByValue() const;  // what is held, least benefit by byte first
-  std::optional<Move> MoveOf(const LedgerUnit& unit, int device, const std::vector<Candidate>& by_value) const;
+  // What is held, least benefit by byte first, and parts of it in that order. Bytes are of those that are not pinned.
+  struct Candidates {
+    std::vector<Candidate> all;
+    std::map<int, std::vector<const Candidate*>> on_device;
+    std::map<std::string, std::vector<const Candidate*>> of_tenant;
+    std::map<int, std::map<std::string, uint64_t>> bytes_on_device;  // by tenant
+    std::map<std::string, uint64_t> bytes_of_tenant;
+    std::map<Collection, uint64_t> bytes_of_collection;
+  };
+  Candidates ByValue() const;
+  // Whether as much may go as is needed; it may be yes where shares of collections say no.
+  bool MayMakeRoom(const Need& need, const LedgerUnit& unit, int device, const Candidates& candidates) const;
+  std::optional<Move> MoveOf(const LedgerUnit& unit, int device, const Candidates& candidates) const;
   std::optional<Move> Relief(const std::vector<Candidate>& by_value) const;
   std::map<Place, Held>::iterator Forget(std::map<Place, Held>::iterator held);
 

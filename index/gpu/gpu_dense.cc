@@ -105,7 +105,8 @@ void GpuDense::Warn(const std::string& message) const {
 std::shared_ptr<DenseUnit> GpuDense::AddUnit(const std::string& tenant, const std::string& collection,
                                              const std::string& field_name, const SegmentPtr& segment, size_t field) {
   if (slots_.empty()) return nullptr;  // nobody would place it, or let it go
-  const std::optional<GpuShape> shape = ChooseShape(*segment, field, largest_budget_);
+  const auto fits = [this](const GpuShape& shape) { return slots_.front()->device->BytesOf(shape) <= largest_budget_; };
+  const std::optional<GpuShape> shape = ChooseShape(*segment, field, fits);
   if (!shape) return nullptr;
   auto unit = std::make_shared<DenseUnit>(
       DenseUnit::Name{.id = next_unit_++, .tenant = tenant, .collection = collection, .field = field_name}, segment, field,
@@ -117,8 +118,8 @@ std::shared_ptr<DenseUnit> GpuDense::AddUnit(const std::string& tenant, const st
 
 std::unique_ptr<OffloadedSearch> GpuDense::Begin(const std::shared_ptr<DenseUnit>& unit,
                                                  const SegmentOffload::Request& request) {
-  if (!SuitsDevice(*unit, request.query, request.search, options_.few_rows)) return nullptr;
-  unit->NoteAsked();
+  if (unit->unsuitable() || !SuitsDevice(*unit, request.query, request.search, options_.few_rows)) return nullptr;
+  if (!request.background) unit->NoteAsked();
   // Of several copies the one where the fewest searches wait.
   std::shared_ptr<const PlacedColumn> best;
   size_t best_waiting = 0;
@@ -131,10 +132,11 @@ std::unique_ptr<OffloadedSearch> GpuDense::Begin(const std::shared_ptr<DenseUnit
     best_waiting = waiting;
   }
   if (best == nullptr) {
-    ++counters_.not_placed;
+    if (!request.background) ++counters_.not_placed;
     return nullptr;
   }
   const auto device = static_cast<size_t>(best->device());
+  if (request.background && slots_[device]->batcher->foreground() > 0) return nullptr;
   std::shared_ptr<GpuSearchItem> item = MakeGpuSearch(unit, std::move(best), request);
   if (!slots_[device]->batcher->Submit(item)) {
     ++(slots_[device]->lost ? counters_.lost : counters_.crowded);

@@ -54,7 +54,7 @@ struct GpuDenseOptions {
 // Invariants:
 // 1. Every search that a device began is answered: by it, or by the processor, whatever fails meanwhile.
 // 2. Hits have the engine's scores, and are those that the processor finds: exactly, where every allowed row is compared or the
-//    field has an inverted file.
+//    field has an inverted file, but for what is placed as codes.
 // 3. A column is uploaded, searched and freed without a lock that a search here or a write waits for.
 // 4. A lost device is asked nothing any more, until the program starts again.
 class GpuDense final : public DenseOffloads {

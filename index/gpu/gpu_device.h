@@ -34,7 +34,7 @@ struct GpuMemory {
 // What a device holds of a column.
 enum class GpuContent : uint8_t {
   kVectors = 1,       // as they are kept: distances are the engine's, bit by bit
-  kCodes = 2,         // of a graph or of fresh rows (index/dense/vector_codes.h): keys
+  kCodes = 2,         // of a graph's vectors or of cells' (index/dense/vector_codes.h): keys
   kProductCodes = 3,  // of an inverted file (index/dense/ivf.h): keys
 };
 std::string_view GpuContentName(GpuContent content);  // "vectors", "codes", "product codes"

@@ -44,6 +44,10 @@ void GpuDense::MeasureUnits(double seconds) {
         retired.push_back(name.id);
         continue;
       }
+      if (unit->unsuitable()) {
+        books_->ledger.RemoveUnit(name.id);
+        continue;
+      }
       books_->ledger.SetUnit({.id = name.id,
                               .tenant = name.tenant,
                               .collection = name.collection,

@@ -26,13 +26,9 @@ void NameNodes(const DenseSegmentSearch& search, GpuSearchItem& item) {
   if (search.allowed == nullptr) return;
   const bool listed = search.allowed_count * kListShare < column.nodes();
   const bool same = column.dense_rows();
-  if (listed && same) {
-    item.list.reserve(search.allowed_count);
-    search.allowed->ForEach([&](size_t row) { item.list.push_back(static_cast<uint32_t>(row)); });
-  } else if (listed) {
-    for (uint32_t node = 0; node < column.nodes(); ++node) {
-      if (search.allowed->Test(column.RowOf(node))) item.list.push_back(node);
-    }
+  if (listed) {
+    item.shared_list = item.unit->NodesOf(item.allowed);
+    item.query.list = *item.shared_list;
   } else if (same) {
     item.query.words = search.allowed->words();
   } else {
@@ -43,7 +39,6 @@ void NameNodes(const DenseSegmentSearch& search, GpuSearchItem& item) {
     item.query.words = item.words;
   }
   item.query.nodes = listed ? GpuNodes::kList : GpuNodes::kBitmap;
-  item.query.list = item.list;
 }
 
 // Calls visit(cell) for the nearest cells, which counts item.compared, as SearchDenseSegment does.
@@ -175,7 +170,7 @@ std::shared_ptr<GpuSearchItem> MakeGpuSearch(std::shared_ptr<const DenseUnit> un
       // The device looks at cells, and leaves out of them what a bitmap says.
       if (item->query.nodes == GpuNodes::kList) {
         item->words.assign((uint64_t{column.nodes()} + 63) / 64, 0);
-        for (const uint32_t node : item->list) item->words[node / 64] |= uint64_t{1} << (node % 64);
+        for (const uint32_t node : item->query.list) item->words[node / 64] |= uint64_t{1} << (node % 64);
         item->query.nodes = GpuNodes::kBitmap;
         item->query.words = item->words;
         item->query.list = {};
@@ -188,6 +183,7 @@ std::shared_ptr<GpuSearchItem> MakeGpuSearch(std::shared_ptr<const DenseUnit> un
                .k = static_cast<uint32_t>(item->found_k),
                .kind = static_cast<uint32_t>(item->query.nodes)};
   item->tenant = item->unit->name().tenant;
+  item->background = request.background;
   return item;
 }
 

@@ -31,6 +31,7 @@ struct GpuSearchItem final : BatchItem {
   CodeQuery code = {};
   std::vector<uint64_t> words = {};
   std::vector<uint32_t> list = {};
+  std::shared_ptr<const std::vector<uint32_t>> shared_list = {};  // with the searches of the same filter
   std::vector<gpu::CellPart> parts = {};
   Ivf::Query ivf_query = {};
   // --- results; written by the batch, read once it is done

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -54,7 +55,27 @@ uint32_t QueryUnits(const KernelColumn& column) {
   });
 }
 
-absl::Status CheckQuery(const GpuShape& shape, const GpuQuery& query, GpuNodes nodes) {
+// Tells spans apart by what memory they are, so that what many queries share is copied once.
+class SharedSpans {
+ public:
+  // Its number; count() before the call where it is new.
+  template <typename T>
+  size_t Number(std::span<const T> span) {
+    return numbers_.try_emplace({span.data(), span.size()}, numbers_.size()).first->second;
+  }
+  template <typename T>
+  bool IsNew(std::span<const T> span) {
+    const size_t before = count();
+    return Number(span) == before;
+  }
+  size_t count() const { return numbers_.size(); }
+
+ private:
+  std::map<std::pair<const void*, size_t>, size_t> numbers_;
+};
+
+// The nodes of a list are looked at where it is new.
+absl::Status CheckQuery(const GpuShape& shape, const GpuQuery& query, GpuNodes nodes, bool new_list) {
   const auto wrong = [](const char* what, size_t has, size_t needs) {
     return absl::InvalidArgumentError(absl::StrCat("a query of a device has ", has, " ", what, "; it takes ", needs));
   };
@@ -62,7 +83,7 @@ absl::Status CheckQuery(const GpuShape& shape, const GpuQuery& query, GpuNodes n
   if (nodes == GpuNodes::kBitmap && query.words.size() != WordsOf(shape.nodes)) {
     return wrong("words", query.words.size(), WordsOf(shape.nodes));
   }
-  for (const uint32_t node : query.list) {
+  for (const uint32_t node : new_list ? query.list : std::span<const uint32_t>()) {
     if (node >= shape.nodes) return wrong("as a node", node, shape.nodes);
   }
   switch (shape.content) {
@@ -224,8 +245,10 @@ absl::StatusOr<const KernelColumn*> KernelDevice::Check(const GpuColumn& column,
   }
   if (k == 0 || k > kMaxK) return absl::InvalidArgumentError(absl::StrCat("k is ", k, "; a device takes 1 to ", kMaxK));
   if (places != queries.size()) return absl::InvalidArgumentError("a batch has as many places as queries");
+  SharedSpans lists;
   for (const GpuQuery& query : queries) {
-    if (absl::Status status = CheckQuery(column.shape(), query, queries.front().nodes); !status.ok()) return status;
+    absl::Status status = CheckQuery(column.shape(), query, queries.front().nodes, lists.IsNew(query.list));
+    if (!status.ok()) return status;
   }
   return own;
 }
@@ -241,9 +264,17 @@ size_t KernelDevice::FittingQueries(const KernelLane& lane, const Batch& batch) 
   const uint64_t k_bytes = KernelLane::Aligned(uint64_t{batch.k} * sizeof(uint64_t));
   const uint64_t most_blocks = BlocksFor(column.shape().nodes, kSpanOfList, 1) + 1;
   uint64_t used = 16 * KernelLane::kAlignment;
+  const ProductRoom products = RoomForProducts(batch);
+  const bool by_products = ProductsPay(batch) && products.bytes <= lane.bytes() / 2;
+  if (by_products) used += products.bytes;
+  SharedSpans bitmaps;
+  SharedSpans lists;
   size_t count = 0;
   for (const GpuQuery& query : batch.queries) {
-    used += query.words.size_bytes() + query.list.size_bytes() + query.parts.size_bytes() + query.table.size_bytes() + 64;
+    if (bitmaps.IsNew(query.words)) used += KernelLane::Aligned(query.words.size_bytes());
+    if (lists.IsNew(query.list)) used += query.list.size_bytes();
+    used += query.parts.size_bytes() + query.table.size_bytes() + 64;
+    if (by_products) used += products.of_query;
     if (column.shape().content != GpuContent::kProductCodes) used += uint64_t{QueryUnits(column)} * gpu::kUnitBytes;
     // The blocks are shared among the queries; each has one at least.
     used += (1 + gpu::kQueriesAtOnce * most_blocks / (count + 1)) * k_bytes + k_bytes;
@@ -279,13 +310,21 @@ absl::StatusOr<std::chrono::nanoseconds> KernelDevice::Search(const GpuColumn& c
 absl::StatusOr<PlacedWords> PutWords(KernelLane& lane, std::span<const GpuQuery> queries, uint32_t nodes) {
   if (queries.front().nodes != GpuNodes::kBitmap) return PlacedWords();
   const uint64_t stride = WordsOf(nodes);
-  absl::StatusOr<uint64_t*> words = lane.Take<uint64_t>(stride * queries.size());
+  SharedSpans bitmaps;
+  std::vector<uint64_t> starts;
+  for (const GpuQuery& query : queries) starts.push_back(bitmaps.Number(query.words) * stride);
+  absl::StatusOr<uint64_t*> words = lane.Take<uint64_t>(stride * bitmaps.count());
   if (!words.ok()) return words.status();
+  size_t placed = 0;
   for (size_t i = 0; i < queries.size(); ++i) {
-    absl::Status status = lane.stream().CopyIn(*words + i * stride, queries[i].words.data(), queries[i].words.size_bytes());
+    if (starts[i] < placed * stride) continue;
+    absl::Status status = lane.stream().CopyIn(*words + starts[i], queries[i].words.data(), queries[i].words.size_bytes());
     if (!status.ok()) return status;
+    ++placed;
   }
-  return PlacedWords{*words, stride};
+  const absl::StatusOr<const uint64_t*> start = lane.Put(starts);
+  if (!start.ok()) return start.status();
+  return PlacedWords{*words, *start};
 }
 
 absl::Status KernelDevice::ScanRows(KernelLane& lane, const Batch& batch) const {
@@ -296,16 +335,24 @@ absl::Status KernelDevice::ScanRows(KernelLane& lane, const Batch& batch) const 
   std::vector<gpu::Unit> packed(count * query_units);
   std::vector<float> scales(count);
   std::vector<int32_t> shifts(count);
+  SharedSpans distinct_lists;
   std::vector<uint32_t> lists;
-  std::vector<uint64_t> list_start(1, 0);
+  std::vector<uint64_t> first_of;  // by distinct list
+  std::vector<uint64_t> list_start;
+  std::vector<uint64_t> list_end;
   uint64_t longest_list = 0;
   for (size_t i = 0; i < count; ++i) {
     const GpuQuery& query = batch.queries[i];
     PackQuery(column, query, query_units, packed.data() + i * query_units);
     scales[i] = query.scale;
     shifts[i] = query.shift;
-    lists.insert(lists.end(), query.list.begin(), query.list.end());
-    list_start.push_back(lists.size());
+    const size_t list_number = distinct_lists.Number(query.list);
+    if (list_number == first_of.size()) {
+      first_of.push_back(lists.size());
+      lists.insert(lists.end(), query.list.begin(), query.list.end());
+    }
+    list_start.push_back(first_of[list_number]);
+    list_end.push_back(first_of[list_number] + query.list.size());
     longest_list = std::max<uint64_t>(longest_list, query.list.size());
   }
   const uint32_t at_once = nodes == GpuNodes::kAll && count > 1 && batch.k <= gpu::kThreads ? gpu::kQueriesAtOnce : 1;
@@ -331,15 +378,18 @@ absl::Status KernelDevice::ScanRows(KernelLane& lane, const Batch& batch) const 
   const absl::StatusOr<PlacedWords> words = PutWords(lane, batch.queries, args.nodes);
   if (!words.ok()) return words.status();
   args.words = words->words;
-  args.word_stride = words->stride;
+  args.word_start = words->start;
   if (nodes == GpuNodes::kList) {
     lists.push_back(0);  // so that there is a list where all are empty
     const absl::StatusOr<const uint32_t*> list = lane.Put(lists);
     if (!list.ok()) return list.status();
     const absl::StatusOr<const uint64_t*> start = lane.Put(list_start);
     if (!start.ok()) return start.status();
+    const absl::StatusOr<const uint64_t*> end = lane.Put(list_end);
+    if (!end.ok()) return end.status();
     args.list = *list;
     args.list_start = *start;
+    args.list_end = *end;
   }
   absl::StatusOr<uint64_t*> out = lane.Take<uint64_t>(count * blocks * batch.k);
   if (!out.ok()) return out.status();
@@ -388,7 +438,7 @@ absl::Status KernelDevice::ScanCells(KernelLane& lane, const Batch& batch) const
                                .steps = *step,
                                .factor = batch.queries.front().factor,
                                .words = words->words,
-                               .word_stride = words->stride,
+                               .word_start = words->start,
                                .k = batch.k,
                                .out = *out};
   const GpuGrid grid{.blocks = blocks, .queries = static_cast<uint32_t>(count)};

@@ -89,7 +89,7 @@ class KernelDevice final : public GpuDevice {
   absl::Status PlaceCells(KernelLane& lane, const KernelColumn& column, const GpuSource& source) const;
   // How many blocks share a scan of `work` nodes, where `queries` groups of queries are scanned side by side.
   uint32_t BlocksFor(uint64_t work, uint32_t span, size_t queries) const;
-  // As many of the queries, from the first on, as the lane's buffer holds.
+  // As many of the queries, from the first on, as the lane's buffer holds. Bitmaps and lists that are the same memory count once.
   size_t FittingQueries(const KernelLane& lane, const Batch& batch) const;
 
   absl::Status ScanRows(KernelLane& lane, const Batch& batch) const;
@@ -99,12 +99,18 @@ class KernelDevice final : public GpuDevice {
 
   // --- kernel_products.cc
   bool ProductsPay(const Batch& batch) const;
+  // What SelectByProducts takes of a lane's buffer.
+  struct ProductRoom {
+    uint64_t bytes = 0;
+    uint64_t of_query = 0;  // besides
+  };
+  ProductRoom RoomForProducts(const Batch& batch) const;
   absl::Status SearchByProducts(KernelLane& lane, const Batch& batch) const;
   struct ProductQueries {
     const void* rows = nullptr;  // on the device, laid out as the column's
     size_t count = 0;
     const uint64_t* words = nullptr;  // on the device; null: all nodes
-    uint64_t word_stride = 0;
+    const uint64_t* word_start = nullptr;
     const uint32_t* own = nullptr;  // on the device, or null
   };
   // The `wide` nearest by product of each query; keys[query * wide], here, after it.
@@ -117,10 +123,10 @@ class KernelDevice final : public GpuDevice {
   KernelLanes side_lane_;  // of what takes longer: uploads, and the nodes nearest to many
 };
 
-// The bitmaps of queries, one after the other, on the device; null where they have none.
+// The bitmaps of queries on the device, each of them once, and where each query's begins; null where they have none.
 struct PlacedWords {
   const uint64_t* words = nullptr;
-  uint64_t stride = 0;
+  const uint64_t* start = nullptr;
 };
 absl::StatusOr<PlacedWords> PutWords(KernelLane& lane, std::span<const GpuQuery> queries, uint32_t nodes);
 

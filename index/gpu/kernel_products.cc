@@ -50,6 +50,14 @@ bool KernelDevice::ProductsPay(const Batch& batch) const {
          shape.nodes >= options_.product_nodes && batch.k + 16 <= WideFor(batch.k, tf32);
 }
 
+KernelDevice::ProductRoom KernelDevice::RoomForProducts(const Batch& batch) const {
+  const uint64_t nodes = batch.column.shape().nodes;
+  const uint64_t key_bytes = WideFor(batch.k, batch.column.shape().type == VectorType::kF32) * sizeof(uint64_t);
+  const uint64_t floats = std::min<uint64_t>(options_.product_slice_floats, nodes * batch.queries.size());
+  return {.bytes = floats * sizeof(float) + (floats / kRowsOfBlock + 1) * key_bytes,
+          .of_query = std::min<uint64_t>(kLeastSlice, nodes) * sizeof(float) + 3 * key_bytes};
+}
+
 absl::Status KernelDevice::SelectByProducts(KernelLane& lane, const KernelColumn& column, const ProductQueries& queries,
                                             uint32_t wide, std::vector<uint64_t>& keys) const {
   const GpuShape& shape = column.shape();
@@ -85,7 +93,7 @@ absl::Status KernelDevice::SelectByProducts(KernelLane& lane, const KernelColumn
         .first_node = first,
         .rows = rows,
         .words = queries.words,
-        .word_stride = queries.word_stride,
+        .word_start = queries.word_start,
         .best = *best,
         .best_stride = stride,
         .own = queries.own,
@@ -143,7 +151,7 @@ absl::Status KernelDevice::SearchByProducts(KernelLane& lane, const Batch& batch
   if (!words.ok()) return words.status();
   std::vector<uint64_t> keys;
   const ProductQueries queries{
-      .rows = *rows, .count = count, .words = words->words, .word_stride = words->stride, .own = nullptr};
+      .rows = *rows, .count = count, .words = words->words, .word_start = words->start, .own = nullptr};
   absl::Status status = SelectByProducts(lane, column, queries, wide, keys);
   if (absl::IsResourceExhausted(status)) {
     // The buffer is too small for products; row by row it may do.
@@ -206,7 +214,7 @@ absl::Status KernelDevice::NearestNodes(const GpuColumn& column, uint32_t begin,
     const ProductQueries queries{.rows = (*own)->At<char>((*own)->layout().rows + first * row_bytes),
                                  .count = nodes,
                                  .words = nullptr,
-                                 .word_stride = 0,
+                                 .word_start = nullptr,
                                  .own = *placed};
     absl::Status status = SelectByProducts(*lane, **own, queries, static_cast<uint32_t>(count), keys);
     if (!status.ok()) return status;

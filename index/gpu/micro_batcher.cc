@@ -37,7 +37,9 @@ bool MicroBatcher::Submit(Item item) {
     const std::lock_guard lock(mu_);
     if (closed_) return false;
     const BatchItem* const key = item.get();
+    const bool background = item->background;
     if (!planner_.Add(std::move(item), Clock::now())) return false;
+    if (!background) ++foreground_;
     states_[key] = State::kWaiting;
   }
   wake_.notify_one();
@@ -54,16 +56,14 @@ absl::Status MicroBatcher::Await(const BatchItem& item, const CancelToken& cance
       return absl::OkStatus();
     }
     if (closed_ && found->second == State::kWaiting) {
-      planner_.Remove(item);
-      states_.erase(found);
+      Drop(item);
       return absl::UnavailableError("the device is searched no more");
     }
     lock.unlock();
     absl::Status status = cancel.Check();
     lock.lock();
     if (!status.ok()) {
-      planner_.Remove(item);
-      states_.erase(&item);
+      Drop(item);
       return status;
     }
     const auto again = states_.find(&item);
@@ -74,8 +74,13 @@ absl::Status MicroBatcher::Await(const BatchItem& item, const CancelToken& cance
 
 void MicroBatcher::LetGo(const BatchItem& item) {
   const std::lock_guard lock(mu_);
-  planner_.Remove(item);
+  Drop(item);
+}
+
+void MicroBatcher::Drop(const BatchItem& item) {
   states_.erase(&item);
+  const bool background = item.background;  // the item may go with its place in the queue
+  if (planner_.Remove(item) && !background) --foreground_;
 }
 
 void MicroBatcher::Close() {
@@ -103,6 +108,11 @@ MicroBatcher::Counts MicroBatcher::counts() const {
 size_t MicroBatcher::waiting() const {
   const std::lock_guard lock(mu_);
   return planner_.waiting();
+}
+
+size_t MicroBatcher::foreground() const {
+  const std::lock_guard lock(mu_);
+  return foreground_;
 }
 
 std::optional<BatchPlanner::Time> MicroBatcher::OldestRun() const {
@@ -146,6 +156,7 @@ void MicroBatcher::Work(size_t thread) {
     lock.lock();
     began_[thread].reset();
     planner_.Charge(tenant, took);
+    for (const Item& item : batch) foreground_ -= item->background ? 0 : 1;
     set_state(State::kDone);
     lock.unlock();
     ended_.notify_all();

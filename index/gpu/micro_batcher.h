@@ -61,6 +61,8 @@ class MicroBatcher {
   };
   Counts counts() const;
   size_t waiting() const;
+  // Searches that wait or run, but for background ones.
+  size_t foreground() const;
   // When the oldest of the batches that run began; none: none runs.
   std::optional<BatchPlanner::Time> OldestRun() const;
 
@@ -68,6 +70,7 @@ class MicroBatcher {
   enum class State : uint8_t { kWaiting, kRunning, kDone };
 
   void Work(size_t thread);
+  void Drop(const BatchItem& item);  // under mu_
 
   const Run run_;
   mutable std::mutex mu_;
@@ -79,6 +82,7 @@ class MicroBatcher {
   std::vector<std::optional<BatchPlanner::Time>> began_;  // by thread: its batch
   uint64_t batches_ = 0;
   uint64_t searches_ = 0;
+  size_t foreground_ = 0;
   bool closed_ = false;
   bool stopping_ = false;
   // ---

@@ -24,11 +24,19 @@ constexpr std::chrono::seconds kMostWait(10);
 constexpr int kBusyLooks = 2000;  // before a thread that waits sleeps between two looks
 constexpr std::chrono::microseconds kSleep(20);
 constexpr std::chrono::milliseconds kFreePatience(2000);
+// The first products, of rows of zeros; half of the bytes are theirs.
+constexpr uint64_t kTrialRows = 4096;
+constexpr uint64_t kTrialQueries = 32;
+constexpr uint64_t kTrialValues = 64;
+constexpr uint64_t kTrialBytes = uint64_t{2} << 20;
+static_assert(kTrialRows * kTrialValues * sizeof(float) <= kTrialBytes / 2);
+static_assert(kTrialRows * kTrialQueries * sizeof(float) <= kTrialBytes / 2);
 
 // What CUDA says, in the words of GpuDevice. After an error of a kernel's memory or instructions every later call of the process
 // fails on that device, so it is lost.
 absl::Status StatusOf(cudaError_t error, const char* what) {
   if (error == cudaSuccess) return absl::OkStatus();
+  cudaGetLastError();  // so that the next launch is not blamed for it
   const std::string message = absl::StrCat("CUDA: ", what, ": ", cudaGetErrorName(error), ", ", cudaGetErrorString(error));
   switch (error) {
     case cudaErrorMemoryAllocation: return absl::ResourceExhaustedError(message);
@@ -176,7 +184,7 @@ class CudaStream final : public GpuStream {
     for (int looks = 0;; ++looks) {
       const cudaError_t error = cudaStreamQuery(stream_);
       if (error != cudaErrorNotReady) return StatusOf(error, "waiting for the stream");
-      cudaGetLastError();  // so that the next launch is not blamed for it
+      cudaGetLastError();  // as above
       if (looks < kBusyLooks) {
         std::this_thread::yield();
         continue;
@@ -190,6 +198,7 @@ class CudaStream final : public GpuStream {
   }
   void* UseStream() const {
     cudaSetDevice(ordinal_);  // a failure comes again with the launch
+    cudaGetLastError();       // which is not blamed for what cuBLAS tried before
     return stream_;
   }
   static absl::Status Launched(int error, const char* what) { return StatusOf(static_cast<cudaError_t>(error), what); }
@@ -240,7 +249,6 @@ class CudaDriver final : public GpuDriver {
     freer_.Drain(kFreePatience);  // what was let go is room
     void* memory = nullptr;
     const cudaError_t error = cudaMalloc(&memory, bytes);
-    cudaGetLastError();  // so that no later call is blamed for it
     if (absl::Status status = StatusOf(error, "device memory"); !status.ok()) {
       return absl::Status(status.code(), absl::StrCat(status.message(), " (", bytes, " bytes)"));
     }
@@ -271,13 +279,15 @@ absl::StatusOr<std::vector<GpuProperties>> ListCudaDevices() {
   int count = 0;
   const cudaError_t error = cudaGetDeviceCount(&count);
   cudaGetLastError();
-  if (error == cudaErrorNoDevice || error == cudaErrorInsufficientDriver) count = 0;
-  if (error != cudaSuccess && count == 0 && error != cudaErrorNoDevice) {
+  int driver = 0;
+  cudaDriverGetVersion(&driver);
+  // Without a driver there is no GPU that could be used; an old one is a matter to be told.
+  const bool none = error == cudaErrorNoDevice || (error == cudaErrorInsufficientDriver && driver == 0);
+  if (error != cudaSuccess && !none) {
     return absl::UnavailableError(
         absl::StrCat("CUDA cannot be asked for devices: ", cudaGetErrorName(error), ", ", cudaGetErrorString(error)));
   }
-  int driver = 0;
-  cudaDriverGetVersion(&driver);
+  if (none) count = 0;
   std::vector<GpuProperties> devices;
   for (int ordinal = 0; ordinal < count; ++ordinal) {
     cudaDeviceProp properties;
@@ -305,12 +315,26 @@ absl::StatusOr<std::shared_ptr<GpuDriver>> OpenCudaDriver(const GpuProperties& p
   // A kernel that does nothing says whether the device has code of them.
   absl::StatusOr<std::unique_ptr<GpuStream>> stream = driver->OpenStream();
   if (!stream.ok()) return stream.status();
-  absl::StatusOr<void*> place = driver->Allocate(2 * sizeof(uint64_t));
+  absl::StatusOr<void*> place = driver->Allocate(kTrialBytes);
   if (!place.ok()) return place.status();
   auto* const keys = static_cast<uint64_t*>(*place);
   absl::Status status = (*stream)->Run(
       gpu::MergeKeysArgs{.keys = keys, .out = keys, .count = 0, .stride = 1, .out_stride = 1, .k = 1}, GpuGrid());
-  if (status.ok()) status = (*stream)->Finish();
+  // cuBLAS loads its code with the first product of a kind, which takes longer than a search may wait, and memory that the budget
+  // is not to count on.
+  if (status.ok()) status = (*stream)->Fill(*place, 0, kTrialBytes);
+  for (const bool half : {true, false}) {
+    if (!status.ok()) break;
+    auto* const products = static_cast<float*>(*place) + kTrialBytes / sizeof(float) / 2;
+    status = (*stream)->Multiply({.half = half,
+                                  .rows = *place,
+                                  .row_count = kTrialRows,
+                                  .queries = *place,
+                                  .query_count = kTrialQueries,
+                                  .values = kTrialValues,
+                                  .products = products});
+  }
+  if (absl::Status ended = (*stream)->Finish(); status.ok()) status = ended;
   driver->Free(*place);
   if (absl::IsUnimplemented(status)) {
     return absl::UnimplementedError(absl::StrCat("GPU ", properties.ordinal, " (", properties.name, ", compute capability ",

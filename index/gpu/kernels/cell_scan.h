@@ -26,8 +26,8 @@ struct CellScanArgs {
   const uint8_t* tables = nullptr;   // [query][groups][16]
   const float* steps = nullptr;      // by query
   float factor = 0;
-  const uint64_t* words = nullptr;   // [query][word_stride]: nodes to look at; null: all
-  uint64_t word_stride = 0;
+  const uint64_t* words = nullptr;  // bitmaps of nodes to look at; null: all
+  const uint64_t* word_start = nullptr;  // by query: where its bitmap begins
   uint32_t k = 0;
   uint64_t* out = nullptr;           // [query][block][k]
 };
@@ -57,7 +57,7 @@ VOUCH_KERNEL void CellScanBlock(Block& block, const CellScanArgs& args, CellScan
       const CellPart part = args.parts[at];
       if (of_part >= part.count) return;
       const uint32_t node = args.node[part.place + of_part];
-      if (args.words != nullptr && ((args.words[query * args.word_stride + node / 64] >> (node % 64)) & 1) == 0) return;
+      if (args.words != nullptr && ((args.words[args.word_start[query] + node / 64] >> (node % 64)) & 1) == 0) return;
       const uint8_t* code = args.codes + uint64_t{part.block} * args.groups * 16 + of_part % 16;
       const uint32_t shift = of_part < 16 ? 0 : 4;
       uint32_t sum = 0;

@@ -11,8 +11,8 @@ struct ProductSelectArgs {
   const float* lengths = nullptr;   // |y|² by node; null: inner product
   uint32_t first_node = 0;          // of the slice
   uint32_t rows = 0;
-  const uint64_t* words = nullptr;  // [query][word_stride]: nodes to look at; null: all
-  uint64_t word_stride = 0;
+  const uint64_t* words = nullptr;  // bitmaps of nodes to look at; null: all
+  const uint64_t* word_start = nullptr;  // by query: where its bitmap begins
   const uint64_t* best = nullptr;   // [query][best_stride], ascending: from the k-th on nothing is wanted; null: none yet
   uint64_t best_stride = 0;
   const uint32_t* own = nullptr;    // by query: a node that is none of its hits; null: none
@@ -39,7 +39,7 @@ VOUCH_KERNEL void ProductSelectBlock(Block& block, const ProductSelectArgs& args
       if (row >= args.rows) return;
       const uint32_t node = static_cast<uint32_t>(args.first_node + row);
       if (args.own != nullptr && args.own[query] == node) return;
-      if (args.words != nullptr && ((args.words[query * args.word_stride + node / 64] >> (node % 64)) & 1) == 0) return;
+      if (args.words != nullptr && ((args.words[args.word_start[query] + node / 64] >> (node % 64)) & 1) == 0) return;
       const float product = products[row];
       const float distance = args.lengths == nullptr ? -product : Subtract(args.lengths[node], Multiply(2.0f, product));
       Offer(block, top, OrderKey(distance, node));

@@ -20,10 +20,11 @@ struct RowScanArgs {
   uint32_t query_units = 0;
   uint32_t query_count = 0;
   QueryScales scales = {};
-  const uint64_t* words = nullptr;   // [query][word_stride]: the nodes to look at; null: all, or a list
-  uint64_t word_stride = 0;
-  const uint32_t* list = nullptr;    // nodes, one query's after the other's; null: no list
-  const uint64_t* list_start = nullptr;  // [query + 1]
+  const uint64_t* words = nullptr;   // bitmaps of nodes to look at; null: all, or a list
+  const uint64_t* word_start = nullptr;  // by query: where its bitmap begins; several may share one
+  const uint32_t* list = nullptr;    // lists of nodes; null: no list
+  const uint64_t* list_start = nullptr;  // by query, likewise
+  const uint64_t* list_end = nullptr;
   uint32_t span = kMaxSpan;          // a multiple of kThreads up to kMaxSpan
   uint32_t k = 0;
   uint64_t* out = nullptr;           // [query][block][k]
@@ -60,7 +61,7 @@ VOUCH_KERNEL void PickNodes(Block& block, const RowScanArgs& args, uint64_t begi
     const uint32_t width = args.span / kThreads;
     const uint64_t first = begin + uint64_t{thread} * width;
     if (first >= end) return;
-    const uint64_t word = args.words[block.query() * args.word_stride + first / 64];
+    const uint64_t word = args.words[args.word_start[block.query()] + first / 64];
     uint32_t bits = static_cast<uint32_t>(word >> (first % 64)) & ((1u << width) - 1);
     if (end - first < width) bits &= (1u << (end - first)) - 1;
     if (bits == 0) return;
@@ -100,7 +101,7 @@ VOUCH_KERNEL void RowScanBlock(Block& block, const RowScanArgs& args, RowScanSha
     BeginTop(block, tops[q], kNoKey);
   }
   const uint64_t first = args.list == nullptr ? 0 : args.list_start[first_query];
-  const uint64_t last = args.list == nullptr ? args.nodes : args.list_start[first_query + 1];
+  const uint64_t last = args.list == nullptr ? args.nodes : args.list_end[first_query];
   for (uint64_t begin = first + uint64_t{block.index()} * args.span; begin < last;
        begin += uint64_t{block.count()} * args.span) {
     PickNodes(block, args, begin, last - begin < args.span ? last : begin + args.span, shared);

@@ -61,10 +61,10 @@ TEST(BatchPlanner, WhereOthersComeItWaitsForThemButNotLonger) {
 }
 
 TEST(BatchPlanner, AFullBatchGoesAtOnceAndKeysDoNotMix) {
-  BatchPlanner planner({.most = 3, .wait = microseconds(200), .most_waiting = 8});
+  BatchPlanner planner({.most = 3, .wait = microseconds(200), .most_waiting = 16});
   for (int i = 0; i < 4; ++i) planner.Add(Item(i, 10), At(i));
   for (int i = 4; i < 8; ++i) planner.Add(Item(i, 20), At(i));
-  EXPECT_FALSE(planner.Add(Item(8, 20), At(8))) << "eight wait";
+  EXPECT_FALSE(planner.Add(Item(8, 20), At(8))) << "eight wait, and there is room for eight";
   EXPECT_EQ(Numbers(planner.Next(At(8))), (std::vector<int>{0, 1, 2}));
   EXPECT_EQ(Numbers(planner.Next(At(8))), (std::vector<int>{4, 5, 6}));
   EXPECT_EQ(planner.waiting(), 2u);
@@ -87,6 +87,19 @@ TEST(BatchPlanner, OfSeveralThatAreDueTheTenantThatHadLeastGoes) {
   EXPECT_EQ(few, 10) << "ten of few's searches wait behind a hundred of another tenant";
 }
 
+TEST(BatchPlanner, ATenantLeavesOthersRoomToWait) {
+  BatchPlanner planner({.most = 1, .wait = microseconds(0), .most_waiting = 12});
+  const auto fill = [&](const std::string& tenant) {
+    int taken = 0;
+    while (planner.Add(Item(taken, 10, tenant), At(0))) ++taken;
+    return taken;
+  };
+  EXPECT_EQ(fill("a"), 6);
+  EXPECT_EQ(fill("b"), 3);
+  EXPECT_EQ(fill("c"), 2);
+  EXPECT_EQ(fill("a"), 0);
+}
+
 // Random calls against a list of what waits.
 TEST(BatchPlanner, LosesNothing) {
   for (uint64_t seed = 1; seed <= 40; ++seed) {
@@ -102,7 +115,7 @@ TEST(BatchPlanner, LosesNothing) {
       if (what < 5) {
         auto item = Item(step, random() % 2 == 0 ? 10 : 20, "t", nullptr);
         const bool taken = planner.Add(item, At(now));
-        EXPECT_EQ(taken, waiting.size() < limits.most_waiting);
+        EXPECT_EQ(taken, 2 * waiting.size() < limits.most_waiting);
         if (taken) waiting.emplace_back(item, At(now));
       } else if (what < 6 && !waiting.empty()) {
         const size_t at = random() % waiting.size();

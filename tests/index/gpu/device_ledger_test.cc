@@ -1,5 +1,6 @@
 #include "index/gpu/device_ledger.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -184,37 +185,77 @@ TEST(DeviceLedger, CapsHoldAfterALoss) {
   DeviceLedger ledger(limits);
   ledger.SetBudget(0, 100);
   ledger.SetBudget(1, 100);
-  for (uint64_t i = 1; i <= 10; ++i) ledger.SetUnit(Unit(i, 10, std::exp2(i)));
-  for (uint64_t i = 11; i <= 14; ++i) ledger.SetUnit(Unit(i, 10, std::exp2(i), "other"));
-  Settle(ledger);
-  EXPECT_EQ(ledger.BytesOfTenant("t"), 100u);
-  EXPECT_EQ(ledger.BytesOfTenant("other"), 40u);
+  for (uint64_t i = 1; i <= 7; ++i) ledger.SetUnit(Unit(i, 10, std::exp2(i)));
+  for (uint64_t i = 11; i <= 13; ++i) ledger.SetUnit(Unit(i, 10, std::exp2(i), "other"));
+  for (const uint64_t i : {1, 2, 3, 4, 5, 6, 7, 11, 12, 13}) {
+    ASSERT_TRUE(ledger.Reserve({i, 1}).ok());
+    ledger.Confirm({i, 1});
+  }
+  EXPECT_FALSE(ledger.NextMove(kStart)) << "nothing is over";
   ledger.Lose(0);
-  Settle(ledger);
+  auto move = ledger.NextMove(kStart);
+  ASSERT_TRUE(move && !move->place);
+  EXPECT_THAT(move->evict, testing::UnorderedElementsAre(Place{1, 1}, Place{2, 1})) << "what saves least";
+  for (const Place& place : move->evict) ledger.Release(place);
+  move = ledger.NextMove(kStart);
+  ASSERT_TRUE(move && !move->place);
+  EXPECT_EQ(move->evict, (std::vector<Place>{{11, 1}}));
+  ledger.Release({11, 1});
+  EXPECT_FALSE(ledger.NextMove(kStart));
   EXPECT_EQ(ledger.BytesOfTenant("t"), 50u);
   EXPECT_EQ(ledger.BytesOfCollection("other", "c"), 20u);
-  EXPECT_EQ(HeldUnits(ledger), (std::vector<uint64_t>{6, 7, 8, 9, 10, 13, 14})) << "what saves least went";
 }
 
-// By pairs of units and columns held, this would take hours.
+TEST(DeviceLedger, WhatIsOverGoesAndNoMore) {
+  LedgerLimits limits;
+  limits.tenants["t"] = {.share = 0, .cap = 0.5};
+  DeviceLedger ledger(limits);
+  ledger.SetBudget(0, 100);
+  ledger.SetBudget(1, 100);
+  ledger.SetUnit(Unit(1, 10, 1));
+  ledger.SetUnit(Unit(2, 45, 1000));
+  ledger.SetUnit(Unit(3, 40, 2000));
+  for (const uint64_t i : {1, 2, 3}) {
+    ASSERT_TRUE(ledger.Reserve({i, 1}).ok());
+    ledger.Confirm({i, 1});
+  }
+  ledger.Lose(0);
+  const auto move = ledger.NextMove(kStart);
+  ASSERT_TRUE(move);
+  EXPECT_EQ(move->evict, (std::vector<Place>{{2, 1}})) << "the small one can stay";
+}
+
+// By pairs of units and columns held, this would take hours: units that are not better by enough, that a cap leaves no room, that
+// would have to drive out what is kept for others or pinned.
 TEST(DeviceLedger, KeepsBooksOfManyUnits) {
   constexpr uint64_t kUnits = 20'000;
-  DeviceLedger ledger({});
+  LedgerLimits limits;
+  limits.collections[{"t", "none"}] = {.share = 0, .cap = 0};
+  limits.tenants["kept"] = {.share = 0.25, .cap = 0.25};
+  DeviceLedger ledger(limits);
   for (int device = 0; device < 4; ++device) ledger.SetBudget(device, kUnits / 8 * 10);
-  for (uint64_t i = 1; i <= kUnits / 2; ++i) ledger.SetUnit(Unit(i, 10, 1000 + static_cast<double>(i)));
+  const auto hold = [&](uint64_t id, int device) {
+    ASSERT_TRUE(ledger.Reserve({id, device}).ok());
+    ledger.Confirm({id, device});
+  };
   for (uint64_t i = 1; i <= kUnits / 2; ++i) {
-    const Place place{i, static_cast<int>(i % 4)};
-    ASSERT_TRUE(ledger.Reserve(place).ok());
-    ledger.Confirm(place);
+    LedgerUnit unit = Unit(i, 10, 1000 + static_cast<double>(i), i % 4 == 0 ? "kept" : "t");
+    unit.pinned = i % 4 == 1 || i == 2 || i == 3;
+    ledger.SetUnit(unit);
+    hold(i, static_cast<int>(i % 4));
   }
-  // None of these is better by enough, until one is.
-  for (uint64_t i = kUnits / 2 + 1; i <= kUnits; ++i) ledger.SetUnit(Unit(i, 10, 1001));
+  for (uint64_t i = kUnits / 2 + 1; i <= kUnits; ++i) ledger.SetUnit(Unit(i, 10, 1001, "t", i % 2 == 0 ? "none" : "c"));
+  for (uint64_t i = 1; i <= 1000; ++i) {
+    LedgerUnit pinned = Unit(kUnits + i, kUnits / 8 * 10, 1);  // a whole device, and each holds something pinned or kept
+    pinned.pinned = true;
+    ledger.SetUnit(pinned);
+  }
   for (int round = 0; round < 4; ++round) EXPECT_FALSE(ledger.NextMove(kStart));
-  ledger.SetUnit(Unit(kUnits, 10, 2000));
+  ledger.SetUnit(Unit(kUnits - 1, 10, 2000));
   const auto move = ledger.NextMove(kStart);
   ASSERT_TRUE(move && move->place);
-  EXPECT_EQ(move->place->unit, kUnits);
-  EXPECT_EQ(move->evict, (std::vector<Place>{{1, 1}}));
+  EXPECT_EQ(move->place->unit, kUnits - 1);
+  EXPECT_EQ(move->evict, (std::vector<Place>{{6, 2}}));
 }
 
 // --- random calls, checked against sums made anew

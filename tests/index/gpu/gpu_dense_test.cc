@@ -81,71 +81,108 @@ TEST_F(GpuDenseTest, AnswersAsTheProcessorDoesWithTheKernels) {
 }
 
 // Codes are taken where vectors do not fit; what they find is scored by the vectors.
-class GpuCodesTest : public GpuDenseTest, public testing::WithParamInterface<std::tuple<DenseIndexKind, VectorType, Metric>> {};
+struct CodesCase {
+  DenseIndexKind kind;
+  VectorType type = VectorType::kF32;
+  Metric metric = Metric::kL2;
+  bool sparse = false;  // some rows have no vector
+};
 
-TEST_P(GpuCodesTest, CodesAreTakenWhereVectorsDoNotFit) {
-  const auto [kind, type, metric] = GetParam();
-  CollectionSchema schema;
-  schema.dense = {GpuTestSchema().dense[kGraph]};
-  schema.dense[0].dim = 96;
-  schema.dense[0].index = kind;
-  schema.dense[0].type = type;
-  schema.dense[0].metric = metric;
-  model_ = CollectionModel(schema);
-  std::vector<std::unique_ptr<GpuDevice>> devices;
-  AddFake(devices, {.memory_bytes = 2000 * 96 * 3 / 2});
-  Open(2000, 5000, std::move(devices), GpuTestOptions());
-  const auto ask = [&](CollectionIndex& index, bool exact) {
+class GpuCodesTest : public GpuDenseTest {
+ protected:
+  static constexpr uint32_t kDim = 96;
+
+  // A device with room for the codes alone.
+  void OpenSmall(const CodesCase& of, size_t rows, GpuDenseOptions options) {
+    CollectionSchema schema;
+    schema.dense = {GpuTestSchema().dense[kGraph]};
+    schema.dense[0].dim = kDim;
+    schema.dense[0].index = of.kind;
+    schema.dense[0].type = of.type;
+    schema.dense[0].metric = of.metric;
+    model_ = CollectionModel(schema);
+    if (of.sparse) sparse_field_ = 0;
+    std::vector<std::unique_ptr<GpuDevice>> devices;
+    AddFake(devices, {.memory_bytes = rows * kDim * 3 / 2});
+    Open(rows, 10'000, std::move(devices), std::move(options));
+  }
+};
+
+class GpuCodesOf : public GpuCodesTest, public testing::WithParamInterface<CodesCase> {};
+
+TEST_P(GpuCodesOf, CodesAreTakenWhereVectorsDoNotFit) {
+  OpenSmall(GetParam(), 2000, GpuTestOptions());
+  const auto ask = [&](CollectionIndex& index, int ef, bool exact) {
     std::mt19937_64 same(7);
     random_ = same;
     std::vector<Answer> answers;
     for (int i = 0; i < 40; ++i) {
       const std::vector<float> vector = RandomVector(0);
-      answers.push_back(Ask(index, {.field = 0, .vector = vector, .k = 10, .exact = exact}, Principal()));
+      answers.push_back(Ask(index, {.field = 0, .vector = vector, .k = 10, .ef_search = ef, .exact = exact}, Principal()));
     }
     return answers;
   };
-  ask(*index_, false);
+  ask(*index_, 0, false);
   ASSERT_GT(dense_->PlaceDue(1), 0u);
   EXPECT_EQ(dense_->Status().units.at(0).content, GpuContent::kCodes);
-  EXPECT_EQ(dense_->Status().units.at(0).devices.size(), 1u);
-  const auto exact = ask(*here_, true);
-  const auto here = ask(*here_, false);
-  const auto device = ask(*index_, false);
-  size_t found_here = 0;
-  size_t found = 0;
-  for (size_t i = 0; i < exact.size(); ++i) {
-    EXPECT_THAT(device[i].stats.plan, HasSubstr("on a device 1 segment"));
-    for (const Hit& hit : exact[i].hits) {
-      found += std::count(device[i].hits.begin(), device[i].hits.end(), hit);
-      found_here += std::count(here[i].hits.begin(), here[i].hits.end(), hit);
+  ASSERT_EQ(dense_->Status().units.at(0).devices.size(), 1u) << testing::PrintToString(warnings_);
+  const auto exact = ask(*here_, 0, true);
+  // By ef 10, cells of a third of the rows are looked at.
+  for (const int ef : {0, 10}) {
+    const auto here = ask(*here_, ef, false);
+    const auto device = ask(*index_, ef, false);
+    size_t found_here = 0;
+    size_t found = 0;
+    uint64_t compared = 0;
+    for (size_t i = 0; i < exact.size(); ++i) {
+      EXPECT_THAT(device[i].stats.plan, HasSubstr("on a device 1 segment"));
+      compared += device[i].stats.distances;
+      for (const Hit& hit : exact[i].hits) {
+        found += std::count(device[i].hits.begin(), device[i].hits.end(), hit);
+        found_here += std::count(here[i].hits.begin(), here[i].hits.end(), hit);
+      }
+    }
+    EXPECT_GE(static_cast<double>(found), static_cast<double>(found_here) - 0.005 * 400) << "ef " << ef;
+    if (ef == 0) {
+      EXPECT_GE(found, 390u);
+    }
+    if (ef > 0 && GetParam().kind == DenseIndexKind::kIvfFlat) {
+      EXPECT_LT(compared / exact.size(), 1100u) << "not the cells alone";
     }
   }
-  EXPECT_GE(static_cast<double>(found), static_cast<double>(found_here) - 0.005 * 400);
-  EXPECT_GE(found, 390u);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Kinds, GpuCodesTest,
-    testing::Values(std::tuple(DenseIndexKind::kHnsw, VectorType::kF32, Metric::kL2),
-                    std::tuple(DenseIndexKind::kIvfFlat, VectorType::kF32, Metric::kL2),
-                    std::tuple(DenseIndexKind::kIvfFlat, VectorType::kF16, Metric::kInnerProduct)));
+INSTANTIATE_TEST_SUITE_P(Kinds, GpuCodesOf,
+                         testing::Values(CodesCase{DenseIndexKind::kHnsw}, CodesCase{DenseIndexKind::kIvfFlat},
+                                         CodesCase{DenseIndexKind::kIvfFlat, VectorType::kF16, Metric::kInnerProduct},
+                                         CodesCase{DenseIndexKind::kIvfFlat, VectorType::kF32, Metric::kCosine, true}));
 
-// What is coded for the device is asked exactly: the processor compares the vectors.
-TEST_F(GpuDenseTest, CodesOfCellsAnswerNoExactSearch) {
-  CollectionSchema schema;
-  schema.dense = {GpuTestSchema().dense[kIvfFlatField]};
-  schema.dense[0].dim = 96;
-  schema.dense[0].type = VectorType::kF32;
-  model_ = CollectionModel(schema);
+// The processor compares the vectors where the search is exact, or more are to be scored than a device keeps.
+TEST_F(GpuCodesTest, CodesOfCellsDoNotAnswerAll) {
   GpuDenseOptions options = GpuTestOptions();
   options.pinned = {{"tenant", "collection"}};
-  std::vector<std::unique_ptr<GpuDevice>> devices;
-  AddFake(devices, {.memory_bytes = 2000 * 96 * 3 / 2});
-  Open(2000, 5000, std::move(devices), options);
+  OpenSmall({DenseIndexKind::kIvfFlat}, 8000, options);
   ASSERT_GT(dense_->PlaceDue(0), 0u);
   EXPECT_FALSE(CheckSame(0, 10, true));
-  EXPECT_FALSE(CheckSame(0, 400, false)) << "more candidates than a device keeps";
+  const auto asked = [&](size_t k) {
+    const std::vector<float> vector = RandomVector(0);
+    return Ask(*index_, {.field = 0, .vector = vector, .k = k}, Principal()).stats.plan;
+  };
+  EXPECT_THAT(asked(330), HasSubstr("on a device")) << "1,000 candidates";
+  EXPECT_THAT(asked(340), Not(HasSubstr("on a device"))) << "1,030 candidates";
+}
+
+// One value that is large in all vectors leaves no steps for the others.
+TEST_F(GpuCodesTest, CodesThatDoNotKeepTheNearestAreNotPlaced) {
+  constant_ = 300;
+  GpuDenseOptions options = GpuTestOptions();
+  options.pinned = {{"tenant", "collection"}};
+  OpenSmall({DenseIndexKind::kIvfFlat, VectorType::kF32, Metric::kInnerProduct}, 2000, options);
+  for (int i = 0; i < 3; ++i) dense_->PlaceDue(1);
+  EXPECT_FALSE(CheckSame(0, 10, false));
+  EXPECT_TRUE(dense_->Status().units.at(0).devices.empty());
+  EXPECT_EQ(dense_->Status().refusals, 1u) << "it is not tried again";
+  EXPECT_EQ(dense_->Status().fallbacks.total(), 0u);
 }
 
 TEST_F(GpuDenseTest, WhatIsNotPlacedIsSearchedHere) {
@@ -246,8 +283,7 @@ TEST_F(GpuDenseTest, ADeviceThatGivesNoAnswerIsGivenUp) {
   FakeGpu* const fake = OpenPlaced(1500, 5000, options);
   const auto gate = std::make_shared<Gate>();
   fake->OnSearch([gate] { gate->Pass(); });
-  CheckSame(kFlatL2, 10, false);
-  CheckSame(kFlatHalf, 10, false);
+  for (int i = 0; i < 50 && !dense_->Status().devices.at(0).lost; ++i) CheckSame(kFlatL2, 10, false);
   EXPECT_TRUE(dense_->Status().devices.at(0).lost);
   EXPECT_THAT(dense_->Status().devices.at(0).why_lost, HasSubstr("no answer for 50 ms"));
   gate->Open();
@@ -257,17 +293,21 @@ TEST_F(GpuDenseTest, ADeviceThatGivesNoAnswerIsGivenUp) {
 TEST_F(GpuDenseTest, OneLookDoesNotGiveADeviceUp) {
   GpuDenseOptions options = GpuTestOptions();
   options.answer_limit = std::chrono::milliseconds(10);
-  options.patience = std::chrono::seconds(20);
+  options.patience = std::chrono::seconds(2);
   FakeGpu* const fake = OpenPlaced(1500, 5000, options);
-  const auto gate = std::make_shared<Gate>();
-  fake->OnSearch([gate] { gate->Pass(); });
-  std::thread asker([&] { EXPECT_TRUE(CheckSame(kFlatL2, 10, false)); });
-  gate->AwaitInside(1);
-  std::this_thread::sleep_for(std::chrono::milliseconds(30));
-  dense_->PlaceDue(0);
-  gate->Open();
-  asker.join();
-  dense_->PlaceDue(0);
+  const auto hang_for_a_look = [&] {
+    const auto gate = std::make_shared<Gate>();
+    fake->OnSearch([gate] { gate->Pass(); });
+    std::thread asker([&] { CheckSame(kFlatL2, 10, false); });
+    gate->AwaitInside(1);
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));
+    dense_->PlaceDue(0);
+    gate->Open();
+    asker.join();
+  };
+  hang_for_a_look();
+  std::this_thread::sleep_for(std::chrono::milliseconds(1100));
+  hang_for_a_look();  // more than half of the patience after the first, but another batch
   EXPECT_FALSE(dense_->Status().devices.at(0).lost);
   fake->OnSearch({});
   EXPECT_TRUE(CheckSame(kFlatL2, 10, false));
@@ -287,6 +327,37 @@ TEST_F(GpuDenseTest, ADeviceThatIsSlowIsNotWaitedFor) {
   fake->OnSearch({});
   for (int i = 0; i < 500 && !CheckSame(kFlatL2, 10, false); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
   EXPECT_TRUE(CheckSame(kFlatL2, 10, false));
+}
+
+// What samples recall asks a device that is idle, and no other; and it makes nothing worth placing.
+TEST_F(GpuDenseTest, BackgroundSearchesTakeAnIdleDevice) {
+  FakeGpu* const fake = OpenPlaced(1500, 5000);
+  const auto asked_of_the_field = [&] { return dense_->Status().units.at(kFlatHalf).searches; };
+  const auto in_background = [&] {
+    const std::vector<float> vector = RandomVector(kFlatHalf);
+    const Answer here = Ask(*here_, {.field = kFlatHalf, .vector = vector, .k = 10, .exact = true}, {});
+    const Answer answer =
+        Ask(*index_, {.field = kFlatHalf, .vector = vector, .k = 10, .exact = true, .background = true}, {});
+    EXPECT_EQ(answer.hits, here.hits);
+    return answer.stats.plan.find("on a device") != std::string::npos;
+  };
+  const uint64_t asked = asked_of_the_field();
+  EXPECT_TRUE(in_background());
+  const auto gate = std::make_shared<Gate>();
+  fake->OnSearch([gate] { gate->Pass(); });
+  const std::vector<float> vector = RandomVector(kFlatL2);
+  std::thread asker([&] { Ask(*index_, {.field = kFlatL2, .vector = vector, .k = 10}, {}); });
+  gate->AwaitInside(1);
+  const uint64_t fallbacks = dense_->Status().fallbacks.total();
+  EXPECT_FALSE(in_background()) << "somebody waits for the device";
+  EXPECT_EQ(dense_->Status().fallbacks.total(), fallbacks);
+  gate->Open();
+  asker.join();
+  fake->OnSearch({});
+  bool taken = false;
+  for (int i = 0; i < 500 && !taken; ++i) taken = in_background();
+  EXPECT_TRUE(taken) << "the batch has ended";
+  EXPECT_EQ(asked_of_the_field(), asked);
 }
 
 TEST_F(GpuDenseTest, ACancelledSearchEndsWhileTheDeviceWorks) {

@@ -58,6 +58,8 @@ class GpuFixture : public testing::Test {
               : of.type == VectorType::kBit ? static_cast<float>(random_() % 2)
                                             : normal(random_);
     }
+    if (constant_ != 0) vector[0] = constant_;
+    if (of.metric == Metric::kCosine) NormalizeVector(vector);  // as the writer does
     EXPECT_TRUE(RoundVector(of.type, vector).ok());
     return vector;
   }
@@ -156,6 +158,7 @@ class GpuFixture : public testing::Test {
   std::mt19937_64 random_{20261126};
   int sparse_field_ = kSparseRows;  // so many in a hundred rows have no vector of it
   uint64_t sparse_percent_ = 33;
+  float constant_ = 0;  // of all vectors the first value; 0: none
   uint64_t next_id_ = 0;
   TempDir folder_;
   JobPool pool_{1};

@@ -147,6 +147,42 @@ void CheckColumn(const HostColumn& column, size_t k, uint64_t seed) {
   }
 }
 
+// Queries that share a bitmap or a list find what they do alone.
+void CheckShared(const std::shared_ptr<GpuDriver>& driver) {
+  constexpr uint32_t kNodes = 20'000;
+  const HostColumn column = HostColumn::Random(VectorType::kF32, Metric::kL2, 16, kNodes, 5);
+  // Room for a few lists of the 64.
+  const auto device = OpenOn(driver, {.stream_bytes = uint64_t{1} << 20});
+  const auto placed = device->Place(column.shape, column.Source());
+  ASSERT_TRUE(placed.ok()) << placed.status();
+  std::mt19937_64 random(9);
+  const std::vector<Subset> subsets = {Subset(kNodes, 0.5, random), Subset(kNodes, 0.9, random), Subset(kNodes, 0.7, random)};
+  for (const GpuNodes nodes : {GpuNodes::kBitmap, GpuNodes::kList}) {
+    std::vector<std::vector<float>> vectors;
+    for (int i = 0; i < 64; ++i) vectors.push_back(HostColumn::RandomVector(VectorType::kF32, 16, random));
+    std::vector<GpuQuery> queries(vectors.size());
+    for (size_t i = 0; i < queries.size(); ++i) {
+      const Subset& subset = subsets[i * i % 3];
+      queries[i].nodes = nodes;
+      queries[i].vector = vectors[i];
+      if (nodes == GpuNodes::kBitmap) queries[i].words = subset.words;
+      if (nodes == GpuNodes::kList) queries[i].list = subset.list;
+    }
+    std::vector<std::vector<GpuFound>> found(queries.size());
+    ASSERT_TRUE(device->Search(**placed, 10, queries, found).ok());
+    for (size_t i = 0; i < queries.size(); ++i) {
+      EXPECT_EQ(found[i], column.Nearest(vectors[i], 10, subsets[i * i % 3].allowed)) << i << " of " << static_cast<int>(nodes);
+    }
+  }
+}
+TEST(KernelParity, SharesBitmapsAndLists) { CheckShared(DriverUnderTest()); }
+
+TEST(KernelDevice, CopiesWhatIsSharedOnce) {
+  const auto driver = std::make_shared<HostDriver>(HostDriver::Options());
+  CheckShared(driver);
+  EXPECT_EQ(driver->row_scans(), 2u) << "64 lists of their own take several scans";
+}
+
 TEST(KernelParity, FindsWhatTheProcessorFinds) {
   uint64_t seed = 1;
   for (const VectorType type : {VectorType::kF32, VectorType::kF16, VectorType::kI8}) {
@@ -209,26 +245,33 @@ TEST(KernelParity, ComparesCodesByTheirKeys) {
                                   .query = code.data(),
                                   .scale = 0.37f,
                                   .shift = 1234};
-  std::vector<GpuFound> expected;
-  for (uint32_t node = 0; node < kNodes; ++node) {
-    float key = 0;
-    AvailableCodeKernels().front().keys(comparison, &node, 1, &key);
-    expected.push_back({key, node});
-  }
-  std::sort(expected.begin(), expected.end(), [](const GpuFound& a, const GpuFound& b) {
-    return a.distance != b.distance ? a.distance < b.distance : a.node < b.node;
-  });
-  expected.resize(40);
   const auto device = OpenOn(DriverUnderTest());
   const auto placed = device->Place(column.shape, column.Source());
   ASSERT_TRUE(placed.ok()) << placed.status();
-  std::vector<GpuQuery> queries(1);
-  queries[0].code = code;
-  queries[0].scale = comparison.scale;
-  queries[0].shift = comparison.shift;
-  std::vector<std::vector<GpuFound>> found(1);
-  ASSERT_TRUE(device->Search(**placed, 40, queries, found).ok());
-  EXPECT_EQ(found[0], expected);
+  for (const GpuNodes nodes : {GpuNodes::kAll, GpuNodes::kBitmap, GpuNodes::kList}) {
+    const Subset subset(kNodes, nodes == GpuNodes::kAll ? 1.0 : 0.3, random);
+    std::vector<GpuFound> expected;
+    for (uint32_t node = 0; node < kNodes; ++node) {
+      if (!subset.allowed[node]) continue;
+      float key = 0;
+      AvailableCodeKernels().front().keys(comparison, &node, 1, &key);
+      expected.push_back({key, node});
+    }
+    std::sort(expected.begin(), expected.end(), [](const GpuFound& a, const GpuFound& b) {
+      return a.distance != b.distance ? a.distance < b.distance : a.node < b.node;
+    });
+    expected.resize(40);
+    std::vector<GpuQuery> queries(1);
+    queries[0].nodes = nodes;
+    if (nodes == GpuNodes::kBitmap) queries[0].words = subset.words;
+    if (nodes == GpuNodes::kList) queries[0].list = subset.list;
+    queries[0].code = code;
+    queries[0].scale = comparison.scale;
+    queries[0].shift = comparison.shift;
+    std::vector<std::vector<GpuFound>> found(1);
+    ASSERT_TRUE(device->Search(**placed, 40, queries, found).ok());
+    EXPECT_EQ(found[0], expected) << "node set " << static_cast<int>(nodes);
+  }
 }
 
 // --- by matrix units
