@@ -137,7 +137,7 @@ void MeasureKind(const GpuBudget& budget, IvfContent content, const std::shared_
 }  // namespace
 
 void MeasureGpuIvf(const GpuBudget& budget, uint32_t rows, GpuChecks& checks) {
-  if (!budget.Has(120, "inverted files")) return;
+  if (!budget.Has(80, "inverted files")) return;
   const std::vector<float> data = MixtureOnAllCores(rows, kDim, 1'000'000);
   const std::vector<float> queries = MixtureOnAllCores(kQueries, kDim, 2);
   GpuDenseOptions options;
@@ -148,8 +148,10 @@ void MeasureGpuIvf(const GpuBudget& budget, uint32_t rows, GpuChecks& checks) {
               kDim, kGpuTop, kClients, kRivalBatch);
   std::printf("| index | searches a second | FAISS GPU | ratio |\n|---|---|---|---|\n");
   const std::shared_ptr<const Ivf> cells = BuildIvf(budget, false, *field);
+  if (cells == nullptr) return;
   MeasureKind(budget, IvfContent::kVectors, cells, *field, data, queries, truth, checks);
   MeasureKind(budget, IvfContent::kProductCodes, BuildIvf(budget, true, *field), *field, data, queries, truth, checks);
+  if (!budget.Has(50, NameOf(IvfContent::kScalarCodes))) return;
   // Half of what the vectors take: so codes are placed.
   field.reset();
   GpuDenseOptions small;

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <numeric>
 
 #include "absl/strings/str_cat.h"
@@ -70,7 +71,7 @@ class CodeBuilder {
     MakeTruth(*trial);
     absl::StatusOr<std::shared_ptr<const VectorCodes>> codes = Fill(*trial, 0, step, nullptr);
     if (!codes.ok()) return codes.status();
-    if (TrialRecall(**codes, kFittedFirst) < kTrialRecall) return std::shared_ptr<const VectorCodes>();
+    if (FittedRecall(**codes, *trial) < kTrialRecall) return std::shared_ptr<const VectorCodes>();
     absl::StatusOr<DenseColumn> none = DenseColumn::Build(field, {});
     if (!none.ok()) return none.status();
     return Fill(*none, 0, step, nullptr);
@@ -144,16 +145,37 @@ class CodeBuilder {
     });
   }
 
-  double TrialRecall(const VectorCodes& codes, uint32_t first = kTrialFirst) const {
+  double TrialRecall(const VectorCodes& codes) const {
     size_t found = 0;
     size_t wanted = 0;
     CodeQuery query;
     std::vector<float> scratch;
     for (uint32_t i = 0; i < kTrialQueries; ++i) {
       codes.Encode(TrialQuery(i, scratch), query);
-      const auto least = Least(codes.nodes(), first, [&](uint32_t node) { return codes.Key(query, node); });
+      const auto least = Least(codes.nodes(), kTrialFirst, [&](uint32_t node) { return codes.Key(query, node); });
       wanted += truth_[i].size();
       for (uint32_t node : truth_[i]) found += std::binary_search(least.begin(), least.end(), node) ? 1 : 0;
+    }
+    return wanted == 0 ? 1.0 : static_cast<double>(found) / static_cast<double>(wanted);
+  }
+
+  // Likewise among as many as a search scores, where a row that is as near as the last of the nearest is as good.
+  double FittedRecall(const VectorCodes& codes, const DenseColumn& trial) const {
+    const DistanceKernels::One distance = BestKernels().one(trial.metric());
+    size_t found = 0;
+    size_t wanted = 0;
+    CodeQuery query;
+    std::vector<float> scratch;
+    for (uint32_t i = 0; i < kTrialQueries; ++i) {
+      const float* const vector = TrialQuery(i, scratch);
+      codes.Encode(vector, query);
+      const auto to = [&](uint32_t node) { return distance(vector, trial.Values(node, nullptr), trial.dim()); };
+      float last = -std::numeric_limits<float>::infinity();
+      for (const uint32_t node : truth_[i]) last = std::max(last, to(node));
+      const auto least = Least(codes.nodes(), kFittedFirst, [&](uint32_t node) { return codes.Key(query, node); });
+      const auto near = std::count_if(least.begin(), least.end(), [&](uint32_t node) { return to(node) <= last; });
+      wanted += truth_[i].size();
+      found += std::min(truth_[i].size(), static_cast<size_t>(near));
     }
     return wanted == 0 ? 1.0 : static_cast<double>(found) / static_cast<double>(wanted);
   }

@@ -15,6 +15,7 @@ constexpr double kNewestSearch = 0.1;     // of a search's time, in the mean
 constexpr double kRateHalfLifeSeconds = 30;
 constexpr uint32_t kNodesBetweenChecks = 1024;
 constexpr uint32_t kFittedNodes = 4096;  // from which an inverted file's codes get their mean and step
+constexpr uint32_t kFittedCells = 8;
 
 // The header of an inverted file's bytes (index/dense/ivf.h).
 struct IvfHeader {
@@ -134,13 +135,24 @@ std::shared_ptr<const VectorCodes> DenseUnit::codes() const {
 }
 
 absl::StatusOr<std::shared_ptr<const VectorCodes>> DenseUnit::FitCodes() const {
+  // Some from everywhere, and whole cells, whose rows are near each other: what codes must tell apart.
+  std::vector<uint32_t> nodes;
+  const uint32_t spread = std::min(kFittedNodes / 2, column().nodes());
+  for (uint32_t i = 0; i < spread; ++i) nodes.push_back(static_cast<uint32_t>(uint64_t{i} * column().nodes() / spread));
+  const uint32_t cells = std::min(kFittedCells, ivf()->cells());
+  for (uint32_t i = 0; i < cells; ++i) {
+    const std::span<const uint32_t> of_cell = ivf()->NodesOf(static_cast<uint32_t>(uint64_t{i} * ivf()->cells() / cells));
+    const size_t taken = std::min<size_t>(of_cell.size(), kFittedNodes / 2 / cells);
+    nodes.insert(nodes.end(), of_cell.begin(), of_cell.begin() + static_cast<ptrdiff_t>(taken));
+  }
+  std::sort(nodes.begin(), nodes.end());
+  nodes.erase(std::unique(nodes.begin(), nodes.end()), nodes.end());
   VectorReader reader(column());
-  const uint32_t count = std::min(kFittedNodes, column().nodes());
   std::vector<float> values;
   std::vector<std::span<const float>> vectors;
-  values.reserve(size_t{count} * column().dim());
-  for (uint32_t i = 0; i < count; ++i) {
-    const float* const vector = reader.Read(static_cast<uint32_t>(uint64_t{i} * column().nodes() / count));
+  values.reserve(nodes.size() * column().dim());
+  for (const uint32_t node : nodes) {
+    const float* const vector = reader.Read(node);
     vectors.emplace_back(values.insert(values.end(), vector, vector + column().dim()), column().dim());
   }
   if (!reader.status().ok()) return reader.status();

@@ -28,7 +28,7 @@ void DeviceLedger::Lose(int device) {
 std::map<DeviceLedger::Place, DeviceLedger::Held>::iterator DeviceLedger::Forget(std::map<Place, Held>::iterator held) {
   const auto take = [bytes = held->second.bytes](auto& sums, const auto& key) {
     const auto sum = sums.find(key);
-    if ((sum->second -= bytes) == 0) sums.erase(sum);
+    if (sum != sums.end() && (sum->second -= bytes) == 0) sums.erase(sum);
   };
   take(of_tenant_, held->second.tenant);
   take(of_collection_, Collection(held->second.tenant, held->second.collection));

@@ -125,7 +125,7 @@ std::unique_ptr<OffloadedSearch> GpuDense::Begin(const std::shared_ptr<DenseUnit
   size_t best_waiting = 0;
   for (const std::shared_ptr<const PlacedColumn>& placed : unit->placed()) {
     const Slot& slot = *slots_[static_cast<size_t>(placed->device())];
-    if (slot.lost) continue;
+    if (slot.lost || (request.background && slot.batcher->foreground() > 0)) continue;
     const size_t waiting = slot.batcher->waiting();
     if (best != nullptr && waiting >= best_waiting) continue;
     best = placed;
@@ -136,7 +136,6 @@ std::unique_ptr<OffloadedSearch> GpuDense::Begin(const std::shared_ptr<DenseUnit
     return nullptr;
   }
   const auto device = static_cast<size_t>(best->device());
-  if (request.background && slots_[device]->batcher->foreground() > 0) return nullptr;
   std::shared_ptr<GpuSearchItem> item = MakeGpuSearch(unit, std::move(best), request);
   if (!slots_[device]->batcher->Submit(item)) {
     ++(slots_[device]->lost ? counters_.lost : counters_.crowded);

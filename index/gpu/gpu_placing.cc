@@ -143,6 +143,7 @@ void GpuDense::Upload(const std::shared_ptr<DenseUnit>& unit, DeviceLedger::Plac
   {
     const std::lock_guard lock(books_->mu);
     books_->ledger.Refuse(place, std::chrono::steady_clock::now(), absl::IsResourceExhausted(column.status()));
+    if (unit->unsuitable()) books_->ledger.RemoveUnit(place.unit);
   }
   if (absl::IsUnavailable(column.status())) {
     Lose(static_cast<size_t>(place.device), std::string(column.status().message()));

@@ -83,7 +83,7 @@ SearchRequest NearestOf(const std::string& field, const DriftPoints& points, siz
   const float* begin = &points.values[i * points.dim];
   leaf.vector.assign(begin, begin + points.dim);
   leaf.exact = exact;
-  leaf.background = true;
+  leaf.background = exact;  // the others are answered as users' are
   SearchRequest request;
   request.query.node = std::move(leaf);
   request.limit = limit;

@@ -320,8 +320,11 @@ absl::StatusOr<std::shared_ptr<GpuDriver>> OpenCudaDriver(const GpuProperties& p
   auto* const keys = static_cast<uint64_t*>(*place);
   absl::Status status = (*stream)->Run(
       gpu::MergeKeysArgs{.keys = keys, .out = keys, .count = 0, .stride = 1, .out_stride = 1, .k = 1}, GpuGrid());
+  const bool has_code = !absl::IsUnimplemented(status);
   // cuBLAS loads its code with the first product of a kind, which takes longer than a search may wait, and memory that the budget
   // is not to count on.
+  absl::Status started = (*stream)->Finish();
+  if (status.ok()) status = started;
   if (status.ok()) status = (*stream)->Fill(*place, 0, kTrialBytes);
   for (const bool half : {true, false}) {
     if (!status.ok()) break;
@@ -336,7 +339,7 @@ absl::StatusOr<std::shared_ptr<GpuDriver>> OpenCudaDriver(const GpuProperties& p
   }
   if (absl::Status ended = (*stream)->Finish(); status.ok()) status = ended;
   driver->Free(*place);
-  if (absl::IsUnimplemented(status)) {
+  if (!has_code || absl::IsUnimplemented(started)) {
     return absl::UnimplementedError(absl::StrCat("GPU ", properties.ordinal, " (", properties.name, ", compute capability ",
                                                  properties.major, ".", properties.minor,
                                                  ") has no code in this build: CMAKE_CUDA_ARCHITECTURES says for which it is"));
