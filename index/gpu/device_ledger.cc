@@ -271,20 +271,20 @@ std::optional<DeviceLedger::Move> DeviceLedger::Relief(const std::vector<Candida
   };
   for (const auto& [ordinal, device] : devices_) {
     if (device.held <= device.budget) continue;
-    Move move = evict(device.held, device.budget, [&](const Candidate& one) { return one.place.device == ordinal; });
+    Move move = evict(device.held, device.budget, [device_of = ordinal](const Candidate& one) { return one.place.device == device_of; });
     if (!move.evict.empty()) return move;
   }
   for (const auto& [tenant, bytes] : of_tenant_) {
     const uint64_t cap = PartOf(LimitsOf(tenant).cap);
     if (bytes <= cap) continue;
-    Move move = evict(bytes, cap, [&](const Candidate& one) { return one.held->tenant == tenant; });
+    Move move = evict(bytes, cap, [&of = tenant](const Candidate& one) { return one.held->tenant == of; });
     if (!move.evict.empty()) return move;
   }
   for (const auto& [collection, bytes] : of_collection_) {
     const uint64_t cap = PartOf(LimitsOf(collection).cap);
     if (bytes <= cap) continue;
-    Move move = evict(bytes, cap, [&](const Candidate& one) {
-      return one.held->tenant == collection.first && one.held->collection == collection.second;
+    Move move = evict(bytes, cap, [&of = collection](const Candidate& one) {
+      return one.held->tenant == of.first && one.held->collection == of.second;
     });
     if (!move.evict.empty()) return move;
   }
