@@ -27,7 +27,7 @@ target_include_directories(vouch_flags INTERFACE "${VOUCH_SOURCE_DIR}")
 target_compile_options(vouch_flags INTERFACE -Wall -Wextra -Werror -Werror=switch -Wno-psabi -ffp-contract=off)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # Collecting its garbage takes the compiler a sixth of its time; a gigabyte passes before it begins.
-  add_compile_options(--param=ggc-min-heapsize=1048576)
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:--param=ggc-min-heapsize=1048576>)
   if(VOUCH_UNITY)
     # It takes a class of a file that is included for one of a header.
     target_compile_options(vouch_flags INTERFACE -Wno-subobject-linkage)
