@@ -65,7 +65,7 @@ gpu() {
     folder=$(mktemp -d)
     tar -C "$folder" -xJf "$gpu_pack"
     echo "programs of commit $(cat "$folder/commit"), brought along"
-    with=(env "LD_LIBRARY_PATH=$folder/lib:${CUDA_HOME:-/usr/local/cuda}/lib64${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}")
+    with=(env "LD_LIBRARY_PATH=$folder/lib:${CUDA_HOME:-/usr/local/cuda}/lib64:${CUDA_HOME:-/usr/local/cuda}/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}")
     test=$folder/index_gpu_test bench=$folder/bench_gpu serve=$folder/bench_gpu_serve vouch=$folder/vouch
   elif ! has_nvcc; then
     echo 'REFUSED: nvcc is not here, so the code for GPUs cannot be built (bench/run gpu-bundle packs it elsewhere); nothing was measured.'
