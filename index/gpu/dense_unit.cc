@@ -106,7 +106,8 @@ GpuSource DenseUnit::Source() const {
   return source;
 }
 
-std::shared_ptr<const std::vector<uint32_t>> DenseUnit::NodesOf(const std::shared_ptr<const Bitmap>& allowed) const {
+std::shared_ptr<const std::vector<uint32_t>> DenseUnit::NodesOf(const std::shared_ptr<const Bitmap>& allowed,
+                                                                 uint64_t count) const {
   {
     const std::lock_guard lock(mu_);
     std::erase_if(listed_, [](const Listed& one) { return one.nodes.expired() || one.allowed.expired(); });
@@ -116,6 +117,7 @@ std::shared_ptr<const std::vector<uint32_t>> DenseUnit::NodesOf(const std::share
     }
   }
   auto nodes = std::make_shared<std::vector<uint32_t>>();
+  nodes->reserve(count);
   if (column().dense_rows()) {
     allowed->ForEach([&](size_t row) { nodes->push_back(static_cast<uint32_t>(row)); });
   } else {

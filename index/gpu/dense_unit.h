@@ -64,8 +64,8 @@ class DenseUnit {
   const GpuShape& shape() const { return shape_; }
   // By which a query of codes is encoded: the graph's own, or those that Source made; null before it did.
   std::shared_ptr<const VectorCodes> codes() const;
-  // The nodes that are allowed, ascending; the same list for all that ask for this bitmap while one of them has it.
-  std::shared_ptr<const std::vector<uint32_t>> NodesOf(const std::shared_ptr<const Bitmap>& allowed) const;
+  // The nodes that are allowed, `count` at most, ascending; the same list for all that ask for this bitmap while one of them has it.
+  std::shared_ptr<const std::vector<uint32_t>> NodesOf(const std::shared_ptr<const Bitmap>& allowed, uint64_t count) const;
   // Of the cell's codes; of product codes only.
   uint32_t first_block(uint32_t cell) const { return first_block_[cell]; }
 

@@ -27,7 +27,7 @@ void NameNodes(const DenseSegmentSearch& search, GpuSearchItem& item) {
   const bool listed = search.allowed_count * kListShare < column.nodes();
   const bool same = column.dense_rows();
   if (listed) {
-    item.shared_list = item.unit->NodesOf(item.allowed);
+    item.shared_list = item.unit->NodesOf(item.allowed, search.allowed_count);
     item.query.list = *item.shared_list;
   } else if (same) {
     item.query.words = search.allowed->words();

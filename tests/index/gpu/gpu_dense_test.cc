@@ -300,7 +300,7 @@ TEST_F(GpuDenseTest, OneLookDoesNotGiveADeviceUp) {
     fake->OnSearch([gate] { gate->Pass(); });
     std::thread asker([&] { CheckSame(kFlatL2, 10, false); });
     gate->AwaitInside(1);
-    std::this_thread::sleep_for(std::chrono::milliseconds(30));
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));  // beyond the answer limit
     dense_->PlaceDue(0);
     gate->Open();
     asker.join();
