@@ -99,7 +99,7 @@ std::optional<Point> MeasureRival(IvfContent content, uint32_t cells, const std:
 
 // Null where there was no time. The GPU helps, which changes none of its bytes.
 std::shared_ptr<const Ivf> BuildIvf(const GpuBudget& budget, bool product_codes, GpuField& field) {
-  auto ivf = Ivf::Build(field.column(), product_codes, GpuBenchThreads(), budget.Progress(), field.offload().BuildHelp().assign);
+  auto ivf = Ivf::Build(field.column(), product_codes, GpuBenchThreads(), budget.Progress(), field.offload().BuildHelp());
   if (ivf.ok()) return *std::move(ivf);
   std::printf("NOT MEASURED: an inverted file: %s\n", std::string(ivf.status().message()).c_str());
   return nullptr;

@@ -293,7 +293,7 @@ absl::StatusOr<Segment> BuildGraphs(const IndexSchema& schema, const Segment& se
     } else {
       built.ivfs.resize(fields);
       absl::StatusOr<std::shared_ptr<const Ivf>> ivf =
-          Ivf::Build(built.dense[field], kind == DenseIndexKind::kIvfPq, threads, field_progress, help.assign);
+          Ivf::Build(built.dense[field], kind == DenseIndexKind::kIvfPq, threads, field_progress, help);
       if (!ivf.ok()) return ivf.status();
       built.ivfs[field] = *std::move(ivf);
     }

@@ -90,7 +90,7 @@ class CellBuilder {
   bool AssignElsewhere(uint32_t count) {
     if (!assign_) return false;
     absl::StatusOr<std::vector<uint32_t>> cells =
-        assign_({.records = means_, .count = cells_, .stride = codes_.stride()}, count,
+        assign_({.records = means_, .count = cells_, .stride = codes_.stride()}, count, threads_,
                 [&](uint32_t i, CodeQuery& query) { MakeQuery(i, count, query); });
     const auto is_cell = [&](uint32_t cell) { return cell < cells_; };
     if (!cells.ok() || cells->size() != count || !std::all_of(cells->begin(), cells->end(), is_cell)) return false;

@@ -27,8 +27,8 @@ struct GraphModels {
   // Of other vectors of the field: where they suit, the codes get their axes, so that one search compares keys of both. May be
   // null.
   const VectorCodes* alike = nullptr;
-  // Where `nearest` is set and no graph is extended, level 0 is linked by the nearest nodes that it names, all at once; only the nodes
-  // of the levels above, one in m, are inserted one after the other. Its nodes decide the bytes, too. `assign` changes none.
+  // Where `links` is set and no graph is extended, all nodes are linked at once by the links that it chooses (graph_assembly.h), which
+  // decide the bytes, too. `assign` changes none.
   DenseBuildHelp help = {};
 };
 absl::StatusOr<std::shared_ptr<const Graph>> BuildGraph(const DenseColumn& column, const HnswOptions& options,

@@ -48,10 +48,10 @@ class Ivf {
   static uint32_t CellsFor(uint32_t nodes);
 
   // Over all nodes of a column in private memory, with product codes or without, on `threads` threads. Equal columns give
-  // equal bytes, whatever the number of threads, and whoever assigns nodes to cells. INVALID_ARGUMENT: no nodes, or vectors
+  // equal bytes, whatever the number of threads, and whoever helps. INVALID_ARGUMENT: no nodes, or vectors
   // that lie in a file.
   static absl::StatusOr<std::shared_ptr<const Ivf>> Build(const DenseColumn& column, bool with_codes, int threads,
-                                                          const BuildProgress& progress, const AssignCodes& assign = {});
+                                                          const BuildProgress& progress, const DenseBuildHelp& help = {});
   // `bytes` start at a multiple of 64 and lie in `owner`. DATA_LOSS where they are not those of `nodes` vectors of `dim`
   // values, break an invariant, or have codes where `with_codes` says no, or none where it says yes.
   static absl::StatusOr<std::shared_ptr<const Ivf>> Parse(std::string_view bytes, uint32_t nodes, uint32_t dim,

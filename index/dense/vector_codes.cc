@@ -126,8 +126,7 @@ void VectorCodes::KeysOf(const uint8_t* records, const CodeQuery& query, std::sp
   }
 }
 
-void VectorCodes::EncodeNode(uint32_t node, CodeQuery& out) const {
-  const uint8_t* values = code(node);
+void VectorCodes::EncodeCode(const uint8_t* values, CodeQuery& out) const {
   out.values.assign(stride_, 0);
   int32_t sum = 0;
   for (uint32_t i = 0; i < code_dim_; ++i) {

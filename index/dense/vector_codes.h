@@ -99,7 +99,9 @@ class VectorCodes {
   // The vector's record, of stride() bytes. `vector`: dim floats.
   void EncodeRecord(const float* vector, std::vector<float>& scratch, uint8_t* record) const;
   // The node's own code as a query: keys of it are what the graph is built by.
-  void EncodeNode(uint32_t node, CodeQuery& out) const;
+  void EncodeNode(uint32_t node, CodeQuery& out) const { EncodeCode(code(node), out); }
+  // Likewise a record that is as the codes are.
+  void EncodeCode(const uint8_t* record, CodeQuery& out) const;
 
   float Key(const CodeQuery& query, uint32_t node) const {
     float key;

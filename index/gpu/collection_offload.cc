@@ -55,10 +55,13 @@ void CollectionOffload::NoteSearchedHere(const Request& request, std::chrono::na
 
 DenseBuildHelp CollectionOffload::BuildHelp() {
   if (!dense_.options_.builds) return {};
-  return {.nearest = [this](const DenseColumn& column, size_t count,
-                            const BuildProgress& progress) { return dense_.FindNearest(column, count, progress); },
-          .assign = [this](const CodeRecords& records, uint32_t count,
-                           const std::function<void(uint32_t, CodeQuery&)>& query) { return dense_.Assign(records, count, query); }};
+  return {.links = [this](const DenseColumn& column, std::span<const NodeGroups> levels, LinkCounts counts,
+                          const BuildProgress& progress) { return dense_.ChooseLinks(column, levels, counts, progress); },
+          .assign = [this](const CodeRecords& records, uint32_t count, int threads, const std::function<void(uint32_t, CodeQuery&)>& query) {
+            return dense_.Assign(records, count, threads, query);
+          },
+          .entries = [this](const CodeBooks& books, std::span<const float> rows,
+                            std::span<uint8_t> nearest) { return dense_.FindEntries(books, rows, nearest); }};
 }
 
 }  // namespace vouch

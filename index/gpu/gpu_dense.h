@@ -36,7 +36,7 @@ struct GpuDenseOptions {
   // Tenant and collection: placed before all others, whether searched or not.
   std::set<std::pair<std::string, std::string>> pinned = {};
   int copies = 1;  // of each column, on as many devices
-  // Whether graphs are built from nearest nodes that a device finds. Sooner built; but then their bytes follow from the device,
+  // Whether devices help to build graphs, cells and product codes. Sooner built; but then the bytes of graphs follow from the device,
   // too, and from whether it had the room: equal rows may give other graphs, with the same scores.
   bool builds = false;
   std::map<std::string, double> weights = {};  // of tenants, in sharing a device's time; 1 where there is none
@@ -82,7 +82,7 @@ class GpuDense final : public DenseOffloads {
   };
   struct Counters {
     std::atomic<uint64_t> searches{0}, not_placed{0}, crowded{0}, out_of_memory{0}, failed{0}, lost{0};
-    std::atomic<uint64_t> placements{0}, evictions{0}, refusals{0}, builds{0};
+    std::atomic<uint64_t> placements{0}, evictions{0}, refusals{0}, fragmented{0}, builds{0};
   };
 
   // A segment's field as a unit; null: it cannot be placed.
@@ -110,10 +110,13 @@ class GpuDense final : public DenseOffloads {
   // RESOURCE_EXHAUSTED or UNIMPLEMENTED: none has, or can.
   Slot* Roomiest(const GpuShape& shape);
   void NoteBuildFailed(Slot& slot, const absl::Status& status);
-  absl::StatusOr<std::vector<std::vector<uint32_t>>> FindNearest(const DenseColumn& column, size_t count,
-                                                                 const BuildProgress& progress);
-  absl::StatusOr<std::vector<uint32_t>> Assign(const CodeRecords& records, uint32_t count,
+  absl::StatusOr<std::vector<std::vector<uint32_t>>> ChooseLinks(const DenseColumn& column, std::span<const NodeGroups> levels,
+                                                                 const LinkCounts& counts, const BuildProgress& progress);
+  absl::Status ChooseLinksOf(const NodeGroups& groups, const LinkCounts& counts, const BuildProgress& progress, GpuDevice& device,
+                             const GpuColumn& column, std::span<uint32_t> links) const;
+  absl::StatusOr<std::vector<uint32_t>> Assign(const CodeRecords& records, uint32_t count, int threads,
                                                const std::function<void(uint32_t, CodeQuery&)>& query);
+  absl::Status FindEntries(const CodeBooks& books, std::span<const float> rows, std::span<uint8_t> nearest);
 
   const GpuDenseOptions options_;
   const std::shared_ptr<LedgerBooks> books_;
@@ -121,6 +124,7 @@ class GpuDense final : public DenseOffloads {
   uint64_t largest_budget_ = 0;
   Counters counters_;
   std::atomic<uint64_t> next_unit_{1};
+  std::atomic<size_t> next_entries_{0};  // whose turn it is to find entries
 
   std::mutex place_mu_;  // held by one round of placing
   mutable std::mutex units_mu_;

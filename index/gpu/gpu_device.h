@@ -10,7 +10,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "index/dense/build_help.h"
 #include "index/gpu/kernels/cell_scan.h"
+#include "index/gpu/kernels/link_choice.h"
 #include "storage/schema.h"
 
 namespace vouch {
@@ -103,6 +105,12 @@ struct GpuFound {
   friend bool operator==(const GpuFound&, const GpuFound&) = default;
 };
 
+// Nodes whose links are chosen among others, which may have them among themselves.
+struct GpuLinkTask {
+  std::span<const uint32_t> own = {};
+  std::span<const uint32_t> others = {};
+};
+
 // A device, or what stands for one in tests. Thread safe: calls run side by side as far as the device lets them.
 //
 // Invariants:
@@ -113,6 +121,7 @@ struct GpuFound {
 class GpuDevice {
  public:
   static constexpr size_t kMaxK = gpu::kMaxTop;
+  static constexpr size_t kMostLinks = gpu::kMostLinks;
 
   virtual ~GpuDevice() = default;
   virtual const GpuProperties& properties() const = 0;
@@ -129,10 +138,14 @@ class GpuDevice {
   virtual absl::StatusOr<std::chrono::nanoseconds> Search(const GpuColumn& column, size_t k,
                                                           std::span<const GpuQuery> queries,
                                                           std::span<std::vector<GpuFound>> found) = 0;
-  // Of each of the nodes [begin, end) the `count` other nodes nearest to it, nearly: for building graphs. Of vectors in f32 or
-  // f16.
-  virtual absl::Status NearestNodes(const GpuColumn& column, uint32_t begin, uint32_t end, size_t count,
-                                    std::span<std::vector<GpuFound>> found) = 0;
+
+  // --- builds
+  // The links of each task's own nodes, one task's after the other's, counts.links places each, as ChooseLinks has them
+  // (index/dense/build_help.h). Of vectors in f32 or f16; UNIMPLEMENTED: more than kMostLinks of a node, or other vectors.
+  virtual absl::Status ChooseLinks(const GpuColumn& column, std::span<const GpuLinkTask> tasks, const LinkCounts& counts,
+                                   std::span<uint32_t> links) = 0;
+  // As vouch::FindEntries has them, bit by bit.
+  virtual absl::Status FindEntries(const CodeBooks& books, std::span<const float> rows, std::span<uint8_t> nearest) = 0;
 };
 
 }  // namespace vouch

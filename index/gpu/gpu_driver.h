@@ -7,6 +7,8 @@
 #include "absl/status/statusor.h"
 #include "index/gpu/gpu_device.h"
 #include "index/gpu/kernels/cell_scan.h"
+#include "index/gpu/kernels/link_choice.h"
+#include "index/gpu/kernels/nearest_entry.h"
 #include "index/gpu/kernels/product_select.h"
 #include "index/gpu/kernels/row_form_kind.h"
 #include "index/gpu/kernels/row_scan.h"
@@ -17,6 +19,12 @@ namespace vouch {
 struct GpuGrid {
   uint32_t blocks = 1;
   uint32_t queries = 1;
+};
+
+// How the rows are compared that links are chosen among.
+struct LinkForm {
+  bool half = false;
+  bool l2 = false;
 };
 
 // Inner products of rows and queries by matrix units: products[query][row] over `values` values each.
@@ -44,6 +52,9 @@ class GpuStream {
   virtual absl::Status Run(const gpu::CellScanArgs& args, GpuGrid grid) = 0;
   virtual absl::Status Run(const gpu::ProductSelectArgs& args, GpuGrid grid) = 0;
   virtual absl::Status Run(const gpu::MergeKeysArgs& args, GpuGrid grid) = 0;
+  virtual absl::Status Run(const gpu::GatherArgs& args, GpuGrid grid) = 0;
+  virtual absl::Status Run(LinkForm form, const gpu::LinkChoiceArgs& args, GpuGrid grid) = 0;
+  virtual absl::Status Run(const gpu::NearestEntryArgs& args, GpuGrid grid) = 0;
   virtual absl::Status Multiply(const GpuProducts& products) = 0;
   // Waits for all of it, whatever fails.
   virtual absl::Status Finish() = 0;

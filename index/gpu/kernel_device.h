@@ -6,6 +6,7 @@
 
 #include "index/gpu/gpu_device.h"
 #include "index/gpu/kernel_lane.h"
+#include "index/gpu/product_selection.h"
 
 namespace vouch {
 
@@ -70,8 +71,9 @@ class KernelDevice final : public GpuDevice {
   absl::StatusOr<std::shared_ptr<const GpuColumn>> Place(const GpuShape& shape, const GpuSource& source) override;
   absl::StatusOr<std::chrono::nanoseconds> Search(const GpuColumn& column, size_t k, std::span<const GpuQuery> queries,
                                                   std::span<std::vector<GpuFound>> found) override;
-  absl::Status NearestNodes(const GpuColumn& column, uint32_t begin, uint32_t end, size_t count,
-                            std::span<std::vector<GpuFound>> found) override;
+  absl::Status ChooseLinks(const GpuColumn& column, std::span<const GpuLinkTask> tasks, const LinkCounts& counts,
+                           std::span<uint32_t> links) override;
+  absl::Status FindEntries(const CodeBooks& books, std::span<const float> rows, std::span<uint8_t> nearest) override;
 
  private:
   KernelDevice(std::shared_ptr<GpuDriver> driver, KernelDeviceOptions options)
@@ -106,21 +108,25 @@ class KernelDevice final : public GpuDevice {
   };
   ProductRoom RoomForProducts(const Batch& batch) const;
   absl::Status SearchByProducts(KernelLane& lane, const Batch& batch) const;
-  struct ProductQueries {
-    const void* rows = nullptr;  // on the device, laid out as the column's
-    size_t count = 0;
-    const uint64_t* words = nullptr;  // on the device; null: all nodes
-    const uint64_t* word_start = nullptr;
-    const uint32_t* own = nullptr;  // on the device, or null
-  };
+  // Rows of the column that are multiplied at a time.
+  uint32_t SliceFor(const KernelColumn& column, size_t queries) const;
   // The `wide` nearest by product of each query; keys[query * wide], here, after it.
   absl::Status SelectByProducts(KernelLane& lane, const KernelColumn& column, const ProductQueries& queries, uint32_t wide,
                                 std::vector<uint64_t>& keys) const;
 
+  // --- kernel_builds.cc
+  // What choosing links takes of a lane's buffer, made once for many tasks.
+  struct LinkRoom;
+  absl::StatusOr<LinkRoom> RoomForLinks(KernelLane& lane, const KernelColumn& column, std::span<const GpuLinkTask> tasks,
+                                        const LinkCounts& counts) const;
+  // Of some of a task's nodes.
+  absl::Status ChooseLinksOf(KernelLane& lane, const KernelColumn& column, const LinkRoom& room, std::span<const uint32_t> own,
+                             uint32_t others, std::span<uint32_t> links) const;
+
   const std::shared_ptr<GpuDriver> driver_;
   const KernelDeviceOptions options_;
   KernelLanes lanes_;      // of searches
-  KernelLanes side_lane_;  // of what takes longer: uploads, and the nodes nearest to many
+  KernelLanes side_lane_;  // of what takes longer: uploads and builds
 };
 
 // The bitmaps of queries on the device, each of them once, and where each query's begins; null where they have none.

@@ -43,6 +43,9 @@ class KernelLane {
   static constexpr uint64_t Aligned(uint64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
   void Reset() { used_ = 0; }
+  uint64_t used() const { return used_; }
+  // Lets go what was taken after that.
+  void ResetTo(uint64_t used) { used_ = used; }
 
  private:
   KernelLane(std::shared_ptr<GpuDriver> driver, uint64_t bytes) : driver_(std::move(driver)), bytes_(bytes) {}

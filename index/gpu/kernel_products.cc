@@ -16,12 +16,9 @@
 namespace vouch {
 namespace {
 
-constexpr uint32_t kRowsOfBlock = 4096;     // of a slice
-constexpr uint32_t kMostSelectBlocks = 128;
 constexpr uint32_t kLeastSlice = 1024;      // rows
 constexpr float kMostHalf = 65504.0f;
 constexpr uint32_t kSlicesAtOnce = 128;     // given to the device before it is waited for
-constexpr size_t kNodesABatch = 512;        // queries of NearestNodes in one batch
 
 // How many rows are taken by product.
 uint32_t WideFor(uint32_t k, bool tf32) { return std::min(gpu::kMaxTop, tf32 ? 4 * k + 64 : 2 * k + 32); }
@@ -54,68 +51,39 @@ KernelDevice::ProductRoom KernelDevice::RoomForProducts(const Batch& batch) cons
   const uint64_t nodes = batch.column.shape().nodes;
   const uint64_t key_bytes = WideFor(batch.k, batch.column.shape().type == VectorType::kF32) * sizeof(uint64_t);
   const uint64_t floats = std::min<uint64_t>(options_.product_slice_floats, nodes * batch.queries.size());
-  return {.bytes = floats * sizeof(float) + (floats / kRowsOfBlock + 1) * key_bytes,
+  return {.bytes = floats * sizeof(float) + (floats / ProductSelection::kRowsOfBlock + 1) * key_bytes,
           .of_query = std::min<uint64_t>(kLeastSlice, nodes) * sizeof(float) + 3 * key_bytes};
+}
+
+uint32_t KernelDevice::SliceFor(const KernelColumn& column, size_t queries) const {
+  return static_cast<uint32_t>(std::min<uint64_t>(
+      column.shape().nodes, std::max<uint64_t>(kLeastSlice, options_.product_slice_floats / queries)));
 }
 
 absl::Status KernelDevice::SelectByProducts(KernelLane& lane, const KernelColumn& column, const ProductQueries& queries,
                                             uint32_t wide, std::vector<uint64_t>& keys) const {
   const GpuShape& shape = column.shape();
   const uint64_t row_bytes = uint64_t{column.layout().row_units} * gpu::kUnitBytes;
-  const uint64_t value_bytes = shape.type == VectorType::kF16 ? 2 : 4;
-  const auto slice = static_cast<uint32_t>(std::min<uint64_t>(
-      shape.nodes, std::max<uint64_t>(kLeastSlice, options_.product_slice_floats / queries.count)));
-  const uint32_t blocks = std::clamp(slice / kRowsOfBlock, 1u, kMostSelectBlocks);
-  const uint64_t stride = uint64_t{wide} * (1 + blocks);  // the best so far, then what the blocks found
-  absl::StatusOr<float*> products = lane.Take<float>(uint64_t{slice} * queries.count);
-  if (!products.ok()) return products.status();
-  absl::StatusOr<uint64_t*> best = lane.Take<uint64_t>(stride * queries.count);
-  if (!best.ok()) return best.status();
-  absl::StatusOr<uint64_t*> compact = lane.Take<uint64_t>(uint64_t{wide} * queries.count);
-  if (!compact.ok()) return compact.status();
-  absl::Status status = lane.stream().Fill(*best, 0xFF, stride * queries.count * sizeof(uint64_t));
-  const auto count = static_cast<uint32_t>(queries.count);
+  const uint32_t slice = SliceFor(column, queries.count);
+  absl::StatusOr<ProductSelection> selection = ProductSelection::Begin(
+      lane, {.half = shape.type == VectorType::kF16, .row_bytes = row_bytes, .wide = wide, .slice = slice}, queries);
+  if (!selection.ok()) return selection.status();
   uint32_t slices = 0;
-  for (uint32_t first = 0; first < shape.nodes && status.ok();) {
+  for (uint32_t first = 0; first < shape.nodes;) {
     const uint32_t rows = std::min(slice, shape.nodes - first);
-    const bool last = first + rows == shape.nodes;
-    status = lane.stream().Multiply({.half = shape.type == VectorType::kF16,
-                                     .rows = column.At<char>(column.layout().rows + first * row_bytes),
-                                     .row_count = rows,
-                                     .queries = queries.rows,
-                                     .query_count = queries.count,
-                                     .values = row_bytes / value_bytes,
-                                     .products = *products});
-    if (!status.ok()) return status;
-    const gpu::ProductSelectArgs select{
-        .products = *products,
-        .lengths = column.layout().has_lengths ? column.At<float>(column.layout().lengths) : nullptr,
-        .first_node = first,
-        .rows = rows,
-        .words = queries.words,
-        .word_start = queries.word_start,
-        .best = *best,
-        .best_stride = stride,
-        .own = queries.own,
-        .k = wide,
-        .out = *best,
-        .out_stride = stride,
-        .out_offset = wide};
-    if (status = lane.stream().Run(select, {.blocks = blocks, .queries = count}); !status.ok()) return status;
-    const gpu::MergeKeysArgs merge{.keys = *best,
-                                   .out = last ? *compact : *best,
-                                   .count = stride,
-                                   .stride = stride,
-                                   .out_stride = last ? wide : stride,
-                                   .k = wide};
-    status = lane.stream().Run(merge, {.blocks = 1, .queries = count});
+    absl::Status status =
+        selection->Add({.rows = column.At<char>(column.layout().rows + first * row_bytes),
+                        .count = rows,
+                        .lengths = column.layout().has_lengths ? column.At<float>(column.layout().lengths) + first : nullptr,
+                        .first_node = first,
+                        .last = first + rows == shape.nodes});
     first += rows;
     // So that a device that hangs is noticed here, and not by a launch that waits for room among those before it.
     if (status.ok() && ++slices % kSlicesAtOnce == 0) status = lane.stream().Finish();
+    if (!status.ok()) return status;
   }
-  if (!status.ok()) return status;
   keys.resize(uint64_t{wide} * queries.count);
-  status = lane.stream().CopyOut(keys.data(), *compact, keys.size() * sizeof(uint64_t));
+  const absl::Status status = lane.stream().CopyOut(keys.data(), selection->found(), keys.size() * sizeof(uint64_t));
   const absl::Status finished = lane.stream().Finish();
   return status.ok() ? finished : status;
 }
@@ -150,8 +118,11 @@ absl::Status KernelDevice::SearchByProducts(KernelLane& lane, const Batch& batch
   const absl::StatusOr<PlacedWords> words = PutWords(lane, batch.queries, shape.nodes);
   if (!words.ok()) return words.status();
   std::vector<uint64_t> keys;
-  const ProductQueries queries{
-      .rows = *rows, .count = count, .words = words->words, .word_start = words->start, .own = nullptr};
+  const ProductQueries queries{.rows = *rows,
+                               .count = static_cast<uint32_t>(count),
+                               .words = words->words,
+                               .word_start = words->start,
+                               .own = nullptr};
   absl::Status status = SelectByProducts(lane, column, queries, wide, keys);
   if (absl::IsResourceExhausted(status)) {
     // The buffer is too small for products; row by row it may do.
@@ -185,43 +156,6 @@ absl::Status KernelDevice::SearchByProducts(KernelLane& lane, const Batch& batch
     if (status = ScanRows(lane, {column, batch.k, batch.queries.subspan(i, 1), batch.found.subspan(i, 1)}); !status.ok()) {
       return status;
     }
-  }
-  return absl::OkStatus();
-}
-
-absl::Status KernelDevice::NearestNodes(const GpuColumn& column, uint32_t begin, uint32_t end, size_t count,
-                                        std::span<std::vector<GpuFound>> found) {
-  absl::StatusOr<const KernelColumn*> own = Check(column, count, {}, 0);
-  if (!own.ok()) return own.status();
-  const GpuShape& shape = column.shape();
-  if (shape.content != GpuContent::kVectors || (shape.type != VectorType::kF32 && shape.type != VectorType::kF16)) {
-    return absl::UnimplementedError("nearest nodes are found among vectors of f32 or f16");
-  }
-  if (begin > end || end > shape.nodes || found.size() != end - begin) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("nodes [", begin, ", ", end, ") of ", shape.nodes, ", with ", found.size(), " places"));
-  }
-  const uint64_t row_bytes = uint64_t{(*own)->layout().row_units} * gpu::kUnitBytes;
-  KernelLanes::Lease lane = side_lane_.Take();
-  std::vector<uint64_t> keys;
-  for (uint32_t first = begin; first < end;) {
-    const auto nodes = static_cast<uint32_t>(std::min<size_t>(kNodesABatch, end - first));
-    std::vector<uint32_t> own_nodes(nodes);
-    for (uint32_t i = 0; i < nodes; ++i) own_nodes[i] = first + i;
-    lane->Reset();
-    const absl::StatusOr<const uint32_t*> placed = lane->Put(own_nodes);
-    if (!placed.ok()) return placed.status();
-    const ProductQueries queries{.rows = (*own)->At<char>((*own)->layout().rows + first * row_bytes),
-                                 .count = nodes,
-                                 .words = nullptr,
-                                 .word_start = nullptr,
-                                 .own = *placed};
-    absl::Status status = SelectByProducts(*lane, **own, queries, static_cast<uint32_t>(count), keys);
-    if (!status.ok()) return status;
-    for (uint32_t i = 0; i < nodes; ++i) {
-      found[first - begin + i] = FoundOf(std::span<const uint64_t>(keys).subspan(i * count, count));
-    }
-    first += nodes;
   }
   return absl::OkStatus();
 }

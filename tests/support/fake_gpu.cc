@@ -10,6 +10,7 @@
 #include "index/dense/hamming_kernels.h"
 #include "index/dense/kernels.h"
 #include "storage/vector_codec.h"
+#include "tests/support/plain_links.h"
 
 namespace vouch {
 
@@ -207,18 +208,29 @@ absl::StatusOr<std::chrono::nanoseconds> FakeGpu::Search(const GpuColumn& column
   return options_.batch_time + options_.query_time * queries.size();
 }
 
-absl::Status FakeGpu::NearestNodes(const GpuColumn& column, uint32_t begin, uint32_t end, size_t count,
-                                   std::span<std::vector<GpuFound>> found) {
+absl::Status FakeGpu::ChooseLinks(const GpuColumn& column, std::span<const GpuLinkTask> tasks, const LinkCounts& counts,
+                                  std::span<uint32_t> links) {
   if (absl::Status status = Fails(searches_to_fail_, search_failure_); !status.ok()) return status;
-  const auto& own = static_cast<const FakeColumn&>(column);
-  for (uint32_t node = begin; node < end; ++node) {
-    GpuQuery query;
-    const std::vector<float> vector = own.Vector(node);
-    query.vector = vector;
-    std::vector<GpuFound> nearest = Nearest(own, query, count + 1);
-    std::erase_if(nearest, [&](const GpuFound& one) { return one.node == node; });
-    nearest.resize(std::min(nearest.size(), count));
-    found[node - begin] = std::move(nearest);
+  const auto& own_column = static_cast<const FakeColumn&>(column);
+  const auto vector = [&](uint32_t node) { return own_column.Vector(node); };
+  auto out = links.begin();
+  for (const GpuLinkTask& task : tasks) {
+    for (const uint32_t own : task.own) {
+      const std::vector<uint32_t> chosen = PlainLinks(vector, column.shape().metric, own, task.others, counts);
+      out = std::copy(chosen.begin(), chosen.end(), out);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status FakeGpu::FindEntries(const CodeBooks& books, std::span<const float> rows, std::span<uint8_t> nearest) {
+  if (absl::Status status = Fails(searches_to_fail_, search_failure_); !status.ok()) return status;
+  const size_t width = size_t{books.groups} * books.size;
+  auto out = nearest.begin();
+  for (size_t at = 0; at < rows.size(); at += width) {
+    const std::vector<uint8_t> of_row = PlainEntries(books, rows.subspan(at, width));
+    out = std::copy(of_row.begin(), of_row.end(), out);
+    ++entry_rows_;
   }
   return absl::OkStatus();
 }

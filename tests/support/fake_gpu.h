@@ -37,8 +37,9 @@ class FakeGpu final : public GpuDevice {
   absl::StatusOr<std::shared_ptr<const GpuColumn>> Place(const GpuShape& shape, const GpuSource& source) override;
   absl::StatusOr<std::chrono::nanoseconds> Search(const GpuColumn& column, size_t k, std::span<const GpuQuery> queries,
                                                   std::span<std::vector<GpuFound>> found) override;
-  absl::Status NearestNodes(const GpuColumn& column, uint32_t begin, uint32_t end, size_t count,
-                            std::span<std::vector<GpuFound>> found) override;
+  absl::Status ChooseLinks(const GpuColumn& column, std::span<const GpuLinkTask> tasks, const LinkCounts& counts,
+                           std::span<uint32_t> links) override;
+  absl::Status FindEntries(const CodeBooks& books, std::span<const float> rows, std::span<uint8_t> nearest) override;
 
   // --- faults
   // The next so many searches end so; UNAVAILABLE lasts.
@@ -53,6 +54,7 @@ class FakeGpu final : public GpuDevice {
   uint64_t queries() const { return queries_; }
   uint64_t largest_batch() const { return largest_batch_; }
   uint64_t placings() const { return placings_; }
+  uint64_t entry_rows() const { return entry_rows_; }  // that FindEntries was asked for
 
  private:
   friend class FakeColumn;
@@ -67,6 +69,7 @@ class FakeGpu final : public GpuDevice {
   std::atomic<uint64_t> queries_{0};
   std::atomic<uint64_t> largest_batch_{0};
   std::atomic<uint64_t> placings_{0};
+  std::atomic<uint64_t> entry_rows_{0};
   std::mutex mu_;
   // --- guarded by mu_
   uint64_t searches_to_fail_ = 0;

@@ -14,6 +14,7 @@ namespace {
 
 using gpu::HostBlock;
 using gpu::NoRegisters;
+struct NoShared {};
 
 // Runs the program of each block of a grid. A block's slots are filled with what no key is, as shared memory holds anything.
 template <typename Registers, typename Shared, typename Program>
@@ -123,6 +124,30 @@ class HostStream final : public GpuStream {
     ForEachBlock<NoRegisters, gpu::MergeKeysShared>(
         grid, 1, gpu::SlotsFor(args.k),
         [&](auto& block, auto& shared, uint64_t* slots) { gpu::MergeKeysBlock(block, args, shared, slots); });
+    return absl::OkStatus();
+  }
+  absl::Status Run(const gpu::GatherArgs& args, GpuGrid grid) override {
+    if (absl::Status status = driver_.Call(); !status.ok()) return status;
+    ForEachBlock<NoRegisters, NoShared>(grid, 1, 0, [&](auto& block, auto&, uint64_t*) { gpu::GatherBlock(block, args); });
+    return absl::OkStatus();
+  }
+  absl::Status Run(LinkForm form, const gpu::LinkChoiceArgs& args, GpuGrid grid) override {
+    if (absl::Status status = driver_.Call(); !status.ok()) return status;
+    const auto run = [&]<typename Value, bool kL2>() {
+      ForEachBlock<gpu::LinkChoiceRegisters, gpu::LinkChoiceShared>(
+          grid, 1, 0, [&](auto& block, auto& shared, uint64_t*) { gpu::LinkChoiceBlock<Value, kL2>(block, args, shared); });
+    };
+    if (form.half) {
+      form.l2 ? run.template operator()<gpu::Half, true>() : run.template operator()<gpu::Half, false>();
+    } else {
+      form.l2 ? run.template operator()<float, true>() : run.template operator()<float, false>();
+    }
+    return absl::OkStatus();
+  }
+  absl::Status Run(const gpu::NearestEntryArgs& args, GpuGrid grid) override {
+    if (absl::Status status = driver_.Call(); !status.ok()) return status;
+    ++driver_.entry_scans_;
+    ForEachBlock<NoRegisters, NoShared>(grid, 1, 0, [&](auto& block, auto&, uint64_t*) { gpu::NearestEntryBlock(block, args); });
     return absl::OkStatus();
   }
   absl::Status Multiply(const GpuProducts& products) override {

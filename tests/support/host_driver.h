@@ -36,6 +36,7 @@ class HostDriver final : public GpuDriver {
   uint64_t calls() const { return calls_; }
   uint64_t row_scans() const { return row_scans_; }
   uint64_t products() const { return products_; }
+  uint64_t entry_scans() const { return entry_scans_; }
 
  private:
   friend class HostStream;
@@ -46,6 +47,7 @@ class HostDriver final : public GpuDriver {
   std::atomic<uint64_t> calls_{0};
   std::atomic<uint64_t> row_scans_{0};
   std::atomic<uint64_t> products_{0};
+  std::atomic<uint64_t> entry_scans_{0};
   std::mutex mu_;
   std::map<void*, uint64_t> held_;      // guarded by mu_, as is all below
   uint64_t held_bytes_ = 0;

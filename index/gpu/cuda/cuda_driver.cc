@@ -136,6 +136,15 @@ class CudaStream final : public GpuStream {
   absl::Status Run(const gpu::MergeKeysArgs& args, GpuGrid grid) override {
     return Launched(gpu::LaunchMergeKeys(args, GridOf(grid), UseStream()), "the merge");
   }
+  absl::Status Run(const gpu::GatherArgs& args, GpuGrid grid) override {
+    return Launched(gpu::LaunchGather(args, GridOf(grid), UseStream()), "the gathering of rows");
+  }
+  absl::Status Run(LinkForm form, const gpu::LinkChoiceArgs& args, GpuGrid grid) override {
+    return Launched(gpu::LaunchLinkChoice(form.half, form.l2, args, GridOf(grid), UseStream()), "the choice of links");
+  }
+  absl::Status Run(const gpu::NearestEntryArgs& args, GpuGrid grid) override {
+    return Launched(gpu::LaunchNearestEntry(args, GridOf(grid), UseStream()), "the nearest entries");
+  }
 
   // Rows and queries lie row by row, which cuBLAS takes for columns: products = rowsᵀ queries, a column for each query.
   absl::Status Multiply(const GpuProducts& products) override {

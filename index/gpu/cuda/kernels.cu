@@ -94,10 +94,28 @@ __global__ void __launch_bounds__(kThreads) MergeKeysKernel(MergeKeysArgs args) 
   MergeKeysBlock(block, args, shared, slots);
 }
 
+__global__ void __launch_bounds__(kThreads) GatherKernel(GatherArgs args) {
+  DeviceBlock<NoRegisters> block(1);
+  GatherBlock(block, args);
+}
+
+template <typename Value, bool kL2>
+__global__ void __launch_bounds__(kThreads) LinkChoiceKernel(LinkChoiceArgs args) {
+  __shared__ LinkChoiceShared shared;
+  DeviceBlock<LinkChoiceRegisters> block(1);
+  LinkChoiceBlock<Value, kL2>(block, args, shared);
+}
+
+__global__ void __launch_bounds__(kThreads) NearestEntryKernel(NearestEntryArgs args) {
+  DeviceBlock<NoRegisters> block(1);
+  NearestEntryBlock(block, args);
+}
+
 // Static and dynamic shared memory together: what every device gives without being asked.
 constexpr size_t kSharedBytes = 48 * 1024;
 static_assert(sizeof(RowScanShared<I8Form<true>, 1>) + SlotsForMost() * sizeof(uint64_t) <= kSharedBytes);
 static_assert(sizeof(RowScanShared<I8Form<true>, kQueriesAtOnce>) + kQueriesAtOnce * 2 * kThreads * sizeof(uint64_t) <= kSharedBytes);
+static_assert(sizeof(LinkChoiceShared) <= kSharedBytes);
 static_assert(sizeof(CellScanShared) + SlotsForMost() * sizeof(uint64_t) <= kSharedBytes);
 
 template <uint32_t kQueries>
@@ -132,6 +150,26 @@ int LaunchProductSelect(const ProductSelectArgs& args, LaunchGrid grid, void* st
 int LaunchMergeKeys(const MergeKeysArgs& args, LaunchGrid grid, void* stream) {
   MergeKeysKernel<<<dim3(grid.blocks, grid.queries), kThreads, SlotsFor(args.k) * sizeof(uint64_t),
                     static_cast<cudaStream_t>(stream)>>>(args);
+  return static_cast<int>(cudaGetLastError());
+}
+
+int LaunchGather(const GatherArgs& args, LaunchGrid grid, void* stream) {
+  GatherKernel<<<dim3(grid.blocks, grid.queries), kThreads, 0, static_cast<cudaStream_t>(stream)>>>(args);
+  return static_cast<int>(cudaGetLastError());
+}
+
+int LaunchLinkChoice(bool half, bool l2, const LinkChoiceArgs& args, LaunchGrid grid, void* stream) {
+  const dim3 blocks(grid.blocks, grid.queries);
+  const auto of = static_cast<cudaStream_t>(stream);
+  if (half && l2) LinkChoiceKernel<Half, true><<<blocks, kThreads, 0, of>>>(args);
+  if (half && !l2) LinkChoiceKernel<Half, false><<<blocks, kThreads, 0, of>>>(args);
+  if (!half && l2) LinkChoiceKernel<float, true><<<blocks, kThreads, 0, of>>>(args);
+  if (!half && !l2) LinkChoiceKernel<float, false><<<blocks, kThreads, 0, of>>>(args);
+  return static_cast<int>(cudaGetLastError());
+}
+
+int LaunchNearestEntry(const NearestEntryArgs& args, LaunchGrid grid, void* stream) {
+  NearestEntryKernel<<<dim3(grid.blocks, grid.queries), kThreads, 0, static_cast<cudaStream_t>(stream)>>>(args);
   return static_cast<int>(cudaGetLastError());
 }
 

@@ -4,18 +4,26 @@
 
 namespace vouch::gpu {
 
+// A drawn order of nodes, in which links are chosen: each number once (the last steps of MurmurHash3, by Austin Appleby).
+VOUCH_KERNEL uint32_t LinkOrder(uint32_t node) {
+  node = (node ^ (node >> 16)) * 0x85EBCA6Bu;
+  node = (node ^ (node >> 13)) * 0xC2B2AE35u;
+  return node ^ (node >> 16);
+}
+
 // The k rows of a slice that are nearest by inner products which matrix units made: approximate, since they add in an order and
 // with roundings of their own. Grid: blocks over the slice, and a query each.
 struct ProductSelectArgs {
   const float* products = nullptr;  // [query][rows]
-  const float* lengths = nullptr;   // |y|² by node; null: inner product
-  uint32_t first_node = 0;          // of the slice
+  const float* lengths = nullptr;   // |y|² by row; null: inner product
+  const uint32_t* list = nullptr;   // the node of each row; null: one after the other
+  uint32_t first_node = 0;          // then
   uint32_t rows = 0;
   const uint64_t* words = nullptr;  // bitmaps of nodes to look at; null: all
   const uint64_t* word_start = nullptr;  // by query: where its bitmap begins
   const uint64_t* best = nullptr;   // [query][best_stride], ascending: from the k-th on nothing is wanted; null: none yet
   uint64_t best_stride = 0;
-  const uint32_t* own = nullptr;    // by query: a node that is none of its hits; null: none
+  const uint32_t* own = nullptr;    // by query: its node, which has only those before it (LinkOrder) for hits; null: all
   uint32_t k = 0;
   uint64_t* out = nullptr;          // [query][out_stride], of which block b writes k from out_offset + b * k on
   uint64_t out_stride = 0;
@@ -37,11 +45,11 @@ VOUCH_KERNEL void ProductSelectBlock(Block& block, const ProductSelectArgs& args
     block.Each([&](uint32_t thread, auto&) {
       const uint64_t row = begin + thread;
       if (row >= args.rows) return;
-      const uint32_t node = static_cast<uint32_t>(args.first_node + row);
-      if (args.own != nullptr && args.own[query] == node) return;
+      const uint32_t node = args.list == nullptr ? static_cast<uint32_t>(args.first_node + row) : args.list[row];
+      if (args.own != nullptr && LinkOrder(node) >= LinkOrder(args.own[query])) return;
       if (args.words != nullptr && ((args.words[args.word_start[query] + node / 64] >> (node % 64)) & 1) == 0) return;
       const float product = products[row];
-      const float distance = args.lengths == nullptr ? -product : Subtract(args.lengths[node], Multiply(2.0f, product));
+      const float distance = args.lengths == nullptr ? -product : Subtract(args.lengths[row], Multiply(2.0f, product));
       Offer(block, top, OrderKey(distance, node));
     });
     MakeRoom(block, top);

@@ -11,6 +11,7 @@
 #include "gtest/gtest.h"
 #include "index/dense/graph_build.h"
 #include "tests/index/dense/dense_data.h"
+#include "tests/support/plain_links.h"
 
 namespace vouch {
 namespace {
@@ -193,29 +194,16 @@ TEST_P(ExtendedGraph, IsBuiltAnewWhereTheOldOneDoesNotFit) {
 INSTANTIATE_TEST_SUITE_P(Metrics, ExtendedGraph,
                          testing::Values(Metric::kL2, Metric::kCosine, Metric::kInnerProduct));
 
-// The nearest nodes of each by comparing all, as a device names them.
-FindNearestNodes NearestOf(const TestVectors& rows, Metric metric) {
-  using Nearest = absl::StatusOr<std::vector<std::vector<uint32_t>>>;
-  return [&rows, metric](const DenseColumn& column, size_t count, const BuildProgress&) -> Nearest {
-    std::vector<std::vector<uint32_t>> nearest(column.nodes());
-    for (uint32_t node = 0; node < column.nodes(); ++node) {
-      for (const Hit& hit : BruteForce(rows, rows[node], metric, count + 1)) {
-        if (hit.row.value != node) nearest[node].push_back(static_cast<uint32_t>(hit.row.value));
-      }
-    }
-    return nearest;
-  };
-}
-
-TEST(Graph, BuiltFromNearestNodesItFindsAsMuch) {
+TEST(Graph, LinkedAtOnceItFindsAsMuch) {
   for (const Metric metric : {Metric::kL2, Metric::kCosine}) {
     // Clusters: a list of nearest nodes leads from none to another, the levels above do.
-    const TestVectors rows = ClusteredVectors(5, 4000, 24, metric, 60);
+    const TestVectors rows = ClusteredVectors(5, 3000, 24, metric, 60);
     const TestVectors queries = ClusteredVectors(6, 100, 24, metric, 60);
     const DenseColumn column = MakeColumn(rows, 24, metric);
     const HnswOptions options{.m = 12, .ef_construction = 80, .ef_search = 64};
     const auto build = [&](int threads) {
-      auto graph = BuildGraph(column, options, {.help = {.nearest = NearestOf(rows, metric)}}, threads, kNoProgress);
+      const auto vector = [&rows](uint32_t node) -> const std::vector<float>& { return rows[node]; };
+      auto graph = BuildGraph(column, options, {.help = {.links = PlainLinksOf(vector, metric)}}, threads, kNoProgress);
       EXPECT_TRUE(graph.ok()) << graph.status();
       return *graph;
     };
@@ -249,21 +237,56 @@ TEST(Graph, BuiltFromNearestNodesItFindsAsMuch) {
   }
 }
 
-TEST(Graph, WhoeverFindsNoNearestNodesCostsNothing) {
+TEST(Graph, WhoeverChoosesNoLinksCostsNothing) {
   const TestVectors rows = ClusteredVectors(5, 500, 8, Metric::kL2);
   const DenseColumn column = MakeColumn(rows, 8, Metric::kL2);
   const HnswOptions options{.m = 8, .ef_construction = 40, .ef_search = 64};
   const auto plain = BuildGraph(column, options, 1, kNoProgress);
   for (const bool shorter : {false, true}) {
-    using Nearest = absl::StatusOr<std::vector<std::vector<uint32_t>>>;
-    const FindNearestNodes fails = [&](const DenseColumn&, size_t, const BuildProgress&) -> Nearest {
-      if (shorter) return std::vector<std::vector<uint32_t>>(3);
+    using Links = absl::StatusOr<std::vector<std::vector<uint32_t>>>;
+    const ChooseLinks fails = [&](const DenseColumn&, std::span<const NodeGroups> levels, LinkCounts, const BuildProgress&) -> Links {
+      if (shorter) return std::vector<std::vector<uint32_t>>(levels.size(), std::vector<uint32_t>(3));
       return absl::UnavailableError("the device is lost");
     };
-    const auto built = BuildGraph(column, options, {.help = {.nearest = fails}}, 1, kNoProgress);
+    const auto built = BuildGraph(column, options, {.help = {.links = fails}}, 1, kNoProgress);
     ASSERT_TRUE(built.ok());
     EXPECT_EQ((*built)->bytes(), (*plain)->bytes());
   }
+}
+
+// Whatever is named as links, the graph keeps its invariants, which Parse checks.
+TEST(Graph, LinksThatAreNoneAreLeftOut) {
+  const TestVectors rows = ClusteredVectors(5, 500, 8, Metric::kL2);
+  const DenseColumn column = MakeColumn(rows, 8, Metric::kL2);
+  const HnswOptions options{.m = 4, .ef_construction = 40, .ef_search = 64};
+  using Links = absl::StatusOr<std::vector<std::vector<uint32_t>>>;
+  const ChooseLinks random_links = [](const DenseColumn&, std::span<const NodeGroups> levels, LinkCounts counts,
+                                      const BuildProgress&) -> Links {
+    std::mt19937_64 random(9);
+    std::vector<std::vector<uint32_t>> links;
+    for (const NodeGroups& level : levels) {
+      std::vector<uint32_t>& of_level = links.emplace_back(level.nodes.size() * counts.links);
+      for (uint32_t& link : of_level) link = random() % 5 == 0 ? static_cast<uint32_t>(random()) : random() % 500;
+    }
+    return links;
+  };
+  const auto built = BuildGraph(column, options, {.help = {.links = random_links}}, 2, kNoProgress);
+  ASSERT_TRUE(built.ok()) << built.status();
+  for (uint32_t node = 0; node < 500; ++node) {
+    const auto links = (*built)->level0().subspan(size_t{node} * 8, 8);
+    EXPECT_EQ(std::count(links.begin(), links.end(), node), 0) << "a node is linked to itself";
+  }
+  EXPECT_EQ(*std::max_element((*built)->levels().begin(), (*built)->levels().end()), (*built)->max_level());
+}
+
+TEST(Graph, ABuildOfLinksMayBeEnded) {
+  const TestVectors rows = ClusteredVectors(5, 500, 8, Metric::kL2);
+  const DenseColumn column = MakeColumn(rows, 8, Metric::kL2);
+  const auto vector = [&rows](uint32_t node) -> const std::vector<float>& { return rows[node]; };
+  const auto built = BuildGraph(column, {.m = 8, .ef_construction = 40, .ef_search = 64},
+                                {.help = {.links = PlainLinksOf(vector, Metric::kL2)}}, 1,
+                                [](double fraction) { return fraction > 0.4 ? absl::CancelledError("stop") : absl::OkStatus(); });
+  EXPECT_EQ(built.status().code(), absl::StatusCode::kCancelled);
 }
 
 TEST(Graph, CodesByOtherAxesWhereTheySuit) {

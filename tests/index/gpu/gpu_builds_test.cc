@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "index/dense/ivf.h"
 #include "index/gpu/kernel_device.h"
@@ -14,7 +15,7 @@ namespace {
 
 class GpuBuildsTest : public GpuFixture {};
 
-TEST_F(GpuBuildsTest, GraphsAreBuiltFromNearestNodesWhereThatIsAskedFor) {
+TEST_F(GpuBuildsTest, GraphsAreLinkedByADeviceWhereThatIsAskedFor) {
   GpuDenseOptions options = GpuTestOptions();
   options.builds = true;
   std::vector<std::unique_ptr<GpuDevice>> devices;
@@ -39,8 +40,8 @@ TEST_F(GpuBuildsTest, GraphsAreBuiltFromNearestNodesWhereThatIsAskedFor) {
   for (int field = 0; field < kFields; ++field) CheckSame(field, 10, true);
 }
 
-// k-means is the same by whoever finds the nearest means, so that bytes are, too.
-TEST_F(GpuBuildsTest, CellsHaveTheSameBytes) {
+// k-means is the same by whoever finds the nearest means and entries, so that bytes are, too.
+TEST_F(GpuBuildsTest, CellsAndCodesHaveTheSameBytes) {
   const DenseColumn column = MakeColumn(ClusteredVectors(3, 5000, 12, Metric::kL2), 12, Metric::kL2);
   const BuildProgress go_on = [](double) { return absl::OkStatus(); };
   const auto here = *Ivf::Build(column, true, 2, go_on);
@@ -58,17 +59,19 @@ TEST_F(GpuBuildsTest, CellsHaveTheSameBytes) {
     options.builds = true;
     GpuDense dense(std::move(devices), options);
     const auto offload = dense.ForCollection("tenant", "collection");
-    EXPECT_EQ((*Ivf::Build(column, true, 2, go_on, offload->BuildHelp().assign))->bytes(), here->bytes()) << kernels;
+    EXPECT_EQ((*Ivf::Build(column, true, 2, go_on, offload->BuildHelp()))->bytes(), here->bytes()) << kernels;
     if (kernels) {
       EXPECT_GT(driver->row_scans(), 0u);
+      EXPECT_GT(driver->entry_scans(), 8u);
       continue;
     }
     EXPECT_GT(borrowed->searches(), 3u);
+    EXPECT_EQ(borrowed->entry_rows(), 8 * 5000u + 5000u) << "eight rounds of training, and all once more";
     // One of the rounds is done here.
     borrowed->FailSearches(1, absl::InternalError("the kernel failed"));
-    EXPECT_EQ((*Ivf::Build(column, true, 2, go_on, offload->BuildHelp().assign))->bytes(), here->bytes());
+    EXPECT_EQ((*Ivf::Build(column, true, 2, go_on, offload->BuildHelp()))->bytes(), here->bytes());
     borrowed->FailSearches(1, absl::UnavailableError("the device is lost"));
-    EXPECT_EQ((*Ivf::Build(column, true, 2, go_on, offload->BuildHelp().assign))->bytes(), here->bytes());
+    EXPECT_EQ((*Ivf::Build(column, true, 2, go_on, offload->BuildHelp()))->bytes(), here->bytes());
     EXPECT_TRUE(dense.Status().devices.at(0).lost);
   }
 }
@@ -82,9 +85,13 @@ TEST_F(GpuBuildsTest, ABuildThatIsCancelledEndsOnTheDevice) {
   const DenseColumn column = MakeColumn(ClusteredVectors(3, 3000, 12, Metric::kL2), 12, Metric::kL2);
   const auto offload = dense_->ForCollection("tenant", "collection");
   int asked = 0;
-  const auto nearest = offload->BuildHelp().nearest(
-      column, 10, [&](double) { return ++asked > 1 ? absl::CancelledError("stop") : absl::OkStatus(); });
-  EXPECT_EQ(nearest.status().code(), absl::StatusCode::kCancelled);
+  std::vector<uint32_t> nodes(3000);
+  std::iota(nodes.begin(), nodes.end(), 0u);
+  const NodeGroups level{.nodes = nodes, .start = {0, 3000}, .near = {{0}}};
+  const auto links = offload->BuildHelp().links(column, {&level, 1}, {.candidates = 10, .links = 4}, [&](double) {
+    return ++asked > 1 ? absl::CancelledError("stop") : absl::OkStatus();
+  });
+  EXPECT_EQ(links.status().code(), absl::StatusCode::kCancelled);
   EXPECT_EQ(fake->MeasureMemory()->free, fake->MeasureMemory()->total);
   EXPECT_FALSE(dense_->Status().devices.at(0).lost);
 }

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <functional>
+#include <numeric>
 #include <random>
 #include <string>
 #include <vector>
@@ -16,6 +18,7 @@
 #include "storage/vector_codec.h"
 #include "tests/support/driver_under_test.h"
 #include "tests/support/host_driver.h"
+#include "tests/support/plain_links.h"
 
 namespace vouch {
 namespace {
@@ -383,25 +386,128 @@ TEST(KernelParity, ProductsKnowWhereNumbersEnd) {
   }
 }
 
-TEST(KernelParity, NamesTheNearestOthersOfEachNode) {
-  const HostColumn column = HostColumn::Random(VectorType::kF32, Metric::kL2, 16, 1200, 3);
-  const auto device = OpenOn(DriverUnderTest());
+// --- builds
+
+// Where every other is a candidate, links are those of the definition, ties by node.
+TEST(KernelParity, ChoosesLinksAsTheyAreDefined) {
+  for (const VectorType type : {VectorType::kF32, VectorType::kF16}) {
+    for (const Metric metric : {Metric::kL2, Metric::kInnerProduct}) {
+      const HostColumn column = HostColumn::Random(type, metric, 21, 300, 3);
+      const auto device = OpenOn(DriverUnderTest());
+      const auto placed = device->Place(column.shape, column.Source());
+      ASSERT_TRUE(placed.ok());
+      std::mt19937_64 random(5);
+      std::vector<uint32_t> nodes(300);
+      std::iota(nodes.begin(), nodes.end(), 0u);
+      std::shuffle(nodes.begin(), nodes.end(), random);
+      const std::span<const uint32_t> all(nodes);
+      // Ten that are among their others, five that are not, and some with one other, itself, or none.
+      const std::vector<GpuLinkTask> tasks = {{.own = all.subspan(20, 10), .others = all.first(80)},
+                                              {.own = all.subspan(90, 5), .others = all.first(60)},
+                                              {.own = all.subspan(7, 1), .others = all.subspan(9, 1)},
+                                              {.own = all.subspan(7, 1), .others = all.subspan(7, 1)},
+                                              {.own = all.subspan(0, 2), .others = {}}};
+      const LinkCounts counts{.candidates = 119, .links = 12};
+      std::vector<uint32_t> links(19 * counts.links);
+      ASSERT_TRUE(device->ChooseLinks(**placed, tasks, counts, links).ok());
+      std::vector<uint32_t> expected;
+      for (const GpuLinkTask& task : tasks) {
+        for (const uint32_t own : task.own) {
+          const auto chosen = PlainLinks([&](uint32_t node) { return column.Vector(node); }, metric, own, task.others, counts);
+          expected.insert(expected.end(), chosen.begin(), chosen.end());
+        }
+      }
+      EXPECT_EQ(links, expected) << VectorTypeName(type) << " " << MetricName(metric);
+      EXPECT_EQ(links.back(), gpu::kNoLink);
+      EXPECT_NE(links.front(), gpu::kNoLink);
+    }
+  }
+}
+
+// Of many others nearly the nearest are candidates.
+TEST(KernelParity, ChoosesLinksAmongTheNearest) {
+  const HostColumn column = HostColumn::Random(VectorType::kF32, Metric::kL2, 16, 5000, 3);
+  const auto device = OpenOn(DriverUnderTest(), {.product_slice_floats = 1024 * 1500});
   const auto placed = device->Place(column.shape, column.Source());
   ASSERT_TRUE(placed.ok());
-  std::vector<std::vector<GpuFound>> found(700);
-  ASSERT_TRUE(device->NearestNodes(**placed, 100, 800, 12, found).ok());
-  size_t same = 0;
-  for (uint32_t node = 100; node < 800; ++node) {
-    std::vector<bool> others(1200, true);
-    others[node] = false;
-    ASSERT_EQ(found[node - 100].size(), 12u);
-    for (const GpuFound& expected : column.Nearest(column.Vector(node), 12, others)) {
-      same += std::any_of(found[node - 100].begin(), found[node - 100].end(),
-                          [&](const GpuFound& one) { return one.node == expected.node; });
+  std::vector<uint32_t> nodes(5000);
+  std::iota(nodes.begin(), nodes.end(), 0u);
+  const std::vector<uint32_t> own = {3, 4999, 70, 1500, 2, 17, 900, 4000};
+  const GpuLinkTask task{.own = own, .others = nodes};
+  const LinkCounts counts{.candidates = 100, .links = 32};
+  std::vector<uint32_t> links(own.size() * counts.links), again(links.size());
+  ASSERT_TRUE(device->ChooseLinks(**placed, {&task, 1}, counts, links).ok());
+  ASSERT_TRUE(device->ChooseLinks(**placed, {&task, 1}, counts, again).ok());
+  EXPECT_EQ(again, links);
+  const auto vector = [&](uint32_t node) { return column.Vector(node); };
+  size_t same = 0, all = 0;
+  for (size_t i = 0; i < own.size(); ++i) {
+    for (const uint32_t link : PlainLinks(vector, Metric::kL2, own[i], nodes, counts)) {
+      if (link == gpu::kNoLink) continue;
+      const std::span<const uint32_t> chosen = std::span<const uint32_t>(links).subspan(i * counts.links, counts.links);
+      same += std::count(chosen.begin(), chosen.end(), link);
+      ++all;
     }
-    for (const GpuFound& one : found[node - 100]) EXPECT_NE(one.node, node);
   }
-  EXPECT_GE(static_cast<double>(same), 0.99 * 700 * 12);
+  EXPECT_GT(all, 20u);
+  EXPECT_GE(static_cast<double>(same), 0.95 * static_cast<double>(all));
+}
+
+TEST(KernelDevice, SaysWhichLinksItCannotChoose) {
+  const HostColumn column = HostColumn::Random(VectorType::kF32, Metric::kL2, 8, 100, 3);
+  const HostColumn bytes = HostColumn::Random(VectorType::kI8, Metric::kL2, 8, 100, 3);
+  const auto device = OpenOn(std::make_shared<HostDriver>(HostDriver::Options()));
+  const auto placed = device->Place(column.shape, column.Source());
+  const auto placed_bytes = device->Place(bytes.shape, bytes.Source());
+  ASSERT_TRUE(placed.ok() && placed_bytes.ok());
+  const std::vector<uint32_t> nodes = {1, 2, 3};
+  const std::vector<uint32_t> beyond = {1, 100};
+  std::vector<uint32_t> links(3 * 33);
+  const auto choose = [&](const GpuColumn& of, std::span<const uint32_t> own, std::span<const uint32_t> others, LinkCounts counts) {
+    const GpuLinkTask task{.own = own, .others = others};
+    return device->ChooseLinks(of, {&task, 1}, counts, std::span(links).first(std::min(links.size(), own.size() * counts.links)))
+        .code();
+  };
+  EXPECT_EQ(choose(**placed, nodes, nodes, {.candidates = 10, .links = 32}), absl::StatusCode::kOk);
+  EXPECT_EQ(choose(**placed, nodes, nodes, {.candidates = 10, .links = 33}), absl::StatusCode::kUnimplemented);
+  EXPECT_EQ(choose(**placed_bytes, nodes, nodes, {.candidates = 10, .links = 8}), absl::StatusCode::kUnimplemented);
+  EXPECT_EQ(choose(**placed, beyond, nodes, {.candidates = 10, .links = 8}), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(choose(**placed, nodes, beyond, {.candidates = 10, .links = 8}), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(choose(**placed, nodes, nodes, {.candidates = 0, .links = 8}), absl::StatusCode::kInvalidArgument);
+  const GpuLinkTask task{.own = nodes, .others = nodes};
+  EXPECT_EQ(device->ChooseLinks(**placed, {&task, 1}, {.candidates = 8, .links = 8}, std::span(links).first(23)).code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
+TEST(KernelParity, FindsEntriesAsTheProcessorDoes) {
+  std::mt19937_64 random(7);
+  std::normal_distribution<float> normal;
+  for (const CodeBooks& shape : {CodeBooks{.groups = 1, .size = 1}, CodeBooks{.groups = 5, .size = 3}, CodeBooks{.groups = 256, .size = 2}}) {
+    const size_t width = size_t{shape.groups} * shape.size;
+    std::vector<float> entries(16 * width), rows(700 * width);
+    // Few values, so that entries tie.
+    for (float& value : entries) value = static_cast<float>(static_cast<int>(random() % 5)) + 0.1f;
+    for (float& value : rows) value = random() % 2 == 0 ? normal(random) : static_cast<float>(static_cast<int>(random() % 5));
+    const CodeBooks books{.entries = entries.data(), .groups = shape.groups, .size = shape.size};
+    std::vector<uint8_t> expected;
+    for (size_t at = 0; at < rows.size(); at += width) {
+      const std::vector<uint8_t> of_row = PlainEntries(books, std::span<const float>(rows).subspan(at, width));
+      expected.insert(expected.end(), of_row.begin(), of_row.end());
+    }
+    // The second buffer holds some of the rows only.
+    for (const uint64_t bytes : {uint64_t{4} << 20, uint64_t{160} << 10}) {
+      const auto device = OpenOn(DriverUnderTest(), {.stream_bytes = bytes});
+      std::vector<uint8_t> nearest(expected.size(), 99);
+      ASSERT_TRUE(device->FindEntries(books, rows, nearest).ok());
+      EXPECT_EQ(nearest, expected);
+      EXPECT_EQ(device->FindEntries(books, rows, std::span(nearest).first(3)).code(), absl::StatusCode::kInvalidArgument);
+    }
+  }
+  const auto small = OpenOn(DriverUnderTest(), {.stream_bytes = 4096});
+  const std::vector<float> entries(16 * 500), row(500);
+  std::vector<uint8_t> nearest(250);
+  EXPECT_EQ(small->FindEntries({.entries = entries.data(), .groups = 250, .size = 2}, row, nearest).code(),
+            absl::StatusCode::kResourceExhausted);
 }
 
 // --- faults
@@ -453,25 +559,39 @@ TEST(KernelDevice, GivesMemoryBackAndRefusesWhatDoesNotFit) {
 TEST(KernelDevice, HandsOnEveryFailureOfTheDriver) {
   const HostColumn column = HostColumn::Random(VectorType::kF16, Metric::kL2, 24, 3000, 3);
   const std::vector<float> vector(24, 1.0f);
-  bool done = false;
-  for (uint64_t call = 0; !done; ++call) {
-    ASSERT_LT(call, 200u);
-    auto driver = std::make_shared<HostDriver>(HostDriver::Options());
-    const auto device = OpenOn(driver, {.product_queries = 2, .product_nodes = 1});
-    const auto placed = device->Place(column.shape, column.Source());
-    ASSERT_TRUE(placed.ok());
-    driver->FailFrom(driver->calls() + call, absl::UnavailableError("the device is lost"));
-    std::vector<GpuQuery> queries(2);
-    for (GpuQuery& query : queries) query.vector = vector;
-    std::vector<std::vector<GpuFound>> found(2);
-    const auto searched = device->Search(**placed, 10, queries, found);
-    done = searched.ok();
-    if (!done) {
-      EXPECT_EQ(searched.status().code(), absl::StatusCode::kUnavailable);
+  std::vector<GpuQuery> queries(2);
+  for (GpuQuery& query : queries) query.vector = vector;
+  const std::vector<uint32_t> nodes = {1, 2, 3, 4, 5};
+  const GpuLinkTask task{.own = nodes, .others = nodes};
+  const std::vector<float> entries(16 * 24), rows(50 * 24);
+  using Call = std::function<absl::Status(KernelDevice&, const GpuColumn&)>;
+  const std::vector<Call> calls = {
+      [&](KernelDevice& device, const GpuColumn& placed) {
+        std::vector<std::vector<GpuFound>> found(2);
+        return device.Search(placed, 10, queries, found).status();
+      },
+      [&](KernelDevice& device, const GpuColumn& placed) {
+        std::vector<uint32_t> links(5 * 4);
+        return device.ChooseLinks(placed, {&task, 1}, {.candidates = 10, .links = 4}, links);
+      },
+      [&](KernelDevice& device, const GpuColumn&) {
+        std::vector<uint8_t> nearest(50 * 12);
+        return device.FindEntries({.entries = entries.data(), .groups = 12, .size = 2}, rows, nearest);
+      }};
+  for (const Call& call : calls) {
+    uint64_t number = 0;
+    for (bool done = false; !done; ++number) {
+      ASSERT_LT(number, 200u);
+      auto driver = std::make_shared<HostDriver>(HostDriver::Options());
+      const auto device = OpenOn(driver, {.product_queries = 2, .product_nodes = 1});
+      const auto placed = device->Place(column.shape, column.Source());
+      ASSERT_TRUE(placed.ok());
+      driver->FailFrom(driver->calls() + number, absl::UnavailableError("the device is lost"));
+      const absl::Status status = call(*device, **placed);
+      done = status.ok();
+      EXPECT_TRUE(done || absl::IsUnavailable(status)) << status;
     }
-    if (done) {
-      EXPECT_GT(call, 5u);
-    }
+    EXPECT_GT(number, 5u);
   }
 }
 
