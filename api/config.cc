@@ -126,7 +126,7 @@ const std::vector<Setting>& Settings() {
       {"gpu.copies", "N", "GPUs that hold each column, where there are so many; more: they share its searches, less fits",
        NumberSetting{&Config::gpu_copies, 1, 64}},
       {"gpu.builds", "WHICH",
-       "on: graphs are built from nearest nodes that a GPU finds, where one has room; sooner, but equal rows may give other graphs; off",
+       "on: a GPU that has the room helps to build graphs and inverted files; sooner, but equal rows may give other graphs; off",
        TextSetting{&Config::gpu_builds, {"on", "off"}}},
       {"gpu.batch", "N", "searches that a GPU does at once; more: better used under load, longer batches",
        NumberSetting{&Config::gpu_batch, 1, 1024}},

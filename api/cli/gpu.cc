@@ -58,10 +58,11 @@ std::string FormatGpus(const v1::GpuReply& reply) {
   for (const v1::GpuInfo& gpu : reply.gpus()) {
     rows.push_back({absl::StrCat(gpu.ordinal()), gpu.name(), gpu.lost() ? "lost: " + gpu.why_lost() : "serves",
                     absl::StrCat(FormatBytes(gpu.held_bytes()), " of ", FormatBytes(gpu.budget_bytes())),
+                    FormatBytes(gpu.free_bytes()),
                     FormatCount(gpu.searches()), FormatCount(gpu.batches()), FormatCount(gpu.waiting()),
                     absl::StrFormat("%.1f s", static_cast<double>(gpu.used_us()) / 1e6)});
   }
-  return FormatTable({"gpu", "name", "state", "columns", "searches", "batches", "waiting", "own time"}, rows);
+  return FormatTable({"gpu", "name", "state", "columns", "free", "searches", "batches", "waiting", "own time"}, rows);
 }
 
 std::string FormatColumns(const v1::GpuReply& reply) {
@@ -86,7 +87,8 @@ std::string FormatReply(const v1::GpuReply& reply) {
       FormatCount(fallbacks.crowded()), " crowded, ", FormatCount(fallbacks.out_of_memory()), " out of memory, ",
       FormatCount(fallbacks.failed()), " failed, ",
       FormatCount(fallbacks.lost()), " lost\n", FormatCount(reply.placements()), " columns placed, ",
-      FormatCount(reply.evictions()), " driven out, ", FormatCount(reply.refusals()), " refused\n");
+      FormatCount(reply.evictions()), " driven out, ", FormatCount(reply.refusals()), " refused, ",
+      FormatCount(reply.fragmented()), " of these with as much free in pieces\n");
 }
 
 absl::Status RunGpu(Invocation& invocation) {

@@ -25,6 +25,7 @@ void FillDevice(const GpuStatus::Device& device, const std::string& tenant, v1::
   info->set_why_lost(device.why_lost);
   info->set_budget_bytes(device.budget);
   info->set_held_bytes(device.held);
+  info->set_free_bytes(device.free.value_or(0));
   info->set_workspace_bytes(device.workspace);
   info->set_batches(device.batches);
   info->set_searches(device.searches);
@@ -68,6 +69,7 @@ void FillGpu(const Database& database, const std::string& tenant, v1::GpuReply* 
   reply->set_placements(status.placements);
   reply->set_evictions(status.evictions);
   reply->set_refusals(status.refusals);
+  reply->set_fragmented(status.fragmented);
 }
 
 }  // namespace vouch

@@ -244,6 +244,7 @@ GpuStatus GpuDense::Status() const {
                               .why_lost = slot.why_lost,
                               .budget = device.budget,
                               .held = device.held,
+                              .free = device.free,
                               .workspace = slot.device->workspace_bytes(),
                               .batches = counts.batches,
                               .searches = counts.searches,
@@ -280,6 +281,7 @@ GpuStatus GpuDense::Status() const {
   status.placements = counters_.placements;
   status.evictions = counters_.evictions;
   status.refusals = counters_.refusals;
+  status.fragmented = counters_.fragmented;
   status.builds = counters_.builds;
   return status;
 }

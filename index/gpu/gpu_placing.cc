@@ -151,8 +151,12 @@ void GpuDense::Upload(const std::shared_ptr<DenseUnit>& unit, DeviceLedger::Plac
   }
   if (absl::IsCancelled(column.status())) return;  // the segment went meanwhile
   ++counters_.refusals;
+  const uint64_t bytes = slot.device->BytesOf(unit->shape());
+  const absl::StatusOr<GpuMemory> memory = slot.device->MeasureMemory();
+  const bool fragmented = absl::IsResourceExhausted(column.status()) && memory.ok() && memory->free >= bytes;
+  if (fragmented) ++counters_.fragmented;
   Warn(absl::StrCat("GPU ", OrdinalOf(static_cast<size_t>(place.device)), " did not take ",
-                    DescribeBytes(slot.device->BytesOf(unit->shape())), " of '", unit->name().collection,
+                    DescribeBytes(bytes), fragmented ? " (as much is free, but in pieces)" : "", " of '", unit->name().collection,
                     "', which the processor goes on to search: ", column.status().message()));
 }
 

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ struct GpuStatus {
     std::string why_lost = {};
     uint64_t budget = 0;     // for columns
     uint64_t held = 0;
+    std::optional<uint64_t> free = {};  // of all its memory, as the driver said when it was last looked at
     uint64_t workspace = 0;  // buffers of searches
     uint64_t batches = 0;
     uint64_t searches = 0;
@@ -53,8 +55,9 @@ struct GpuStatus {
   Fallbacks fallbacks = {};
   uint64_t placements = 0;
   uint64_t evictions = 0;
-  uint64_t refusals = 0;  // of placements that should have fitted
-  uint64_t builds = 0;    // graphs that were built from nearest nodes
+  uint64_t refusals = 0;    // of placements that should have fitted
+  uint64_t fragmented = 0;  // those of them for which as much was free, in pieces
+  uint64_t builds = 0;      // graphs that a device linked
 };
 
 }  // namespace vouch

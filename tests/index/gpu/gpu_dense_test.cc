@@ -442,6 +442,7 @@ TEST_F(GpuDenseTest, MemoryThatIsGoneIsNoError) {
   fake->FailPlacings(3, absl::ResourceExhaustedError("device memory in pieces"));
   EXPECT_GT(dense_->PlaceDue(0), 3u);
   EXPECT_EQ(dense_->Status().refusals, 3u);
+  EXPECT_EQ(dense_->Status().fragmented, 3u) << "as much was free";
   EXPECT_GE(warnings(), 3u);
   EXPECT_TRUE(CheckSame(kIvfPqField, 10, false) || CheckSame(kBits, 10, false));
   // What a source says is no fault of the device.
