@@ -27,7 +27,7 @@ void AddGpuDevices(Registry& registry, const GpuStatus& status) {
   auto& lost = GpuGauge(registry, "vouch_gpu_lost", "1 where the GPU is asked nothing any more.");
   auto& budget = GpuGauge(registry, "vouch_gpu_budget_bytes", "Memory for columns, by GPU.");
   auto& held = GpuGauge(registry, "vouch_gpu_held_bytes", "Memory that columns take, by GPU.");
-  auto& free = GpuGauge(registry, "vouch_gpu_free_bytes", "Memory that nobody has, by GPU.");
+  auto& free = GpuGauge(registry, "vouch_gpu_free_bytes", "Memory that was free at the last look, less what is placed since, by GPU.");
   auto& waiting = GpuGauge(registry, "vouch_gpu_waiting", "Searches that wait for the GPU.");
   auto& batches = GpuGauge(registry, "vouch_gpu_batches_total", "Batches since the start, by GPU.");
   auto& used = GpuGauge(registry, "vouch_gpu_used_seconds_total", "GPU time since the start, by GPU and tenant.");
@@ -71,7 +71,8 @@ void AddGpuMetrics(Registry& registry, const Database& database) {
   AddGpuCollections(registry, status);
   auto& searches = GpuGauge(registry, "vouch_gpu_searches_total", "Searches of segments that GPUs answered.");
   auto& fallbacks = GpuGauge(registry, "vouch_gpu_fallbacks_total", "Those that suited a GPU and the processor did, by why.");
-  auto& placings = GpuGauge(registry, "vouch_gpu_placings_total", "Columns placed, driven out, and refused; those refused in pieces.");
+  auto& placings = GpuGauge(registry, "vouch_gpu_placings_total", "Columns placed, driven out, and refused.");
+  auto& fragmented = GpuGauge(registry, "vouch_gpu_fragmented_total", "Columns refused although as much was free, in pieces.");
   searches.Add({}).Set(static_cast<double>(status.searches));
   const std::pair<const char*, uint64_t> reasons[] = {{"not_placed", status.fallbacks.not_placed},
                                                       {"crowded", status.fallbacks.crowded},
@@ -80,7 +81,8 @@ void AddGpuMetrics(Registry& registry, const Database& database) {
                                                       {"lost", status.fallbacks.lost}};
   for (const auto& [why, count] : reasons) fallbacks.Add({{"why", why}}).Set(static_cast<double>(count));
   const std::pair<const char*, uint64_t> outcomes[] = {
-      {"placed", status.placements}, {"evicted", status.evictions}, {"refused", status.refusals}, {"fragmented", status.fragmented}};
+      {"placed", status.placements}, {"evicted", status.evictions}, {"refused", status.refusals}};
+  fragmented.Add({}).Set(static_cast<double>(status.fragmented));
   for (const auto& [outcome, count] : outcomes) placings.Add({{"outcome", outcome}}).Set(static_cast<double>(count));
 }
 

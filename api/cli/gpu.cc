@@ -58,7 +58,7 @@ std::string FormatGpus(const v1::GpuReply& reply) {
   for (const v1::GpuInfo& gpu : reply.gpus()) {
     rows.push_back({absl::StrCat(gpu.ordinal()), gpu.name(), gpu.lost() ? "lost: " + gpu.why_lost() : "serves",
                     absl::StrCat(FormatBytes(gpu.held_bytes()), " of ", FormatBytes(gpu.budget_bytes())),
-                    FormatBytes(gpu.free_bytes()),
+                    gpu.has_free_bytes() ? FormatBytes(gpu.free_bytes()) : "-",
                     FormatCount(gpu.searches()), FormatCount(gpu.batches()), FormatCount(gpu.waiting()),
                     absl::StrFormat("%.1f s", static_cast<double>(gpu.used_us()) / 1e6)});
   }

@@ -25,7 +25,7 @@ void FillDevice(const GpuStatus::Device& device, const std::string& tenant, v1::
   info->set_why_lost(device.why_lost);
   info->set_budget_bytes(device.budget);
   info->set_held_bytes(device.held);
-  info->set_free_bytes(device.free.value_or(0));
+  if (device.free) info->set_free_bytes(*device.free);
   info->set_workspace_bytes(device.workspace);
   info->set_batches(device.batches);
   info->set_searches(device.searches);

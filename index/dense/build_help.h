@@ -26,6 +26,10 @@ struct NodeGroups {
   std::span<const uint32_t> NodesOf(size_t group) const {
     return std::span<const uint32_t>(nodes).subspan(start[group], start[group + 1] - start[group]);
   }
+  // What a group's nodes are compared with: the nodes of those near it, of a larger one than kMostOfGroup (as copies of one vector make
+  // it, which is near to many) so many, spread over it.
+  static constexpr size_t kMostOfGroup = 131'072;
+  std::vector<uint32_t> OthersOf(size_t group) const;
 };
 struct LinkCounts {
   size_t candidates = 0;  // the nearest that a node's links are chosen among
@@ -34,8 +38,9 @@ struct LinkCounts {
 // For each of the graph's levels the links of its nodes, by whoever finds them fast: counts.links places for each of nodes, in their
 // order, kNoNode from the first free one on. As if nodes were inserted one after the other in a drawn order of the helper's (the nodes that
 // come early link far, those that come late near), a node's links are chosen among the nodes that come before it, in the groups near its
-// own: of the nearest those that are nearer to it than to every link before them (Malkov and Yashunin 2018, algorithm 4). Nearly so will
-// do. An error: the graph is built without. `progress` is asked on the way; what it says ends the choosing.
+// own: of the nearest those that are nearer to it than to every link before them (Malkov and Yashunin 2018, algorithm 4), and no copies of
+// these. Nearly so will do. An error: the graph is built without. `progress` is asked on the way, on the caller's thread; what it says ends
+// the choosing.
 using ChooseLinks = std::function<absl::StatusOr<std::vector<std::vector<uint32_t>>>(
     const DenseColumn& column, std::span<const NodeGroups> levels, LinkCounts counts, const BuildProgress& progress)>;
 
@@ -57,7 +62,8 @@ struct CodeBooks {
   uint32_t size = 0;               // values of a group
 };
 // For each group of each row, [row][groups][size], the entry that is nearest by squared distance, added from the first value to the last,
-// the first of equal ones: [row][groups] to `nearest`, by whoever does it fast. Asked on several threads at once. An error: it is done here.
+// the first of equal ones: [row][groups] to `nearest`, by whoever does it fast. Asked on several threads at once. ABORTED: there is no
+// time for it just now; it is done here. Another error: likewise, and nothing is asked any more.
 using FindEntries =
     std::function<absl::Status(const CodeBooks& books, std::span<const float> rows, std::span<uint8_t> nearest)>;
 

@@ -214,21 +214,25 @@ absl::StatusOr<BuildStart> StartAnew(const DenseColumn& column, uint32_t m, cons
 }
 
 // Links all nodes at once where the help chooses their links; false where it does not.
-absl::StatusOr<bool> LinkWithHelp(const DenseColumn& column, const HnswOptions& options, const DenseBuildHelp& help, int threads,
+absl::StatusOr<bool> LinkWithHelp(const DenseColumn& column, const HnswOptions& options, const GraphModels& models, int threads,
                                   const BuildProgress& progress, BuildStart& start) {
+  constexpr double kChoosing = 0.6;  // of the work
   GraphBytes& graph = start.bytes;
   CellTable cells;
   const std::string_view bytes(graph.cells(), CellLayout(graph.nodes(), graph.cell_count(), start.codes->stride()).size);
   if (absl::Status status = CellTable::Parse(bytes, graph.cell_count(), *start.codes, cells); !status.ok()) return status;
-  const std::vector<NodeGroups> levels = GroupLevels(*start.codes, cells, graph.levels(), threads);
+  const std::vector<NodeGroups> levels = GroupLevels(*start.codes, cells, graph.levels(), threads, models.groups);
   const auto m = static_cast<size_t>(options.m);
   const LinkCounts counts{.candidates = std::max(2 * m, static_cast<size_t>(options.ef_construction)), .links = m};
-  const absl::StatusOr<std::vector<std::vector<uint32_t>>> links = help.links(column, levels, counts, progress);
+  absl::StatusOr<std::vector<std::vector<uint32_t>>> links =
+      models.help.links(column, levels, counts, [&](double fraction) { return progress(kChoosing * fraction); });
   const auto fits = [&](const NodeGroups& level) {
     return (*links)[static_cast<size_t>(&level - levels.data())].size() == level.nodes.size() * counts.links;
   };
   if (!links.ok() || links->size() != levels.size() || !std::all_of(levels.begin(), levels.end(), fits)) return false;
-  absl::Status status = AssembleGraph(*start.codes, column.metric(), levels, *links, counts.links, threads, progress, graph);
+  const BuildProgress rest = [&](double fraction) { return progress(kChoosing + (1 - kChoosing) * fraction); };
+  absl::Status status =
+      AssembleGraph(*start.codes, column.metric(), levels, *std::move(links), counts.links, threads, rest, graph);
   if (!status.ok()) return status;
   return true;
 }
@@ -258,7 +262,7 @@ absl::StatusOr<std::shared_ptr<const Graph>> BuildGraph(const DenseColumn& colum
     start = *std::move(anew);
   }
   absl::StatusOr<bool> linked = false;
-  if (models.help.links && start->first == nullptr) linked = LinkWithHelp(column, options, models.help, threads, progress, *start);
+  if (models.help.links && start->first == nullptr) linked = LinkWithHelp(column, options, models, threads, progress, *start);
   if (!linked.ok()) return linked.status();
   if (!*linked) {
     GraphBuilder builder(*start->codes, column.metric(), start->bytes, options, threads);

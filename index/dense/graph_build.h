@@ -5,6 +5,7 @@
 #include "absl/status/statusor.h"
 #include "index/dense/build_help.h"
 #include "index/dense/graph.h"
+#include "index/dense/node_groups.h"
 #include "storage/schema.h"
 
 namespace vouch {
@@ -30,6 +31,7 @@ struct GraphModels {
   // Where `links` is set and no graph is extended, all nodes are linked at once by the links that it chooses (graph_assembly.h), which
   // decide the bytes, too. `assign` changes none.
   DenseBuildHelp help = {};
+  NodeGroupLimits groups = {};  // where links are looked for then
 };
 absl::StatusOr<std::shared_ptr<const Graph>> BuildGraph(const DenseColumn& column, const HnswOptions& options,
                                                         const GraphModels& models, int threads,

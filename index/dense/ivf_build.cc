@@ -21,6 +21,7 @@ constexpr uint32_t kBookNodes = 16'384;
 constexpr size_t kBookValues = size_t{4} << 20;
 constexpr int kBookRounds = 8;
 constexpr size_t kValuesAtOnce = size_t{1} << 20;  // that a thread codes
+constexpr size_t kPiecesAThread = 8;
 
 float SquaredDistance(const float* a, const float* b, uint32_t size) {
   float sum = 0;
@@ -193,11 +194,10 @@ class IvfBuilder {
   // By whoever helps; false: nobody does, or failed. On any thread.
   bool FindEntriesElsewhere(std::span<const float> rests, std::span<uint8_t> nearest) {
     if (!help_.entries || help_failed_) return false;
-    const CodeBooks books{.entries = book_, .groups = groups_, .size = group_size_};
-    if (help_.entries(books, rests, nearest).ok()) {
-      const auto is_entry = [](uint8_t entry) { return entry < 16; };
-      if (std::all_of(nearest.begin(), nearest.end(), is_entry)) return true;
-    }
+    const absl::Status status = help_.entries({.entries = book_, .groups = groups_, .size = group_size_}, rests, nearest);
+    if (absl::IsAborted(status)) return false;
+    const auto is_entry = [](uint8_t entry) { return entry < 16; };
+    if (status.ok() && std::all_of(nearest.begin(), nearest.end(), is_entry)) return true;
     help_failed_ = true;
     return false;
   }
@@ -223,7 +223,9 @@ class IvfBuilder {
 
   void EncodeAll() {
     const size_t width = size_t{groups_} * group_size_;
-    const auto at_once = static_cast<uint32_t>(std::max<size_t>(1, kValuesAtOnce / (kPqBlock * width)));
+    // Pieces for all threads, and not too large ones.
+    const size_t most = std::max<size_t>(1, kValuesAtOnce / (kPqBlock * width));
+    const auto at_once = static_cast<uint32_t>(std::clamp<size_t>(blocks_ / (kPiecesAThread * static_cast<size_t>(threads_)), 1, most));
     ParallelFor(0, (blocks_ + at_once - 1) / at_once, threads_, 1, [&](size_t piece, size_t) {
       const auto begin = static_cast<uint32_t>(piece * at_once);
       EncodeBlocks(begin, std::min(blocks_, begin + at_once));

@@ -21,8 +21,8 @@ NodeGroups OneGroup(std::span<const uint8_t> levels, uint32_t level) {
 // Each cell's nodes of the level, and who is near whom.
 class CellGrouper {
  public:
-  CellGrouper(const VectorCodes& codes, const CellTable& cells, int threads, uint32_t compared)
-      : codes_(codes), cells_(cells), threads_(threads), compared_(compared), scratch_(static_cast<size_t>(threads)) {}
+  CellGrouper(const VectorCodes& codes, const CellTable& cells, int threads, NodeGroupLimits limits)
+      : codes_(codes), cells_(cells), threads_(threads), limits_(limits), scratch_(static_cast<size_t>(threads)) {}
 
   NodeGroups Group(std::span<const uint8_t> levels, uint32_t level) {
     NodeGroups groups;
@@ -59,7 +59,7 @@ class CellGrouper {
     uint64_t nodes = 0;
     // As many at a time as there are likely to be.
     size_t sorted = 1;
-    for (size_t i = 0; i < scratch.order.size() && nodes < compared_; ++i) {
+    for (size_t i = 0; i < scratch.order.size() && (nodes < limits_.compared || near.size() < limits_.cells); ++i) {
       if (i == sorted) {
         const auto begin = scratch.order.begin() + static_cast<std::ptrdiff_t>(i);
         const auto end = begin + static_cast<std::ptrdiff_t>(std::min(kSortedAtOnce, scratch.order.size() - i));
@@ -77,11 +77,24 @@ class CellGrouper {
   const VectorCodes& codes_;
   const CellTable& cells_;
   const int threads_;
-  const uint32_t compared_;
+  const NodeGroupLimits limits_;
   std::vector<Scratch> scratch_;  // one a thread
 };
 
 }  // namespace
+
+std::vector<uint32_t> NodeGroups::OthersOf(size_t group) const {
+  std::vector<uint32_t> others;
+  for (const uint32_t one : near[group]) {
+    const std::span<const uint32_t> all = NodesOf(one);
+    if (all.size() <= kMostOfGroup) {
+      others.insert(others.end(), all.begin(), all.end());
+    } else {
+      for (size_t i = 0; i < kMostOfGroup; ++i) others.push_back(all[i * all.size() / kMostOfGroup]);
+    }
+  }
+  return others;
+}
 
 std::vector<NodeGroups> GroupLevels(const VectorCodes& codes, const CellTable& cells, std::span<const uint8_t> levels, int threads,
                                     NodeGroupLimits limits) {
@@ -91,7 +104,7 @@ std::vector<NodeGroups> GroupLevels(const VectorCodes& codes, const CellTable& c
     ++counts[level];
   }
   std::partial_sum(counts.rbegin(), counts.rend(), counts.rbegin());
-  CellGrouper grouper(codes, cells, threads, limits.compared);
+  CellGrouper grouper(codes, cells, threads, limits);
   std::vector<NodeGroups> groups;
   for (uint32_t level = 0; level < counts.size(); ++level) {
     const bool alone = cells.cells() == 0 || counts[level] <= limits.alone;

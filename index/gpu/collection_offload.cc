@@ -57,7 +57,8 @@ DenseBuildHelp CollectionOffload::BuildHelp() {
   if (!dense_.options_.builds) return {};
   return {.links = [this](const DenseColumn& column, std::span<const NodeGroups> levels, LinkCounts counts,
                           const BuildProgress& progress) { return dense_.ChooseLinks(column, levels, counts, progress); },
-          .assign = [this](const CodeRecords& records, uint32_t count, int threads, const std::function<void(uint32_t, CodeQuery&)>& query) {
+          .assign = [this](const CodeRecords& records, uint32_t count, int threads,
+                           const std::function<void(uint32_t, CodeQuery&)>& query) {
             return dense_.Assign(records, count, threads, query);
           },
           .entries = [this](const CodeBooks& books, std::span<const float> rows,

@@ -1,5 +1,6 @@
 // GpuDense's part in building indexes: the links of graphs, the cells of nodes, and product codes.
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <utility>
 
@@ -11,8 +12,7 @@
 namespace vouch {
 namespace {
 
-constexpr size_t kNodesAtOnce = 32'768;        // whose links are chosen between two looks at whether to go on
-constexpr size_t kOthersAtOnce = size_t{1} << 20;  // among which that is done
+constexpr int kLinkThreads = 2;                // that make lists of nodes, and wait for the device in turn
 constexpr uint32_t kQueriesAtOnce = 16'384;   // of nodes that look for their cells
 constexpr size_t kEncodedAtOnce = 512;         // by one thread
 constexpr uint64_t kLeastAssigned = 1 << 20;  // comparisons; fewer take no time here
@@ -70,9 +70,17 @@ absl::StatusOr<std::vector<std::vector<uint32_t>>> GpuDense::ChooseLinks(const D
   absl::StatusOr<std::shared_ptr<const GpuColumn>> placed = slot->device->Place(shape, source);
   absl::Status status = placed.status();
   std::vector<std::vector<uint32_t>> links(levels.size());
+  size_t all = 0;
+  size_t done = 0;
+  for (const NodeGroups& level : levels) all += level.nodes.size();
   for (size_t level = 0; level < levels.size() && status.ok(); ++level) {
-    links[level].resize(levels[level].nodes.size() * counts.links);
-    status = ChooseLinksOf(levels[level], counts, progress, *slot->device, **placed, links[level]);
+    const size_t nodes = levels[level].nodes.size();
+    links[level].resize(nodes * counts.links);
+    const BuildProgress of_level = [&](double fraction) {
+      return progress((static_cast<double>(done) + fraction * static_cast<double>(nodes)) / static_cast<double>(all));
+    };
+    status = ChooseLinksOf(levels[level], counts, of_level, *slot->device, **placed, links[level]);
+    done += nodes;
   }
   if (!status.ok()) {
     NoteBuildFailed(*slot, status);
@@ -84,34 +92,56 @@ absl::StatusOr<std::vector<std::vector<uint32_t>>> GpuDense::ChooseLinks(const D
 
 absl::Status GpuDense::ChooseLinksOf(const NodeGroups& groups, const LinkCounts& counts, const BuildProgress& progress,
                                      GpuDevice& device, const GpuColumn& column, std::span<uint32_t> links) const {
-  std::vector<GpuLinkTask> tasks;
-  std::vector<std::vector<uint32_t>> lists;  // of the tasks
-  size_t nodes = 0;
-  size_t others = 0;
-  const auto run = [&] {
-    const absl::Status chosen = device.ChooseLinks(column, tasks, counts, links.first(nodes * counts.links));
-    links = links.subspan(nodes * counts.links);
-    tasks.clear();
-    nodes = others = 0;
-    return chosen.ok() ? progress(0) : chosen;
+  // Parts of groups, so many at a time that the device is not waited for all too often, and is not at one of them for long.
+  struct Part {
+    size_t group = 0;
+    size_t begin = 0;  // among the group's nodes
+    size_t end = 0;
   };
+  std::vector<std::vector<Part>> batches;
+  size_t room = 0;  // nodes that the last one still takes
   for (size_t group = 0; group < groups.groups(); ++group) {
-    std::span<const uint32_t> own = groups.NodesOf(group);
-    if (own.empty()) continue;
-    const std::vector<uint32_t>& near = groups.near[group];
-    std::vector<uint32_t>& list = lists.emplace_back();
-    for (const uint32_t one : near) list.insert(list.end(), groups.NodesOf(one).begin(), groups.NodesOf(one).end());
-    while (!own.empty()) {
-      tasks.push_back({.own = own.first(std::min(own.size(), kNodesAtOnce - nodes)), .others = list});
-      own = own.subspan(tasks.back().own.size());
-      nodes += tasks.back().own.size();
-      others += list.size();
-      if (nodes < kNodesAtOnce && others < kOthersAtOnce) continue;
-      if (absl::Status status = run(); !status.ok()) return status;
+    const size_t nodes = groups.NodesOf(group).size();
+    for (size_t begin = 0; begin < nodes;) {
+      if (room == 0 || batches.back().size() >= options_.build_groups) {
+        batches.emplace_back();
+        room = options_.build_nodes;
+      }
+      const size_t end = std::min(nodes, begin + room);
+      batches.back().push_back({group, begin, end});
+      room -= end - begin;
+      begin = end;
     }
-    if (tasks.empty()) lists.clear();
   }
-  return tasks.empty() ? absl::OkStatus() : run();
+  std::vector<size_t> first_place;
+  size_t places = 0;
+  for (const std::vector<Part>& batch : batches) {
+    first_place.push_back(places);
+    for (const Part& part : batch) places += part.end - part.begin;
+  }
+  std::atomic<bool> ended{false};
+  absl::Status statuses[kLinkThreads];
+  ParallelFor(0, batches.size(), kLinkThreads, 1, [&](size_t number, size_t thread) {
+    if (ended) return;
+    std::vector<std::vector<uint32_t>> others;
+    std::vector<GpuLinkTask> tasks;
+    for (const Part& part : batches[number]) others.push_back(groups.OthersOf(part.group));
+    size_t nodes = 0;
+    for (size_t i = 0; i < others.size(); ++i) {
+      const Part& part = batches[number][i];
+      tasks.push_back({.own = groups.NodesOf(part.group).subspan(part.begin, part.end - part.begin), .others = others[i]});
+      nodes += part.end - part.begin;
+    }
+    absl::Status& status = statuses[thread];
+    status = device.ChooseLinks(column, tasks, counts, links.subspan(first_place[number] * counts.links, nodes * counts.links));
+    // The caller's is the first of the threads.
+    if (status.ok() && thread == 0) status = progress(static_cast<double>(first_place[number]) / static_cast<double>(places));
+    if (!status.ok()) ended = true;
+  });
+  for (const absl::Status& status : statuses) {
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<uint32_t>> GpuDense::Assign(const CodeRecords& records, uint32_t count, int threads,
@@ -165,10 +195,13 @@ absl::Status GpuDense::FindEntries(const CodeBooks& books, std::span<const float
     Slot& slot = *slots_[(first + i) % slots_.size()];
     if (slot.lost) continue;
     absl::Status status = slot.device->FindEntries(books, rows, nearest);
+    if (absl::IsAborted(status)) continue;
     if (!status.ok()) NoteBuildFailed(slot, status);
     return status;
   }
-  return absl::ResourceExhaustedError("no GPU is there for the codes of a build");
+  const auto is_lost = [](const std::unique_ptr<Slot>& slot) { return slot->lost.load(); };
+  if (std::all_of(slots_.begin(), slots_.end(), is_lost)) return absl::ResourceExhaustedError("no GPU is there for the codes of a build");
+  return absl::AbortedError("all GPUs are at others' work");
 }
 
 }  // namespace vouch

@@ -39,6 +39,10 @@ struct GpuDenseOptions {
   // Whether devices help to build graphs, cells and product codes. Sooner built; but then the bytes of graphs follow from the device,
   // too, and from whether it had the room: equal rows may give other graphs, with the same scores.
   bool builds = false;
+  // So many nodes get their links in one go, of so many groups at most. More: the device is waited for less often, and builds are ended
+  // later.
+  size_t build_nodes = 32'768;
+  size_t build_groups = 64;
   std::map<std::string, double> weights = {};  // of tenants, in sharing a device's time; 1 where there is none
   // A search waits so long for its device, and is done by the processor then. More: fewer are done twice where a device is busy, but
   // all wait longer for one that hangs.

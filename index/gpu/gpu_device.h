@@ -144,7 +144,7 @@ class GpuDevice {
   // (index/dense/build_help.h). Of vectors in f32 or f16; UNIMPLEMENTED: more than kMostLinks of a node, or other vectors.
   virtual absl::Status ChooseLinks(const GpuColumn& column, std::span<const GpuLinkTask> tasks, const LinkCounts& counts,
                                    std::span<uint32_t> links) = 0;
-  // As vouch::FindEntries has them, bit by bit.
+  // As vouch::FindEntries has them, bit by bit. ABORTED: others have the device just now.
   virtual absl::Status FindEntries(const CodeBooks& books, std::span<const float> rows, std::span<uint8_t> nearest) = 0;
 };
 

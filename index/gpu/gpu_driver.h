@@ -11,6 +11,7 @@
 #include "index/gpu/kernels/nearest_entry.h"
 #include "index/gpu/kernels/product_select.h"
 #include "index/gpu/kernels/row_form_kind.h"
+#include "index/gpu/kernels/row_lengths.h"
 #include "index/gpu/kernels/row_scan.h"
 #include "index/gpu/kernels/top_keys.h"
 
@@ -29,7 +30,8 @@ struct LinkForm {
 
 // Inner products of rows and queries by matrix units: products[query][row] over `values` values each.
 struct GpuProducts {
-  bool half = false;          // f16 values; else f32, rounded to TF32
+  bool half = false;          // f16 values; else f32
+  bool rounded = true;        // f32 values are rounded to TF32: much faster
   const void* rows = nullptr;
   uint64_t row_count = 0;
   const void* queries = nullptr;
@@ -52,6 +54,8 @@ class GpuStream {
   virtual absl::Status Run(const gpu::CellScanArgs& args, GpuGrid grid) = 0;
   virtual absl::Status Run(const gpu::ProductSelectArgs& args, GpuGrid grid) = 0;
   virtual absl::Status Run(const gpu::MergeKeysArgs& args, GpuGrid grid) = 0;
+  // `half`: rows of f16, else of f32.
+  virtual absl::Status Run(bool half, const gpu::RowLengthsArgs& args, GpuGrid grid) = 0;
   virtual absl::Status Run(const gpu::GatherArgs& args, GpuGrid grid) = 0;
   virtual absl::Status Run(LinkForm form, const gpu::LinkChoiceArgs& args, GpuGrid grid) = 0;
   virtual absl::Status Run(const gpu::NearestEntryArgs& args, GpuGrid grid) = 0;

@@ -126,6 +126,12 @@ bool GpuDense::Make(const DeviceLedger::Move& move, std::vector<std::shared_ptr<
 
 void GpuDense::Upload(const std::shared_ptr<DenseUnit>& unit, DeviceLedger::Place place) {
   Slot& slot = *slots_[static_cast<size_t>(place.device)];
+  const uint64_t bytes = slot.device->BytesOf(unit->shape());
+  const auto has_room = [&] {
+    const absl::StatusOr<GpuMemory> memory = slot.device->MeasureMemory();
+    return memory.ok() && memory->free >= bytes;
+  };
+  const bool had_room = has_room();
   absl::StatusOr<std::shared_ptr<const GpuColumn>> column = slot.device->Place(unit->shape(), unit->Source());
   if (column.ok()) {
     // From here on the books are told when it goes.
@@ -151,9 +157,7 @@ void GpuDense::Upload(const std::shared_ptr<DenseUnit>& unit, DeviceLedger::Plac
   }
   if (absl::IsCancelled(column.status())) return;  // the segment went meanwhile
   ++counters_.refusals;
-  const uint64_t bytes = slot.device->BytesOf(unit->shape());
-  const absl::StatusOr<GpuMemory> memory = slot.device->MeasureMemory();
-  const bool fragmented = absl::IsResourceExhausted(column.status()) && memory.ok() && memory->free >= bytes;
+  const bool fragmented = absl::IsResourceExhausted(column.status()) && had_room && has_room();
   if (fragmented) ++counters_.fragmented;
   Warn(absl::StrCat("GPU ", OrdinalOf(static_cast<size_t>(place.device)), " did not take ",
                     DescribeBytes(bytes), fragmented ? " (as much is free, but in pieces)" : "", " of '", unit->name().collection,

@@ -19,7 +19,7 @@ struct GpuStatus {
     std::string why_lost = {};
     uint64_t budget = 0;     // for columns
     uint64_t held = 0;
-    std::optional<uint64_t> free = {};  // of all its memory, as the driver said when it was last looked at
+    std::optional<uint64_t> free = {};  // of all its memory, as the driver said when it was last looked at, less what is placed since
     uint64_t workspace = 0;  // buffers of searches
     uint64_t batches = 0;
     uint64_t searches = 0;

@@ -7,8 +7,10 @@
 namespace vouch {
 namespace {
 
-constexpr uint32_t kLinkedAtOnce = 1024;     // nodes whose links are chosen
-constexpr uint32_t kLeastGathered = 1024;    // rows
+constexpr uint64_t kMostLinked = 1024;       // nodes whose links are chosen at once
+constexpr uint64_t kLeastLinked = 64;
+constexpr uint64_t kLinkedBytes = uint64_t{16} << 20;   // of their rows
+constexpr uint64_t kLeastGathered = 1024;    // rows
 constexpr uint64_t kMostGathered = uint64_t{32} << 20;  // bytes
 constexpr uint32_t kComparedAtOnce = 128;    // slices given to the device before it is waited for
 constexpr uint32_t kCopyBlocks = 512;
@@ -25,9 +27,9 @@ absl::Status CheckLinkTasks(const GpuShape& shape, std::span<const GpuLinkTask> 
   for (const GpuLinkTask& task : tasks) {
     nodes += task.own.size();
     for (const std::span<const uint32_t> list : {task.own, task.others}) {
-      for (const uint32_t node : list) {
-        if (node >= shape.nodes) return absl::InvalidArgumentError(absl::StrCat("node ", node, " of ", shape.nodes));
-      }
+      uint32_t most = 0;  // without a way out, so that many are looked at together
+      for (const uint32_t node : list) most = std::max(most, node);
+      if (most >= shape.nodes) return absl::InvalidArgumentError(absl::StrCat("node ", most, " of ", shape.nodes));
     }
   }
   if (counts.links == 0 || counts.candidates == 0 || places != nodes * counts.links) {
@@ -41,9 +43,10 @@ absl::Status CheckLinkTasks(const GpuShape& shape, std::span<const GpuLinkTask> 
 
 struct KernelDevice::LinkRoom {
   uint32_t candidates = 0;
+  uint32_t linked = 0;    // most nodes whose links are chosen at once
   uint32_t links = 0;
   uint32_t gathered = 0;  // most rows at a time
-  uint64_t products = 0;  // likewise, as far as that leaves kLeastGathered rows
+  uint64_t products = 0;  // likewise, of the products of these and the linked nodes
   uint32_t* own = nullptr;
   uint32_t* others = nullptr;
   char* own_rows = nullptr;
@@ -51,7 +54,8 @@ struct KernelDevice::LinkRoom {
   char* rows = nullptr;
   float* lengths = nullptr;
   uint32_t* out = nullptr;
-  uint64_t used = 0;  // of the lane's buffer
+  uint64_t used = 0;      // of the lane's buffer
+  uint32_t slices = 0;    // given to the device since it was waited for
 };
 
 absl::StatusOr<KernelDevice::LinkRoom> KernelDevice::RoomForLinks(KernelLane& lane, const KernelColumn& column,
@@ -64,8 +68,10 @@ absl::StatusOr<KernelDevice::LinkRoom> KernelDevice::RoomForLinks(KernelLane& la
                 .links = static_cast<uint32_t>(counts.links)};
   // Products, and rows, have a quarter of the buffer at most.
   const uint64_t gathered = std::min(kMostGathered, lane.bytes() / 4) / row_bytes;
-  room.gathered = static_cast<uint32_t>(std::min<uint64_t>(most_others, std::max<uint64_t>(kLeastGathered, gathered)));
+  room.gathered = static_cast<uint32_t>(std::min<uint64_t>(most_others, std::max(kLeastGathered, gathered)));
   room.products = std::min<uint64_t>(options_.product_slice_floats, lane.bytes() / 4 / sizeof(float));
+  room.linked = static_cast<uint32_t>(
+      std::clamp(std::min(kLinkedBytes / row_bytes, room.products / kLeastGathered), kLeastLinked, kMostLinked));
   absl::Status status;
   const auto take = [&]<typename T>(T*& place, uint64_t count) {
     if (!status.ok()) return;
@@ -73,19 +79,19 @@ absl::StatusOr<KernelDevice::LinkRoom> KernelDevice::RoomForLinks(KernelLane& la
     status = taken.status();
     if (taken.ok()) place = *taken;
   };
-  take(room.own, kLinkedAtOnce);
+  take(room.own, room.linked);
   take(room.others, most_others);
-  take(room.own_rows, kLinkedAtOnce * row_bytes);
-  take(room.own_lengths, kLinkedAtOnce);
+  take(room.own_rows, room.linked * row_bytes);
+  take(room.own_lengths, room.linked);
   take(room.rows, room.gathered * row_bytes);
   take(room.lengths, room.gathered);
-  take(room.out, uint64_t{kLinkedAtOnce} * room.links);
+  take(room.out, uint64_t{room.linked} * room.links);
   if (!status.ok()) return status;
   room.used = lane.used();
   return room;
 }
 
-absl::Status KernelDevice::ChooseLinksOf(KernelLane& lane, const KernelColumn& column, const LinkRoom& room,
+absl::Status KernelDevice::ChooseLinksOf(KernelLane& lane, const KernelColumn& column, LinkRoom& room,
                                          std::span<const uint32_t> own, uint32_t others, std::span<uint32_t> links) const {
   const GpuShape& shape = column.shape();
   GpuStream& stream = lane.stream();
@@ -107,10 +113,11 @@ absl::Status KernelDevice::ChooseLinksOf(KernelLane& lane, const KernelColumn& c
   if (absl::Status status = gather(room.own, count, room.own_rows, room.own_lengths); !status.ok()) return status;
   lane.ResetTo(room.used);
   const auto slice = static_cast<uint32_t>(
-      std::min<uint64_t>({others, room.gathered, std::max<uint64_t>(kLeastGathered, room.products / count)}));
+      std::min<uint64_t>({others, room.gathered, std::max(kLeastGathered, room.products / count)}));
   absl::StatusOr<ProductSelection> selection =
       ProductSelection::Begin(lane,
                               {.half = shape.type == VectorType::kF16,
+                               .rounded = false,
                                .row_bytes = uint64_t{column.layout().row_units} * gpu::kUnitBytes,
                                .wide = room.candidates,
                                .slice = slice},
@@ -124,8 +131,10 @@ absl::Status KernelDevice::ChooseLinksOf(KernelLane& lane, const KernelColumn& c
                                           .lengths = has_lengths ? room.lengths : nullptr,
                                           .list = room.others + first,
                                           .last = first + rows == others});
-    if (!status.ok()) return status;
     first += rows;
+    // So that a device that hangs is noticed here, and not by a launch that waits for room among those before it.
+    if (status.ok() && ++room.slices % kComparedAtOnce == 0) status = stream.Finish();
+    if (!status.ok()) return status;
   }
   const gpu::LinkChoiceArgs choice{.rows = column.At<gpu::Unit>(column.layout().rows),
                                    .row_units = column.layout().row_units,
@@ -134,7 +143,8 @@ absl::Status KernelDevice::ChooseLinksOf(KernelLane& lane, const KernelColumn& c
                                    .candidates = room.candidates,
                                    .links = room.links,
                                    .out = room.out};
-  const LinkForm form{.half = shape.type == VectorType::kF16, .l2 = shape.metric == Metric::kL2};
+  // Vectors of length 1 are ordered by squared distances as by products, and copies are told by these.
+  const LinkForm form{.half = shape.type == VectorType::kF16, .l2 = shape.metric != Metric::kInnerProduct};
   if (absl::Status status = stream.Run(form, choice, {.blocks = 1, .queries = count}); !status.ok()) return status;
   return stream.CopyOut(links.data(), room.out, links.size_bytes());
 }
@@ -144,12 +154,10 @@ absl::Status KernelDevice::ChooseLinks(const GpuColumn& column, std::span<const 
   absl::StatusOr<const KernelColumn*> own = Check(column, 1, {}, 0);
   if (!own.ok()) return own.status();
   if (absl::Status status = CheckLinkTasks(column.shape(), tasks, counts, links.size()); !status.ok()) return status;
-  KernelLanes::Lease lane = side_lane_.Take();
-  lane->Reset();
-  const absl::StatusOr<LinkRoom> room = RoomForLinks(*lane, **own, tasks, counts);
+  KernelLanes::Lease lane = side_lanes_.Take();
+  absl::StatusOr<LinkRoom> room = RoomForLinks(*lane, **own, tasks, counts);
   if (!room.ok()) return room.status();
   absl::Status status;
-  uint32_t slices = 0;
   for (const GpuLinkTask& task : tasks) {
     const auto others = static_cast<uint32_t>(task.others.size());
     if (others == 0) {
@@ -158,16 +166,10 @@ absl::Status KernelDevice::ChooseLinks(const GpuColumn& column, std::span<const 
       continue;
     }
     if (status.ok()) status = lane->stream().CopyIn(room->others, task.others.data(), task.others.size_bytes());
-    for (size_t first = 0; first < task.own.size() && status.ok(); first += kLinkedAtOnce) {
-      const size_t nodes = std::min<size_t>(kLinkedAtOnce, task.own.size() - first);
+    for (size_t first = 0; first < task.own.size() && status.ok(); first += room->linked) {
+      const size_t nodes = std::min<size_t>(room->linked, task.own.size() - first);
       status = ChooseLinksOf(*lane, **own, *room, task.own.subspan(first, nodes), others, links.first(nodes * counts.links));
       links = links.subspan(nodes * counts.links);
-      // So that a device that hangs is noticed here, as with searches.
-      slices += others / room->gathered + 1;
-      if (status.ok() && slices >= kComparedAtOnce) {
-        status = lane->stream().Finish();
-        slices = 0;
-      }
     }
   }
   const absl::Status finished = lane->stream().Finish();
@@ -181,8 +183,10 @@ absl::Status KernelDevice::FindEntries(const CodeBooks& books, std::span<const f
     return absl::InvalidArgumentError(absl::StrCat(rows.size(), " values in ", books.groups, " groups of ", books.size, ", with ",
                                                    nearest.size(), " places"));
   }
-  KernelLanes::Lease lane = side_lane_.Take();
-  lane->Reset();
+  // Whoever asks can do it as well: it does not wait.
+  const std::unique_ptr<KernelLanes::Lease> lease = side_lanes_.TryTake();
+  if (lease == nullptr) return absl::AbortedError("the device is at others' work");
+  KernelLane* const lane = &**lease;
   absl::StatusOr<float*> entries = lane->Take<float>(16 * width);
   if (!entries.ok()) return entries.status();
   const uint64_t row_bytes = width * sizeof(float) + books.groups;

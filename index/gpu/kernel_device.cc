@@ -6,17 +6,16 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "index/gpu/product_bound.h"
 #include "storage/vector_codec.h"
 
 namespace vouch {
 namespace {
 
 constexpr uint64_t kPlaceGranularity = uint64_t{2} << 20;  // CUDA maps device memory in pages of this size
-constexpr uint64_t kUploadBytes = uint64_t{8} << 20;       // at a time
 constexpr uint32_t kSpanOfAll = 4 * gpu::kThreads;         // nodes a block takes at a time; small columns spread over more blocks
 constexpr uint32_t kSpanOfList = gpu::kThreads;
-constexpr uint32_t kBlocksPerProcessor = 4;
+constexpr uint32_t kBlocksPerProcessor = 6;
+constexpr size_t kSideLanes = 2;
 
 uint64_t UpTo(uint64_t value, uint64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
@@ -161,80 +160,16 @@ absl::StatusOr<std::unique_ptr<KernelDevice>> KernelDevice::Open(std::shared_ptr
     if (!lane.ok()) return lane.status();
     device->lanes_.Add(*std::move(lane));
   }
-  absl::StatusOr<std::unique_ptr<KernelLane>> side_lane = KernelLane::Open(device->driver_, options.stream_bytes);
-  if (!side_lane.ok()) return side_lane.status();
-  device->side_lane_.Add(*std::move(side_lane));
+  for (size_t i = 0; i < kSideLanes; ++i) {
+    absl::StatusOr<std::unique_ptr<KernelLane>> lane = KernelLane::Open(device->driver_, options.stream_bytes / kSideLanes);
+    if (!lane.ok()) return lane.status();
+    device->side_lanes_.Add(*std::move(lane));
+  }
   return device;
 }
 
 uint64_t KernelDevice::BytesOf(const GpuShape& shape) const {
   return UpTo(std::max<uint64_t>(1, KernelColumn::Layout(shape).size), kPlaceGranularity);
-}
-
-absl::StatusOr<std::shared_ptr<const GpuColumn>> KernelDevice::Place(const GpuShape& shape, const GpuSource& source) {
-  if (shape.nodes == 0) return absl::InvalidArgumentError("a column without vectors is not placed on a device");
-  if (shape.content == GpuContent::kProductCodes) {
-    if (shape.groups == 0 || shape.groups > gpu::kMaxGroups || source.place_nodes.size() != shape.nodes ||
-        source.place_biases.size() != shape.nodes || source.blocks.size() != size_t{shape.blocks} * shape.groups * 16) {
-      return absl::InvalidArgumentError("product codes for a device are not those of their shape");
-    }
-  }
-  const uint64_t bytes = BytesOf(shape);
-  absl::StatusOr<void*> memory = driver_->Allocate(bytes);
-  if (!memory.ok()) return memory.status();
-  auto column = std::make_shared<KernelColumn>(shape, bytes, driver_, *memory);
-  KernelLanes::Lease lane = side_lane_.Take();
-  absl::Status status = shape.content == GpuContent::kProductCodes ? PlaceCells(*lane, *column, source)
-                                                                   : PlaceRows(*lane, *column, source);
-  if (!status.ok()) return status;
-  return column;
-}
-
-absl::Status KernelDevice::PlaceRows(KernelLane& lane, KernelColumn& column, const GpuSource& source) const {
-  const GpuShape& shape = column.shape();
-  const size_t row_bytes = size_t{column.layout().row_units} * gpu::kUnitBytes;
-  const auto rows = static_cast<uint32_t>(std::clamp<uint64_t>(kUploadBytes / row_bytes, 1, shape.nodes));
-  const bool measured = IsFloatVectors(shape) && shape.type != VectorType::kI8;
-  std::vector<char> records(size_t{rows} * shape.record_bytes);
-  std::vector<char> padded(size_t{rows} * row_bytes, '\0');
-  std::vector<float> values(shape.dim);
-  std::vector<float> lengths(rows);
-  double longest = 0;
-  for (uint32_t begin = 0; begin < shape.nodes; begin += rows) {
-    const uint32_t count = std::min(rows, shape.nodes - begin);
-    if (absl::Status status = source.records(begin, begin + count, records.data()); !status.ok()) return status;
-    for (uint32_t i = 0; i < count; ++i) {
-      const char* const record = records.data() + size_t{i} * shape.record_bytes;
-      std::memcpy(padded.data() + i * row_bytes, record, shape.record_bytes);
-      if (!measured) continue;
-      DecodeVector(shape.type, record, values);
-      const double length = LengthOf(values);
-      longest = std::max(longest, length);
-      lengths[i] = static_cast<float>(length * length);
-    }
-    absl::Status status = lane.stream().CopyIn(column.At<char>(column.layout().rows + begin * row_bytes), padded.data(),
-                                               count * row_bytes);
-    if (status.ok() && column.layout().has_lengths) {
-      status = lane.stream().CopyIn(column.At<float>(column.layout().lengths) + begin, lengths.data(), count * sizeof(float));
-    }
-    if (!status.ok()) return status;
-  }
-  column.set_longest_row(longest);
-  return lane.stream().Finish();
-}
-
-absl::Status KernelDevice::PlaceCells(KernelLane& lane, const KernelColumn& column, const GpuSource& source) const {
-  const KernelColumn::Layout& layout = column.layout();
-  absl::Status status = lane.stream().CopyIn(column.At<uint32_t>(layout.place_nodes), source.place_nodes.data(),
-                                             source.place_nodes.size_bytes());
-  if (status.ok()) {
-    status = lane.stream().CopyIn(column.At<float>(layout.place_biases), source.place_biases.data(),
-                                  source.place_biases.size_bytes());
-  }
-  if (status.ok()) {
-    status = lane.stream().CopyIn(column.At<uint8_t>(layout.blocks), source.blocks.data(), source.blocks.size_bytes());
-  }
-  return status.ok() ? lane.stream().Finish() : status;
 }
 
 absl::StatusOr<const KernelColumn*> KernelDevice::Check(const GpuColumn& column, size_t k,

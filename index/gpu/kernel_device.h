@@ -87,8 +87,13 @@ class KernelDevice final : public GpuDevice {
   };
   absl::StatusOr<const KernelColumn*> Check(const GpuColumn& column, size_t k, std::span<const GpuQuery> queries,
                                             size_t places) const;
+  // --- kernel_placing.cc
   absl::Status PlaceRows(KernelLane& lane, KernelColumn& column, const GpuSource& source) const;
+  // The lengths of the rows that are there.
+  absl::Status MeasureRows(KernelLane& lane, KernelColumn& column) const;
   absl::Status PlaceCells(KernelLane& lane, const KernelColumn& column, const GpuSource& source) const;
+
+  // --- kernel_device.cc
   // How many blocks share a scan of `work` nodes, where `queries` groups of queries are scanned side by side.
   uint32_t BlocksFor(uint64_t work, uint32_t span, size_t queries) const;
   // As many of the queries, from the first on, as the lane's buffer holds. Bitmaps and lists that are the same memory count once.
@@ -108,8 +113,6 @@ class KernelDevice final : public GpuDevice {
   };
   ProductRoom RoomForProducts(const Batch& batch) const;
   absl::Status SearchByProducts(KernelLane& lane, const Batch& batch) const;
-  // Rows of the column that are multiplied at a time.
-  uint32_t SliceFor(const KernelColumn& column, size_t queries) const;
   // The `wide` nearest by product of each query; keys[query * wide], here, after it.
   absl::Status SelectByProducts(KernelLane& lane, const KernelColumn& column, const ProductQueries& queries, uint32_t wide,
                                 std::vector<uint64_t>& keys) const;
@@ -120,13 +123,13 @@ class KernelDevice final : public GpuDevice {
   absl::StatusOr<LinkRoom> RoomForLinks(KernelLane& lane, const KernelColumn& column, std::span<const GpuLinkTask> tasks,
                                         const LinkCounts& counts) const;
   // Of some of a task's nodes.
-  absl::Status ChooseLinksOf(KernelLane& lane, const KernelColumn& column, const LinkRoom& room, std::span<const uint32_t> own,
+  absl::Status ChooseLinksOf(KernelLane& lane, const KernelColumn& column, LinkRoom& room, std::span<const uint32_t> own,
                              uint32_t others, std::span<uint32_t> links) const;
 
   const std::shared_ptr<GpuDriver> driver_;
   const KernelDeviceOptions options_;
   KernelLanes lanes_;      // of searches
-  KernelLanes side_lane_;  // of what takes longer: uploads and builds
+  KernelLanes side_lanes_;  // of what takes longer, uploads and builds: two, each with half the buffer
 };
 
 // The bitmaps of queries on the device, each of them once, and where each query's begins; null where they have none.

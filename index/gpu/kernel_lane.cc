@@ -40,6 +40,15 @@ KernelLanes::Lease KernelLanes::Take() {
   return Lease(*this, std::move(lane));
 }
 
+std::unique_ptr<KernelLanes::Lease> KernelLanes::TryTake() {
+  const std::lock_guard lock(mu_);
+  if (free_.empty()) return nullptr;
+  std::unique_ptr<KernelLane> lane = std::move(free_.back());
+  free_.pop_back();
+  lane->Reset();
+  return std::make_unique<Lease>(*this, std::move(lane));
+}
+
 KernelLanes::Lease::~Lease() {
   // Whoever failed has not waited: copies may still be on their way to what goes now.
   lane_->stream().Finish().IgnoreError();

@@ -77,8 +77,10 @@ class KernelLanes {
   };
 
   void Add(std::unique_ptr<KernelLane> lane) { free_.push_back(std::move(lane)); }
-  // Waits until one is free: as long as the device takes for a search.
+  // Waits until one is free: as long as the device takes for what it is used for.
   Lease Take();
+  // Does not wait; null: none is free.
+  std::unique_ptr<Lease> TryTake();
 
  private:
   std::mutex mu_;

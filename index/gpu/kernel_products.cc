@@ -55,16 +55,12 @@ KernelDevice::ProductRoom KernelDevice::RoomForProducts(const Batch& batch) cons
           .of_query = std::min<uint64_t>(kLeastSlice, nodes) * sizeof(float) + 3 * key_bytes};
 }
 
-uint32_t KernelDevice::SliceFor(const KernelColumn& column, size_t queries) const {
-  return static_cast<uint32_t>(std::min<uint64_t>(
-      column.shape().nodes, std::max<uint64_t>(kLeastSlice, options_.product_slice_floats / queries)));
-}
-
 absl::Status KernelDevice::SelectByProducts(KernelLane& lane, const KernelColumn& column, const ProductQueries& queries,
                                             uint32_t wide, std::vector<uint64_t>& keys) const {
   const GpuShape& shape = column.shape();
   const uint64_t row_bytes = uint64_t{column.layout().row_units} * gpu::kUnitBytes;
-  const uint32_t slice = SliceFor(column, queries.count);
+  const auto slice = static_cast<uint32_t>(std::min<uint64_t>(
+      shape.nodes, std::max<uint64_t>(kLeastSlice, options_.product_slice_floats / queries.count)));
   absl::StatusOr<ProductSelection> selection = ProductSelection::Begin(
       lane, {.half = shape.type == VectorType::kF16, .row_bytes = row_bytes, .wide = wide, .slice = slice}, queries);
   if (!selection.ok()) return selection.status();

@@ -29,6 +29,7 @@ absl::StatusOr<ProductSelection> ProductSelection::Begin(KernelLane& lane, const
 
 absl::Status ProductSelection::Add(const Slice& slice) {
   absl::Status status = lane_->stream().Multiply({.half = form_.half,
+                                                  .rounded = form_.rounded,
                                                   .rows = slice.rows,
                                                   .row_count = slice.count,
                                                   .queries = queries_.rows,

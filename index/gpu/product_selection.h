@@ -14,7 +14,7 @@ struct ProductQueries {
   uint32_t count = 0;
   const uint64_t* words = nullptr;  // bitmaps of nodes to look at; null: all
   const uint64_t* word_start = nullptr;
-  const uint32_t* own = nullptr;  // by query: its node, which has only those before it (gpu::LinkOrder) for hits; null: all
+  const uint32_t* own = nullptr;  // by query: its node; its hits are those before it (gpu::LinkOrder), by gpu::LinkName; null: all
 };
 
 // The rows nearest to each of some queries by products of matrix units, slice after slice. Given to the lane's stream: what it finds is
@@ -23,7 +23,8 @@ class ProductSelection {
  public:
   static constexpr uint32_t kRowsOfBlock = 4096;  // of a slice
   struct Form {
-    bool half = false;       // f16; else f32, rounded to TF32
+    bool half = false;       // f16; else f32
+    bool rounded = true;     // f32 to TF32: who uses that checks what it finds (product_bound.h)
     uint64_t row_bytes = 0;  // with padding
     uint32_t wide = 0;       // rows to be found of each query
     uint32_t slice = 0;      // most rows of one slice

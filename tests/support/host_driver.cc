@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -53,8 +54,12 @@ float ProductOf(const GpuProducts& products, uint64_t row, uint64_t query, doubl
       a[i] = gpu::FloatOfHalfBits(static_cast<const uint16_t*>(products.rows)[row * products.values + i]);
       b[i] = gpu::FloatOfHalfBits(static_cast<const uint16_t*>(products.queries)[query * products.values + i]);
     } else {
-      a[i] = Tf32(static_cast<const float*>(products.rows)[row * products.values + i]);
-      b[i] = Tf32(static_cast<const float*>(products.queries)[query * products.values + i]);
+      a[i] = static_cast<const float*>(products.rows)[row * products.values + i];
+      b[i] = static_cast<const float*>(products.queries)[query * products.values + i];
+      if (products.rounded) {
+        a[i] = Tf32(a[i]);
+        b[i] = Tf32(b[i]);
+      }
     }
   }
   // From the end, eight at a time.
@@ -87,7 +92,9 @@ class HostStream final : public GpuStream {
   }
   absl::Status CopyOut(void* to, const void* device, uint64_t bytes) override {
     if (absl::Status status = driver_.Call(); !status.ok()) return status;
-    if (bytes > 0) std::memcpy(to, device, bytes);
+    // As on a device, what is read before Finish is nothing.
+    if (bytes > 0) std::memset(to, 0xA5, bytes);
+    out_.emplace_back(to, std::string(static_cast<const char*>(device), bytes));
     return absl::OkStatus();
   }
   absl::Status Fill(void* device, uint8_t value, uint64_t bytes) override {
@@ -126,6 +133,13 @@ class HostStream final : public GpuStream {
         [&](auto& block, auto& shared, uint64_t* slots) { gpu::MergeKeysBlock(block, args, shared, slots); });
     return absl::OkStatus();
   }
+  absl::Status Run(bool half, const gpu::RowLengthsArgs& args, GpuGrid grid) override {
+    if (absl::Status status = driver_.Call(); !status.ok()) return status;
+    ForEachBlock<NoRegisters, NoShared>(grid, 1, 0, [&](auto& block, auto&, uint64_t*) {
+      half ? gpu::RowLengthsBlock<gpu::Half>(block, args) : gpu::RowLengthsBlock<float>(block, args);
+    });
+    return absl::OkStatus();
+  }
   absl::Status Run(const gpu::GatherArgs& args, GpuGrid grid) override {
     if (absl::Status status = driver_.Call(); !status.ok()) return status;
     ForEachBlock<NoRegisters, NoShared>(grid, 1, 0, [&](auto& block, auto&, uint64_t*) { gpu::GatherBlock(block, args); });
@@ -161,10 +175,18 @@ class HostStream final : public GpuStream {
     }
     return absl::OkStatus();
   }
-  absl::Status Finish() override { return driver_.Call(); }
+  absl::Status Finish() override {
+    absl::Status status = driver_.Call();
+    for (const auto& [to, bytes] : out_) {
+      if (status.ok() && !bytes.empty()) std::memcpy(to, bytes.data(), bytes.size());
+    }
+    out_.clear();
+    return status;
+  }
 
  private:
   HostDriver& driver_;
+  std::vector<std::pair<void*, std::string>> out_;  // on their way
 };
 
 HostDriver::HostDriver(Options options)

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "index/dense/build_help.h"
-#include "index/gpu/kernels/product_select.h"
+#include "index/gpu/kernels/link_order.h"
 #include "storage/schema.h"
 
 namespace vouch {
@@ -15,8 +15,9 @@ namespace vouch {
 // Added from the first value to the last.
 inline float PlainDistance(const std::vector<float>& a, const std::vector<float>& b, Metric metric) {
   float sum = 0;
-  for (size_t i = 0; i < a.size(); ++i) sum += metric == Metric::kL2 ? (a[i] - b[i]) * (a[i] - b[i]) : a[i] * b[i];
-  return metric == Metric::kL2 ? sum : -sum;
+  const bool product = metric == Metric::kInnerProduct;
+  for (size_t i = 0; i < a.size(); ++i) sum += product ? a[i] * b[i] : (a[i] - b[i]) * (a[i] - b[i]);
+  return product ? -sum : sum;
 }
 
 // A node's links as ChooseLinks defines them, in the order of devices, by comparing all. `vector(node)` gives its values, or a reference
@@ -27,16 +28,21 @@ std::vector<uint32_t> PlainLinks(const VectorOf& vector, Metric metric, uint32_t
   const auto& from = vector(own);
   std::vector<std::pair<float, uint32_t>> candidates;
   for (const uint32_t other : others) {
-    if (gpu::LinkOrder(other) < gpu::LinkOrder(own)) candidates.emplace_back(PlainDistance(from, vector(other), metric), other);
+    if (gpu::LinkOrder(other) >= gpu::LinkOrder(own)) continue;
+    candidates.emplace_back(PlainDistance(from, vector(other), metric), gpu::LinkName(own, other));
   }
   const size_t count = std::min(candidates.size(), counts.candidates);
   std::partial_sort(candidates.begin(), candidates.begin() + static_cast<std::ptrdiff_t>(count), candidates.end());
   candidates.resize(count);
   std::vector<uint32_t> links;
-  for (const auto& [distance, candidate] : candidates) {
+  for (const auto& [distance, name] : candidates) {
     if (links.size() == counts.links) break;
+    const uint32_t candidate = gpu::LinkName(own, name);
     const auto& at = vector(candidate);
-    const auto nearer = [&, bound = distance](uint32_t link) { return PlainDistance(at, vector(link), metric) < bound; };
+    const auto nearer = [&, bound = distance](uint32_t link) {
+      const float between = PlainDistance(at, vector(link), metric);
+      return between < bound || (metric != Metric::kInnerProduct && between == 0);
+    };
     if (std::none_of(links.begin(), links.end(), nearer)) links.push_back(candidate);
   }
   links.resize(counts.links, 0xFFFFFFFFu);
@@ -51,10 +57,7 @@ ChooseLinks PlainLinksOf(const VectorOf& vector, Metric metric) {
     std::vector<std::vector<uint32_t>> links(levels.size());
     for (size_t level = 0; level < levels.size(); ++level) {
       for (size_t group = 0; group < levels[level].groups(); ++group) {
-        std::vector<uint32_t> others;
-        for (const uint32_t near : levels[level].near[group]) {
-          others.insert(others.end(), levels[level].NodesOf(near).begin(), levels[level].NodesOf(near).end());
-        }
+        const std::vector<uint32_t> others = levels[level].OthersOf(group);
         for (const uint32_t own : levels[level].NodesOf(group)) {
           const std::vector<uint32_t> chosen = PlainLinks(vector, metric, own, others, counts);
           links[level].insert(links[level].end(), chosen.begin(), chosen.end());

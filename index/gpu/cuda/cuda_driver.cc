@@ -136,6 +136,9 @@ class CudaStream final : public GpuStream {
   absl::Status Run(const gpu::MergeKeysArgs& args, GpuGrid grid) override {
     return Launched(gpu::LaunchMergeKeys(args, GridOf(grid), UseStream()), "the merge");
   }
+  absl::Status Run(bool half, const gpu::RowLengthsArgs& args, GpuGrid grid) override {
+    return Launched(gpu::LaunchRowLengths(half, args, GridOf(grid), UseStream()), "the lengths of rows");
+  }
   absl::Status Run(const gpu::GatherArgs& args, GpuGrid grid) override {
     return Launched(gpu::LaunchGather(args, GridOf(grid), UseStream()), "the gathering of rows");
   }
@@ -156,7 +159,7 @@ class CudaStream final : public GpuStream {
     const auto values = static_cast<int>(products.values);
     return StatusOf(cublasGemmEx(blas_, CUBLAS_OP_T, CUBLAS_OP_N, rows, static_cast<int>(products.query_count), values, &one,
                                  products.rows, type, values, products.queries, type, values, &none, products.products,
-                                 CUDA_R_32F, rows, products.half ? CUBLAS_COMPUTE_32F : CUBLAS_COMPUTE_32F_FAST_TF32,
+                                 CUDA_R_32F, rows, products.half || !products.rounded ? CUBLAS_COMPUTE_32F : CUBLAS_COMPUTE_32F_FAST_TF32,
                                  CUBLAS_GEMM_DEFAULT),
                     "products");
   }

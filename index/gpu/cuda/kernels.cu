@@ -65,8 +65,9 @@ class DeviceBlock {
 
 struct NoRegisters {};
 
+// As many blocks of one query as shared memory holds on a processor may have all the registers that they need there.
 template <typename Form, uint32_t kQueries>
-__global__ void __launch_bounds__(kThreads) RowScanKernel(RowScanArgs args) {
+__global__ void __launch_bounds__(kThreads, kQueries == 1 ? 6 : 4) RowScanKernel(RowScanArgs args) {
   __shared__ RowScanShared<Form, kQueries> shared;
   extern __shared__ uint64_t slots[];
   DeviceBlock<RowScanRegisters<Form, kQueries>> block(kQueries);
@@ -94,6 +95,12 @@ __global__ void __launch_bounds__(kThreads) MergeKeysKernel(MergeKeysArgs args) 
   MergeKeysBlock(block, args, shared, slots);
 }
 
+template <typename Value>
+__global__ void __launch_bounds__(kThreads) RowLengthsKernel(RowLengthsArgs args) {
+  DeviceBlock<NoRegisters> block(1);
+  RowLengthsBlock<Value>(block, args);
+}
+
 __global__ void __launch_bounds__(kThreads) GatherKernel(GatherArgs args) {
   DeviceBlock<NoRegisters> block(1);
   GatherBlock(block, args);
@@ -114,7 +121,7 @@ __global__ void __launch_bounds__(kThreads) NearestEntryKernel(NearestEntryArgs 
 // Static and dynamic shared memory together: what every device gives without being asked.
 constexpr size_t kSharedBytes = 48 * 1024;
 static_assert(sizeof(RowScanShared<I8Form<true>, 1>) + SlotsForMost() * sizeof(uint64_t) <= kSharedBytes);
-static_assert(sizeof(RowScanShared<I8Form<true>, kQueriesAtOnce>) + kQueriesAtOnce * 2 * kThreads * sizeof(uint64_t) <= kSharedBytes);
+static_assert(sizeof(RowScanShared<I8Form<true>, kQueriesAtOnce>) + kQueriesAtOnce * 4 * kThreads * sizeof(uint64_t) <= kSharedBytes);
 static_assert(sizeof(LinkChoiceShared) <= kSharedBytes);
 static_assert(sizeof(CellScanShared) + SlotsForMost() * sizeof(uint64_t) <= kSharedBytes);
 
@@ -150,6 +157,17 @@ int LaunchProductSelect(const ProductSelectArgs& args, LaunchGrid grid, void* st
 int LaunchMergeKeys(const MergeKeysArgs& args, LaunchGrid grid, void* stream) {
   MergeKeysKernel<<<dim3(grid.blocks, grid.queries), kThreads, SlotsFor(args.k) * sizeof(uint64_t),
                     static_cast<cudaStream_t>(stream)>>>(args);
+  return static_cast<int>(cudaGetLastError());
+}
+
+int LaunchRowLengths(bool half, const RowLengthsArgs& args, LaunchGrid grid, void* stream) {
+  const dim3 blocks(grid.blocks, grid.queries);
+  const auto of = static_cast<cudaStream_t>(stream);
+  if (half) {
+    RowLengthsKernel<Half><<<blocks, kThreads, 0, of>>>(args);
+  } else {
+    RowLengthsKernel<float><<<blocks, kThreads, 0, of>>>(args);
+  }
   return static_cast<int>(cudaGetLastError());
 }
 

@@ -7,6 +7,7 @@
 #include "index/gpu/kernels/nearest_entry.h"
 #include "index/gpu/kernels/product_select.h"
 #include "index/gpu/kernels/row_form_kind.h"
+#include "index/gpu/kernels/row_lengths.h"
 #include "index/gpu/kernels/row_scan.h"
 #include "index/gpu/kernels/top_keys.h"
 
@@ -22,6 +23,7 @@ int LaunchRowScan(RowFormKind form, uint32_t queries_at_once, const RowScanArgs&
 int LaunchCellScan(const CellScanArgs& args, LaunchGrid grid, void* stream);
 int LaunchProductSelect(const ProductSelectArgs& args, LaunchGrid grid, void* stream);
 int LaunchMergeKeys(const MergeKeysArgs& args, LaunchGrid grid, void* stream);
+int LaunchRowLengths(bool half, const RowLengthsArgs& args, LaunchGrid grid, void* stream);
 int LaunchGather(const GatherArgs& args, LaunchGrid grid, void* stream);
 int LaunchLinkChoice(bool half, bool l2, const LinkChoiceArgs& args, LaunchGrid grid, void* stream);
 int LaunchNearestEntry(const NearestEntryArgs& args, LaunchGrid grid, void* stream);

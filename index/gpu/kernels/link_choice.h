@@ -1,5 +1,6 @@
 #pragma once
 
+#include "index/gpu/kernels/link_order.h"
 #include "index/gpu/kernels/order_key.h"
 #include "index/gpu/kernels/row_forms.h"
 
@@ -13,7 +14,10 @@ inline constexpr uint32_t kMostLinkCandidates = kLinkRows - 1;
 inline constexpr uint32_t kMostLinks = 32;
 inline constexpr uint32_t kLinkValues = 16;                    // of each row at a time
 inline constexpr uint32_t kLinkWords = (kLinkRows + 31) / 32;
+// Where a tile's values lie: eight threads that load four each of neighbouring tiles meet all banks.
+inline constexpr uint32_t kLinkTileStride = kLinkTile + 4;
 static_assert(kLinkTiles * (kLinkTiles + 1) / 2 <= kThreads, "each pair of tiles has its thread");
+static_assert(kLinkRows <= kThreads && 32 % kLinkTile == 0, "and each row; a tile's bits lie in one word");
 
 // Copies rows that a list names, one after the other.
 struct GatherArgs {
@@ -40,23 +44,23 @@ VOUCH_KERNEL void GatherBlock(Block& block, const GatherArgs& args) {
 }
 
 // Chooses a node's links among its candidates: nearest first, those that are nearer to the node than to every one linked before (Malkov
-// and Yashunin 2018, algorithm 4). Distances are sums from the first value to the last. A block a node.
+// and Yashunin 2018, algorithm 4), and, under L2, no copies of these. Distances are sums from the first value to the last. A block a node.
 struct LinkChoiceArgs {
   const Unit* rows = nullptr;        // [nodes][row_units]
   uint32_t row_units = 0;
   const uint32_t* own = nullptr;     // by query
-  const uint64_t* nearest = nullptr; // [query][candidates]; kNoKey where there are no more
+  const uint64_t* nearest = nullptr; // [query][candidates], by LinkName; kNoKey where there are no more
   uint32_t candidates = 0;           // at most kMostLinkCandidates
   uint32_t links = 0;                // to be chosen, at most kMostLinks
   uint32_t* out = nullptr;           // [query][links]; kNoLink from the first free place on
 };
 struct LinkChoiceShared {
-  float value[kLinkValues][kLinkRows + 4];
+  alignas(16) float value[kLinkValues][kLinkTiles * kLinkTileStride];
   uint32_t node[kLinkRows];                // row 0: the node; kNoLink: no row
   float distance[kLinkRows];               // to the node
   uint32_t order[kLinkRows];               // rows, nearest first
   uint32_t rows;                           // in `order`
-  uint32_t nearer[kLinkRows][kLinkWords];  // a bit for each row that is nearer to this one than the node is
+  uint32_t nearer[kLinkRows][kLinkWords];  // a bit for each row that is nearer to this one than the node is, or its copy
 };
 struct LinkChoiceRegisters {
   uint32_t first;   // tile
@@ -75,8 +79,8 @@ VOUCH_KERNEL void AddLinkChunk(const LinkChoiceShared& shared, LinkChoiceRegiste
   for (uint32_t v = 0; v < kLinkValues; ++v) {
     float a[kLinkTile], b[kLinkTile];
     VOUCH_UNROLL for (uint32_t i = 0; i < kLinkTile; ++i) {
-      a[i] = shared.value[v][registers.first * kLinkTile + i];
-      b[i] = shared.value[v][registers.second * kLinkTile + i];
+      a[i] = shared.value[v][registers.first * kLinkTileStride + i];
+      b[i] = shared.value[v][registers.second * kLinkTileStride + i];
     }
     VOUCH_UNROLL for (uint32_t i = 0; i < kLinkTile; ++i) {
       VOUCH_UNROLL for (uint32_t j = 0; j < kLinkTile; ++j) {
@@ -88,7 +92,7 @@ VOUCH_KERNEL void AddLinkChunk(const LinkChoiceShared& shared, LinkChoiceRegiste
   }
 }
 
-// Notes of each row of a thread's tiles which rows of the other tile are nearer to it than the node is.
+// Notes of each row of a thread's tiles which rows of the other tile are nearer to it than the node is, or copies of it.
 template <bool kL2, typename Block>
 VOUCH_KERNEL void NoteNearer(Block& block, LinkChoiceShared& shared, const LinkChoiceRegisters& registers) {
   uint32_t of_second[kLinkTile] = {}, of_first[kLinkTile] = {};
@@ -98,8 +102,9 @@ VOUCH_KERNEL void NoteNearer(Block& block, LinkChoiceShared& shared, const LinkC
       const uint32_t other = registers.second * kLinkTile + j;
       if (row == 0 || other == 0 || row == other) continue;
       const float distance = LinkDistance<kL2>(registers.sums[i][j]);
-      if (distance < shared.distance[other]) of_second[j] |= 1u << i;
-      if (distance < shared.distance[row]) of_first[i] |= 1u << j;
+      const bool copies = kL2 && distance == 0;
+      if (copies || distance < shared.distance[other]) of_second[j] |= 1u << i;
+      if (copies || distance < shared.distance[row]) of_first[i] |= 1u << j;
     }
   }
   const auto note = [&](uint32_t row, uint32_t tile, uint32_t bits) {
@@ -124,7 +129,7 @@ VOUCH_KERNEL void LinkChoiceBlock(Block& block, const LinkChoiceArgs& args, Link
       if (thread == 0) shared.node[0] = args.own[query];
       if (thread > 0 && thread <= args.candidates) {
         const uint64_t key = args.nearest[uint64_t{query} * args.candidates + thread - 1];
-        if (key != kNoKey) shared.node[thread] = NodeOfKey(key);
+        if (key != kNoKey) shared.node[thread] = LinkName(args.own[query], NodeOfKey(key));
       }
       for (uint32_t word = 0; word < kLinkWords; ++word) shared.nearer[thread][word] = 0;
     }
@@ -145,7 +150,8 @@ VOUCH_KERNEL void LinkChoiceBlock(Block& block, const LinkChoiceArgs& args, Link
       if (shared.node[thread] != kNoLink) {
         DecodeSixteen(args.rows + uint64_t{shared.node[thread]} * args.row_units + unit, values, Value());
       }
-      VOUCH_UNROLL for (uint32_t v = 0; v < kLinkValues; ++v) shared.value[v][thread] = values[v];
+      const uint32_t at = thread / kLinkTile * kLinkTileStride + thread % kLinkTile;
+      VOUCH_UNROLL for (uint32_t v = 0; v < kLinkValues; ++v) shared.value[v][at] = values[v];
     });
     block.Each([&](uint32_t thread, auto& registers) {
       if (thread < kPairs) AddLinkChunk<kL2>(shared, registers);

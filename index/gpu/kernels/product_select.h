@@ -1,15 +1,9 @@
 #pragma once
 
+#include "index/gpu/kernels/link_order.h"
 #include "index/gpu/kernels/top_keys.h"
 
 namespace vouch::gpu {
-
-// A drawn order of nodes, in which links are chosen: each number once (the last steps of MurmurHash3, by Austin Appleby).
-VOUCH_KERNEL uint32_t LinkOrder(uint32_t node) {
-  node = (node ^ (node >> 16)) * 0x85EBCA6Bu;
-  node = (node ^ (node >> 13)) * 0xC2B2AE35u;
-  return node ^ (node >> 16);
-}
 
 // The k rows of a slice that are nearest by inner products which matrix units made: approximate, since they add in an order and
 // with roundings of their own. Grid: blocks over the slice, and a query each.
@@ -23,7 +17,7 @@ struct ProductSelectArgs {
   const uint64_t* word_start = nullptr;  // by query: where its bitmap begins
   const uint64_t* best = nullptr;   // [query][best_stride], ascending: from the k-th on nothing is wanted; null: none yet
   uint64_t best_stride = 0;
-  const uint32_t* own = nullptr;    // by query: its node, which has only those before it (LinkOrder) for hits; null: all
+  const uint32_t* own = nullptr;    // by query: its node. Its hits are those before it (LinkOrder), by LinkName; null: all
   uint32_t k = 0;
   uint64_t* out = nullptr;          // [query][out_stride], of which block b writes k from out_offset + b * k on
   uint64_t out_stride = 0;
@@ -50,7 +44,7 @@ VOUCH_KERNEL void ProductSelectBlock(Block& block, const ProductSelectArgs& args
       if (args.words != nullptr && ((args.words[args.word_start[query] + node / 64] >> (node % 64)) & 1) == 0) return;
       const float product = products[row];
       const float distance = args.lengths == nullptr ? -product : Subtract(args.lengths[row], Multiply(2.0f, product));
-      Offer(block, top, OrderKey(distance, node));
+      Offer(block, top, OrderKey(distance, args.own == nullptr ? node : LinkName(args.own[query], node)));
     });
     MakeRoom(block, top);
   }

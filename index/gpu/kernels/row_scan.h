@@ -76,11 +76,23 @@ VOUCH_KERNEL void PickNodes(Block& block, const RowScanArgs& args, uint64_t begi
 template <typename Form, uint32_t kQueries, typename Shared>
 VOUCH_KERNEL void LoadChunk(uint32_t thread, const RowScanArgs& args, uint32_t first_query, uint32_t tile, uint32_t rows,
                             uint32_t chunk, uint32_t units, Shared& shared) {
-  for (uint32_t i = thread; i < rows * units; i += kThreads) {
-    const uint32_t row = i / units;
-    const uint32_t unit = i % units;
-    shared.tile[row * kTileStride + unit] =
-        args.rows[uint64_t{shared.node[tile + row]} * args.row_units + chunk * kChunkUnits + unit];
+  const Unit* const from = args.rows + chunk * kChunkUnits;
+  if (rows == kTileRows && units == kChunkUnits) {
+    // All loads are on their way before the first is waited for.
+    Unit loaded[kChunkUnits];
+    VOUCH_UNROLL for (uint32_t j = 0; j < kChunkUnits; ++j) {
+      const uint32_t i = j * kThreads + thread;
+      loaded[j] = from[uint64_t{shared.node[tile + i / kChunkUnits]} * args.row_units + i % kChunkUnits];
+    }
+    VOUCH_UNROLL for (uint32_t j = 0; j < kChunkUnits; ++j) {
+      const uint32_t i = j * kThreads + thread;
+      shared.tile[i / kChunkUnits * kTileStride + i % kChunkUnits] = loaded[j];
+    }
+  } else {
+    for (uint32_t i = thread; i < rows * units; i += kThreads) {
+      const uint32_t row = i / units;
+      shared.tile[row * kTileStride + i % units] = from[uint64_t{shared.node[tile + row]} * args.row_units + i % units];
+    }
   }
   constexpr uint32_t kOfUnit = Form::kQueryBytes / kUnitBytes;
   VOUCH_UNROLL for (uint32_t q = 0; q < kQueries; ++q) {

@@ -6,10 +6,11 @@ namespace vouch::gpu {
 
 inline constexpr uint32_t kMaxTop = 1024;  // keys that a block can keep
 
-// Places for k keys and what comes in between two merges, a power of two.
+// Places for k keys and what comes in between two merges, a power of two. With room for no more than each thread's key, nearly each
+// round would end with a merge.
 VOUCH_KERNEL uint32_t SlotsFor(uint32_t k) {
   uint32_t slots = 2 * kThreads;
-  while (slots < k + kThreads) slots *= 2;
+  while (slots < k + kThreads + kThreads / 2) slots *= 2;
   return slots;
 }
 constexpr uint32_t SlotsForMost() { return 2 * kMaxTop; }

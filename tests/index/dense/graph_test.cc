@@ -194,47 +194,78 @@ TEST_P(ExtendedGraph, IsBuiltAnewWhereTheOldOneDoesNotFit) {
 INSTANTIATE_TEST_SUITE_P(Metrics, ExtendedGraph,
                          testing::Values(Metric::kL2, Metric::kCosine, Metric::kInnerProduct));
 
+double RecallOf(const Graph& graph, const TestVectors& rows, const TestVectors& queries, Metric metric, size_t ef) {
+  double found = 0;
+  for (const auto& query : queries) {
+    uint64_t distances = 0;
+    const std::vector<uint32_t> walked = WalkedNodes(graph, query.data(), ef, distances);
+    for (const Hit& hit : BruteForce(rows, query, metric, 10)) {
+      found += static_cast<double>(std::count(walked.begin(), walked.end(), hit.row.value));
+    }
+  }
+  return found / 10 / static_cast<double>(queries.size());
+}
+
+// Clusters: a list of nearest nodes leads from none to another, the levels above do.
 TEST(Graph, LinkedAtOnceItFindsAsMuch) {
-  for (const Metric metric : {Metric::kL2, Metric::kCosine}) {
-    // Clusters: a list of nearest nodes leads from none to another, the levels above do.
-    const TestVectors rows = ClusteredVectors(5, 3000, 24, metric, 60);
+  for (const Metric metric : {Metric::kL2, Metric::kCosine, Metric::kInnerProduct}) {
+    TestVectors rows = ClusteredVectors(5, 4000, 24, metric, 60);
+    for (size_t row = 0; row < rows.size() && metric == Metric::kInnerProduct; ++row) {
+      for (float& value : rows[row]) value *= 0.5f + static_cast<float>(row % 10);  // lengths differ
+    }
     const TestVectors queries = ClusteredVectors(6, 100, 24, metric, 60);
     const DenseColumn column = MakeColumn(rows, 24, metric);
     const HnswOptions options{.m = 12, .ef_construction = 80, .ef_search = 64};
-    const auto build = [&](int threads) {
-      const auto vector = [&rows](uint32_t node) -> const std::vector<float>& { return rows[node]; };
-      auto graph = BuildGraph(column, options, {.help = {.links = PlainLinksOf(vector, metric)}}, threads, kNoProgress);
-      EXPECT_TRUE(graph.ok()) << graph.status();
-      return *graph;
-    };
-    const std::shared_ptr<const Graph> inserted = Build(column, 12, 80);
-    const std::shared_ptr<const Graph> linked = build(2);
-    double of_inserted = 0, of_linked = 0;
-    for (const auto& query : queries) {
-      const std::vector<Hit> expected = BruteForce(rows, query, metric, 10);
-      const auto recall = [&](const Graph& graph) {
-        uint64_t distances = 0;
-        const std::vector<uint32_t> walked = WalkedNodes(graph, query.data(), 64, distances);
-        size_t found = 0;
-        for (const Hit& hit : expected) found += std::count(walked.begin(), walked.end(), hit.row.value);
-        return static_cast<double>(found) / 10;
+    const auto vector = [&rows](uint32_t node) -> const std::vector<float>& { return rows[node]; };
+    // All nodes of a level together, or each cell's with those of the cells near it.
+    for (const NodeGroupLimits& groups : {NodeGroupLimits(), NodeGroupLimits{.alone = 100, .compared = 300, .cells = 4}}) {
+      const auto build = [&](int threads) {
+        const GraphModels models{.help = {.links = PlainLinksOf(vector, metric)}, .groups = groups};
+        auto graph = BuildGraph(column, options, models, threads, kNoProgress);
+        EXPECT_TRUE(graph.ok()) << graph.status();
+        return *graph;
       };
-      of_inserted += recall(*inserted) / 100;
-      of_linked += recall(*linked) / 100;
-    }
-    EXPECT_GE(of_linked, of_inserted - 0.01);
-    EXPECT_GE(of_linked, 0.95);
-    EXPECT_EQ(build(1)->bytes(), linked->bytes());
-    // Nodes that choose each other are linked once.
-    for (uint32_t node = 0; node < linked->nodes(); ++node) {
-      const auto links = linked->level0().subspan(size_t{node} * 2 * linked->m(), 2 * linked->m());
-      std::set<uint32_t> different;
-      for (const uint32_t link : links) {
-        if (link == kNoNode) continue;
-        ASSERT_TRUE(different.insert(link).second) << node << " is linked to " << link << " twice";
+      const std::shared_ptr<const Graph> inserted = Build(column, 12, 80);
+      const std::shared_ptr<const Graph> linked = build(2);
+      const double of_inserted = RecallOf(*inserted, rows, queries, metric, 64);
+      const double of_linked = RecallOf(*linked, rows, queries, metric, 64);
+      EXPECT_GE(of_linked, of_inserted - 0.01) << MetricName(metric) << ", groups of " << groups.alone;
+      EXPECT_EQ(build(1)->bytes(), linked->bytes());
+      // Nodes that choose each other are linked once.
+      for (uint32_t node = 0; node < linked->nodes(); ++node) {
+        const auto links = linked->level0().subspan(size_t{node} * 2 * linked->m(), 2 * linked->m());
+        std::set<uint32_t> different;
+        for (const uint32_t link : links) {
+          if (link == kNoNode) continue;
+          ASSERT_TRUE(different.insert(link).second) << node << " is linked to " << link << " twice";
+        }
       }
     }
   }
+}
+
+// A thousand times the same vector, as of empty chunks, hides neither its copies nor what lies around it.
+TEST(Graph, CopiesOfAVectorHideNothing) {
+  TestVectors rows = ClusteredVectors(5, 3000, 16, Metric::kL2, 20);
+  for (size_t row = 0; row < 3000; row += 3) rows[row] = rows[0];
+  TestVectors queries;
+  for (size_t row = 1; row < 3000; row += 30) queries.push_back(rows[row]);
+  const DenseColumn column = MakeColumn(rows, 16, Metric::kL2);
+  const auto vector = [&rows](uint32_t node) -> const std::vector<float>& { return rows[node]; };
+  const GraphModels models{.help = {.links = PlainLinksOf(vector, Metric::kL2)}};
+  const auto linked = *BuildGraph(column, {.m = 12, .ef_construction = 80, .ef_search = 64}, models, 2, kNoProgress);
+  size_t found = 0;
+  for (size_t i = 0; i < queries.size(); ++i) {
+    uint64_t distances = 0;
+    const std::vector<uint32_t> walked = WalkedNodes(*linked, queries[i].data(), 64, distances);
+    found += std::count(walked.begin(), walked.end(), 1 + 30 * i);
+  }
+  EXPECT_GE(found, 97u) << "of 100 rows that are no copies";
+  // Nearly every copy is linked to.
+  std::set<uint32_t> targets(linked->level0().begin(), linked->level0().end());
+  size_t copies = 0;
+  for (uint32_t node = 0; node < 3000; node += 3) copies += targets.count(node);
+  EXPECT_GE(copies, 990u);
 }
 
 TEST(Graph, WhoeverChoosesNoLinksCostsNothing) {
@@ -283,10 +314,24 @@ TEST(Graph, ABuildOfLinksMayBeEnded) {
   const TestVectors rows = ClusteredVectors(5, 500, 8, Metric::kL2);
   const DenseColumn column = MakeColumn(rows, 8, Metric::kL2);
   const auto vector = [&rows](uint32_t node) -> const std::vector<float>& { return rows[node]; };
-  const auto built = BuildGraph(column, {.m = 8, .ef_construction = 40, .ef_search = 64},
-                                {.help = {.links = PlainLinksOf(vector, Metric::kL2)}}, 1,
-                                [](double fraction) { return fraction > 0.4 ? absl::CancelledError("stop") : absl::OkStatus(); });
-  EXPECT_EQ(built.status().code(), absl::StatusCode::kCancelled);
+  const auto build = [&](const BuildProgress& progress) {
+    return BuildGraph(column, {.m = 8, .ef_construction = 40, .ef_search = 64},
+                      {.help = {.links = PlainLinksOf(vector, Metric::kL2)}}, 1, progress);
+  };
+  std::vector<double> fractions;
+  EXPECT_TRUE(build([&](double fraction) {
+                fractions.push_back(fraction);
+                return absl::OkStatus();
+              }).ok());
+  EXPECT_TRUE(std::is_sorted(fractions.begin(), fractions.end()));
+  EXPECT_GT(fractions.size(), 4u);
+  // Wherever it is asked.
+  for (size_t stop = 0; stop < fractions.size(); ++stop) {
+    size_t asked = 0;
+    const auto built = build([&](double) { return asked++ == stop ? absl::CancelledError("stop") : absl::OkStatus(); });
+    EXPECT_EQ(built.status().code(), absl::StatusCode::kCancelled) << stop;
+    EXPECT_EQ(asked, stop + 1);
+  }
 }
 
 TEST(Graph, CodesByOtherAxesWhereTheySuit) {

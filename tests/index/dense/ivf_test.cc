@@ -1,11 +1,13 @@
 #include "index/dense/ivf.h"
 
+#include <atomic>
 #include <cstring>
 #include <random>
 
 #include "gtest/gtest.h"
 #include "index/dense/pq_kernels.h"
 #include "tests/index/dense/dense_data.h"
+#include "tests/support/plain_links.h"
 
 namespace vouch {
 namespace {
@@ -51,6 +53,33 @@ TEST_P(IvfOf, EqualColumnsGiveEqualBytesOnAnyNumberOfThreads) {
   EXPECT_EQ(one->bytes(), three->bytes());
   EXPECT_EQ(one->cells(), Ivf::CellsFor(3000));
   EXPECT_EQ(one->groups(), with_codes() ? 11u : 0u);
+}
+
+// Help with entries changes no byte: whether it helps always, now and then, fails in the middle, or says what is none.
+TEST(IvfHelp, EntriesAreTheSameWhoeverFindsThem) {
+  const DenseColumn column = MakeColumn(ClusteredVectors(1, 3000, 21, Metric::kL2), 21, Metric::kL2);
+  const auto alone = *Ivf::Build(column, true, 1, NoProgress);
+  for (const char* const how : {"always", "now and then", "fails", "says what is none"}) {
+    std::atomic<uint64_t> calls{0}, helped{0};
+    const auto find = [&](const CodeBooks& books, std::span<const float> rows, std::span<uint8_t> nearest) -> absl::Status {
+      const uint64_t call = calls++;
+      if (how == std::string_view("now and then") && call % 2 == 0) return absl::AbortedError("busy");
+      if (how == std::string_view("fails") && call >= 10) return absl::UnavailableError("the device is lost");
+      const size_t width = size_t{books.groups} * books.size;
+      for (size_t row = 0; row * width < rows.size(); ++row) {
+        const std::vector<uint8_t> of_row = PlainEntries(books, rows.subspan(row * width, width));
+        std::copy(of_row.begin(), of_row.end(), nearest.begin() + static_cast<std::ptrdiff_t>(row * books.groups));
+      }
+      if (how == std::string_view("says what is none") && call >= 10) nearest.back() = 16;
+      ++helped;
+      return absl::OkStatus();
+    };
+    const auto built = *Ivf::Build(column, true, 4, NoProgress, {.entries = find});
+    EXPECT_EQ(built->bytes(), alone->bytes()) << how;
+    EXPECT_GE(helped, 4u) << how;
+    EXPECT_GE(calls, 10u) << how;
+    EXPECT_LE(calls, how == std::string_view("fails") ? 14u : 1000u) << "who failed is not asked again";
+  }
 }
 
 TEST_P(IvfOf, KeysOrderNodesAboutAsDistancesDo) {

@@ -38,7 +38,7 @@ TEST(NodeGroups, FewNodesAreOneGroup) {
 TEST(NodeGroups, ManyAreComparedWithThoseOfNearCells) {
   const auto graph = SomeGraph(4000);
   ASSERT_EQ(graph->cells().cells(), 125u);
-  const NodeGroupLimits limits{.alone = 500, .compared = 400};
+  const NodeGroupLimits limits{.alone = 500, .compared = 400, .cells = 5};
   const std::vector<NodeGroups> levels = GroupLevels(graph->codes(), graph->cells(), graph->levels(), 2, limits);
   ASSERT_EQ(levels.size(), graph->max_level() + size_t{1});
   for (uint32_t level = 0; level < levels.size(); ++level) {
@@ -52,11 +52,13 @@ TEST(NodeGroups, ManyAreComparedWithThoseOfNearCells) {
       ASSERT_EQ(groups.near[group].front(), group);
       // As many as asked for, and no group more than that takes, none twice.
       size_t nodes = 0;
-      for (const uint32_t near : groups.near[group]) {
-        EXPECT_LT(nodes, limits.compared);
-        nodes += groups.NodesOf(near).size();
+      for (size_t i = 0; i < groups.near[group].size(); ++i) {
+        ASSERT_TRUE(nodes < limits.compared || i < limits.cells);
+        nodes += groups.NodesOf(groups.near[group][i]).size();
       }
       EXPECT_GE(nodes, limits.compared);
+      EXPECT_GE(groups.near[group].size(), limits.cells);
+      EXPECT_EQ(groups.OthersOf(group).size(), nodes);
       EXPECT_EQ(std::set<uint32_t>(groups.near[group].begin(), groups.near[group].end()).size(), groups.near[group].size());
     }
   }
@@ -75,6 +77,18 @@ TEST(NodeGroups, AllAreNearWhereThereAreNoMore) {
   size_t nodes = 0;
   for (const uint32_t near : levels[0].near[3]) nodes += levels[0].NodesOf(near).size();
   EXPECT_EQ(nodes, 2500u);
+}
+
+// Copies of one vector are near to everything; of so many a sample is compared.
+TEST(NodeGroups, OfAVeryLargeGroupSomeAreTaken) {
+  const uint32_t large = 3 * static_cast<uint32_t>(NodeGroups::kMostOfGroup) + 7;
+  NodeGroups groups{.start = {0, 2, large + 2}, .near = {{0, 1}, {1}}};
+  for (uint32_t node = 0; node < large + 2; ++node) groups.nodes.push_back(node);
+  const std::vector<uint32_t> others = groups.OthersOf(0);
+  ASSERT_EQ(others.size(), NodeGroups::kMostOfGroup + 2);
+  EXPECT_TRUE(std::is_sorted(others.begin(), others.end()));
+  EXPECT_EQ(std::adjacent_find(others.begin(), others.end()), others.end());
+  EXPECT_GT(others.back(), large - 10);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "index/dense/graph_build.h"
 #include "index/dense/ivf.h"
 #include "index/gpu/kernel_device.h"
 #include "tests/index/dense/dense_data.h"
@@ -74,6 +75,45 @@ TEST_F(GpuBuildsTest, CellsAndCodesHaveTheSameBytes) {
     EXPECT_EQ((*Ivf::Build(column, true, 2, go_on, offload->BuildHelp()))->bytes(), here->bytes());
     EXPECT_TRUE(dense.Status().devices.at(0).lost);
   }
+}
+
+// In how many pieces links are chosen changes none of them.
+TEST_F(GpuBuildsTest, LinksAreTheSameInPieces) {
+  const TestVectors rows = ClusteredVectors(3, 2500, 12, Metric::kL2);
+  const DenseColumn column = MakeColumn(rows, 12, Metric::kL2);
+  const NodeGroupLimits groups{.alone = 50, .compared = 300, .cells = 3};
+  const auto build = [&](std::unique_ptr<GpuDevice> device, size_t nodes_at_once, size_t groups_at_once) {
+    std::vector<std::unique_ptr<GpuDevice>> devices;
+    devices.push_back(std::move(device));
+    GpuDenseOptions options = GpuTestOptions();
+    options.builds = true;
+    options.build_nodes = nodes_at_once;
+    options.build_groups = groups_at_once;
+    GpuDense dense(std::move(devices), options);
+    const auto offload = dense.ForCollection("tenant", "collection");
+    const GraphModels models{.help = {.links = offload->BuildHelp().links}, .groups = groups};
+    double last = 0;
+    const auto built = BuildGraph(column, {.m = 8, .ef_construction = 40}, models, 2, [&](double fraction) {
+      EXPECT_GE(fraction, last);
+      last = fraction;
+      return absl::OkStatus();
+    });
+    EXPECT_TRUE(built.ok()) << built.status();
+    EXPECT_EQ(dense.Status().builds, 1u);
+    return *built;
+  };
+  const auto on_host = [] {
+    return *KernelDevice::Open(std::make_shared<HostDriver>(HostDriver::Options()), {.stream_bytes = uint64_t{8} << 20});
+  };
+  const auto on_fake = [] { return std::make_unique<FakeGpu>(FakeGpu::Options()); };
+  const auto whole = build(on_host(), 1'000'000, 1'000'000);
+  EXPECT_EQ(build(on_host(), 17, 3)->bytes(), whole->bytes());
+  EXPECT_EQ(build(on_host(), 300, 64)->bytes(), whole->bytes());
+  // The same by the definition, but for what products confuse.
+  const auto plain = build(on_fake(), 100, 64);
+  size_t same = 0;
+  for (size_t i = 0; i < plain->level0().size(); ++i) same += plain->level0()[i] == whole->level0()[i] ? 1 : 0;
+  EXPECT_GE(static_cast<double>(same), 0.99 * static_cast<double>(plain->level0().size()));
 }
 
 TEST_F(GpuBuildsTest, ABuildThatIsCancelledEndsOnTheDevice) {

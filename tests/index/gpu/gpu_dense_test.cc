@@ -443,6 +443,7 @@ TEST_F(GpuDenseTest, MemoryThatIsGoneIsNoError) {
   EXPECT_GT(dense_->PlaceDue(0), 3u);
   EXPECT_EQ(dense_->Status().refusals, 3u);
   EXPECT_EQ(dense_->Status().fragmented, 3u) << "as much was free";
+  EXPECT_TRUE(dense_->Status().devices.at(0).free.has_value());
   EXPECT_GE(warnings(), 3u);
   EXPECT_TRUE(CheckSame(kIvfPqField, 10, false) || CheckSame(kBits, 10, false));
   // What a source says is no fault of the device.
