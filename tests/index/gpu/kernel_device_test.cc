@@ -68,7 +68,7 @@ void CheckShared(const std::shared_ptr<GpuDriver>& driver) {
   constexpr uint32_t kNodes = 20'000;
   const HostColumn column = HostColumn::Random(VectorType::kI8, Metric::kL2, 16, kNodes, 5);
   // Room for three lists or bitmaps, and not for 64.
-  const auto device = OpenOn(driver, {.stream_bytes = uint64_t{152} << 10});
+  const auto device = OpenOn(driver, {.stream_bytes = uint64_t{176} << 10});
   const auto placed = device->Place(column.shape, column.Source());
   ASSERT_TRUE(placed.ok()) << placed.status();
   std::mt19937_64 random(9);
