@@ -34,7 +34,14 @@ void GpuChecks::Check(bool holds, const std::string& what) {
   failed_ = failed_ || !holds;
 }
 
+namespace {
+std::function<void()> at_end;
+}  // namespace
+
+void SetGpuBenchEnd(std::function<void()> end) { at_end = std::move(end); }
+
 void EndGpuBench(const std::string& why) {
+  if (at_end) at_end();
   std::fflush(stdout);
   std::fprintf(stderr, "bench_gpu: %s\n", why.c_str());
   std::_Exit(1);

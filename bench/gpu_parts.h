@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -39,6 +40,8 @@ class GpuChecks {
 
 // GPU 0. Ends the program where it cannot be opened.
 std::unique_ptr<GpuDevice> OpenFirstGpu();
+// Called before EndGpuBench ends the program.
+void SetGpuBenchEnd(std::function<void()> end);
 [[noreturn]] void EndGpuBench(const std::string& why);
 
 // mixture.h on all cores: rows of streams from `stream` on.

@@ -185,6 +185,10 @@ int Run(const char* program, double seconds) {
   const auto server = ServerProcess::Start(program, (folder / "data").string(), (folder / "log").string(),
                                            {"--gpu-devices", "0", "--gpu-pinned", "bench", "--request-threads", "128"});
   if (server == nullptr) EndGpuBench(absl::StrCat(program, " does not serve"));
+  SetGpuBenchEnd([&] {
+    server->Kill();
+    std::filesystem::remove_all(folder);
+  });
   const auto channel = grpc::CreateChannel(server->address(), grpc::InsecureChannelCredentials());
   const auto stub = v1::Search::NewStub(channel);
   Ask(*stub, queries.data());  // opens the collection

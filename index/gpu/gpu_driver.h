@@ -72,7 +72,8 @@ class GpuDriver {
   virtual absl::StatusOr<GpuMemory> MeasureMemory() = 0;
   virtual absl::StatusOr<void*> Allocate(uint64_t bytes) = 0;
   virtual void Free(void* device) = 0;
-  virtual absl::StatusOr<std::unique_ptr<GpuStream>> OpenStream() = 0;
+  // `behind`: the device does what other streams have first, as far as it can choose.
+  virtual absl::StatusOr<std::unique_ptr<GpuStream>> OpenStream(bool behind) = 0;
 };
 
 }  // namespace vouch

@@ -156,12 +156,12 @@ absl::StatusOr<std::unique_ptr<KernelDevice>> KernelDevice::Open(std::shared_ptr
   options.streams = std::max<size_t>(1, options.streams);
   std::unique_ptr<KernelDevice> device(new KernelDevice(std::move(driver), options));
   for (size_t i = 0; i < options.streams; ++i) {
-    absl::StatusOr<std::unique_ptr<KernelLane>> lane = KernelLane::Open(device->driver_, options.stream_bytes);
+    absl::StatusOr<std::unique_ptr<KernelLane>> lane = KernelLane::Open(device->driver_, options.stream_bytes, false);
     if (!lane.ok()) return lane.status();
     device->lanes_.Add(*std::move(lane));
   }
   for (size_t i = 0; i < kSideLanes; ++i) {
-    absl::StatusOr<std::unique_ptr<KernelLane>> lane = KernelLane::Open(device->driver_, options.stream_bytes / kSideLanes);
+    absl::StatusOr<std::unique_ptr<KernelLane>> lane = KernelLane::Open(device->driver_, options.stream_bytes / kSideLanes, true);
     if (!lane.ok()) return lane.status();
     device->side_lanes_.Add(*std::move(lane));
   }

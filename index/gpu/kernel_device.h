@@ -129,7 +129,8 @@ class KernelDevice final : public GpuDevice {
   const std::shared_ptr<GpuDriver> driver_;
   const KernelDeviceOptions options_;
   KernelLanes lanes_;      // of searches
-  KernelLanes side_lanes_;  // of what takes longer, uploads and builds: two, each with half the buffer
+  KernelLanes side_lanes_;  // of what takes longer, uploads and builds: two, each with half the buffer,
+                            // behind the searches
 };
 
 // The bitmaps of queries on the device, each of them once, and where each query's begins; null where they have none.

@@ -4,12 +4,12 @@
 
 namespace vouch {
 
-absl::StatusOr<std::unique_ptr<KernelLane>> KernelLane::Open(std::shared_ptr<GpuDriver> driver, uint64_t bytes) {
+absl::StatusOr<std::unique_ptr<KernelLane>> KernelLane::Open(std::shared_ptr<GpuDriver> driver, uint64_t bytes, bool behind) {
   std::unique_ptr<KernelLane> lane(new KernelLane(std::move(driver), bytes));
   absl::StatusOr<void*> buffer = lane->driver_->Allocate(bytes);
   if (!buffer.ok()) return buffer.status();
   lane->buffer_ = static_cast<char*>(*buffer);
-  absl::StatusOr<std::unique_ptr<GpuStream>> stream = lane->driver_->OpenStream();
+  absl::StatusOr<std::unique_ptr<GpuStream>> stream = lane->driver_->OpenStream(behind);
   if (!stream.ok()) return stream.status();
   lane->stream_ = *std::move(stream);
   return lane;

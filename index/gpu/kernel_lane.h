@@ -16,7 +16,8 @@ namespace vouch {
 // A stream of a device with a buffer there that a search cuts its arrays from. One thread at a time.
 class KernelLane {
  public:
-  static absl::StatusOr<std::unique_ptr<KernelLane>> Open(std::shared_ptr<GpuDriver> driver, uint64_t bytes);
+  // `behind`: as GpuDriver::OpenStream.
+  static absl::StatusOr<std::unique_ptr<KernelLane>> Open(std::shared_ptr<GpuDriver> driver, uint64_t bytes, bool behind);
   ~KernelLane();
   KernelLane(const KernelLane&) = delete;
   KernelLane& operator=(const KernelLane&) = delete;

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 #include "index/gpu/kernel_device.h"
 #include "index/gpu/product_bound.h"
@@ -141,6 +142,9 @@ absl::Status KernelDevice::SearchByProducts(KernelLane& lane, const Batch& batch
   lane.Reset();
   if (status = ScanRows(lane, {column, batch.k, listed, batch.found}); !status.ok()) return status;
 
+  // Those of which products leave open whether they have found all; together, as all of the batch fit.
+  std::vector<size_t> open;
+  std::vector<GpuQuery> open_queries;
   for (size_t i = 0; i < count; ++i) {
     if (lists[i].size() < wide && std::isfinite(errors[i])) continue;  // nothing was left out
     const std::vector<GpuFound>& hits = batch.found[i];
@@ -148,11 +152,14 @@ absl::Status KernelDevice::SearchByProducts(KernelLane& lane, const Batch& batch
     const double query_length = l2 ? LengthOf(batch.queries[i].vector) : 0;
     const double last_hit = hits.size() < batch.k ? INFINITY : double{hits.back().distance} - query_length * query_length;
     if (last_hit < nearest_left_out) continue;
-    lane.Reset();
-    if (status = ScanRows(lane, {column, batch.k, batch.queries.subspan(i, 1), batch.found.subspan(i, 1)}); !status.ok()) {
-      return status;
-    }
+    open.push_back(i);
+    open_queries.push_back(batch.queries[i]);
   }
+  if (open.empty()) return absl::OkStatus();
+  std::vector<std::vector<GpuFound>> found(open.size());
+  lane.Reset();
+  if (status = ScanRows(lane, {column, batch.k, open_queries, found}); !status.ok()) return status;
+  for (size_t i = 0; i < open.size(); ++i) batch.found[open[i]] = std::move(found[i]);
   return absl::OkStatus();
 }
 

@@ -105,6 +105,7 @@ class HostStream final : public GpuStream {
   absl::Status Run(gpu::RowFormKind form, uint32_t queries_at_once, const gpu::RowScanArgs& args, GpuGrid grid) override {
     if (absl::Status status = driver_.Call(); !status.ok()) return status;
     ++driver_.row_scans_;
+    driver_.scanned_queries_ += args.query_count;
     if (queries_at_once == 1) {
       RunRowScan<1>(form, args, grid);
     } else {
@@ -231,7 +232,7 @@ void HostDriver::Free(void* device) {
   std::free(device);
 }
 
-absl::StatusOr<std::unique_ptr<GpuStream>> HostDriver::OpenStream() { return std::make_unique<HostStream>(*this); }
+absl::StatusOr<std::unique_ptr<GpuStream>> HostDriver::OpenStream(bool) { return std::make_unique<HostStream>(*this); }
 
 void HostDriver::FailFrom(uint64_t call, absl::Status status) {
   const std::lock_guard lock(mu_);

@@ -29,12 +29,13 @@ class HostDriver final : public GpuDriver {
   absl::StatusOr<GpuMemory> MeasureMemory() override;
   absl::StatusOr<void*> Allocate(uint64_t bytes) override;
   void Free(void* device) override;
-  absl::StatusOr<std::unique_ptr<GpuStream>> OpenStream() override;
+  absl::StatusOr<std::unique_ptr<GpuStream>> OpenStream(bool behind) override;
 
   // From the so-manieth call of a stream on, all fail with the status, as of a device that is lost.
   void FailFrom(uint64_t call, absl::Status status);
   uint64_t calls() const { return calls_; }
   uint64_t row_scans() const { return row_scans_; }
+  uint64_t scanned_queries() const { return scanned_queries_; }  // in these
   uint64_t products() const { return products_; }
   uint64_t entry_scans() const { return entry_scans_; }
 
@@ -46,6 +47,7 @@ class HostDriver final : public GpuDriver {
   const GpuProperties properties_;
   std::atomic<uint64_t> calls_{0};
   std::atomic<uint64_t> row_scans_{0};
+  std::atomic<uint64_t> scanned_queries_{0};
   std::atomic<uint64_t> products_{0};
   std::atomic<uint64_t> entry_scans_{0};
   std::mutex mu_;

@@ -78,9 +78,13 @@ class CudaStream final : public GpuStream {
     if (pinned_ != nullptr) cudaFreeHost(pinned_);
   }
 
-  absl::Status Open() {
+  absl::Status Open(bool behind) {
     if (absl::Status status = Use(); !status.ok()) return status;
-    absl::Status status = StatusOf(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "a stream");
+    int lowest = 0;
+    int highest = 0;
+    absl::Status status = StatusOf(cudaDeviceGetStreamPriorityRange(&lowest, &highest), "its priorities");
+    if (!status.ok()) return status;
+    status = StatusOf(cudaStreamCreateWithPriority(&stream_, cudaStreamNonBlocking, behind ? lowest : highest), "a stream");
     if (status.ok()) {
       void* pinned = nullptr;
       status = StatusOf(cudaMallocHost(&pinned, kPinnedBytes), "pinned memory");
@@ -268,9 +272,9 @@ class CudaDriver final : public GpuDriver {
   }
   void Free(void* device) override { freer_.Free(device); }
 
-  absl::StatusOr<std::unique_ptr<GpuStream>> OpenStream() override {
+  absl::StatusOr<std::unique_ptr<GpuStream>> OpenStream(bool behind) override {
     auto stream = std::make_unique<CudaStream>(properties_.ordinal, hangs_);
-    if (absl::Status status = stream->Open(); !status.ok()) return status;
+    if (absl::Status status = stream->Open(behind); !status.ok()) return status;
     return stream;
   }
 
@@ -325,7 +329,7 @@ absl::StatusOr<std::shared_ptr<GpuDriver>> OpenCudaDriver(const GpuProperties& p
   const absl::StatusOr<GpuMemory> memory = driver->MeasureMemory();
   if (!memory.ok()) return memory.status();
   // A kernel that does nothing says whether the device has code of them.
-  absl::StatusOr<std::unique_ptr<GpuStream>> stream = driver->OpenStream();
+  absl::StatusOr<std::unique_ptr<GpuStream>> stream = driver->OpenStream(false);
   if (!stream.ok()) return stream.status();
   absl::StatusOr<void*> place = driver->Allocate(kTrialBytes);
   if (!place.ok()) return place.status();

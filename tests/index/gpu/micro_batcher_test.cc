@@ -38,6 +38,30 @@ nanoseconds Square(const BatchKey& key, std::span<const MicroBatcher::Item> item
   return nanoseconds(1000);
 }
 
+// Work that nobody waits for asks by it whether the device has nothing else to do.
+TEST(MicroBatcher, CountsTheSearchesThatSomebodyWaitsFor) {
+  Gate gate;
+  MicroBatcher batcher({.most = 1, .wait = microseconds(0)}, 1, [&](const BatchKey& key, std::span<const MicroBatcher::Item> items) {
+    gate.Pass();
+    return Square(key, items);
+  });
+  EXPECT_EQ(batcher.foreground(), 0u);
+  const auto running = SumOf(1), waiting = SumOf(2), sample = SumOf(3);
+  sample->background = true;
+  ASSERT_TRUE(batcher.Submit(running));
+  gate.AwaitInside(1);
+  ASSERT_TRUE(batcher.Submit(waiting));
+  ASSERT_TRUE(batcher.Submit(sample));
+  EXPECT_EQ(batcher.foreground(), 2u);
+  const CancelToken cancelled(absl::InfiniteFuture(), [] { return true; });
+  EXPECT_FALSE(batcher.Await(*waiting, cancelled).ok());
+  EXPECT_EQ(batcher.foreground(), 1u);
+  gate.Open();
+  EXPECT_TRUE(batcher.Await(*running, CancelToken()).ok());
+  EXPECT_TRUE(batcher.Await(*sample, CancelToken()).ok());
+  EXPECT_EQ(batcher.foreground(), 0u);
+}
+
 TEST(MicroBatcher, EachSearchRunsOnceAndHasItsOwnResult) {
   MicroBatcher batcher({.most = 8, .wait = microseconds(100)}, 2, Square);
   std::vector<std::thread> callers;
