@@ -1,6 +1,9 @@
 #include <algorithm>
+#include <bit>
 #include <cstring>
+#include <limits>
 #include <numeric>
+#include <span>
 #include <utility>
 
 #include "index/dense/cell_table.h"
@@ -13,6 +16,27 @@ namespace {
 constexpr int kRounds = 3;
 constexpr uint32_t kTrainNodesPerCell = 16;
 constexpr size_t kGrain = 256;
+
+// Keys as integers that order as they do (-0 as 0), so that the compiler may compare many at a time. No key is NaN.
+int32_t Ordered(float key) {
+  const auto bits = std::bit_cast<int32_t>(key + 0.0f);
+  return bits ^ ((bits >> 31) & 0x7FFFFFFF);
+}
+
+// The first of the least keys. There are keys.
+uint32_t FirstLeast(std::span<const float> keys) {
+  constexpr size_t kLanes = 16;
+  int32_t least[kLanes];
+  std::fill(least, least + kLanes, std::numeric_limits<int32_t>::max());
+  size_t i = 0;
+  for (; i + kLanes <= keys.size(); i += kLanes) {
+    for (size_t lane = 0; lane < kLanes; ++lane) least[lane] = std::min(least[lane], Ordered(keys[i + lane]));
+  }
+  for (; i < keys.size(); ++i) least[0] = std::min(least[0], Ordered(keys[i]));
+  const int32_t wanted = *std::min_element(least, least + kLanes);
+  const auto is_wanted = [wanted](float key) { return Ordered(key) == wanted; };
+  return static_cast<uint32_t>(std::find_if(keys.begin(), keys.end(), is_wanted) - keys.begin());
+}
 
 class CellBuilder {
  public:
@@ -108,8 +132,7 @@ class CellBuilder {
       scratch.keys.resize(cells_);
       MakeQuery(static_cast<uint32_t>(i), count, scratch.query);
       codes_.KeysOf(means_, scratch.query, scratch.keys);
-      assigned_[i] = static_cast<uint32_t>(
-          std::min_element(scratch.keys.begin(), scratch.keys.end()) - scratch.keys.begin());
+      assigned_[i] = FirstLeast(scratch.keys);
     });
   }
 
