@@ -22,6 +22,9 @@ namespace {
 constexpr size_t kBatchShare = 32;
 constexpr size_t kMaxBatch = 2048;
 constexpr size_t kGrain = 8;
+// Links back are made in so many parts, each by one thread; few are made by one.
+constexpr size_t kPartsAThread = 4;
+constexpr size_t kFewLinks = 512;
 constexpr uint64_t kOrderSeed = 20261125;
 
 absl::Status ValidateBuild(const DenseColumn& column, const HnswOptions& options) {
@@ -42,17 +45,19 @@ absl::Status ValidateBuild(const DenseColumn& column, const HnswOptions& options
   return absl::OkStatus();
 }
 
-// What one thread needs to find and choose links.
-struct BuildScratch {
-  WalkScratch walk;
-  LinkScratch links;
-  uint64_t distances = 0;
-};
-
 // A link to be made from `target` back to `source`.
 struct BackLink {
   uint32_t target = 0;
   uint32_t source = 0;
+};
+
+// What one thread needs to find and choose links.
+struct BuildScratch {
+  WalkScratch walk;
+  LinkScratch links;
+  std::vector<BackLink> back;
+  std::vector<uint32_t> sources;
+  uint64_t distances = 0;
 };
 
 class GraphBuilder {
@@ -140,29 +145,39 @@ class GraphBuilder {
     }
   }
 
-  // Writes the batch's own links at the level, and the links back.
+  // Writes the batch's own links at the level, and the links back: by parts of the targets, side by side.
   void LinkLevel(uint32_t begin, uint32_t level) {
-    back_.clear();
+    size_t links = 0;
     for (size_t i = 0; i < found_.size(); ++i) {
       if (found_[i].size() <= level) continue;
-      const uint32_t node = order_[begin + i];
-      std::copy(found_[i][level].begin(), found_[i][level].end(), graph_.Links(node, level).begin());
-      for (uint32_t target : found_[i][level]) back_.push_back({target, node});
+      std::copy(found_[i][level].begin(), found_[i][level].end(), graph_.Links(order_[begin + i], level).begin());
+      links += found_[i][level].size();
     }
-    std::sort(back_.begin(), back_.end(), [](const BackLink& a, const BackLink& b) {
+    const size_t parts = links < kFewLinks ? 1 : kPartsAThread * static_cast<size_t>(threads_);
+    ParallelFor(0, parts, threads_, 1, [&](size_t part, size_t thread) {
+      LinkBack(begin, level, codes_.nodes() * part / parts, codes_.nodes() * (part + 1) / parts, scratch_[thread]);
+    });
+  }
+
+  // To the targets [first, last).
+  void LinkBack(uint32_t begin, uint32_t level, uint64_t first, uint64_t last, BuildScratch& scratch) const {
+    std::vector<BackLink>& back = scratch.back;
+    back.clear();
+    for (size_t i = 0; i < found_.size(); ++i) {
+      if (found_[i].size() <= level) continue;
+      for (const uint32_t target : found_[i][level]) {
+        if (target >= first && target < last) back.push_back({target, order_[begin + i]});
+      }
+    }
+    std::sort(back.begin(), back.end(), [](const BackLink& a, const BackLink& b) {
       return a.target != b.target ? a.target < b.target : a.source < b.source;
     });
-    starts_.clear();
-    for (size_t i = 0; i < back_.size(); ++i) {
-      if (i == 0 || back_[i].target != back_[i - 1].target) starts_.push_back(i);
+    for (size_t at = 0; at < back.size();) {
+      const uint32_t target = back[at].target;
+      scratch.sources.clear();
+      for (; at < back.size() && back[at].target == target; ++at) scratch.sources.push_back(back[at].source);
+      chooser_.AddBackLinks(target, scratch.sources, level, scratch.links);
     }
-    starts_.push_back(back_.size());
-    sources_.clear();
-    for (const BackLink& link : back_) sources_.push_back(link.source);
-    ParallelFor(0, starts_.size() - 1, threads_, kGrain, [&](size_t i, size_t thread) {
-      chooser_.AddBackLinks(back_[starts_[i]].target, std::span(sources_).subspan(starts_[i], starts_[i + 1] - starts_[i]), level,
-                            scratch_[thread].links);
-    });
   }
 
   const VectorCodes& codes_;
@@ -176,9 +191,6 @@ class GraphBuilder {
   std::vector<uint32_t> order_;                             // in which nodes are inserted
   std::vector<BuildScratch> scratch_;                       // one a thread
   std::vector<std::vector<std::vector<uint32_t>>> found_;   // by node of the batch and level
-  std::vector<BackLink> back_;
-  std::vector<uint32_t> sources_;  // of `back_`
-  std::vector<size_t> starts_;     // of each target there
 };
 
 // What a graph is built from; `first` is null where nothing is kept.
