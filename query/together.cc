@@ -1,14 +1,20 @@
 #include "query/together.h"
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <thread>
 
 #include "index/job_pool.h"
 
 namespace vouch {
 namespace {
+
+// How long the caller watches for its helpers' last pieces before it sleeps: waking it takes longer than most of these.
+constexpr std::chrono::microseconds kWatch(50);
 
 // What the caller and its helpers share; helpers may outlive the call, which they then see in `next_`.
 class Shared {
@@ -16,30 +22,30 @@ class Shared {
   Shared(size_t count, const std::function<bool(size_t)>& work) : count_(count), work_(work) {}
 
   void Take() {
-    std::unique_lock lock(mu_);
-    while (next_ < count_) {
-      const size_t i = next_++;
-      ++running_;
-      lock.unlock();
-      const bool go_on = work_(i);
-      lock.lock();
-      if (!go_on) next_ = count_;
-      --running_;
+    // Before a piece is taken, so that who sees none at work knows that none is left.
+    at_work_.fetch_add(1);
+    for (size_t i = next_.fetch_add(1); i < count_; i = next_.fetch_add(1)) {
+      if (!work_(i)) next_.store(count_);
     }
-    if (running_ == 0) ended_.notify_all();
+    if (at_work_.fetch_sub(1) > 1) return;
+    const std::lock_guard lock(mu_);
+    ended_.notify_all();
   }
   void WaitForOthers() {
+    const auto until = std::chrono::steady_clock::now() + kWatch;
+    while (at_work_ > 0 && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+    if (at_work_ == 0) return;
     std::unique_lock lock(mu_);
-    ended_.wait(lock, [this] { return running_ == 0; });
+    ended_.wait(lock, [this] { return at_work_ == 0; });
   }
 
  private:
   const size_t count_;
-  const std::function<bool(size_t)>& work_;  // the caller's; not used once next_ is count_ and nothing runs
-  std::mutex mu_;
+  const std::function<bool(size_t)>& work_;  // the caller's; not used once next_ is count_ and nobody is at work
+  std::atomic<size_t> next_{0};
+  std::atomic<int> at_work_{0};
+  std::mutex mu_;  // of who sleeps
   std::condition_variable ended_;
-  size_t next_ = 0;     // guarded by mu_
-  size_t running_ = 0;  // guarded by mu_
 };
 
 }  // namespace
