@@ -27,7 +27,7 @@ void AddGpuDevices(Registry& registry, const GpuStatus& status) {
   auto& lost = GpuGauge(registry, "vouch_gpu_lost", "1 where the GPU is asked nothing any more.");
   auto& budget = GpuGauge(registry, "vouch_gpu_budget_bytes", "Memory for columns, by GPU.");
   auto& held = GpuGauge(registry, "vouch_gpu_held_bytes", "Memory that columns take, by GPU.");
-  auto& free = GpuGauge(registry, "vouch_gpu_free_bytes", "Memory that was free at the last look, less what is placed since, by GPU.");
+  auto& free = GpuGauge(registry, "vouch_gpu_free_bytes", "Memory that was free at the last look, less what was placed since, by GPU.");
   auto& waiting = GpuGauge(registry, "vouch_gpu_waiting", "Searches that wait for the GPU.");
   auto& batches = GpuGauge(registry, "vouch_gpu_batches_total", "Batches since the start, by GPU.");
   auto& used = GpuGauge(registry, "vouch_gpu_used_seconds_total", "GPU time since the start, by GPU and tenant.");

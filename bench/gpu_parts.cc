@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <mutex>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -36,11 +37,13 @@ void GpuChecks::Check(bool holds, const std::string& what) {
 
 namespace {
 std::function<void()> at_end;
+std::mutex ends;  // of the thread that ends the program
 }  // namespace
 
 void SetGpuBenchEnd(std::function<void()> end) { at_end = std::move(end); }
 
 void EndGpuBench(const std::string& why) {
+  ends.lock();
   if (at_end) at_end();
   std::fflush(stdout);
   std::fprintf(stderr, "bench_gpu: %s\n", why.c_str());

@@ -187,7 +187,8 @@ int Run(const char* program, double seconds) {
   if (server == nullptr) EndGpuBench(absl::StrCat(program, " does not serve"));
   SetGpuBenchEnd([&] {
     server->Kill();
-    std::filesystem::remove_all(folder);
+    std::error_code ignored;
+    std::filesystem::remove_all(folder, ignored);
   });
   const auto channel = grpc::CreateChannel(server->address(), grpc::InsecureChannelCredentials());
   const auto stub = v1::Search::NewStub(channel);

@@ -45,7 +45,7 @@ class GraphAssembler {
       TakeLinks(nodes[place], level, chosen, scratch);
     });
     if (!status.ok()) return status;
-    links = {};
+    std::vector<uint32_t>().swap(links);
     // Each node's links from others are counted, then listed, and made in ascending order.
     std::vector<uint64_t> start(size_t{graph_.nodes()} + 1);
     ForLinks(level, nodes, [&](uint32_t, uint32_t target) { Add(start[target + size_t{1}]); });

@@ -12,7 +12,7 @@
 namespace vouch {
 namespace {
 
-constexpr int kLinkThreads = 2;                // that make lists of nodes, and wait for the device in turn
+constexpr int kLinkThreads = 2;                // that make lists of nodes and ask the device, each on a stream of its own
 constexpr uint32_t kQueriesAtOnce = 16'384;   // of nodes that look for their cells
 constexpr size_t kEncodedAtOnce = 512;         // by one thread
 constexpr uint64_t kLeastAssigned = 1 << 20;  // comparisons; fewer take no time here
@@ -138,10 +138,13 @@ absl::Status GpuDense::ChooseLinksOf(const NodeGroups& groups, const LinkCounts&
     if (status.ok() && thread == 0) status = progress(static_cast<double>(first_place[number]) / static_cast<double>(places));
     if (!status.ok()) ended = true;
   });
+  // That a device is lost matters to others, too.
+  absl::Status first;
   for (const absl::Status& status : statuses) {
-    if (!status.ok()) return status;
+    if (absl::IsUnavailable(status)) return status;
+    if (first.ok()) first = status;
   }
-  return absl::OkStatus();
+  return first;
 }
 
 absl::StatusOr<std::vector<uint32_t>> GpuDense::Assign(const CodeRecords& records, uint32_t count, int threads,
@@ -171,7 +174,7 @@ absl::StatusOr<std::vector<uint32_t>> GpuDense::Assign(const CodeRecords& record
       queries[i] = {.code = codes[i].values, .scale = codes[i].scale, .shift = codes[i].shift};
     });
     status = slot->device->Search(**placed, 1, std::span<const GpuQuery>(queries).first(now),
-                                  std::span<std::vector<GpuFound>>(found).first(now))
+                                  std::span<std::vector<GpuFound>>(found).first(now), /*behind=*/true)
                  .status();
     for (uint32_t i = 0; i < now && status.ok(); ++i) {
       if (found[i].empty()) {

@@ -134,10 +134,10 @@ class GpuDevice {
   // Copies a column there. An error of the source is handed on as it is.
   virtual absl::StatusOr<std::shared_ptr<const GpuColumn>> Place(const GpuShape& shape, const GpuSource& source) = 0;
   // The `k` nearest (at most kMaxK) nodes of each query, ascending by (distance, node), fewer where it looks at fewer, to
-  // found[i]. All queries have the same GpuNodes. Gives the time that the device spent.
+  // found[i]. All queries have the same GpuNodes. `behind`: for a build, which no search waits for. Gives the time that the device spent.
   virtual absl::StatusOr<std::chrono::nanoseconds> Search(const GpuColumn& column, size_t k,
                                                           std::span<const GpuQuery> queries,
-                                                          std::span<std::vector<GpuFound>> found) = 0;
+                                                          std::span<std::vector<GpuFound>> found, bool behind = false) = 0;
 
   // --- builds
   // The links of each task's own nodes, one task's after the other's, counts.links places each, as ChooseLinks has them

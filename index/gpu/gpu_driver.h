@@ -28,7 +28,8 @@ struct LinkForm {
   bool l2 = false;
 };
 
-// Inner products of rows and queries by matrix units: products[query][row] over `values` values each.
+// Inner products of rows and queries, by matrix units where they are of f16 or may be rounded: products[query][row] over `values` values
+// each.
 struct GpuProducts {
   bool half = false;          // f16 values; else f32
   bool rounded = true;        // f32 values are rounded to TF32: much faster

@@ -19,7 +19,8 @@ struct GpuStatus {
     std::string why_lost = {};
     uint64_t budget = 0;     // for columns
     uint64_t held = 0;
-    std::optional<uint64_t> free = {};  // of all its memory, as the driver said when it was last looked at, less what is placed since
+    // Of all its memory, as the driver said when it was last looked at, less what is placed, and with what went, since.
+    std::optional<uint64_t> free = {};
     uint64_t workspace = 0;  // buffers of searches
     uint64_t batches = 0;
     uint64_t searches = 0;

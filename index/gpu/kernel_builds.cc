@@ -12,7 +12,7 @@ constexpr uint64_t kLeastLinked = 64;
 constexpr uint64_t kLinkedBytes = uint64_t{16} << 20;   // of their rows
 constexpr uint64_t kLeastGathered = 1024;    // rows
 constexpr uint64_t kMostGathered = uint64_t{32} << 20;  // bytes
-constexpr uint32_t kComparedAtOnce = 128;    // slices given to the device before it is waited for
+constexpr uint32_t kComparedAtOnce = 64;     // slices given to the device before it is waited for
 constexpr uint32_t kCopyBlocks = 512;
 
 absl::Status CheckLinkTasks(const GpuShape& shape, std::span<const GpuLinkTask> tasks, const LinkCounts& counts, size_t places) {

@@ -221,10 +221,10 @@ size_t KernelDevice::FittingQueries(const KernelLane& lane, const Batch& batch) 
 
 absl::StatusOr<std::chrono::nanoseconds> KernelDevice::Search(const GpuColumn& column, size_t k,
                                                               std::span<const GpuQuery> queries,
-                                                              std::span<std::vector<GpuFound>> found) {
+                                                              std::span<std::vector<GpuFound>> found, bool behind) {
   absl::StatusOr<const KernelColumn*> own = Check(column, k, queries, found.size());
   if (!own.ok()) return own.status();
-  KernelLanes::Lease lane = lanes_.Take();
+  KernelLanes::Lease lane = (behind ? side_lanes_ : lanes_).Take();
   const auto began = std::chrono::steady_clock::now();
   while (!queries.empty()) {
     Batch batch{**own, static_cast<uint32_t>(k), queries, found};

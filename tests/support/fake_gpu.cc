@@ -190,7 +190,7 @@ absl::StatusOr<std::shared_ptr<const GpuColumn>> FakeGpu::Place(const GpuShape& 
 
 absl::StatusOr<std::chrono::nanoseconds> FakeGpu::Search(const GpuColumn& column, size_t k,
                                                          std::span<const GpuQuery> queries,
-                                                         std::span<std::vector<GpuFound>> found) {
+                                                         std::span<std::vector<GpuFound>> found, bool) {
   ++searches_;
   queries_ += queries.size();
   uint64_t largest = largest_batch_;

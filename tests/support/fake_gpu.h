@@ -36,7 +36,7 @@ class FakeGpu final : public GpuDevice {
   uint64_t BytesOf(const GpuShape& shape) const override;
   absl::StatusOr<std::shared_ptr<const GpuColumn>> Place(const GpuShape& shape, const GpuSource& source) override;
   absl::StatusOr<std::chrono::nanoseconds> Search(const GpuColumn& column, size_t k, std::span<const GpuQuery> queries,
-                                                  std::span<std::vector<GpuFound>> found) override;
+                                                  std::span<std::vector<GpuFound>> found, bool behind = false) override;
   absl::Status ChooseLinks(const GpuColumn& column, std::span<const GpuLinkTask> tasks, const LinkCounts& counts,
                            std::span<uint32_t> links) override;
   absl::Status FindEntries(const CodeBooks& books, std::span<const float> rows, std::span<uint8_t> nearest) override;

@@ -41,7 +41,10 @@ std::vector<uint32_t> PlainLinks(const VectorOf& vector, Metric metric, uint32_t
     const auto& at = vector(candidate);
     const auto nearer = [&, bound = distance](uint32_t link) {
       const float between = PlainDistance(at, vector(link), metric);
-      return between < bound || (metric != Metric::kInnerProduct && between == 0);
+      const bool copies = metric == Metric::kInnerProduct
+                              ? between == PlainDistance(at, at, metric) && between == PlainDistance(vector(link), vector(link), metric)
+                              : between == 0;
+      return between < bound || copies;
     };
     if (std::none_of(links.begin(), links.end(), nearer)) links.push_back(candidate);
   }

@@ -44,7 +44,7 @@ VOUCH_KERNEL void GatherBlock(Block& block, const GatherArgs& args) {
 }
 
 // Chooses a node's links among its candidates: nearest first, those that are nearer to the node than to every one linked before (Malkov
-// and Yashunin 2018, algorithm 4), and, under L2, no copies of these. Distances are sums from the first value to the last. A block a node.
+// and Yashunin 2018, algorithm 4), and no copies of these. Distances are sums from the first value to the last. A block a node.
 struct LinkChoiceArgs {
   const Unit* rows = nullptr;        // [nodes][row_units]
   uint32_t row_units = 0;
@@ -58,6 +58,7 @@ struct LinkChoiceShared {
   alignas(16) float value[kLinkValues][kLinkTiles * kLinkTileStride];
   uint32_t node[kLinkRows];                // row 0: the node; kNoLink: no row
   float distance[kLinkRows];               // to the node
+  float square[kLinkRows];                 // of products: of the row with itself, by which copies are told
   uint32_t order[kLinkRows];               // rows, nearest first
   uint32_t rows;                           // in `order`
   uint32_t nearer[kLinkRows][kLinkWords];  // a bit for each row that is nearer to this one than the node is, or its copy
@@ -102,7 +103,7 @@ VOUCH_KERNEL void NoteNearer(Block& block, LinkChoiceShared& shared, const LinkC
       const uint32_t other = registers.second * kLinkTile + j;
       if (row == 0 || other == 0 || row == other) continue;
       const float distance = LinkDistance<kL2>(registers.sums[i][j]);
-      const bool copies = kL2 && distance == 0;
+      const bool copies = kL2 ? distance == 0 : -distance == shared.square[row] && -distance == shared.square[other];
       if (copies || distance < shared.distance[other]) of_second[j] |= 1u << i;
       if (copies || distance < shared.distance[row]) of_first[i] |= 1u << j;
     }
@@ -158,9 +159,11 @@ VOUCH_KERNEL void LinkChoiceBlock(Block& block, const LinkChoiceArgs& args, Link
     });
   }
   block.Each([&](uint32_t thread, auto& registers) {
-    if (thread >= kPairs || registers.first != 0) return;
+    if (thread >= kPairs) return;
     VOUCH_UNROLL for (uint32_t j = 0; j < kLinkTile; ++j) {
-      shared.distance[registers.second * kLinkTile + j] = LinkDistance<kL2>(registers.sums[0][j]);
+      const uint32_t row = registers.second * kLinkTile + j;
+      if (registers.first == 0) shared.distance[row] = LinkDistance<kL2>(registers.sums[0][j]);
+      if (registers.first == registers.second) shared.square[row] = registers.sums[j][j];
     }
   });
   block.Each([&](uint32_t thread, auto& registers) {
