@@ -24,8 +24,6 @@ class LinkChooser {
   LinkChooser(const VectorCodes& codes, Metric metric, const GraphBytes& graph)
       : codes_(codes), has_length_(metric != Metric::kInnerProduct), graph_(graph) {}
 
-  // Makes `nodes` the candidates of `node`.
-  void SetCandidates(uint32_t node, std::span<const uint32_t> nodes, LinkScratch& scratch) const;
   // Puts into scratch.links up to `count` of the candidates, nearest first: those that are nearer to the node than to
   // every link chosen before.
   void Choose(uint32_t node, size_t count, LinkScratch& scratch) const;
@@ -34,6 +32,9 @@ class LinkChooser {
   void AddBackLinks(uint32_t target, std::span<const uint32_t> sources, uint32_t level, LinkScratch& scratch) const;
 
  private:
+  // Makes `nodes` the candidates of `node`.
+  void SetCandidates(uint32_t node, std::span<const uint32_t> nodes, LinkScratch& scratch) const;
+
   const VectorCodes& codes_;
   const bool has_length_;  // keys plus lengths are squared distances
   const GraphBytes& graph_;

@@ -12,9 +12,9 @@
 namespace vouch {
 namespace {
 
-constexpr int kLinkThreads = 2;                // that make lists of nodes and ask the device, each on a stream of its own
+constexpr int kLinkThreads = 2;               // that make lists of nodes and ask the device, each on a stream of its own
 constexpr uint32_t kQueriesAtOnce = 16'384;   // of nodes that look for their cells
-constexpr size_t kEncodedAtOnce = 512;         // by one thread
+constexpr size_t kEncodedAtOnce = 512;        // by one thread
 constexpr uint64_t kLeastAssigned = 1 << 20;  // comparisons; fewer take no time here
 
 }  // namespace
@@ -98,44 +98,43 @@ absl::Status GpuDense::ChooseLinksOf(const NodeGroups& groups, const LinkCounts&
     size_t begin = 0;  // among the group's nodes
     size_t end = 0;
   };
-  std::vector<std::vector<Part>> batches;
-  size_t room = 0;  // nodes that the last one still takes
+  struct Batch {
+    std::vector<Part> parts = {};
+    size_t first = 0;  // of its nodes, among all
+    size_t nodes = 0;
+  };
+  std::vector<Batch> batches;
+  size_t all = 0;
   for (size_t group = 0; group < groups.groups(); ++group) {
     const size_t nodes = groups.NodesOf(group).size();
     for (size_t begin = 0; begin < nodes;) {
-      if (room == 0 || batches.back().size() >= options_.build_groups) {
-        batches.emplace_back();
-        room = options_.build_nodes;
+      if (batches.empty() || batches.back().nodes >= options_.build_nodes || batches.back().parts.size() >= options_.build_groups) {
+        batches.push_back({.first = all});
       }
-      const size_t end = std::min(nodes, begin + room);
-      batches.back().push_back({group, begin, end});
-      room -= end - begin;
+      Batch& batch = batches.back();
+      const size_t end = std::min(nodes, begin + options_.build_nodes - batch.nodes);
+      batch.parts.push_back({group, begin, end});
+      batch.nodes += end - begin;
+      all += end - begin;
       begin = end;
     }
-  }
-  std::vector<size_t> first_place;
-  size_t places = 0;
-  for (const std::vector<Part>& batch : batches) {
-    first_place.push_back(places);
-    for (const Part& part : batch) places += part.end - part.begin;
   }
   std::atomic<bool> ended{false};
   absl::Status statuses[kLinkThreads];
   ParallelFor(0, batches.size(), kLinkThreads, 1, [&](size_t number, size_t thread) {
     if (ended) return;
+    const Batch& batch = batches[number];
     std::vector<std::vector<uint32_t>> others;
     std::vector<GpuLinkTask> tasks;
-    for (const Part& part : batches[number]) others.push_back(groups.OthersOf(part.group));
-    size_t nodes = 0;
+    for (const Part& part : batch.parts) others.push_back(groups.OthersOf(part.group));
     for (size_t i = 0; i < others.size(); ++i) {
-      const Part& part = batches[number][i];
+      const Part& part = batch.parts[i];
       tasks.push_back({.own = groups.NodesOf(part.group).subspan(part.begin, part.end - part.begin), .others = others[i]});
-      nodes += part.end - part.begin;
     }
     absl::Status& status = statuses[thread];
-    status = device.ChooseLinks(column, tasks, counts, links.subspan(first_place[number] * counts.links, nodes * counts.links));
+    status = device.ChooseLinks(column, tasks, counts, links.subspan(batch.first * counts.links, batch.nodes * counts.links));
     // The caller's is the first of the threads.
-    if (status.ok() && thread == 0) status = progress(static_cast<double>(first_place[number]) / static_cast<double>(places));
+    if (status.ok() && thread == 0) status = progress(static_cast<double>(batch.first) / static_cast<double>(all));
     if (!status.ok()) ended = true;
   });
   // That a device is lost matters to others, too.

@@ -50,7 +50,6 @@ struct KernelDevice::LinkRoom {
   uint32_t* own = nullptr;
   uint32_t* others = nullptr;
   char* own_rows = nullptr;
-  float* own_lengths = nullptr;  // written with them, and not used
   char* rows = nullptr;
   float* lengths = nullptr;
   uint32_t* out = nullptr;
@@ -82,7 +81,6 @@ absl::StatusOr<KernelDevice::LinkRoom> KernelDevice::RoomForLinks(KernelLane& la
   take(room.own, room.linked);
   take(room.others, most_others);
   take(room.own_rows, room.linked * row_bytes);
-  take(room.own_lengths, room.linked);
   take(room.rows, room.gathered * row_bytes);
   take(room.lengths, room.gathered);
   take(room.out, uint64_t{room.linked} * room.links);
@@ -96,21 +94,21 @@ absl::Status KernelDevice::ChooseLinksOf(KernelLane& lane, const KernelColumn& c
   const GpuShape& shape = column.shape();
   GpuStream& stream = lane.stream();
   const auto count = static_cast<uint32_t>(own.size());
-  const bool has_lengths = column.layout().has_lengths;
-  const auto gather = [&](const uint32_t* list, uint32_t rows, char* out, float* lengths) {
+  float* const lengths = column.layout().has_lengths ? room.lengths : nullptr;
+  const auto gather = [&](const uint32_t* list, uint32_t rows, char* out, float* out_lengths) {
     const uint64_t units = uint64_t{rows} * column.layout().row_units;
     const auto blocks = static_cast<uint32_t>(std::clamp<uint64_t>(units / gpu::kThreads, 1, kCopyBlocks));
     return stream.Run(gpu::GatherArgs{.rows = column.At<gpu::Unit>(column.layout().rows),
                                       .row_units = column.layout().row_units,
-                                      .lengths = has_lengths ? column.At<float>(column.layout().lengths) : nullptr,
+                                      .lengths = out_lengths == nullptr ? nullptr : column.At<float>(column.layout().lengths),
                                       .list = list,
                                       .count = rows,
                                       .out = reinterpret_cast<gpu::Unit*>(out),
-                                      .out_lengths = lengths},
+                                      .out_lengths = out_lengths},
                       GpuGrid{.blocks = blocks});
   };
   if (absl::Status status = stream.CopyIn(room.own, own.data(), own.size_bytes()); !status.ok()) return status;
-  if (absl::Status status = gather(room.own, count, room.own_rows, room.own_lengths); !status.ok()) return status;
+  if (absl::Status status = gather(room.own, count, room.own_rows, nullptr); !status.ok()) return status;
   lane.ResetTo(room.used);
   const auto slice = static_cast<uint32_t>(
       std::min<uint64_t>({others, room.gathered, std::max(kLeastGathered, room.products / count)}));
@@ -125,10 +123,10 @@ absl::Status KernelDevice::ChooseLinksOf(KernelLane& lane, const KernelColumn& c
   if (!selection.ok()) return selection.status();
   for (uint32_t first = 0; first < others;) {
     const uint32_t rows = std::min(slice, others - first);
-    if (absl::Status status = gather(room.others + first, rows, room.rows, room.lengths); !status.ok()) return status;
+    if (absl::Status status = gather(room.others + first, rows, room.rows, lengths); !status.ok()) return status;
     absl::Status status = selection->Add({.rows = room.rows,
                                           .count = rows,
-                                          .lengths = has_lengths ? room.lengths : nullptr,
+                                          .lengths = lengths,
                                           .list = room.others + first,
                                           .last = first + rows == others});
     first += rows;

@@ -66,6 +66,9 @@ TEST_F(GpuServiceTest, TellsWhatGpusHoldAndDid) {
   EXPECT_EQ(reply.gpus(0).name(), "fake");
   EXPECT_EQ(reply.gpus(0).searches() + reply.gpus(1).searches(), 1u);
   EXPECT_GT(reply.gpus(0).budget_bytes(), 0u);
+  EXPECT_TRUE(reply.gpus(0).has_free_bytes());
+  EXPECT_LE(reply.gpus(0).free_bytes(), reply.gpus(0).memory_bytes());
+  EXPECT_EQ(reply.fragmented(), 0u);
   ASSERT_EQ(reply.columns_size(), 1);
   EXPECT_EQ(reply.columns(0).collection(), "films");
   EXPECT_EQ(reply.columns(0).vectors(), 5u);
@@ -87,6 +90,8 @@ TEST_F(GpuServiceTest, TellsWhatGpusHoldAndDid) {
   EXPECT_THAT(metrics, HasSubstr("vouch_gpu_searches_total 1\n"));
   EXPECT_THAT(metrics, HasSubstr("vouch_gpu_fallbacks_total{why=\"not_placed\"} 1\n"));
   EXPECT_THAT(metrics, HasSubstr("vouch_gpu_collection_bytes{"));
+  EXPECT_THAT(metrics, HasSubstr("vouch_gpu_free_bytes{gpu=\"1\"} "));
+  EXPECT_THAT(metrics, HasSubstr("vouch_gpu_fragmented_total 0\n"));
 }
 
 TEST_F(GpuServiceTest, WithoutThemItSaysSo) {
